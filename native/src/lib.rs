@@ -1,9 +1,35 @@
 //! The native engine of Clarity OTel.
 //!
-//! Data flow: a patch opens a [`span`], the span's end encodes it ([`proto`])
-//! into the [`pipeline`], and the [`export`] thread sends it. Everything here
-//! but `raw` is safe Rust.
+//! Data flow: a patch opens a span ([`asgi`], [`client`], [`tracer`]), what is
+//! set on it is encoded at once ([`attributes`], [`values`]), its end appends
+//! it to the [`pipeline`], and the export thread sends it. The modules under
+//! the `python` feature touch CPython; the others are plain Rust. Everything
+//! but `raw` is safe.
 
+pub mod attributes;
+pub mod ids;
 pub mod pipeline;
+pub mod propagation;
 pub mod proto;
 mod raw;
+pub mod redact;
+pub mod sampler;
+
+#[cfg(feature = "python")]
+pub mod asgi;
+#[cfg(feature = "python")]
+pub mod client;
+#[cfg(feature = "python")]
+pub mod context;
+#[cfg(feature = "python")]
+pub mod engine;
+#[cfg(feature = "python")]
+pub mod guard;
+#[cfg(feature = "python")]
+pub mod module;
+#[cfg(feature = "python")]
+pub mod span;
+#[cfg(feature = "python")]
+pub mod tracer;
+#[cfg(feature = "python")]
+pub mod values;

@@ -292,8 +292,7 @@ impl Pipeline {
         let mut state = self.state.lock();
         if self.is_full(&state, block.bytes) {
             drop(state);
-            self.counters
-                .drop_items(DropReason::QueueFull, block.items);
+            self.counters.drop_items(DropReason::QueueFull, block.items);
             return false;
         }
         state.open.append(block);

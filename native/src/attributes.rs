@@ -1,0 +1,290 @@
+//! Attributes, kept as encoded `KeyValue` entries from the moment they are set.
+//!
+//! One conversion, no Python references held, and the end of the span only
+//! copies bytes. Setting a key again removes the earlier entry; when the limit
+//! is reached the oldest goes, as the Python SDK's BoundedAttributes does.
+//! Rules: OpenTelemetry Common, "Attribute" and "Attribute limits".
+
+use crate::proto;
+
+/// Attributes encoded as repeated field `FIELD` (below 16) of their owner.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes<const FIELD: u32> {
+    bytes: Vec<u8>,
+    count: u32,
+    dropped: u32,
+}
+
+/// `Span.attributes`.
+pub type SpanAttributes = Attributes<9>;
+
+#[inline]
+fn read_varint(bytes: &[u8], at: &mut usize) -> u64 {
+    let mut value = 0;
+    let mut shift = 0;
+    while let Some(byte) = bytes.get(*at) {
+        *at += 1;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 || shift > 56 {
+            break;
+        }
+        shift += 7;
+    }
+    value
+}
+
+impl<const FIELD: u32> Attributes<FIELD> {
+    pub const fn new() -> Self {
+        Attributes {
+            bytes: Vec::new(),
+            count: 0,
+            dropped: 0,
+        }
+    }
+
+    pub fn with_buffer(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Attributes {
+            bytes: buffer,
+            count: 0,
+            dropped: 0,
+        }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub fn len(&self) -> u32 {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    pub fn drop_one(&mut self) {
+        self.dropped += 1;
+    }
+
+    pub fn take_buffer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Appends a string under a key known to be new.
+    #[inline]
+    pub fn push_str(&mut self, key: &str, value: &[u8]) {
+        proto::string_attribute(&mut self.bytes, FIELD, key.as_bytes(), value);
+        self.count += 1;
+    }
+
+    /// Appends an integer under a key known to be new.
+    #[inline]
+    pub fn push_int(&mut self, key: &str, value: i64) {
+        proto::int_attribute(&mut self.bytes, FIELD, key.as_bytes(), value);
+        self.count += 1;
+    }
+
+    /// Appends whole encoded entries under keys known to be new.
+    #[inline]
+    pub fn push_encoded(&mut self, entries: &[u8], count: u32) {
+        self.bytes.extend_from_slice(entries);
+        self.count += count;
+    }
+
+    /// Sets a key to an encoded `AnyValue` body, within `limit` entries.
+    pub fn set(&mut self, key: &str, any_value: &[u8], limit: u32) {
+        if limit == 0 {
+            self.dropped += 1;
+            return;
+        }
+        if self.count > 0 {
+            if let Some((start, end)) = self.find(key.as_bytes()) {
+                self.bytes.drain(start..end);
+                self.count -= 1;
+            }
+        }
+        if self.count >= limit {
+            let mut end = 1;
+            let len = read_varint(&self.bytes, &mut end) as usize;
+            self.bytes.drain(..end + len);
+            self.count -= 1;
+            self.dropped += 1;
+        }
+        let key_value = 1
+            + proto::varint_len(key.len() as u64)
+            + key.len()
+            + 1
+            + proto::varint_len(any_value.len() as u64)
+            + any_value.len();
+        let out = &mut self.bytes;
+        proto::tag(out, FIELD, proto::BYTES);
+        proto::varint(out, key_value as u64);
+        proto::bytes_field(out, 1, key.as_bytes());
+        proto::bytes_field(out, 2, any_value);
+        self.count += 1;
+    }
+
+    /// Sets a string attribute, replacing an earlier one.
+    pub fn set_str(&mut self, key: &str, value: &str, limit: u32) {
+        let mut any = Vec::with_capacity(value.len() + 6);
+        proto::bytes_field(&mut any, 1, value.as_bytes());
+        self.set(key, &any, limit);
+    }
+
+    /// Sets an integer attribute, replacing an earlier one.
+    pub fn set_int(&mut self, key: &str, value: i64, limit: u32) {
+        let mut any = Vec::with_capacity(11);
+        proto::varint_field(&mut any, 3, value as u64);
+        self.set(key, &any, limit);
+    }
+
+    pub fn contains(&self, key: &str) -> bool {
+        self.find(key.as_bytes()).is_some()
+    }
+
+    /// The entry of `key`: start and end in the bytes.
+    fn find(&self, key: &[u8]) -> Option<(usize, usize)> {
+        let bytes = &self.bytes;
+        let mut at = 0;
+        while at < bytes.len() {
+            let start = at;
+            at += 1;
+            let len = read_varint(bytes, &mut at) as usize;
+            let end = at + len;
+            at += 1;
+            let key_len = read_varint(bytes, &mut at) as usize;
+            if bytes.get(at..at + key_len) == Some(key) {
+                return Some((start, end));
+            }
+            at = end;
+        }
+        None
+    }
+
+    /// Keys and encoded `AnyValue` bodies, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let bytes = &self.bytes;
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            if at >= bytes.len() {
+                return None;
+            }
+            at += 1;
+            let len = read_varint(bytes, &mut at) as usize;
+            let end = at + len;
+            at += 1;
+            let key_len = read_varint(bytes, &mut at) as usize;
+            let key = &bytes[at..at + key_len];
+            at += key_len + 1;
+            let value_len = read_varint(bytes, &mut at) as usize;
+            let value = &bytes[at..at + value_len];
+            at = end;
+            Some((key, value))
+        })
+    }
+}
+
+/// Events or links: encoded entries of one repeated field, bounded in number.
+#[derive(Clone, Debug, Default)]
+pub struct Entries {
+    bytes: Vec<u8>,
+    count: u32,
+    dropped: u32,
+}
+
+impl Entries {
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    /// Appends an entry (tag and length included); the oldest goes when `limit`
+    /// is reached, as the Python SDK's BoundedList does.
+    pub fn push(&mut self, entry: &[u8], limit: u32) {
+        if limit == 0 {
+            self.dropped += 1;
+            return;
+        }
+        if self.count >= limit {
+            let mut end = 1;
+            let len = read_varint(&self.bytes, &mut end) as usize;
+            self.bytes.drain(..end + len);
+            self.count -= 1;
+            self.dropped += 1;
+        }
+        self.bytes.extend_from_slice(entry);
+        self.count += 1;
+    }
+
+    /// The bodies of the entries, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let bytes = &self.bytes;
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            if at >= bytes.len() {
+                return None;
+            }
+            at += 1;
+            let len = read_varint(bytes, &mut at) as usize;
+            let body = &bytes[at..at + len];
+            at += len;
+            Some(body)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(attributes: &SpanAttributes) -> Vec<String> {
+        attributes
+            .iter()
+            .map(|(k, _)| String::from_utf8(k.to_vec()).unwrap())
+            .collect()
+    }
+
+    /// Setting a key again moves it to the end and keeps one entry.
+    #[test]
+    fn a_key_set_twice_stands_once() {
+        let mut attributes = SpanAttributes::new();
+        attributes.set_str("a", "1", 128);
+        attributes.set_int("b", 2, 128);
+        attributes.set_str("a", &"x".repeat(300), 128);
+        assert_eq!(keys(&attributes), ["b", "a"]);
+        assert_eq!(attributes.len(), 2);
+        assert_eq!(attributes.dropped(), 0);
+    }
+
+    /// At the limit the oldest goes and is counted.
+    #[test]
+    fn the_oldest_goes_at_the_limit() {
+        let mut attributes = SpanAttributes::new();
+        for key in ["a", "b", "c"] {
+            attributes.set_int(key, 1, 2);
+        }
+        assert_eq!(keys(&attributes), ["b", "c"]);
+        assert_eq!(attributes.dropped(), 1);
+        attributes.set_int("d", 1, 0);
+        assert_eq!(attributes.dropped(), 2);
+    }
+
+    /// Entries drop their oldest too.
+    #[test]
+    fn entries_are_bounded() {
+        let mut entries = Entries::default();
+        for n in 0..3u8 {
+            entries.push(&[0x5a, 1, n], 2);
+        }
+        assert_eq!(entries.iter().collect::<Vec<_>>(), [&[1u8][..], &[2]]);
+        assert_eq!(entries.dropped(), 1);
+    }
+}

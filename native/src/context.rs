@@ -1,0 +1,264 @@
+//! The current context: one ContextVar that holds the native span itself.
+//!
+//! Its value is `None` (empty), a native [`Span`], or an API `Context` dict
+//! that somebody attached. The dict for a native span is built only when the
+//! API asks for it: the span's own base (baggage, suppression keys…) plus the
+//! span under the API's key.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use crate::raw::{ContextVar, set_in_new_dict};
+use crate::span::{Held, Span};
+use std::sync::Arc;
+
+static VARIABLE: PyOnceLock<ContextVar> = PyOnceLock::new();
+static API: PyOnceLock<Api> = PyOnceLock::new();
+
+/// Objects of `opentelemetry-api`, known once the app has imported it.
+pub struct Api {
+    pub span_key: Py<PyString>,
+    pub context: Py<PyAny>,
+    pub span_context: Py<PyAny>,
+    pub trace_flags: Py<PyAny>,
+    /// `TraceState.from_header([text])`.
+    pub trace_state: Py<PyAny>,
+    pub empty_trace_state: Py<PyAny>,
+    /// Keys under which instrumentation finds itself suppressed.
+    pub suppress_keys: Vec<Py<PyString>>,
+    pub suppress_http_keys: Vec<Py<PyString>>,
+    /// `clarity_otel.engine.native.support`: the slow paths, in Python.
+    pub support: Py<PyAny>,
+}
+
+pub fn bind_api(py: Python<'_>, api: Api) {
+    let _ = API.set(py, api);
+}
+
+#[inline]
+pub fn api(py: Python<'_>) -> Option<&Api> {
+    API.get(py)
+}
+
+#[inline]
+pub fn variable(py: Python<'_>) -> PyResult<&ContextVar> {
+    VARIABLE.get_or_try_init(py, || ContextVar::new(py, c"clarity_context"))
+}
+
+/// Where a new span finds itself.
+#[derive(Default)]
+pub struct Parent {
+    pub trace_id: u128,
+    /// Zero: there is no parent.
+    pub span_id: u64,
+    pub flags: u8,
+    pub remote: bool,
+    pub trace_state: Option<Arc<str>>,
+    pub correlation: Option<Py<PyString>>,
+    pub base: Option<Py<PyAny>>,
+    pub held: Option<Arc<Held>>,
+    /// Nothing below is to be traced (an excluded URL, `suppress_instrumentation`).
+    pub suppressed: bool,
+    pub suppress_http: bool,
+}
+
+impl Parent {
+    #[inline]
+    pub fn is_valid(&self) -> bool {
+        self.span_id != 0 && self.trace_id != 0
+    }
+
+    #[inline]
+    fn of_native(py: Python<'_>, span: &Bound<'_, Span>) -> Self {
+        let span = span.borrow();
+        Parent {
+            trace_id: span.trace_id,
+            span_id: span.span_id,
+            flags: span.flags,
+            remote: false,
+            trace_state: span.trace_state.clone(),
+            correlation: span.correlation.as_ref().map(|c| c.clone_ref(py)),
+            base: span.base.as_ref().map(|b| b.clone_ref(py)),
+            held: span.held.clone(),
+            suppressed: span.suppressed,
+            suppress_http: span.suppress_http,
+        }
+    }
+
+    /// Of any object with the API's `get_span_context()`.
+    fn of_foreign(span: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = span.py();
+        let context = span.call_method0(intern!(py, "get_span_context"))?;
+        if context.is_none() {
+            return Ok(Parent::default());
+        }
+        let Ok(context) = context.cast_into::<PyTuple>() else {
+            return Ok(Parent::default());
+        };
+        let state = context.get_item(4)?;
+        let trace_state = if state.is_none() || state.len().unwrap_or(0) == 0 {
+            None
+        } else {
+            let header: String = state.call_method0(intern!(py, "to_header"))?.extract()?;
+            (!header.is_empty()).then(|| Arc::from(header))
+        };
+        Ok(Parent {
+            trace_id: context.get_item(0)?.extract()?,
+            span_id: context.get_item(1)?.extract()?,
+            remote: context.get_item(2)?.is_truthy()?,
+            flags: context.get_item(3)?.extract::<u64>()? as u8,
+            trace_state,
+            ..Parent::default()
+        })
+    }
+
+    fn of_dict(py: Python<'_>, dict: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let Some(api) = api(py) else {
+            return Ok(Parent::default());
+        };
+        let mut parent = match dict.get_item(api.span_key.bind(py))? {
+            Some(span) => match span.cast::<Span>() {
+                Ok(native) => Parent::of_native(py, native),
+                Err(_) => Parent::of_foreign(&span)?,
+            },
+            None => Parent::default(),
+        };
+        let set = |keys: &[Py<PyString>]| -> PyResult<bool> {
+            for key in keys {
+                if let Some(value) = dict.get_item(key.bind(py))? {
+                    if value.is_truthy()? {
+                        return Ok(true);
+                    }
+                }
+            }
+            Ok(false)
+        };
+        parent.suppressed |= set(&api.suppress_keys)?;
+        parent.suppress_http |= set(&api.suppress_http_keys)?;
+        Ok(parent)
+    }
+
+    /// From the current context.
+    #[inline]
+    pub fn current(py: Python<'_>) -> PyResult<Self> {
+        let value = variable(py)?.get(py)?;
+        if value.is_none() {
+            return Ok(Parent::default());
+        }
+        if let Ok(span) = value.cast::<Span>() {
+            return Ok(Parent::of_native(py, span));
+        }
+        let Ok(dict) = value.cast::<PyDict>() else {
+            return Ok(Parent::default());
+        };
+        let mut parent = Parent::of_dict(py, dict)?;
+        parent.base = Some(dict.clone().into_any().unbind());
+        Ok(parent)
+    }
+
+    /// From an explicit API context; a new span made current stands in the
+    /// current context all the same (`use_span` does so), hence its base.
+    pub fn explicit(py: Python<'_>, context: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let Ok(dict) = context.cast::<PyDict>() else {
+            return Parent::current(py);
+        };
+        let mut parent = Parent::of_dict(py, dict)?;
+        parent.base = Parent::current(py)?.base;
+        Ok(parent)
+    }
+}
+
+/// The native span of the current context, if that is what it holds.
+#[inline]
+pub fn current_span(py: Python<'_>) -> PyResult<Option<Bound<'_, Span>>> {
+    let value = variable(py)?.get(py)?;
+    if value.is_none() {
+        return Ok(None);
+    }
+    match value.cast_into::<Span>() {
+        Ok(span) => Ok(Some(span)),
+        Err(error) => {
+            let value = error.into_inner();
+            let (Ok(dict), Some(api)) = (value.cast::<PyDict>(), api(py)) else {
+                return Ok(None);
+            };
+            let span = dict.get_item(api.span_key.bind(py))?;
+            Ok(span.and_then(|span| span.cast_into::<Span>().ok()))
+        }
+    }
+}
+
+/// Makes `span` current; the token goes back by [`leave`].
+#[inline]
+pub fn enter<'py>(py: Python<'py>, span: &Bound<'py, Span>) -> PyResult<Bound<'py, PyAny>> {
+    variable(py)?.set(py, span.as_any())
+}
+
+/// Undoes [`enter`]. A token of another context (a body streamed in another
+/// task, a generator closed by the collector) is not an error to the app.
+#[inline]
+pub fn leave(py: Python<'_>, token: &Bound<'_, PyAny>) -> PyResult<()> {
+    let _ = variable(py)?.reset(token);
+    Ok(())
+}
+
+/// `RuntimeContext.get_current`: the API's `Context` of this moment.
+#[pyfunction]
+pub fn context_get_current(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let value = variable(py)?.get(py)?;
+    let Some(api) = api(py) else {
+        return Ok(PyDict::new(py).into_any());
+    };
+    let class = api.context.bind(py);
+    if value.is_none() {
+        return class.call0();
+    }
+    let Ok(span) = value.cast::<Span>() else {
+        return Ok(value);
+    };
+    let (base, suppressed, suppress_http) = {
+        let span = span.borrow();
+        let base = span.base.as_ref().map(|b| b.clone_ref(py));
+        (base, span.suppressed, span.suppress_http)
+    };
+    let context = match base {
+        Some(base) => class.call1((base,))?,
+        None => class.call0()?,
+    };
+    set_in_new_dict(&context, api.span_key.bind(py), span.as_any())?;
+    let flag = true.into_pyobject(py)?.to_owned().into_any();
+    if suppressed {
+        for key in &api.suppress_keys {
+            set_in_new_dict(&context, key.bind(py), &flag)?;
+        }
+    }
+    if suppress_http {
+        for key in &api.suppress_http_keys {
+            set_in_new_dict(&context, key.bind(py), &flag)?;
+        }
+    }
+    Ok(context)
+}
+
+/// `RuntimeContext.attach`: makes a `Context` current, answers its token.
+#[pyfunction]
+pub fn context_attach<'py>(
+    py: Python<'py>,
+    context: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    variable(py)?.set(py, context)
+}
+
+/// `RuntimeContext.detach`; raises ValueError for a token of another context.
+#[pyfunction]
+pub fn context_detach(py: Python<'_>, token: &Bound<'_, PyAny>) -> PyResult<()> {
+    variable(py)?.reset(token)
+}
+
+/// The ContextVar itself, for carrying the context by hand (threads).
+#[pyfunction]
+pub fn context_variable(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    Ok(variable(py)?.object().clone_ref(py))
+}

@@ -1,0 +1,262 @@
+//! `clarity_otel._native`: what Python sees. The `.pyi` beside the package is
+//! its specification.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+
+use crate::context::{self, Api};
+use crate::engine::{self, Engine, SpanLimits};
+use crate::guard;
+use crate::ids;
+use crate::pipeline::{self, Limits, Pipeline, ScopeId};
+use crate::sampler::{Root, Sampler};
+use crate::values::encode_any;
+use crate::{asgi, client, proto, span, tracer};
+
+/// Starts the export thread with the process's first span, never before: a
+/// server's supervising process makes none and needs none.
+#[inline]
+pub fn ensure_worker(pipeline: &'static Pipeline) {
+    if !pipeline.worker_started.load(Ordering::Relaxed) {
+        start_worker(pipeline);
+    }
+}
+
+#[cold]
+fn start_worker(pipeline: &'static Pipeline) {
+    let _ = pipeline;
+}
+
+fn optional<'py, T>(config: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<T>>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+    for<'a> <T as FromPyObject<'a, 'py>>::Error: Into<PyErr>,
+{
+    match config.get_item(key)? {
+        Some(value) if !value.is_none() => value.extract().map(Some).map_err(Into::into),
+        _ => Ok(None),
+    }
+}
+
+/// Sets the engine up; see `_native.pyi` for the keys.
+#[pyfunction]
+fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
+    let default = Engine::default();
+    let rate: f64 = optional(config, "sampling_rate")?.unwrap_or(1.0);
+    let root = match optional::<String>(config, "sampler")?.as_deref() {
+        Some("always_off") => Root::AlwaysOff,
+        Some("traceidratio") => Root::Ratio(rate),
+        _ => Root::AlwaysOn,
+    };
+    let parent_based = optional(config, "parent_based")?.unwrap_or(true);
+    let count = |key: &str, default: u32| -> PyResult<u32> {
+        Ok(optional(config, key)?.unwrap_or(default))
+    };
+    let scope = |key: &str| -> PyResult<ScopeId> { Ok(ScopeId(count(key, 0)?)) };
+    let flag = |key: &str, default: bool| -> PyResult<bool> {
+        Ok(optional(config, key)?.unwrap_or(default))
+    };
+    let keep_slower_s: Option<f64> = optional(config, "keep_slower_than_s")?;
+    engine::install(Engine {
+        sampler: Sampler::new(root, parent_based),
+        limits: SpanLimits {
+            attributes: count("attribute_count_limit", 128)?,
+            events: count("event_count_limit", 128)?,
+            links: count("link_count_limit", 128)?,
+            event_attributes: count("event_attribute_count_limit", 128)?,
+            link_attributes: count("link_attribute_count_limit", 128)?,
+            attribute_length: optional(config, "attribute_length_limit")?,
+            span_attribute_length: optional(config, "span_attribute_length_limit")?,
+        },
+        export: flag("export", true)?,
+        correlation_header: optional::<String>(config, "correlation_header")?
+            .unwrap_or(default.correlation_header)
+            .to_ascii_lowercase(),
+        correlation_hosts: optional(config, "correlation_hosts")?,
+        keep_unsampled: matches!(root, Root::Ratio(rate) if rate > 0.0 && rate < 1.0),
+        keep_slower_ns: keep_slower_s.map_or(u64::MAX, |s| (s * 1e9) as u64),
+        tracecontext: flag("tracecontext", true)?,
+        baggage: flag("baggage", true)?,
+        foreign_propagators: flag("foreign_propagators", false)?,
+        excluded_urls: flag("excluded_urls", false)?,
+        captured_headers: flag("captured_headers", false)?,
+        server_scope: scope("server_scope")?,
+        redis_scope: scope("redis_scope")?,
+        httpx_scope: scope("httpx_scope")?,
+    });
+    if pipeline::current().is_none() {
+        install_pipeline(config)?;
+    }
+    Ok(())
+}
+
+fn install_pipeline(config: &Bound<'_, PyDict>) -> PyResult<()> {
+    let default = Limits::default();
+    pipeline::install(Limits {
+        queue_bytes: optional(config, "queue_limit_bytes")?.unwrap_or(default.queue_bytes),
+        queue_items: optional(config, "queue_limit_spans")?.unwrap_or(default.queue_items),
+        batch_bytes: optional(config, "batch_limit_bytes")?.unwrap_or(default.batch_bytes),
+        batch_items: optional(config, "batch_limit_spans")?.unwrap_or(default.batch_items),
+        schedule_delay: optional::<u64>(config, "schedule_delay_ms")?
+            .map_or(default.schedule_delay, Duration::from_millis),
+    });
+    Ok(())
+}
+
+/// Tells the engine the objects of `opentelemetry-api` once it is imported.
+#[pyfunction]
+fn bind_api(py: Python<'_>, objects: &Bound<'_, PyDict>) -> PyResult<()> {
+    let take = |key: &str| -> PyResult<Py<PyAny>> {
+        objects
+            .get_item(key)?
+            .map(Bound::unbind)
+            .ok_or_else(|| pyo3::exceptions::PyKeyError::new_err(key.to_owned()))
+    };
+    let keys = |key: &str| -> PyResult<Vec<Py<PyString>>> { take(key)?.extract(py) };
+    let span_key: Py<PyString> = take("span_key")?.extract(py)?;
+    context::bind_api(
+        py,
+        Api {
+            span_key,
+            context: take("context")?,
+            span_context: take("span_context")?,
+            trace_flags: take("trace_flags")?,
+            trace_state: take("trace_state_from_header")?,
+            empty_trace_state: take("empty_trace_state")?,
+            suppress_keys: keys("suppress_keys")?,
+            suppress_http_keys: keys("suppress_http_keys")?,
+            support: take("support")?,
+        },
+    );
+    Ok(())
+}
+
+/// Registers an instrumentation scope; the same one gets the same number.
+#[pyfunction]
+#[pyo3(signature = (name, version="", schema_url="", attributes=None))]
+fn register_scope(
+    name: &str,
+    version: &str,
+    schema_url: &str,
+    attributes: Option<&Bound<'_, PyDict>>,
+) -> PyResult<u32> {
+    let mut body = Vec::new();
+    proto::bytes_field(&mut body, 1, name.as_bytes());
+    if !version.is_empty() {
+        proto::bytes_field(&mut body, 2, version.as_bytes());
+    }
+    if let Some(attributes) = attributes {
+        body.extend_from_slice(&encoded_attributes(attributes, 3)?);
+    }
+    Ok(pipeline::register_scope(&body, schema_url).0)
+}
+
+fn encoded_attributes(attributes: &Bound<'_, PyDict>, field: u32) -> PyResult<Vec<u8>> {
+    let mut out = Vec::new();
+    for (key, value) in attributes.iter() {
+        let mut any = Vec::new();
+        encode_any(&mut any, &value, None)?;
+        let mark = proto::open(&mut out, field);
+        proto::bytes_field(&mut out, 1, key.str()?.to_string_lossy().as_bytes());
+        proto::bytes_field(&mut out, 2, &any);
+        proto::close(&mut out, mark);
+    }
+    Ok(out)
+}
+
+/// The body of an OTLP `Resource` with these attributes.
+#[pyfunction]
+fn encode_resource<'py>(attributes: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyBytes>> {
+    let body = encoded_attributes(attributes, 1)?;
+    Ok(PyBytes::new(attributes.py(), &body))
+}
+
+/// Takes what waits as one `ExportTraceServiceRequest`, or None; for tests and
+/// exporters written in Python. The spans count as exported.
+#[pyfunction]
+#[pyo3(signature = (resource=None))]
+fn drain<'py>(py: Python<'py>, resource: Option<&[u8]>) -> Option<Bound<'py, PyBytes>> {
+    let pipeline = pipeline::current()?;
+    let batch = pipeline.try_next()?;
+    let request = batch.to_request(resource.unwrap_or_default(), "");
+    let items = batch.items();
+    pipeline.settle(batch, items, pipeline::DropReason::Internal);
+    Some(PyBytes::new(py, &request))
+}
+
+/// Counters of the pipeline and of internal errors, by name.
+#[pyfunction]
+fn stats() -> std::collections::HashMap<&'static str, u64> {
+    let mut out = pipeline::current().map_or_else(Default::default, pipeline::snapshot);
+    out.insert("internal_errors", guard::internal_errors());
+    out
+}
+
+/// Sends all that waits; False when `timeout_s` passed first. Releases the GIL.
+#[pyfunction]
+fn force_flush(py: Python<'_>, timeout_s: f64) -> bool {
+    let Some(pipeline) = pipeline::current() else {
+        return true;
+    };
+    if !pipeline.worker_started.load(Ordering::Relaxed) {
+        return pipeline.waiting().1 == 0;
+    }
+    let deadline = Instant::now() + Duration::from_secs_f64(timeout_s.clamp(0.0, 3600.0));
+    py.detach(|| pipeline.flush(deadline))
+}
+
+/// In a forked child: new ids, an empty pipeline, no export thread yet.
+#[pyfunction]
+fn after_fork_in_child() {
+    ids::next_generation();
+    if let Some(pipeline) = pipeline::current() {
+        pipeline::install(pipeline.limits().clone());
+    }
+}
+
+#[pyfunction]
+fn set_has_processors(on: bool) {
+    engine::set_has_processors(on);
+}
+
+#[pyfunction]
+fn set_error_handler(py: Python<'_>, handler: Py<PyAny>) {
+    guard::set_handler(py, handler);
+}
+
+#[pymodule(gil_used = true)]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<span::Span>()?;
+    module.add_class::<tracer::Tracer>()?;
+    module.add_class::<tracer::SpanBlock>()?;
+    module.add_class::<asgi::ServerRequest>()?;
+    module.add_function(wrap_pyfunction!(asgi::server_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(client::client_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(client::client_exit, module)?)?;
+    module.add_function(wrap_pyfunction!(client::client_detach, module)?)?;
+    module.add_function(wrap_pyfunction!(client::redis_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(client::redis_pipeline_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(client::httpx_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(client::httpx_exit, module)?)?;
+    module.add_function(wrap_pyfunction!(client::correlation_id, module)?)?;
+    module.add_function(wrap_pyfunction!(client::set_correlation_id, module)?)?;
+    module.add_function(wrap_pyfunction!(tracer::trace_headers, module)?)?;
+    module.add_function(wrap_pyfunction!(context::context_get_current, module)?)?;
+    module.add_function(wrap_pyfunction!(context::context_attach, module)?)?;
+    module.add_function(wrap_pyfunction!(context::context_detach, module)?)?;
+    module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;
+    module.add_function(wrap_pyfunction!(configure, module)?)?;
+    module.add_function(wrap_pyfunction!(bind_api, module)?)?;
+    module.add_function(wrap_pyfunction!(register_scope, module)?)?;
+    module.add_function(wrap_pyfunction!(encode_resource, module)?)?;
+    module.add_function(wrap_pyfunction!(drain, module)?)?;
+    module.add_function(wrap_pyfunction!(stats, module)?)?;
+    module.add_function(wrap_pyfunction!(force_flush, module)?)?;
+    module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
+    module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
+    module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;
+    Ok(())
+}
