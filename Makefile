@@ -14,6 +14,7 @@ PYTHON ?=
 NATIVE ?= 1
 export VENV PYTHON NATIVE
 export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS := true
 
 BIN := $(abspath $(VENV))/bin
 PY := $(BIN)/python

@@ -14,6 +14,7 @@ set -euo pipefail
 VENV=${VENV:-.venv}
 PYTHON=${PYTHON:-}
 export UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$VENV
+export UV_SYSTEM_CERTS=true # a company's own certificate authority counts, as it does for pip
 unset VIRTUAL_ENV # another active environment is not the one to fill
 
 say() { printf '==> %s\n' "$*"; }

@@ -14,15 +14,8 @@ from .workshop import ROOT, UV, Environment, clean_environ, run
 # sources have changed.
 WORKSHOP = ROOT / "native" / "target" / "packaging"
 NOT_COPIED = [
-    ".git",
-    ".venv*",
-    "target",
-    "build",
-    "dist",
-    "node_modules",
-    "*.egg-info",
-    "*.so",
-    "__pycache__",
+    *(".git", ".venv*", "target", "build", "dist", "node_modules"),
+    *("*.egg-info", "*.so", "__pycache__"),
 ]
 
 

@@ -1,6 +1,7 @@
 """Commands and clean environments for the packaging tests."""
 
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ def clean_environ(**extra: str) -> dict[str, str]:
     """This process's variables without those that lead Python or the product."""
     leading = ("PYTHON", "VIRTUAL_ENV", "OTEL_", "CLARITY_", "UV_PROJECT")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(leading)}
-    return kept | {"UV_PYTHON_DOWNLOADS": "never"} | extra
+    return kept | {"UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "true"} | extra
 
 
 def path_without_cargo() -> str:
@@ -27,16 +28,18 @@ def path_without_cargo() -> str:
 
 def run(*command: str | Path, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
     """The command's standard output; fails the test with all it printed unless it exits 0."""
-    __tracebackhide__ = True  # the variables of a developer's shell stay out of reports
+    words = [str(part) for part in command]
     done = subprocess.run(
-        [str(part) for part in command],
+        words,
         env=clean_environ() if env is None else env,
         cwd=cwd,
         capture_output=True,
         text=True,
     )
     if done.returncode != 0:
-        pytest.fail(f"{command} exited {done.returncode}\n{done.stdout}\n{done.stderr}")
+        said = f"{shlex.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        # No traceback: it would print the variables of a developer's shell.
+        pytest.fail(said, pytrace=False)
     return done.stdout
 
 
