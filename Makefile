@@ -1,0 +1,145 @@
+# Everything a contributor or CI runs. `make help` lists it; every target sets
+# up what it needs and does nothing twice (stamps in .venv/.stamps).
+#
+# Variables: PYTHON=python3.12 (which Python `.venv` is made of), ONCE=1 (demo),
+# PYTEST_ARGS="-k wheel", BENCH_ARGS="--help", NATIVE=0 (leave the Rust engine out).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV ?= .venv
+PYTHON ?=
+NATIVE ?= 1
+export VENV PYTHON NATIVE
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS := true
+
+BIN := $(abspath $(VENV))/bin
+PY := $(BIN)/python
+STAMPS := $(VENV)/.stamps
+CARGO := $(if $(filter 0,$(NATIVE)),,$(shell command -v cargo))
+
+NATIVE_SOURCES := native/Cargo.toml native/Cargo.lock $(shell find native/src -name '*.rs')
+# Its own stamp with and without cargo: installing Rust later is noticed.
+NATIVE_STAMP := $(STAMPS)/$(if $(CARGO),native,without-native)
+# Each knows `--check`: fail when the committed file is not what it would write.
+GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables)
+
+.DEFAULT_GOAL := help
+
+##@ For everybody
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(NATIVE_STAMP) redis ## install all that the other targets need, into .venv
+	@echo "Ready: $$($(PY) --version), $(if $(CARGO),native engine,sdk engine only). Next: make demo, make test, make check"
+
+.PHONY: demo
+demo: $(NATIVE_STAMP) redis ## run the example shop instrumented and show a trace (ONCE=1: unattended)
+	@$(PY) examples/demo.py $(if $(filter-out 0 false no,$(ONCE)),--once)
+
+.PHONY: bench
+bench: $(NATIVE_STAMP) redis ## measure the cost per request, instrumented beside bare
+	@$(PY) benchmarks/run.py $(BENCH_ARGS)
+
+##@ Before a commit
+.PHONY: test
+test: $(NATIVE_STAMP) redis test-rust ## all tests: Rust, unit, integration, packaging
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+.PHONY: test-quick
+test-quick: $(NATIVE_STAMP) redis ## the Python tests that take no more than seconds
+	@$(BIN)/pytest -m "not slow and not backend" $(PYTEST_ARGS)
+
+.PHONY: test-rust
+test-rust:
+ifneq ($(CARGO),)
+	@echo "==> Testing the crate without Python, warnings are errors"
+	@RUSTFLAGS="-D warnings" cargo test --quiet --locked --manifest-path native/Cargo.toml \
+	  --no-default-features --target-dir native/target/strict
+else
+	@echo "==> The crate is not tested: no cargo"
+endif
+
+.PHONY: test-matrix
+test-matrix: ## the quick tests on every other supported Python found here
+	@tools/test-matrix.sh
+
+.PHONY: check
+check: check-python check-rust check-generated check-wheel ## format, lint, types, crate, generated files, wheel
+	@echo "All checks passed."
+
+.PHONY: check-python
+# mypy sees the packages where an install puts them: entry_points/ inside.
+check-python: VIEW := $(VENV)/mypy
+check-python: $(NATIVE_STAMP)
+	@echo "==> ruff"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@echo "==> mypy --strict"
+	@rm -rf $(VIEW) && mkdir -p $(VIEW)/clarity_otel
+	@ln -s $(CURDIR)/clarity_otel/* $(CURDIR)/entry_points $(VIEW)/clarity_otel/
+	@cd $(VIEW) && $(BIN)/mypy --config-file $(CURDIR)/pyproject.toml \
+	  --cache-dir $(CURDIR)/.mypy_cache clarity_otel
+
+.PHONY: check-rust
+check-rust: $(NATIVE_STAMP) test-rust
+ifneq ($(CARGO),)
+	@echo "==> cargo fmt, cargo clippy with and without Python"
+	@cargo fmt --manifest-path native/Cargo.toml --check
+	@PYO3_PYTHON=$(PY) cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets -- -D warnings
+	@cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets --no-default-features -- -D warnings
+else
+	@echo "==> The crate is not checked: no cargo"
+endif
+
+.PHONY: check-generated
+check-generated: $(NATIVE_STAMP)
+	@echo "==> Generated files are what their generators write"
+	@for module in $(GENERATORS); do $(PY) -m $$module --check; done
+
+.PHONY: check-wheel
+check-wheel: $(NATIVE_STAMP)
+	@echo "==> Wheel: content, and an install into a clean environment"
+	@$(BIN)/pytest tests/packaging/test_wheel.py --quiet
+
+.PHONY: generate
+generate: $(NATIVE_STAMP) ## write the generated files (tables of settings, metrics...) anew
+	@for module in $(GENERATORS); do $(PY) -m $$module; done
+
+##@ Release
+.PHONY: wheel
+wheel: $(NATIVE_STAMP) ## build dist/clarity_otel-*.whl
+	@rm -rf build dist
+	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(PY) --out-dir dist .
+	@rm -rf build
+	@ls dist/*.whl
+
+.PHONY: clean
+clean: ## remove all that was built or installed here
+	rm -rf .venv .venv-* build dist native/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf *.egg-info clarity_otel/_native.*.so
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
+
+# --- what the targets above stand on -----------------------------------------
+$(STAMPS)/venv:
+	@tools/setup.sh venv
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/packages: $(STAMPS)/venv pyproject.toml uv.lock
+	@tools/setup.sh packages
+	@touch $@
+
+$(NATIVE_STAMP): $(STAMPS)/packages pyproject.toml setup.py $(NATIVE_SOURCES)
+	@rm -f $(STAMPS)/native $(STAMPS)/without-native
+	@tools/setup.sh native
+	@touch $@
+
+.PHONY: redis
+redis:
+	@tools/setup.sh redis

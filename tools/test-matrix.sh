@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Runs the quick tests on every supported Python found on this machine that
+# .venv is not made of, each in an environment of its own (.venv-3.12, ...).
+set -euo pipefail
+
+VENV=${VENV:-.venv}
+main=$("$VENV/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
+tested=()
+failed=()
+while read -r version python; do
+  if [[ $version == "$main" ]]; then continue; fi
+  echo "==> Python $version ($python)"
+  if make test-quick VENV=".venv-$version" PYTHON="$python" </dev/null; then
+    tested+=("$version")
+  else
+    failed+=("$version")
+  fi
+done < <(tools/setup.sh pythons)
+
+for version in 3.11 3.12 3.13 3.14; do
+  if [[ $version == "$main" ]]; then
+    echo "Python $version: the one of $VENV, tested by make test"
+  elif [[ " ${tested[*]-} " == *" $version "* ]]; then
+    echo "Python $version: quick tests passed"
+  elif [[ " ${failed[*]-} " == *" $version "* ]]; then
+    echo "Python $version: quick tests FAILED"
+  else
+    echo "Python $version: not found here, not tested"
+  fi
+done
+if ((${#failed[@]})); then exit 1; fi
