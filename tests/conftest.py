@@ -7,6 +7,7 @@ A program that cannot be had here skips its tests with a sentence; with
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,8 +40,8 @@ def pytest_runtest_makereport(
     """A failed test shows what the processes that it started have printed."""
     report = yield
     if report.failed and report.when == "call":
-        nothing: list[HasOutput] = []
-        for number, program in enumerate(item.stash.get(STARTED, nothing), start=1):
+        programs = item.stash.get(STARTED, list[HasOutput]())
+        for number, program in enumerate(programs, start=1):
             report.sections.append((f"process {number}", program.output))
     return report
 
@@ -158,6 +159,18 @@ def aws_server(_aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> AwsSe
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """An authority of our own and what it signed."""
     return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def client_tls(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A client's TLS context that trusts our authority and shows no certificate.
+
+    The stock exporter's HTTP library prefers a bundle named in the environment to the
+    one that the exporter is given: such names are gone for the test.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    return ssl.create_default_context(cafile=certificates.authority)
 
 
 @pytest.fixture

@@ -65,9 +65,15 @@ class Recipe:
         return digest.hexdigest()[:16]
 
 
-RECIPES = {
-    recipe.name: recipe for recipe in (Recipe("collector", ".", "about 2 minutes on two cores"),)
-}
+_RECIPES = (
+    Recipe("collector", package=".", effort="2 to 3 minutes on two cores"),
+    Recipe(
+        "jaeger",
+        package="github.com/jaegertracing/jaeger/cmd/jaeger",
+        effort="3 minutes on two cores",
+    ),
+)
+RECIPES = {recipe.name: recipe for recipe in _RECIPES}
 
 
 def cache_folder() -> Path:
