@@ -1,0 +1,199 @@
+"""Fixtures: the real programs and the scripted stubs, each on loopback ports.
+
+A program that cannot be had here skips its tests with a sentence; with
+``CLARITY_REQUIRE_BACKENDS=1`` (CI) it fails them.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import pytest
+
+from tests.backends.aws_server import AwsServer
+from tests.backends.build import BuildError, UnavailableError, build
+from tests.backends.collector import Collector
+from tests.backends.otlp_grpc_stub import OtlpGrpcStub
+from tests.backends.otlp_http_stub import OtlpHttpStub
+from tests.backends.process import Process
+from tests.backends.redis_server import RedisCluster, RedisServer
+from tests.backends.tls import Certificates, make_certificates
+
+
+class HasOutput(Protocol):
+    @property
+    def output(self) -> str: ...
+
+
+STARTED = pytest.StashKey[list[HasOutput]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what the processes that it started have printed."""
+    report = yield
+    if report.failed and report.when == "call":
+        programs = item.stash.get(STARTED, list[HasOutput]())
+        for number, program in enumerate(programs, start=1):
+            report.sections.append((f"process {number}", program.output))
+    return report
+
+
+@pytest.fixture
+def started(request: pytest.FixtureRequest) -> list[HasOutput]:
+    """What this test has started so far, for the report of its failure."""
+    programs: list[HasOutput] = request.node.stash.setdefault(STARTED, [])
+    return programs
+
+
+def not_tested(reason: object, what: str) -> NoReturn:
+    """Skips with a sentence that says what was not tested."""
+    sentence = f"not tested: {what}: {reason}"
+    if os.environ.get("CLARITY_REQUIRE_BACKENDS") == "1":
+        pytest.fail(sentence, pytrace=False)
+    pytest.skip(sentence)
+
+
+@pytest.fixture(scope="session")
+def collector_binary(request: pytest.FixtureRequest) -> Path:
+    """The real Collector's binary, built on this user's first run."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled() if capture else ExitStack():
+            return build("collector")
+    except UnavailableError as reason:
+        not_tested(reason, "that a real OpenTelemetry Collector takes what we send")
+    except BuildError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def collector(
+    collector_binary: Path, tmp_path: Path, started: list[HasOutput]
+) -> Iterator[Callable[..., Collector]]:
+    """``collector(certificates=…, client_certificates=…)`` starts a real Collector."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> Collector:
+            folder = tmp_path / f"collector-{len(started)}"
+            running = Collector(collector_binary, folder, **options)
+            stack.callback(running.kill)
+            started.append(running)
+            return running
+
+        yield start
+
+
+@pytest.fixture
+def run_process(tmp_path: Path, started: list[HasOutput]) -> Iterator[Callable[..., Process]]:
+    """``run_process([program, …], env=…, ready_port=…)`` starts a :class:`Process`."""
+    with ExitStack() as stack:
+
+        def run(command: list[str | Path], **options: Any) -> Process:
+            process = Process(command, tmp_path / "processes", **options)
+            stack.enter_context(process)
+            started.append(process)
+            return process
+
+        yield run
+
+
+@pytest.fixture(scope="session")
+def _redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    try:
+        server = RedisServer(tmp_path_factory.mktemp("redis"))
+    except UnavailableError as reason:
+        not_tested(reason, "the Redis patches against a real server")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(_redis_server: RedisServer) -> RedisServer:
+    """The real Redis, running and empty; a test may stop and restart it."""
+    _redis_server.reset()
+    return _redis_server
+
+
+@pytest.fixture(scope="session")
+def _redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    try:
+        cluster = RedisCluster(tmp_path_factory.mktemp("redis-cluster"))
+    except UnavailableError as reason:
+        not_tested(reason, "the Redis patches against a real cluster")
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def redis_cluster(_redis_cluster: RedisCluster) -> RedisCluster:
+    """A real Redis cluster of three masters, empty."""
+    _redis_cluster.reset()
+    return _redis_cluster
+
+
+@pytest.fixture(scope="session")
+def _aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsServer]:
+    server = AwsServer(tmp_path_factory.mktemp("aws"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def aws_server(_aws_server: AwsServer, monkeypatch: pytest.MonkeyPatch) -> AwsServer:
+    """AWS as moto serves it, empty; boto3 in this process is already sent there."""
+    _aws_server.reset()
+    for name, value in _aws_server.env.items():
+        monkeypatch.setenv(name, value)
+    return _aws_server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority of our own and what it signed."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def client_tls(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A client's TLS context that trusts our authority and shows no certificate.
+
+    The stock exporter's HTTP library prefers a bundle named in the environment to the
+    one that the exporter is given: such names are gone for the test.
+    """
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    return ssl.create_default_context(cafile=certificates.authority)
+
+
+@pytest.fixture
+def otlp_http_stub() -> Iterator[Callable[..., OtlpHttpStub]]:
+    """``otlp_http_stub(certificates, client_certificates=…)`` starts a stub."""
+    with ExitStack() as stack:
+
+        def start(*arguments: Any, **options: Any) -> OtlpHttpStub:
+            stub = OtlpHttpStub(*arguments, **options)
+            stack.callback(stub.stop)
+            return stub
+
+        yield start
+
+
+@pytest.fixture
+def otlp_grpc_stub() -> Iterator[Callable[..., OtlpGrpcStub]]:
+    """``otlp_grpc_stub(certificates, client_certificates=…)`` starts a stub."""
+    with ExitStack() as stack:
+
+        def start(*arguments: Any, **options: Any) -> OtlpGrpcStub:
+            stub = OtlpGrpcStub(*arguments, **options)
+            stack.callback(stub.stop)
+            return stub
+
+        yield start
