@@ -1,0 +1,391 @@
+"""Settings from their sources: defaults, environment, options, Python.
+
+Nothing here raises for a wrong value in the environment: the app must run. What
+is wrong becomes a sentence in `Settings.warnings`, and the default is used.
+"""
+
+from __future__ import annotations
+
+from clarity_otel.settings import otlp
+from clarity_otel.settings.variables import (
+    BY_FIELD,
+    BY_NAME,
+    NOT_SUPPORTED,
+    SIGNALS,
+    STANDARD_SAMPLERS,
+    VARIABLES,
+    Variable,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT = "default"
+ENVIRONMENT = "environment"
+OPTION = "option of clarity-instrument"
+PYTHON = "setup_observability"
+
+_BUILT_IN_EXPORTERS = ("otlp", "console", "none")
+# Exporters named by their transport, as the stock distro knows them.
+_OTLP_NAMES = {"otlp_proto_grpc": "grpc", "otlp_proto_http": "http/protobuf"}
+
+
+class Settings:
+    """All settings of a process: typed, immutable, safe to share between threads.
+
+    Every row of the table is an attribute by its `field`, and an item by the
+    variable's name. Times and sizes carry their unit in the name. The attributes
+    declared here are those that the program uses.
+    """
+
+    service_name: str | None
+    resource_attributes: Mapping[str, str]
+    deployment_environment: str | None
+    engine: str
+    disabled: bool
+    sdk_disabled: bool
+    diagnostics_level: str
+    propagators: tuple[str, ...]
+    config_file: str | None
+    raise_internal_errors: bool
+    disabled_commands: tuple[str, ...]
+    flush_on_sigterm: bool
+
+    traces_sampler: str
+    traces_sampler_arg: str | None
+    keep_errors: bool
+    keep_slower_than_s: float | None
+
+    traces_exporter: tuple[str, ...]
+    trace_console: bool
+
+    bsp_schedule_delay_ms: int
+    bsp_export_timeout_ms: int
+    bsp_max_queue_size: int | None
+    bsp_max_export_batch_size: int | None
+    queue_limit_bytes: int
+    batch_limit_bytes: int
+
+    disabled_instrumentations: tuple[str, ...]
+    excluded_urls: tuple[str, ...]
+    instrumentation_http_capture_headers_server_request: tuple[str, ...]
+    instrumentation_http_capture_headers_server_response: tuple[str, ...]
+    instrumentation_http_capture_headers_client_request: tuple[str, ...]
+    instrumentation_http_capture_headers_client_response: tuple[str, ...]
+    instrumentation_http_capture_headers_sanitize_fields: tuple[str, ...]
+    instrumentation_http_known_methods: tuple[str, ...] | None
+    semconv_stability_opt_in: tuple[str, ...]
+
+    correlation_header: str
+    correlation_hosts: tuple[str, ...]
+
+    # Not rows of the table: what follows from several of them.
+    is_disabled: bool
+    """Whether CLARITY_DISABLED or OTEL_SDK_DISABLED is true."""
+    sampling_ratio: float
+    """The ratio of new traces that are kept, 0 to 1, whatever the sampler is called."""
+    exporters: tuple[str, ...]
+    """Names of the span exporters, the console included where OTEL_TRACE_CONSOLE asks for it."""
+    shutdown_timeout_ms: int
+    """The longest that the end of the process waits for spans."""
+
+    warnings: tuple[str, ...]
+    """One sentence for each value that could not be used; it names the variable."""
+    notes: tuple[str, ...]
+    """One sentence for each decision that may surprise, such as an engine chosen for the user."""
+    sources: Mapping[str, str]
+    """Where each variable's value came from, by the variable's name."""
+
+    _values: Mapping[str, object]
+    _exporter_configs: Mapping[str, otlp.ExporterConfig]
+
+    def __init__(self, attributes: Mapping[str, object]) -> None:
+        self.__dict__.update(attributes)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"settings cannot be changed; {name} is set when they are loaded")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"settings cannot be changed; {name} is set when they are loaded")
+
+    def __getitem__(self, variable: str) -> object:
+        return self._values[variable]
+
+    def otlp_exporter(self, signal: str = "traces") -> otlp.ExporterConfig:
+        """Return a new dict with the OTLP exporter's configuration for a signal.
+
+        Its `endpoint` is a complete URL, with the path for HTTP and without one for
+        gRPC; `timeout_ms` is at least 1. Built from the specification, "OpenTelemetry
+        Protocol Exporter".
+        """
+        config = self._exporter_configs[signal]
+        return {**config, "headers": dict(config["headers"])}
+
+    def span_limits(self) -> dict[str, int | None]:
+        """Return the limits of a span (specification, Span Limits); None means no limit."""
+        count = self["OTEL_ATTRIBUTE_COUNT_LIMIT"]
+        length = self["OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT"]
+        limits = {
+            "attribute_count": self["OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"],
+            "event_count": self["OTEL_SPAN_EVENT_COUNT_LIMIT"],
+            "link_count": self["OTEL_SPAN_LINK_COUNT_LIMIT"],
+            "event_attribute_count": self["OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT"],
+            "link_attribute_count": self["OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"],
+        }
+        for name, value in limits.items():
+            limits[name] = count if value is None else value
+        limits["attribute_value_length"] = (
+            self["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"] if length is None else length
+        )
+        return limits  # type: ignore[return-value]
+
+    def excluded_urls_for(self, library: str) -> tuple[str, ...]:
+        """Return the regular expressions of URLs that `library` (fastapi, httpx…) leaves out."""
+        own = self._values.get(f"OTEL_PYTHON_{library.upper()}_EXCLUDED_URLS")
+        return self.excluded_urls if own is None else own  # type: ignore[return-value]
+
+    def is_instrumentation_disabled(self, name: str) -> bool:
+        """Whether OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names this library, or all with *."""
+        disabled = self.disabled_instrumentations
+        return name in disabled or "*" in disabled
+
+
+def load(environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Settings:
+    """Read all settings. Fast (under 1 ms) and without side effects.
+
+    `overrides` are values given in Python, by field; they win over the environment.
+    They come from the app's own code, so a wrong one raises: TypeError or ValueError
+    with the setting's name, TypeError for a name that no setting has. Wrong values in
+    `environ` become warnings.
+    """
+    reader = _Reader(environ)
+    if overrides:
+        reader.override(overrides)
+    return reader.settings()
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.values: dict[str, object] = {}
+        self.sources: dict[str, str] = {}
+        self.warnings: list[str] = []
+        self.notes: list[str] = []
+        by_option = environ.get("CLARITY_LAUNCH_OPTIONS", "").split(",")
+        for variable in VARIABLES:
+            name = variable.name
+            text = environ.get(name)
+            # An empty variable counts as unset (specification, Parsing empty value).
+            if not text or not text.strip():
+                self._use_default(variable)
+                continue
+            if variable.status == NOT_SUPPORTED:
+                self.warnings.append(f"{name} is not supported: {variable.note}.")
+            try:
+                self.values[name] = variable.kind.from_text(text)
+            except ValueError as error:
+                self._reject(variable, text, str(error))
+            else:
+                self.sources[name] = OPTION if name in by_option else ENVIRONMENT
+
+    def _use_default(self, variable: Variable) -> None:
+        self.values[variable.name] = variable.default
+        self.sources[variable.name] = DEFAULT
+
+    def _reject(self, variable: Variable, text: str, reason: str) -> None:
+        self._use_default(variable)
+        # A header list holds credentials: its value is not repeated, right or wrong.
+        shown = variable.name if variable.secret else f"{variable.name}={text[:80]}"
+        default = _shown_default(variable)
+        self.warnings.append(f"{shown} {reason}; {default} is used.")
+
+    def override(self, overrides: Mapping[str, object]) -> None:
+        for field, value in overrides.items():
+            if field == "trace_sampling_rate":
+                self._override_sampling_rate(value)
+                continue
+            variable = BY_FIELD.get(field)
+            if variable is None or variable.status in (NOT_SUPPORTED, "internal", "passed on"):
+                raise TypeError(
+                    f"{field} is not a setting of setup_observability; "
+                    "`clarity config` lists all of them"
+                )
+            if value is None:
+                self._use_default(variable)
+            else:
+                self.values[variable.name] = _checked(variable, field, value)
+            self.sources[variable.name] = PYTHON
+
+    def _override_sampling_rate(self, value: object) -> None:
+        from clarity_otel.settings.kinds import RATIO
+
+        try:
+            rate = RATIO.from_value(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"trace_sampling_rate={value!r} {error}") from None
+        for name, text in (
+            ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+            ("OTEL_TRACES_SAMPLER_ARG", str(rate)),
+        ):
+            self.values[name] = text
+            self.sources[name] = PYTHON
+
+    def settings(self) -> Settings:
+        values = self.values
+        self._choose_engine()
+        ratio = self._sampling_ratio()
+        exporters = self._exporters()
+        self._check_files()
+        self._check_batch_size()
+        timeout = values["OTEL_BSP_EXPORT_TIMEOUT"] or otlp.NO_LIMIT_MS
+        configs = {
+            signal: otlp.resolve(signal, values, self.warnings.append, self.notes.append)
+            for signal in SIGNALS
+        }
+        attributes: dict[str, object] = {
+            variable.field: values[variable.name] for variable in VARIABLES
+        }
+        attributes.update(
+            is_disabled=bool(values["CLARITY_DISABLED"] or values["OTEL_SDK_DISABLED"]),
+            sampling_ratio=ratio,
+            exporters=exporters,
+            # Design bound: nobody waits for telemetry longer than 5 s at the end.
+            shutdown_timeout_ms=min(int(timeout), 5000),  # type: ignore[call-overload]
+            # The generic endpoint's warning would come once for each signal.
+            warnings=tuple(dict.fromkeys(self.warnings)),
+            notes=tuple(dict.fromkeys(self.notes)),
+            sources=self.sources,
+            _values=values,
+            _exporter_configs=configs,
+        )
+        return Settings(attributes)
+
+    def _choose_engine(self) -> None:
+        """Hand over to the sdk engine where a setting needs code written in Python."""
+        values = self.values
+        if values["OTEL_CONFIG_FILE"] is None:
+            values["OTEL_CONFIG_FILE"] = values["OTEL_EXPERIMENTAL_CONFIG_FILE"]
+            self.sources["OTEL_CONFIG_FILE"] = self.sources["OTEL_EXPERIMENTAL_CONFIG_FILE"]
+        if values["OTEL_CONFIG_FILE"]:
+            self._use_sdk("OTEL_CONFIG_FILE is set", "the SDK reads that file")
+        sampler = str(values["OTEL_TRACES_SAMPLER"]).lower()
+        values["OTEL_TRACES_SAMPLER"] = sampler
+        if sampler not in STANDARD_SAMPLERS:
+            if _is_installed("opentelemetry_traces_sampler", sampler):
+                self._use_sdk(f"OTEL_TRACES_SAMPLER={sampler}", "that sampler is written in Python")
+            else:
+                self._reject(
+                    BY_NAME["OTEL_TRACES_SAMPLER"],
+                    sampler,
+                    f"is neither a standard sampler ({', '.join(STANDARD_SAMPLERS)}) "
+                    "nor an installed one",
+                )
+        if values["OTEL_PYTHON_ID_GENERATOR"] != "random":
+            self._use_sdk("OTEL_PYTHON_ID_GENERATOR is set", "that generator is written in Python")
+        if values["OTEL_PYTHON_TRACER_CONFIGURATOR"]:
+            self._use_sdk(
+                "OTEL_PYTHON_TRACER_CONFIGURATOR is set", "that function is written in Python"
+            )
+
+    def _use_sdk(self, setting: str, reason: str) -> None:
+        if self.values["CLARITY_ENGINE"] != "sdk":
+            self.values["CLARITY_ENGINE"] = "sdk"
+            self.notes.append(f"{setting}: {reason}, so the sdk engine is used.")
+
+    def _sampling_ratio(self) -> float:
+        sampler = str(self.values["OTEL_TRACES_SAMPLER"])
+        argument = self.values["OTEL_TRACES_SAMPLER_ARG"]
+        if sampler.endswith("always_off"):
+            return 0.0
+        if not sampler.endswith("traceidratio"):
+            if argument is not None and sampler in STANDARD_SAMPLERS:
+                self.warnings.append(
+                    f"OTEL_TRACES_SAMPLER_ARG={argument} is not used, because "
+                    f"OTEL_TRACES_SAMPLER is {sampler}; set it to parentbased_traceidratio."
+                )
+            return 1.0
+        if argument is None:
+            return 1.0
+        from clarity_otel.settings.kinds import RATIO
+
+        try:
+            return float(RATIO.from_text(str(argument)))  # type: ignore[arg-type]
+        except ValueError as error:
+            self._reject(BY_NAME["OTEL_TRACES_SAMPLER_ARG"], str(argument), str(error))
+            return 1.0
+
+    def _exporters(self) -> tuple[str, ...]:
+        names: list[str] = []
+        for name in self.values["OTEL_TRACES_EXPORTER"]:  # type: ignore[attr-defined]
+            if name in _OTLP_NAMES:
+                protocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+                self.values[protocol] = _OTLP_NAMES[name]
+                self.sources[protocol] = self.sources["OTEL_TRACES_EXPORTER"]
+                names.append("otlp")
+            elif name in _BUILT_IN_EXPORTERS or _is_installed(
+                "opentelemetry_traces_exporter", name
+            ):
+                names.append(name)
+            else:
+                hint = "; write console" if name == "logging" else ""
+                self.warnings.append(
+                    f"OTEL_TRACES_EXPORTER names {name}, which is neither otlp, console or none "
+                    f"nor an installed exporter; it is left out{hint}."
+                )
+        if "none" in names:
+            names = []
+        elif not names:
+            names = ["otlp"]
+        if self.values["OTEL_TRACE_CONSOLE"]:
+            names.append("console")
+        return tuple(dict.fromkeys(names))
+
+    def _check_files(self) -> None:
+        """Replace a certificate file that cannot be read, while a sentence can still say so."""
+        from os import R_OK, access
+
+        for variable in VARIABLES:
+            path = self.values[variable.name]
+            if not path or not variable.name.endswith(("CERTIFICATE", "CLIENT_KEY")):
+                continue
+            if not access(str(path), R_OK):
+                self._use_default(variable)
+                self.warnings.append(
+                    f"{variable.name}={path} is not a file that can be read; it is left out."
+                )
+
+    def _check_batch_size(self) -> None:
+        queue = self.values["OTEL_BSP_MAX_QUEUE_SIZE"]
+        batch = self.values["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"]
+        if isinstance(queue, int) and isinstance(batch, int) and batch > queue:
+            self._reject(
+                BY_NAME["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"],
+                str(batch),
+                f"is more than OTEL_BSP_MAX_QUEUE_SIZE ({queue})",
+            )
+
+
+def _shown_default(variable: Variable) -> str:
+    default = variable.default
+    if default is None or default == () or default == {}:
+        return "no value"
+    if isinstance(default, bool):
+        default = str(default).lower()
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    return f"the default {default}"
+
+
+def _checked(variable: Variable, field: str, value: object) -> object:
+    try:
+        return variable.kind.from_value(value)
+    except (TypeError, ValueError) as error:
+        shown = field if variable.secret else f"{field}={value!r}"
+        raise type(error)(f"{shown} {error}") from None
+
+
+def _is_installed(group: str, name: str) -> bool:
+    # Imported only for names that are not standard: importlib.metadata takes 30 ms.
+    from importlib.metadata import entry_points
+
+    return bool(tuple(entry_points(group=group, name=name)))
