@@ -21,7 +21,8 @@ from .load import LoadClient, new_loop, request_bytes
 from .servers import AppServer, Variant
 from .statistics import Comparison, compare
 
-WARM_UP_REQUESTS = 300
+WARM_UP_REQUESTS = 200
+RATE_REQUESTS = 50
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,11 @@ def measure(
 async def _warm_up(
     server: AppServer, path: str, headers: Mapping[str, str] | None, plan: Plan
 ) -> float:
-    """Send warm-up requests and return the rate of the second half, per second."""
+    """Send warm-up requests and return the rate of some more, per second."""
     request = request_bytes("127.0.0.1", server.port, path, headers=headers)
     async with LoadClient("127.0.0.1", server.port, plan.connections) as client:
         await client.send(request, WARM_UP_REQUESTS)
-        return (await client.send(request, WARM_UP_REQUESTS)).requests_per_s
+        return (await client.send(request, RATE_REQUESTS)).requests_per_s
 
 
 async def _slice(

@@ -14,8 +14,11 @@ so that it never outlives the program that started it.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
 import zlib
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -101,12 +104,20 @@ async def serve(names: list[str]) -> None:
     for name in names:
         server = await loop.create_server(partial(CannedServer, RESPONSES[name]), "127.0.0.1", 0)
         print(name, server.sockets[0].getsockname()[1], flush=True)
-    await loop.run_in_executor(None, sys.stdin.buffer.read)
+    ended = asyncio.Event()
+    threading.Thread(target=_wait_for_end_of_input, args=(loop, ended), daemon=True).start()
+    await ended.wait()
+
+
+def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    while os.read(0, 4096):
+        continue
+    loop.call_soon_threadsafe(ended.set)
 
 
 if __name__ == "__main__":
     unknown = [name for name in sys.argv[1:] if name not in RESPONSES]
     if unknown or not sys.argv[1:]:
         sys.exit(f"Name the stand-ins to serve, of: {', '.join(RESPONSES)}.")
-    with asyncio.Runner(loop_factory=new_loop) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner, suppress(KeyboardInterrupt):
         runner.run(serve(sys.argv[1:]))
