@@ -1,0 +1,69 @@
+"""The ways to run an app that are measured beside each other."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from clarity_otel.bench import MeasurementError
+from clarity_otel.bench.servers import Variant, exporting_to, script
+
+DEFAULT = ("bare", "clarity", "clarity-sdk", "stock")
+ON_REQUEST = ("ddtrace", "logfire")
+_VENVS = Path(__file__).parent / ".venvs"
+
+
+def variant(name: str, sink_port: int) -> Variant:
+    """The variant called `name`, exporting over HTTP to the sink on `sink_port`.
+
+    Raises MeasurementError when what it needs is not installed and cannot be.
+    """
+    otel = exporting_to(sink_port)
+    match name:
+        case "bare":
+            return Variant(name)
+        case "clarity":
+            return Variant(name, script("clarity-instrument"), otel)
+        case "clarity-sdk":
+            return Variant(name, script("clarity-instrument"), otel | {"CLARITY_ENGINE": "sdk"})
+        case "stock":
+            # Our own distro, configurator and patches stay out of it.
+            ours_off = {
+                "OTEL_PYTHON_DISTRO": "distro",
+                "OTEL_PYTHON_CONFIGURATOR": "configurator",
+                "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "clarity",
+            }
+            return Variant(name, script("opentelemetry-instrument"), otel | ours_off)
+        case "ddtrace":
+            python = _separate_venv("ddtrace")
+            agent = {"DD_TRACE_AGENT_URL": f"http://127.0.0.1:{sink_port}", "DD_SERVICE": "bench"}
+            return Variant(name, [str(python.with_name("ddtrace-run"))], agent, str(python))
+        case "logfire":
+            python = _separate_venv("logfire[fastapi,httpx,redis]")
+            env = otel | {"LOGFIRE_SEND_TO_LOGFIRE": "false", "LOGFIRE_CONSOLE": "false"}
+            run = [str(python.with_name("logfire")), "run", "--no-summary"]
+            return Variant(name, run, env, str(python))
+    raise MeasurementError(f"There is no variant {name!r}: use {', '.join(DEFAULT + ON_REQUEST)}.")
+
+
+_SHOP_NEEDS = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "redis", "httpx", "boto3")
+
+
+def _separate_venv(requirement: str) -> Path:
+    """The interpreter of a venv with `requirement` and this one's versions of the libraries."""
+    venv = _VENVS / requirement.split("[", maxsplit=1)[0]
+    python = venv / "bin" / "python"
+    if not python.exists():
+        pins = [f"{name}=={metadata.version(name)}" for name in _SHOP_NEEDS]
+        for command in (
+            ["uv", "venv", "--quiet", "--python", sys.executable, str(venv)],
+            ["uv", "pip", "install", "--quiet", "--python", str(python), requirement, *pins],
+        ):
+            try:
+                subprocess.run(command, check=True, capture_output=True, text=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                why = getattr(error, "stderr", None) or error
+                raise MeasurementError(f"{requirement} cannot be installed: {why}") from None
+    return python

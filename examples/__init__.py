@@ -1,0 +1,1 @@
+"""Example services without one line about telemetry, and the demo that runs them."""

@@ -1,0 +1,1 @@
+"""`make demo`: the examples run instrumented, and what arrives is shown and checked."""

@@ -1,0 +1,1 @@
+"""A small shop: FastAPI, Redis, an HTTP backend, DynamoDB, and one log line an order."""
