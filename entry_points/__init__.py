@@ -1,0 +1,1 @@
+"""What other programs call: console scripts, and the hooks of opentelemetry-instrument."""

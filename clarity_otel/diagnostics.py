@@ -1,0 +1,60 @@
+"""What Clarity OTel says about itself: whole sentences, one line each, on stderr.
+
+It does not use `logging`: the app configures that for its own records, often after
+us, and its import costs 12 ms. OTEL_LOG_LEVEL sets how much is said (specification,
+Self-diagnostics). Thread-safe: one write call for each line.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LEVELS = ("debug", "info", "warn", "error", "none")
+_lowest = _LEVELS.index("info")
+
+
+def set_level(level: str) -> None:
+    """Set the lowest level that is said: debug, info, warn, error or none."""
+    global _lowest
+    _lowest = _LEVELS.index(level)
+
+
+def set_level_from(environ: Mapping[str, str]) -> None:
+    """Set the level from OTEL_LOG_LEVEL before the settings are read; unknown means info."""
+    level = environ.get("OTEL_LOG_LEVEL", "").strip().lower()
+    set_level(level if level in _LEVELS else "info")
+
+
+def is_debug() -> bool:
+    """Whether details for developers, such as tracebacks, are wanted."""
+    return _lowest == 0
+
+
+def info(sentence: str) -> None:
+    """Say something that is as it should be."""
+    _say("info", sentence)
+
+
+def warn(sentence: str) -> None:
+    """Say something that the user should change."""
+    _say("warn", sentence)
+
+
+def error(sentence: str) -> None:
+    """Say that something does not work."""
+    _say("error", sentence)
+
+
+def _say(level: str, sentence: str) -> None:
+    if _LEVELS.index(level) < _lowest:
+        return
+    line = sentence.replace("\r", " ").replace("\n", " ")
+    try:
+        sys.stderr.write(f"clarity-otel: {line}\n")
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError):
+        pass  # no stderr (pythonw), a closed one, or a full disk: the app goes on

@@ -1,0 +1,62 @@
+"""The one start: the launcher, the configurator and setup_observability end here."""
+
+from __future__ import annotations
+
+import os
+
+from clarity_otel import command as commands
+from clarity_otel import diagnostics
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from clarity_otel.settings import Settings
+
+_running: Settings | None = None
+
+
+def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False) -> bool:
+    """Start the engine with `settings`, once a process; return whether it runs.
+
+    `argv` is the command line of the process (`sys.orig_argv`), for the service's name.
+    `inside_stock` says that opentelemetry-instrument called us, and is not in our way.
+    What the engine raises is not caught here.
+    """
+    global _running
+    if _running is not None:
+        return True
+    if settings.is_disabled:
+        return False
+    diagnostics.set_level(settings.diagnostics_level)
+    own_pid = str(os.getpid())
+    # Workers have the same settings: the first process says what is to be said.
+    speaks = os.environ.setdefault("CLARITY_LAUNCH_PID", own_pid) == own_pid
+    if speaks:
+        for sentence in settings.warnings:
+            diagnostics.warn(sentence)
+        for sentence in settings.notes:
+            diagnostics.info(sentence)
+
+    from clarity_otel.entry_points import other_agents
+
+    other = other_agents.in_the_way(inside_stock=inside_stock)
+    if other is not None:
+        if speaks:
+            diagnostics.warn(other)
+        return False
+
+    name = commands.service_name(commands.parse_interpreter(argv))
+    if name:
+        os.environ.setdefault("CLARITY_LAUNCH_SERVICE_NAME", name)
+    from clarity_otel.engine import start as start_engine
+
+    start_engine(settings)
+    _running = settings
+    other_agents.watch(settings.engine)
+    return True
+
+
+def running() -> Settings | None:
+    """Return the settings that the engine was started with, None before."""
+    return _running
