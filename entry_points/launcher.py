@@ -233,7 +233,8 @@ def _run_child(command: list[str], environ: dict[str, str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     child = subprocess.Popen(command, env=environ)
     if hasattr(signal, "SIGBREAK"):
-        signal.signal(signal.SIGBREAK, lambda *_: child.send_signal(signal.CTRL_BREAK_EVENT))
+        ctrl_break = signal.CTRL_BREAK_EVENT  # type: ignore[attr-defined]
+        signal.signal(signal.SIGBREAK, lambda *_: child.send_signal(ctrl_break))
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     return child.wait()
 

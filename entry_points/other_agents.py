@@ -26,15 +26,14 @@ _AGENTS = {
 }
 _STOCK = "opentelemetry.instrumentation.auto_instrumentation"
 
-# Instrumentors of the libraries that the native engine patches: module and class.
+# Instrumentors of the libraries that the native engine patches: module and classes.
 _REPLACED_INSTRUMENTORS = {
-    "opentelemetry.instrumentation.fastapi": "FastAPIInstrumentor",
-    "opentelemetry.instrumentation.starlette": "StarletteInstrumentor",
-    "opentelemetry.instrumentation.redis": "RedisInstrumentor",
-    "opentelemetry.instrumentation.httpx": "HTTPXClientInstrumentor",
-    "opentelemetry.instrumentation.botocore": "BotocoreInstrumentor",
-    "opentelemetry.instrumentation.aiobotocore": "AiobotocoreInstrumentor",
-    "opentelemetry.instrumentation.threading": "ThreadingInstrumentor",
+    "opentelemetry.instrumentation.fastapi": ("FastAPIInstrumentor",),
+    "opentelemetry.instrumentation.starlette": ("StarletteInstrumentor",),
+    "opentelemetry.instrumentation.redis": ("RedisInstrumentor",),
+    "opentelemetry.instrumentation.httpx": ("HTTPXClientInstrumentor",),
+    "opentelemetry.instrumentation.botocore": ("BotocoreInstrumentor", "AiobotocoreInstrumentor"),
+    "opentelemetry.instrumentation.threading": ("ThreadingInstrumentor",),
 }
 _said: set[str] = set()
 
@@ -94,14 +93,16 @@ def _guard_provider(trace: ModuleType) -> None:
 
 def _leave_out_instrumentor(module: ModuleType) -> None:
     """Turn a contrib instrumentor's ways of instrumenting into one sentence."""
-    name = _REPLACED_INSTRUMENTORS[module.__name__]
-    instrumentor: Any = getattr(module, name, None)
-    if instrumentor is None:
-        return
+    for name in _REPLACED_INSTRUMENTORS[module.__name__]:
+        instrumentor = getattr(module, name, None)
+        if instrumentor is not None:
+            _leave_out(module.__name__, name, instrumentor)
 
+
+def _leave_out(module: str, name: str, instrumentor: Any) -> None:
     def leave_out(*_: object, **__: object) -> None:
         _say_once(
-            f"{name} of {module.__name__} is left out, because Clarity OTel already instruments "
+            f"{name} of {module} is left out, because Clarity OTel already instruments "
             "that library; remove the call, or name the library in "
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS to use the other one."
         )

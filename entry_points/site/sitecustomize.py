@@ -3,16 +3,18 @@
 Python imports the first sitecustomize that it finds; the launcher puts this folder
 first on PYTHONPATH. It takes itself off sys.path, runs the sitecustomize that would
 have run without it, and starts Clarity OTel if this process is the service. The
-syntax is kept old: any Python on the machine may come by here.
+syntax is kept plain: any Python 3 on the machine may come by here.
 """
 
-# ruff: noqa: PTH100, PTH120, UP031
+# ruff: noqa: PTH100, PTH120
+
+from __future__ import annotations
 
 import os
 import sys
 
 
-def _step_aside():  # type: ignore[no-untyped-def]
+def _step_aside() -> Exception | None:
     """Take this folder off sys.path; run the user's own sitecustomize, if there is one.
 
     Return what it raised: Python reports it in its own way, after we are done.
@@ -21,7 +23,7 @@ def _step_aside():  # type: ignore[no-untyped-def]
     sys.path[:] = [path for path in sys.path if os.path.abspath(path or os.curdir) != here]
     ours = sys.modules.pop(__name__, None)
     try:
-        import sitecustomize  # noqa: F401
+        import sitecustomize  # type: ignore[import-not-found]  # noqa: F401
     except ImportError as error:
         if getattr(error, "name", None) != __name__:
             return error
@@ -34,14 +36,14 @@ def _step_aside():  # type: ignore[no-untyped-def]
     return None
 
 
-def _is_disabled():  # type: ignore[no-untyped-def]
+def _is_disabled() -> bool:
     for name in ("CLARITY_DISABLED", "OTEL_SDK_DISABLED"):
         if os.environ.get(name, "").strip().lower() == "true":
             return True
     return False
 
 
-def _start():  # type: ignore[no-untyped-def]
+def _start() -> None:
     try:
         from clarity_otel.entry_points.autostart import start_if_wanted
     except Exception as error:
@@ -49,9 +51,9 @@ def _start():  # type: ignore[no-untyped-def]
         # where the user asked for it, none in the tools that the service starts.
         if os.environ.get("CLARITY_LAUNCH_PID") == str(os.getpid()):
             sys.stderr.write(
-                "clarity-otel: %s runs without Clarity OTel, because it cannot be imported "
-                "there (%s); install it with: %s -m pip install clarity-otel\n"
-                % (sys.executable, error, sys.executable)
+                f"clarity-otel: {sys.executable} runs without Clarity OTel, because it cannot "
+                f"be imported there ({error}); install it with: {sys.executable} -m pip install "
+                "clarity-otel\n"
             )
         return
     start_if_wanted()
