@@ -1,0 +1,106 @@
+"""One protocol, two engines.
+
+`start(settings)` starts the native engine, or the sdk engine where the settings ask
+for it or the native module is missing. Both trace the same libraries with the same
+spans; docs/differences.md lists where they differ and why.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from clarity_otel import diagnostics
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from clarity_otel.settings import Settings
+
+_lock = threading.Lock()
+_engine: ModuleType | None = None
+_settings: Settings | None = None
+
+
+def start(settings: Settings) -> None:
+    """Start tracing in this process. A second call does nothing.
+
+    Threads: call it before the app starts its own. Fork: the child goes on by itself.
+    """
+    global _engine, _settings
+    with _lock:
+        if _engine is not None:
+            return
+        diagnostics.set_level(settings.diagnostics_level)
+        for sentence in settings.warnings:
+            diagnostics.warn(sentence)
+        for sentence in settings.notes:
+            diagnostics.info(sentence)
+        if settings.is_disabled:
+            return
+        _stop_fastapi_from_exporting_too()
+        engine = _load(settings)
+        engine.start(settings)
+        _engine, _settings = engine, settings
+
+
+def _load(settings: Settings) -> ModuleType:
+    if settings.engine != "sdk":
+        try:
+            from clarity_otel.engine import native
+
+            return native
+        except ImportError as failure:
+            diagnostics.warn(
+                f"the native engine is not available here ({failure}); the slower sdk engine "
+                "is used. Install a wheel for this platform, or Rust's cargo before pip."
+            )
+    from clarity_otel.engine import sdk
+
+    return sdk
+
+
+def _stop_fastapi_from_exporting_too() -> None:
+    # FastAPI >= 0.150 would add exporters of its own: each span would arrive twice.
+    name = "FASTAPI_OTEL_AUTO_CONFIGURE"
+    if os.environ.get(name, "").strip().lower() in ("1", "true", "yes", "on"):
+        os.environ[name] = "false"
+        diagnostics.info(f"{name} is set to false for this process: spans would be sent twice.")
+
+
+def is_started() -> bool:
+    """Whether an engine runs in this process."""
+    return _engine is not None
+
+
+def name() -> str | None:
+    """Return "native" or "sdk", or None before the start."""
+    return None if _engine is None else _engine.__name__.rpartition(".")[2]
+
+
+def settings() -> Settings | None:
+    """Return the settings the engine was started with."""
+    return _settings
+
+
+def force_flush(timeout_s: float = 30.0) -> bool:
+    """Send all spans that have ended; False when the time passed first."""
+    return True if _engine is None else bool(_engine.force_flush(timeout_s))
+
+
+def flush_at_exit() -> None:
+    """Send what waits, within the shutdown bound, in a server that is about to end."""
+    if _engine is not None and _settings is not None:
+        _engine.force_flush(_settings.shutdown_timeout_ms / 1000)
+
+
+def shutdown() -> None:
+    """Send what waits, within the shutdown bound, and stop for good."""
+    if _engine is not None:
+        _engine.shutdown()
+
+
+def stats() -> dict[str, int]:
+    """Return the pipeline's counters: made, exported, waiting, dropped by reason…"""
+    return {} if _engine is None else dict(_engine.stats())

@@ -1,0 +1,161 @@
+"""The native engine: its start, its end, and what happens at a fork.
+
+The start imports no SDK, no exporter and not even the OpenTelemetry API: the API's
+context and provider are set the moment the app (or a library) imports it. The export
+thread starts with the first span.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+
+from clarity_otel import _native, correlation, patches
+from clarity_otel.engine import scopes, signals
+from clarity_otel.guard import record_failure
+from clarity_otel.imports import when_imported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+    from clarity_otel.engine.native.provider import ClarityTracerProvider
+    from clarity_otel.engine.native.support import Support
+    from clarity_otel.settings import Settings
+
+_NATIVE_PROPAGATORS = ("tracecontext", "baggage")
+
+_settings: Settings
+_resource: dict[str, Any] = {}
+_support: Support | None = None
+_provider: ClarityTracerProvider | None = None
+
+
+def start(settings: Settings) -> None:
+    """Configure the native module and wait for the libraries."""
+    global _settings, _resource
+    from clarity_otel.resource import resource_attributes
+
+    _settings = settings
+    _resource = dict(resource_attributes(settings))
+    _native.set_error_handler(_on_internal_error)
+    _native.configure(_configuration(settings))
+    correlation.use(
+        settings.correlation_header, _native.correlation_id, _native.set_correlation_id
+    )
+    when_imported("opentelemetry.context", _on_context_imported)
+    when_imported("opentelemetry.trace", _on_trace_imported)
+    patches.install(settings)
+    atexit.register(shutdown)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork_in_child)
+    signals.install(settings, flush_and_stop=shutdown)
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    sampler = settings.traces_sampler
+    limits = settings.span_limits()
+    hosts = None if "*" in settings.correlation_hosts else list(settings.correlation_hosts)
+    capture = "instrumentation_http_capture_headers"
+    return {
+        "sampler": sampler.removeprefix("parentbased_"),
+        "sampling_rate": settings.sampling_ratio,
+        "parent_based": sampler.startswith("parentbased_"),
+        "keep_errors": settings.keep_errors,
+        "keep_slower_than_s": settings.keep_slower_than_s,
+        "attribute_count_limit": limits["attribute_count"],
+        "event_count_limit": limits["event_count"],
+        "link_count_limit": limits["link_count"],
+        "event_attribute_count_limit": limits["event_attribute_count"],
+        "link_attribute_count_limit": limits["link_attribute_count"],
+        "attribute_length_limit": settings["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"],
+        "span_attribute_length_limit": limits["attribute_value_length"],
+        "export": "otlp" in settings.exporters,
+        "correlation_header": settings.correlation_header,
+        "correlation_hosts": hosts,
+        "tracecontext": "tracecontext" in settings.propagators,
+        "baggage": "baggage" in settings.propagators,
+        "foreign_propagators": any(
+            name not in (*_NATIVE_PROPAGATORS, "none") for name in settings.propagators
+        ),
+        "excluded_urls": bool(settings.excluded_urls_for("fastapi")),
+        "captured_headers": any(
+            getattr(settings, f"{capture}_{which}")
+            for which in ("server_request", "server_response", "client_request", "client_response")
+        ),
+        "server_scope": scopes.scope_id("asgi"),
+        "redis_scope": scopes.scope_id("redis"),
+        "httpx_scope": scopes.scope_id("httpx"),
+        "queue_limit_bytes": settings.queue_limit_bytes,
+        "queue_limit_spans": settings.bsp_max_queue_size,
+        "batch_limit_bytes": settings.batch_limit_bytes,
+        "batch_limit_spans": settings.bsp_max_export_batch_size,
+        "schedule_delay_ms": settings.bsp_schedule_delay_ms,
+        "export_timeout_ms": settings.bsp_export_timeout_ms,
+        "resource": _native.encode_resource(_resource),
+        "exporter": settings.otlp_exporter(),
+    }
+
+
+def _on_context_imported(module: ModuleType) -> None:
+    from clarity_otel.engine.native.context import ClarityRuntimeContext
+
+    module._RUNTIME_CONTEXT = ClarityRuntimeContext()  # type: ignore[attr-defined]
+
+
+def _on_trace_imported(module: ModuleType) -> None:
+    global _support, _provider
+    from clarity_otel.engine.native import exporters, provider, support
+    from clarity_otel.engine.native.support import Scope
+
+    _support = support.Support(_settings, _resource)
+    for library, number in scopes.registered().items():
+        name = f"clarity_otel.{library}"
+        _support.scopes[number] = Scope(name, scopes.version(), scopes.SCHEMA_URL, None)
+    support.bind(_support)
+    _provider = provider.ClarityTracerProvider(_support, _settings.shutdown_timeout_ms / 1000)
+    provider.install(_provider)
+    exporters.add(_provider, _settings)
+
+
+def _on_internal_error(where: str, failure: BaseException) -> None:
+    """Count and say a failure inside the native module; raise it in tests."""
+    from clarity_otel import guard
+
+    if not isinstance(failure, Exception):
+        raise failure
+    record_failure(where, failure)
+    if guard._raises:
+        raise failure
+
+
+def _after_fork_in_child() -> None:
+    """Go on with new ids, an empty pipeline and an identity of our own."""
+    from clarity_otel.resource import resource_attributes
+
+    _resource.clear()
+    _resource.update(resource_attributes(_settings))
+    if _support is not None:
+        _support.forget_resource()
+    _native.after_fork_in_child(_native.encode_resource(_resource))
+
+
+def force_flush(timeout_s: float) -> bool:
+    """Send all ended spans, those of processors written in Python included."""
+    if _provider is not None:
+        return _provider.force_flush(int(timeout_s * 1000))
+    return _native.force_flush(timeout_s)
+
+
+def shutdown() -> None:
+    """Send what waits, within the shutdown bound, and stop. Idempotent."""
+    if _provider is not None:
+        _provider.shutdown()
+    else:
+        _native.shutdown(_settings.shutdown_timeout_ms / 1000)
+
+
+def stats() -> dict[str, int]:
+    """Return the pipeline's counters."""
+    return _native.stats()

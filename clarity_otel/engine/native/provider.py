@@ -1,0 +1,103 @@
+"""The API's TracerProvider on the native engine."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.trace import NoOpTracer
+
+from clarity_otel import _native
+from clarity_otel.engine.native.support import Scope, Support
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.util.types import Attributes
+
+trace.Span.register(_native.Span)
+trace.Tracer.register(_native.Tracer)
+
+
+class ClarityTracerProvider(trace.TracerProvider):
+    """Gives out native tracers; thread-safe, survives forks."""
+
+    def __init__(self, support: Support, shutdown_timeout_s: float) -> None:
+        self._support = support
+        self._shutdown_timeout_s = shutdown_timeout_s
+        self._tracers: dict[int, _native.Tracer] = {}
+        self._lock = threading.Lock()
+        self._is_shut_down = False
+
+    @property
+    def resource(self) -> Resource:
+        """The SDK's resource object; imports the SDK with the first call."""
+        return self._support.resource()
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Attributes = None,
+    ) -> trace.Tracer:
+        """Return the tracer of an instrumentation scope; the same scope, the same tracer."""
+        if self._is_shut_down:
+            return NoOpTracer()
+        name = instrumenting_module_name or ""
+        version = instrumenting_library_version or ""
+        url = schema_url or ""
+        scope_attributes = dict(attributes) if attributes else None
+        scope_id = _native.register_scope(name, version, url, scope_attributes)
+        self._support.scopes.setdefault(scope_id, Scope(name, version, url, scope_attributes))
+        tracer = self._tracers.get(scope_id)
+        if tracer is None:
+            tracer = self._tracers.setdefault(scope_id, _native.Tracer(scope_id))
+        return tracer  # type: ignore[return-value]
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Hand all spans to `span_processor` too, as ReadableSpan objects when they end.
+
+        The processors are told in the order in which they were added. What they raise
+        is kept from the app.
+        """
+        with self._lock:
+            self._support.processors += (span_processor,)
+        _native.set_has_processors(True)
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send all ended spans; False when the time passed first or a processor failed."""
+        flushed = _native.force_flush(timeout_millis / 1000)
+        for processor in self._support.processors:
+            try:
+                flushed = processor.force_flush(timeout_millis) is not False and flushed
+            except Exception:
+                flushed = False
+        return flushed
+
+    def shutdown(self) -> None:
+        """Send what waits, within the shutdown bound, and stop. A second call does nothing."""
+        with self._lock:
+            if self._is_shut_down:
+                return
+            self._is_shut_down = True
+        _native.set_has_processors(False)
+        for processor in self._support.processors:
+            try:
+                processor.shutdown()
+            except Exception as failure:
+                from clarity_otel.guard import record_failure
+
+                record_failure("a span processor's shutdown", failure)
+        _native.shutdown(self._shutdown_timeout_s)
+
+    def __repr__(self) -> str:
+        return "ClarityTracerProvider()"
+
+
+def install(provider: ClarityTracerProvider) -> Any:
+    """Make it the global provider; returns the provider that is global afterwards."""
+    if trace._TRACER_PROVIDER is None:
+        trace.set_tracer_provider(provider)
+    return trace.get_tracer_provider()

@@ -1,0 +1,167 @@
+"""Patches: one file per library, applied when the app imports the library.
+
+`PATCHES` is the table: the name that OTEL_PYTHON_DISABLED_INSTRUMENTATIONS knows,
+the modules whose import sets a patch off, the versions it was tested with, and the
+file that holds it. A patch that does not fit (an unknown version, a name the library
+no longer has) steps aside with a sentence and the library works as if we were not
+there. Applying is idempotent; `uninstall` takes all of them back.
+"""
+
+from __future__ import annotations
+
+from clarity_otel import diagnostics
+from clarity_otel.imports import forget, when_imported
+from clarity_otel.patches.wrapping import Replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from clarity_otel.settings import Settings
+
+
+class Patch:
+    """A row of the table. `versions` is a half-open range of (major, minor), or None."""
+
+    __slots__ = ("file", "library", "module", "name", "versions")
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        file: str,
+        library: str = "",
+        versions: tuple[tuple[int, int], tuple[int, int]] | None = None,
+    ) -> None:
+        self.name = name
+        self.module = module
+        self.file = file
+        self.library = library
+        self.versions = versions
+
+
+PATCHES = (
+    Patch("starlette", "starlette.applications", "starlette", "starlette", ((0, 27), (2, 0))),
+    Patch("starlette", "starlette.routing", "starlette_routing", "starlette", ((0, 27), (2, 0))),
+    Patch("starlette", "starlette.background", "background", "starlette", ((0, 27), (2, 0))),
+    Patch("fastapi", "fastapi.applications", "fastapi", "fastapi", ((0, 100), (1, 0))),
+    Patch("asgi", "uvicorn.config", "uvicorn_config", "uvicorn", ((0, 20), (1, 0))),
+    Patch("asgi", "uvicorn.server", "uvicorn_server", "uvicorn", ((0, 20), (1, 0))),
+    Patch("asgi", "hypercorn.app_wrappers", "hypercorn", "hypercorn", ((0, 14), (1, 0))),
+    Patch("redis", "redis.client", "redis_sync", "redis", ((5, 0), (9, 0))),
+    Patch("redis", "redis.cluster", "redis_cluster", "redis", ((5, 0), (9, 0))),
+    Patch("redis", "redis.asyncio.client", "redis_async", "redis", ((5, 0), (9, 0))),
+    Patch("redis", "redis.asyncio.cluster", "redis_async_cluster", "redis", ((5, 0), (9, 0))),
+    Patch("httpx", "httpx._client", "httpx", "httpx", ((0, 23), (1, 0))),
+    Patch("botocore", "botocore.client", "botocore", "botocore", ((1, 29), (2, 0))),
+    Patch("botocore", "botocore.endpoint", "botocore_endpoint", "botocore", ((1, 29), (2, 0))),
+    Patch("aiobotocore", "aiobotocore.client", "aiobotocore", "aiobotocore", ((2, 4), (4, 0))),
+    Patch("threading", "concurrent.futures.thread", "executors"),
+    Patch("threading", "threading", "threads"),
+)
+
+# Instrumentors of others that stand down for ours.
+REPLACED_INSTRUMENTORS = frozenset(
+    {
+        "aiobotocore",
+        "asgi",
+        "asyncio",
+        "boto",
+        "boto3",
+        "boto3sqs",
+        "botocore",
+        "fastapi",
+        "httpx",
+        "logging",
+        "redis",
+        "starlette",
+        "threading",
+    }
+)
+
+_applied: dict[tuple[str, str], Replaced] = {}
+_hooks: list[tuple[str, object]] = []
+# (library, what happened): for the doctor and the start-up line.
+outcomes: dict[str, str] = {}
+
+
+def install(settings: Settings) -> None:
+    """Wait for the libraries of all patches that are not switched off."""
+    for patch in PATCHES:
+        if settings.is_instrumentation_disabled(patch.name):
+            outcomes[patch.name] = "switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+            continue
+
+        def callback(module: ModuleType, patch: Patch = patch) -> None:
+            _apply(patch, module)
+
+        outcomes.setdefault(patch.name, "when imported")
+        _hooks.append((patch.module, callback))
+        when_imported(patch.module, callback)
+
+
+def uninstall() -> None:
+    """Take all patches back and wait for no library any more. Idempotent."""
+    while _hooks:
+        module, callback = _hooks.pop()
+        forget(module, callback)  # type: ignore[arg-type]
+    for replaced in _applied.values():
+        replaced.undo()
+    _applied.clear()
+    outcomes.clear()
+
+
+def _apply(patch: Patch, module: ModuleType) -> None:
+    key = (patch.module, patch.file)
+    if _applied.get(key):
+        return
+    unknown = _unknown_version(patch)
+    if unknown:
+        outcomes[patch.name] = unknown
+        diagnostics.warn(f"{patch.library} is not traced: {unknown}.")
+        return
+    replaced = Replaced()
+    try:
+        source = __import__(f"clarity_otel.patches.{patch.file}", fromlist=["apply"])
+        source.apply(module, replaced)
+    except Exception as failure:
+        replaced.undo()
+        reason = f"its parts are not where they are expected ({type(failure).__name__}: {failure})"
+        outcomes[patch.name] = reason
+        diagnostics.warn(
+            f"{patch.library or patch.module} is not traced: {reason}. "
+            f"Name {patch.name} in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS to silence this."
+        )
+        return
+    _applied[key] = replaced
+    outcomes[patch.name] = "patched"
+
+
+def _unknown_version(patch: Patch) -> str:
+    """Return why the installed version is not one we know, or nothing."""
+    if patch.versions is None:
+        return ""
+    import sys
+
+    text = str(getattr(sys.modules.get(patch.library), "__version__", ""))
+    if not text:
+        # The package is still being imported and has not set it yet.
+        text = _installed_version(patch.library)
+    numbers = text.split(".")
+    try:
+        version = (int(numbers[0]), int(numbers[1]))
+    except (IndexError, ValueError):
+        return ""
+    low, high = patch.versions
+    if low <= version < high:
+        return ""
+    return (
+        f"version {text} is not one that was tested "
+        f"(from {low[0]}.{low[1]}, below {high[0]}.{high[1]})"
+    )
+
+
+def _installed_version(library: str) -> str:
+    from clarity_otel.patches.installed import version_of
+
+    return version_of(library)

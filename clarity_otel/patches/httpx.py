@@ -1,0 +1,51 @@
+"""httpx, blocking and asyncio: one client span for each request on the wire.
+
+The hook is the step between a client and its transport, so that own transports and
+proxies are seen and each hop of a redirect has its span. The span ends with the
+response's headers; the body may be streamed long after.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarity_otel._native import httpx_enter, httpx_exit
+from clarity_otel.patches.wrapping import Replaced
+
+
+def _traced(original: Any) -> Any:
+    def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        span = httpx_enter(request)
+        if span is None:
+            return original(self, request, *args, **kwargs)
+        try:
+            response = original(self, request, *args, **kwargs)
+        except BaseException as exception:
+            httpx_exit(span, None, exception)
+            raise
+        httpx_exit(span, response)
+        return response
+
+    return _send_single_request
+
+
+def _traced_async(original: Any) -> Any:
+    async def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        span = httpx_enter(request)
+        if span is None:
+            return await original(self, request, *args, **kwargs)
+        try:
+            response = await original(self, request, *args, **kwargs)
+        except BaseException as exception:
+            httpx_exit(span, None, exception)
+            raise
+        httpx_exit(span, response)
+        return response
+
+    return _send_single_request
+
+
+def apply(module: Any, replaced: Replaced) -> None:
+    """Patch `httpx._client`."""
+    replaced.replace(module.Client, "_send_single_request", _traced)
+    replaced.replace(module.AsyncClient, "_send_single_request", _traced_async)

@@ -1,0 +1,54 @@
+"""redis-py, asyncio: commands, pipelines and transactions, pub/sub, scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarity_otel._native import client_exit, redis_enter, redis_pipeline_enter
+from clarity_otel.patches.redis_pipelines import is_watch_error, queued_commands
+from clarity_otel.patches.wrapping import Replaced
+
+
+def traced_command(original: Any) -> Any:
+    """Return `execute_command` with a span around it."""
+
+    async def execute_command(self: Any, *args: Any, **options: Any) -> Any:
+        span = redis_enter(self, args)
+        if span is None:
+            return await original(self, *args, **options)
+        try:
+            result = await original(self, *args, **options)
+        except BaseException as exception:
+            client_exit(span, exception)
+            raise
+        client_exit(span)
+        return result
+
+    return execute_command
+
+
+def traced_pipeline(original: Any) -> Any:
+    """Return a pipeline's `execute` with a span around it."""
+
+    async def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
+        commands = queued_commands(self)
+        span = redis_pipeline_enter(self, commands) if commands else None
+        if span is None:
+            return await original(self, *args, **kwargs)
+        try:
+            result = await original(self, *args, **kwargs)
+        except BaseException as exception:
+            client_exit(span, None if is_watch_error(exception) else exception)
+            raise
+        client_exit(span)
+        return result
+
+    return execute
+
+
+def apply(module: Any, replaced: Replaced) -> None:
+    """Patch `redis.asyncio.client`."""
+    replaced.replace(module.Redis, "execute_command", traced_command)
+    replaced.replace(module.Pipeline, "immediate_execute_command", traced_command)
+    replaced.replace(module.Pipeline, "execute", traced_pipeline)
+    replaced.replace(module.PubSub, "execute_command", traced_command)

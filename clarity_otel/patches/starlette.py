@@ -1,0 +1,65 @@
+"""Starlette applications: one server span for each request.
+
+`Starlette.__call__` also runs below FastAPI's (`super().__call__`) and below mounts:
+there the span is already open, and the original's coroutine is returned as it is, so
+that no frame of ours runs for each step of it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any
+
+from clarity_otel._native import server_enter
+from clarity_otel.patches.wrapping import Replaced
+
+SPAN_KEY = "clarity.span"
+
+
+def traced_app(original: Any) -> Any:
+    """Return an `__call__` for an ASGI class that opens the server span."""
+
+    async def traced(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        request = server_enter(scope, send)
+        if request is None:
+            await original(self, scope, receive, send)
+            return
+        try:
+            await original(self, scope, receive, request)
+        except BaseException as exception:
+            request.fail(exception)
+            raise
+        request.finish()
+
+    return traced
+
+
+def mark_coroutine_function(function: Any) -> None:
+    """Make servers and test clients take a plain function for a coroutine function.
+
+    uvicorn decides between ASGI 2 and 3 by it: unmarked, every request is a 500.
+    """
+    if sys.version_info >= (3, 12):
+        inspect.markcoroutinefunction(function)
+    else:
+        import asyncio.coroutines
+
+        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+
+
+def apply(module: Any, replaced: Replaced) -> None:
+    """Patch `starlette.applications`."""
+
+    def make(original: Any) -> Any:
+        traced = traced_app(original)
+
+        def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:  # noqa: N807
+            if SPAN_KEY in scope:
+                return original(self, scope, receive, send)
+            return traced(self, scope, receive, send)
+
+        mark_coroutine_function(__call__)
+        return __call__
+
+    replaced.replace(module.Starlette, "__call__", make)

@@ -1,0 +1,45 @@
+"""Starlette's router: note templates that it does not keep in the scope.
+
+A mount's template is lost once the path below it is matched, and Starlette before 1.0
+keeps no route at all. Only templates are noted, never paths: a label made of them
+stays bounded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarity_otel.patches.starlette import SPAN_KEY, mark_coroutine_function
+from clarity_otel.patches.wrapping import Replaced
+
+
+def apply(module: Any, replaced: Replaced) -> None:
+    """Patch `starlette.routing`."""
+
+    def make_mount(original: Any) -> Any:
+        def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+            if SPAN_KEY in scope:
+                scope["clarity.mount"] = scope.get("clarity.mount", "") + self.path
+            return original(self, scope, receive, send)
+
+        mark_coroutine_function(handle)
+        return handle
+
+    def make_route(original: Any) -> Any:
+        def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+            if SPAN_KEY in scope:
+                scope["clarity.route"] = self.path_format
+            return original(self, scope, receive, send)
+
+        mark_coroutine_function(handle)
+        return handle
+
+    replaced.replace(module.Mount, "handle", make_mount)
+    if not _router_keeps_route(module.Router):
+        replaced.replace(module.Route, "handle", make_route)
+        replaced.replace(module.WebSocketRoute, "handle", make_route)
+
+
+def _router_keeps_route(router: Any) -> bool:
+    method = getattr(router, "app", None) or router.__call__
+    return "route" in getattr(getattr(method, "__code__", None), "co_consts", ())

@@ -1,0 +1,46 @@
+"""Threads: a thread starts in the span (and correlation id) of who started it.
+
+Threads of pools are left out: they outlive the request in which they happen to be
+started, and each piece of work brings its own span.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarity_otel._native import context_variable
+from clarity_otel.patches.wrapping import Replaced
+
+_POOL_MODULES = ("concurrent.futures.", "anyio.")
+
+
+def apply(module: Any, replaced: Replaced) -> None:
+    """Patch `threading`."""
+    current = context_variable()
+
+    def make_start(original: Any) -> Any:
+        def start(self: Any) -> None:
+            value = current.get()
+            if value is not None and not _is_pool_thread(self):
+                self._clarity_context = value
+            original(self)
+
+        return start
+
+    def make_bootstrap(original: Any) -> Any:
+        def _bootstrap_inner(self: Any) -> None:
+            value = self.__dict__.pop("_clarity_context", None)
+            if value is not None:
+                current.set(value)
+            original(self)
+
+        return _bootstrap_inner
+
+    replaced.replace(module.Thread, "_bootstrap_inner", make_bootstrap)
+    replaced.replace(module.Thread, "start", make_start)
+
+
+def _is_pool_thread(thread: Any) -> bool:
+    target = getattr(thread, "_target", None)
+    owner = getattr(target, "__module__", None) or type(thread).__module__
+    return str(owner).startswith(_POOL_MODULES)
