@@ -8,13 +8,16 @@
 //! Fork safety: the pipeline stands behind one pointer. A child process gets a
 //! new, empty pipeline and leaves the old one alone (its lock may be held by a
 //! thread that does not exist in the child, and its spans are the parent's).
+//! For the same reason the locks are the standard library's, which hold no
+//! state outside themselves, and the list of scopes, which lives on in the
+//! child, has no lock at all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
+use crate::export::Worker;
 use crate::proto;
 
 /// Why an item was dropped; the label of the dropped counter.
@@ -74,15 +77,24 @@ impl Default for Limits {
 pub struct ScopeId(pub u32);
 
 struct Scope {
+    id: u32,
     /// `InstrumentationScope` as field 1 of `ScopeSpans`, tag included.
     head: Vec<u8>,
     /// `schema_url` as field 3 of `ScopeSpans`, tag included; may be empty.
     tail: Vec<u8>,
+    older: Option<&'static Scope>,
 }
 
-static SCOPES: Mutex<Vec<Scope>> = Mutex::new(Vec::new());
+/// The newest scope; a scope is never removed.
+static SCOPES: AtomicPtr<Scope> = AtomicPtr::new(std::ptr::null_mut());
+
+fn scopes() -> impl Iterator<Item = &'static Scope> {
+    let newest = crate::raw::deref_leaked(SCOPES.load(Ordering::Acquire));
+    std::iter::successors(newest, |scope| scope.older)
+}
 
 /// Registers a scope: `scope` is the body of an `InstrumentationScope` message.
+/// The same scope gets the same id again. A process has a few dozen of them.
 pub fn register_scope(scope: &[u8], schema_url: &str) -> ScopeId {
     let mut head = Vec::new();
     proto::bytes_field(&mut head, 1, scope);
@@ -90,12 +102,28 @@ pub fn register_scope(scope: &[u8], schema_url: &str) -> ScopeId {
     if !schema_url.is_empty() {
         proto::bytes_field(&mut tail, 3, schema_url.as_bytes());
     }
-    let mut scopes = SCOPES.lock();
-    if let Some(known) = scopes.iter().position(|s| s.head == head && s.tail == tail) {
-        return ScopeId(known as u32);
+    loop {
+        let newest = SCOPES.load(Ordering::Acquire);
+        if let Some(known) = scopes().find(|s| s.head == head && s.tail == tail) {
+            return ScopeId(known.id);
+        }
+        let older = crate::raw::deref_leaked(newest);
+        let id = older.map_or(0, |scope| scope.id + 1);
+        let added = Box::leak(Box::new(Scope {
+            id,
+            head: head.clone(),
+            tail: tail.clone(),
+            older,
+        }));
+        // Another thread was first: look again, its scope may be this one. The
+        // lost node is leaked, a few hundred bytes in a race at start-up.
+        if SCOPES
+            .compare_exchange(newest, added, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+        {
+            return ScopeId(id);
+        }
     }
-    scopes.push(Scope { head, tail });
-    ScopeId(scopes.len() as u32 - 1)
 }
 
 /// Encoded spans by scope: an open batch, or a held-back local trace.
@@ -119,9 +147,23 @@ impl SpanBlock {
         self.items == 0
     }
 
-    /// Lets `write` append one span (tag and length included) for `scope`.
+    /// Lets `write` append one span (tag and length included) for `scope`. When
+    /// `write` panics, what it wrote is taken back.
     #[inline]
     pub fn push(&mut self, scope: ScopeId, write: impl FnOnce(&mut Vec<u8>)) {
+        let part = self.part(scope);
+        let before = part.len();
+        let mut span = Unfinished { part, before };
+        write(span.part);
+        let added = span.part.len() - before;
+        span.before += added;
+        drop(span);
+        self.bytes += added;
+        self.items += 1;
+    }
+
+    #[inline]
+    fn part(&mut self, scope: ScopeId) -> &mut Vec<u8> {
         // Two or three scopes are hot in a service: a scan beats a map.
         let at = match self.parts.iter().position(|(id, _)| *id == scope) {
             Some(at) => at,
@@ -130,23 +172,12 @@ impl SpanBlock {
                 self.parts.len() - 1
             }
         };
-        let part = &mut self.parts[at].1;
-        let before = part.len();
-        write(part);
-        self.bytes += part.len() - before;
-        self.items += 1;
+        &mut self.parts[at].1
     }
 
     fn append(&mut self, other: &SpanBlock) {
         for (scope, bytes) in &other.parts {
-            let at = match self.parts.iter().position(|(id, _)| id == scope) {
-                Some(at) => at,
-                None => {
-                    self.parts.push((*scope, Vec::new()));
-                    self.parts.len() - 1
-                }
-            };
-            self.parts[at].1.extend_from_slice(bytes);
+            self.part(*scope).extend_from_slice(bytes);
         }
         self.items += other.items;
         self.bytes += other.bytes;
@@ -163,10 +194,14 @@ impl SpanBlock {
     /// The whole `ExportTraceServiceRequest`; `resource` is the body of a `Resource`
     /// message and `schema_url` the resource's.
     pub fn to_request(&self, resource: &[u8], schema_url: &str) -> Vec<u8> {
-        let scopes = SCOPES.lock();
+        let parts: Vec<(&Scope, &Vec<u8>)> = self
+            .parts
+            .iter()
+            .filter(|(_, bytes)| !bytes.is_empty())
+            .filter_map(|(id, bytes)| Some((scopes().find(|s| s.id == id.0)?, bytes)))
+            .collect();
         let mut parts_len = 0;
-        for (id, bytes) in self.parts.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-            let scope = &scopes[id.0 as usize];
+        for (scope, bytes) in &parts {
             let len = scope.head.len() + bytes.len() + scope.tail.len();
             parts_len += 1 + proto::varint_len(len as u64) + len;
         }
@@ -181,8 +216,7 @@ impl SpanBlock {
         proto::tag(&mut out, 1, proto::BYTES);
         proto::varint(&mut out, resource_spans as u64);
         out.extend_from_slice(&head);
-        for (id, bytes) in self.parts.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-            let scope = &scopes[id.0 as usize];
+        for (scope, bytes) in parts {
             proto::tag(&mut out, 2, proto::BYTES);
             proto::varint(
                 &mut out,
@@ -197,7 +231,22 @@ impl SpanBlock {
     }
 }
 
-/// What happened to the spans so far; see the module's equation.
+/// Takes a half-written span back when its writer panics.
+struct Unfinished<'a> {
+    part: &'a mut Vec<u8>,
+    /// Where the last whole span ends.
+    before: usize,
+}
+
+impl Drop for Unfinished<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.part.truncate(self.before);
+    }
+}
+
+/// What happened to the spans so far; see the module's equation. Changed only
+/// under the pipeline's lock, so that [`snapshot`] adds up.
 #[derive(Default)]
 pub struct Counters {
     pub made: AtomicU64,
@@ -217,14 +266,26 @@ impl Counters {
 #[derive(Default)]
 struct State {
     open: SpanBlock,
-    closed: std::collections::VecDeque<SpanBlock>,
+    closed: VecDeque<SpanBlock>,
     spare: Vec<SpanBlock>,
     waiting_bytes: usize,
     waiting_items: u64,
-    /// Flush requests made and served: a flush waits until its ticket is served.
-    flush_wanted: u64,
-    flush_served: u64,
+    /// Batches closed and settled so far: a flush waits until all that were
+    /// closed when it came are settled.
+    closed_count: u64,
+    settled_count: u64,
     stopping: bool,
+}
+
+impl State {
+    fn close_open(&mut self) {
+        if !self.open.is_empty() {
+            let next = self.spare.pop().unwrap_or_default();
+            self.closed
+                .push_back(std::mem::replace(&mut self.open, next));
+            self.closed_count += 1;
+        }
+    }
 }
 
 pub struct Pipeline {
@@ -232,19 +293,19 @@ pub struct Pipeline {
     state: Mutex<State>,
     /// Tells the exporter: a batch is closed, a flush is wanted, or stop.
     work: Condvar,
-    /// Tells waiting flushes: a ticket was served.
-    served: Condvar,
+    /// Tells waiting flushes: a batch was settled.
+    settled: Condvar,
     pub counters: Counters,
-    /// Set once an exporter thread runs in this process.
+    /// The exporter's thread, once it runs in this process.
+    pub worker: OnceLock<Worker>,
+    /// Whether `worker` is set: the check that every span makes.
     pub worker_started: AtomicBool,
 }
 
 /// What [`Pipeline::next`] hands to the exporter.
 pub enum Next {
-    /// A batch to send; give it back to [`Pipeline::recycle`].
+    /// A batch to send; give it back to [`Pipeline::settle`].
     Batch(SpanBlock),
-    /// Everything up to this flush ticket has been taken: call [`Pipeline::flushed`].
-    Flushed(u64),
     /// Nothing is left and the pipeline is stopping.
     Stop,
     /// The wait ended with nothing to do.
@@ -257,8 +318,9 @@ impl Pipeline {
             limits,
             state: Mutex::new(State::default()),
             work: Condvar::new(),
-            served: Condvar::new(),
+            settled: Condvar::new(),
             counters: Counters::default(),
+            worker: OnceLock::new(),
             worker_started: AtomicBool::new(false),
         }
     }
@@ -267,19 +329,27 @@ impl Pipeline {
         &self.limits
     }
 
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A writer's panic leaves the state whole (see `SpanBlock::push`).
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Appends one span, or drops it when the buffer is full. `write` appends
-    /// the `ScopeSpans.spans` entry with tag and length.
+    /// the `ScopeSpans.spans` entry with tag and length; should it panic, the
+    /// span counts as dropped (internal) and the panic goes on.
     #[inline]
     pub fn emit(&self, scope: ScopeId, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let mut state = self.lock();
         self.counters.made.fetch_add(1, Ordering::Relaxed);
-        let mut state = self.state.lock();
-        if self.is_full(&state, 0) {
-            drop(state);
-            self.counters.drop_items(DropReason::QueueFull, 1);
+        if let Some(reason) = self.refuses(&state, 0) {
+            self.counters.drop_items(reason, 1);
             return false;
         }
         let before = state.open.bytes;
+        let lost = LostUnlessForgotten(&self.counters);
         state.open.push(scope, write);
+        std::mem::forget(lost);
         let added = state.open.bytes - before;
         self.added(&mut state, added, 1);
         true
@@ -288,12 +358,17 @@ impl Pipeline {
     /// Appends a held-back local trace as a whole, or drops it as a whole. Its
     /// spans are counted as made here.
     pub fn emit_block(&self, block: &SpanBlock) -> bool {
+        let mut state = self.lock();
         self.counters.made.fetch_add(block.items, Ordering::Relaxed);
-        let mut state = self.state.lock();
-        if self.is_full(&state, block.bytes) {
-            drop(state);
-            self.counters.drop_items(DropReason::QueueFull, block.items);
+        if let Some(reason) = self.refuses(&state, block.bytes) {
+            self.counters.drop_items(reason, block.items);
             return false;
+        }
+        if state.open.bytes + block.bytes > self.limits.batch_bytes
+            || state.open.items + block.items > self.limits.batch_items as u64
+        {
+            state.close_open();
+            self.work.notify_one();
         }
         state.open.append(block);
         self.added(&mut state, block.bytes, block.items);
@@ -301,10 +376,13 @@ impl Pipeline {
     }
 
     #[inline]
-    fn is_full(&self, state: &State, bytes: usize) -> bool {
-        state.waiting_bytes + bytes >= self.limits.queue_bytes
-            || state.waiting_items >= self.limits.queue_items as u64
-            || state.stopping
+    fn refuses(&self, state: &State, bytes: usize) -> Option<DropReason> {
+        if state.stopping {
+            return Some(DropReason::Shutdown);
+        }
+        let full = state.waiting_bytes + bytes >= self.limits.queue_bytes
+            || state.waiting_items >= self.limits.queue_items as u64;
+        full.then_some(DropReason::QueueFull)
     }
 
     #[inline]
@@ -314,64 +392,59 @@ impl Pipeline {
         if state.open.bytes >= self.limits.batch_bytes
             || state.open.items >= self.limits.batch_items as u64
         {
-            close_open(state);
+            state.close_open();
             self.work.notify_one();
         }
     }
 
     /// Bytes and spans waiting to be taken by the exporter.
     pub fn waiting(&self) -> (usize, u64) {
-        let state = self.state.lock();
+        let state = self.lock();
         (state.waiting_bytes, state.waiting_items)
     }
 
     /// The exporter's next piece of work, waiting up to the schedule delay.
     pub fn next(&self) -> Next {
         let until = Instant::now() + self.limits.schedule_delay;
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         loop {
-            if let Some(batch) = state.closed.pop_front() {
-                return self.take(&mut state, batch);
+            let left = until.saturating_duration_since(Instant::now());
+            if state.closed.is_empty() && (left.is_zero() || state.stopping) {
+                state.close_open();
             }
-            let timed_out = Instant::now() >= until;
-            let flushing = state.flush_wanted > state.flush_served;
-            if (timed_out || flushing || state.stopping) && !state.open.is_empty() {
-                close_open(&mut state);
-                continue;
-            }
-            if flushing {
-                return Next::Flushed(state.flush_wanted);
+            if let Some(batch) = self.take(&mut state) {
+                return Next::Batch(batch);
             }
             if state.stopping {
                 return Next::Stop;
             }
-            if timed_out {
+            if left.is_zero() {
                 return Next::Idle;
             }
-            self.work.wait_until(&mut state, until);
+            (state, _) = self
+                .work
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// A closed batch or the open one, without waiting.
     pub fn try_next(&self) -> Option<SpanBlock> {
-        let mut state = self.state.lock();
-        if state.closed.is_empty() && !state.open.is_empty() {
-            close_open(&mut state);
+        let mut state = self.lock();
+        if state.closed.is_empty() {
+            state.close_open();
         }
-        let batch = state.closed.pop_front()?;
-        match self.take(&mut state, batch) {
-            Next::Batch(batch) => Some(batch),
-            _ => None,
-        }
+        self.take(&mut state)
     }
 
-    fn take(&self, state: &mut State, batch: SpanBlock) -> Next {
+    fn take(&self, state: &mut State) -> Option<SpanBlock> {
+        let batch = state.closed.pop_front()?;
         state.waiting_bytes -= batch.bytes;
         state.waiting_items -= batch.items;
         self.counters
             .in_flight
             .fetch_add(batch.items, Ordering::Relaxed);
-        Next::Batch(batch)
+        Some(batch)
     }
 
     /// Settles a batch taken earlier: `exported` spans arrived, the others are
@@ -379,6 +452,8 @@ impl Pipeline {
     pub fn settle(&self, mut batch: SpanBlock, exported: u64, reason: DropReason) {
         let items = batch.items;
         let exported = exported.min(items);
+        batch.clear();
+        let mut state = self.lock();
         self.counters
             .exported
             .fetch_add(exported, Ordering::Relaxed);
@@ -386,45 +461,44 @@ impl Pipeline {
             self.counters.drop_items(reason, items - exported);
         }
         self.counters.in_flight.fetch_sub(items, Ordering::Relaxed);
-        batch.clear();
-        let mut state = self.state.lock();
         // Two spares serve a steady load; more would only hold memory after a burst.
         if state.spare.len() < 2 {
             state.spare.push(batch);
         }
+        state.settled_count += 1;
+        self.settled.notify_all();
     }
 
-    /// Marks every flush up to `ticket` as done and wakes who waits for it.
-    pub fn flushed(&self, ticket: u64) {
-        let mut state = self.state.lock();
-        state.flush_served = state.flush_served.max(ticket);
-        self.served.notify_all();
-    }
-
-    /// Asks the exporter to send all that waits, and waits for it until
-    /// `deadline`. False when the deadline passed first. Never call it with the
-    /// GIL held: another thread may need it to finish its span.
+    /// Asks the exporter to send all that waits now, and waits until it is sent
+    /// or dropped, but not past `deadline`: then false. Spans that arrive later
+    /// are not waited for, so that it ends under load too. Never call it with
+    /// the GIL held: another thread may need it to finish its span.
     pub fn flush(&self, deadline: Instant) -> bool {
-        let mut state = self.state.lock();
-        state.flush_wanted += 1;
-        let ticket = state.flush_wanted;
+        let mut state = self.lock();
+        state.close_open();
+        let ticket = state.closed_count;
         self.work.notify_all();
-        while state.flush_served < ticket {
-            if self.served.wait_until(&mut state, deadline).timed_out() {
-                return state.flush_served >= ticket;
+        while state.settled_count < ticket {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
             }
+            (state, _) = self
+                .settled
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         true
     }
 
     /// From now on nothing is taken in, and the exporter stops once empty.
     pub fn stop(&self) {
-        self.state.lock().stopping = true;
+        self.lock().stopping = true;
         self.work.notify_all();
     }
 
     pub fn is_stopping(&self) -> bool {
-        self.state.lock().stopping
+        self.lock().stopping
     }
 
     /// Drops what still waits (at the end of the process), counted.
@@ -438,10 +512,13 @@ impl Pipeline {
     }
 }
 
-fn close_open(state: &mut State) {
-    let next = state.spare.pop().unwrap_or_default();
-    let full = std::mem::replace(&mut state.open, next);
-    state.closed.push_back(full);
+/// Counts a span as lost when its writer panics.
+struct LostUnlessForgotten<'a>(&'a Counters);
+
+impl Drop for LostUnlessForgotten<'_> {
+    fn drop(&mut self) {
+        self.0.drop_items(DropReason::Internal, 1);
+    }
 }
 
 static CURRENT: AtomicPtr<Pipeline> = AtomicPtr::new(std::ptr::null_mut());
@@ -461,9 +538,10 @@ pub fn install(limits: Limits) -> &'static Pipeline {
     pipeline
 }
 
-/// The counters as a name-to-number map, for self-telemetry.
+/// The counters as a name-to-number map, for self-telemetry; all of one moment.
 pub fn snapshot(pipeline: &Pipeline) -> HashMap<&'static str, u64> {
-    let (bytes, items) = pipeline.waiting();
+    let state = pipeline.lock();
+    let (bytes, items) = (state.waiting_bytes, state.waiting_items);
     let c = &pipeline.counters;
     let mut out = HashMap::from([
         ("made", c.made.load(Ordering::Relaxed)),

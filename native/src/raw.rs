@@ -17,6 +17,43 @@ pub fn os_random(out: &mut [u8]) -> bool {
     got == out.len() as isize
 }
 
+/// Runs `start` with the signals that belong to the application blocked on this
+/// thread; a thread it spawns inherits that, so the application's threads stay
+/// the ones that get SIGTERM, SIGINT and the rest. Faults (SIGSEGV…) stay open:
+/// they hit the thread that made them, and faulthandler wants to see them.
+#[cfg(unix)]
+pub fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
+    struct Restore(libc::sigset_t);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            // SAFETY: the set was written by pthread_sigmask below, and the old
+            // mask may be left unasked for (null).
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+        }
+    }
+    // SAFETY: a sigset_t is plain data that sigfillset and pthread_sigmask fill
+    // before anything reads it, and both pointers are to live locals.
+    let restore = unsafe {
+        let mut blocked: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut blocked);
+        for fault in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL] {
+            libc::sigdelset(&mut blocked, fault);
+        }
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        let failed = libc::pthread_sigmask(libc::SIG_BLOCK, &blocked, &mut before) != 0;
+        (!failed).then_some(Restore(before))
+    };
+    let result = start();
+    drop(restore);
+    result
+}
+
+/// Signals are a Unix matter.
+#[cfg(not(unix))]
+pub fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
+    start()
+}
+
 #[cfg(feature = "python")]
 pub use python::*;
 

@@ -1,0 +1,206 @@
+//! One batch, from the first attempt until it is settled.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::report::{FailureKind, Health, Reporter};
+use super::retry::{Backoff, RetryPolicy};
+use super::{Failure, Outcome, Sink};
+use crate::pipeline::{Counters, DropReason, Limits};
+
+pub struct Delivery<'a, S> {
+    pub sink: S,
+    pub policy: RetryPolicy,
+    /// Lives longer than a batch: the next one is not sent to a target that is
+    /// down as if nothing had happened.
+    pub backoff: Backoff,
+    pub counters: &'a Counters,
+    pub limits: &'a Limits,
+    /// The deadline of a shutdown, once one is wanted.
+    pub stop: watch::Receiver<Option<std::time::Instant>>,
+    pub reporter: Reporter,
+    pub health: Arc<Mutex<Health>>,
+    /// Drops for a full buffer that the user was told of.
+    pub buffer_full_said: u64,
+    /// Set when a shutdown finds the target unwilling: what still waits has no
+    /// better chance.
+    pub given_up: bool,
+    pub lost_at_shutdown: u64,
+}
+
+impl<S: Sink> Delivery<'_, S> {
+    /// Delivers one batch of `items`; returns how many arrived, and the reason
+    /// for the others. While it waits for another attempt the pipeline fills.
+    pub async fn deliver(&mut self, request: Vec<u8>, items: u64) -> (u64, DropReason) {
+        let body = self.sink.prepare(request);
+        let started = Instant::now();
+        loop {
+            let cut = cut_off(self.stop.clone());
+            let Some(outcome) = before(cut, self.sink.send(body.clone())).await else {
+                return self.lose_at_shutdown(items);
+            };
+            let (failure, asked) = match outcome {
+                Outcome::Accepted { rejected, message } => {
+                    self.succeeded();
+                    let rejected = rejected.min(items);
+                    if rejected > 0 || !message.is_empty() {
+                        self.partial_success(rejected, &message);
+                    }
+                    return (items - rejected, DropReason::Rejected);
+                }
+                Outcome::Refused(failure) => {
+                    self.failed(&failure, items);
+                    return (0, DropReason::Rejected);
+                }
+                Outcome::Retry(failure, asked) => (failure, asked),
+            };
+            if self.stop.borrow().is_some() {
+                self.failed(&failure, 0);
+                return self.lose_at_shutdown(items);
+            }
+            let left = self.policy.max_elapsed.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                self.failed(&failure, items);
+                return (0, DropReason::ExportFailed);
+            }
+            self.failed(&failure, 0);
+            self.tick();
+            // One attempt is made at the very end, however long the target asks
+            // to wait: memory is bounded, its wishes are not.
+            let delay = self.backoff.next(asked).min(left);
+            let stop = &mut self.stop;
+            before(stop_wanted(stop), sleep(delay)).await;
+            self.counters.retries.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Says what is due; called at least once in every back-off.
+    pub fn tick(&mut self) {
+        let now = Instant::now().into_std();
+        let full = self.counters.dropped[DropReason::QueueFull as usize].load(Ordering::Relaxed);
+        let lost = full.saturating_sub(self.buffer_full_said);
+        if lost > 0 {
+            self.buffer_full_said = full;
+            let sentence = format!(
+                "The export buffer is full ({}): {} takes them more slowly than they are made, \
+                 or not at all.",
+                match self.limits.queue_items {
+                    usize::MAX => format!("{} MiB", self.limits.queue_bytes >> 20),
+                    items => format!(
+                        "{items} items by OTEL_BSP_MAX_QUEUE_SIZE, or {} MiB",
+                        self.limits.queue_bytes >> 20
+                    ),
+                },
+                self.sink.target()
+            );
+            self.reporter
+                .say(FailureKind::BufferFull, &sentence, lost, now);
+        }
+        self.reporter.tick(now);
+    }
+
+    /// Says at the end what was held back.
+    pub fn finish(&mut self) {
+        self.tick();
+        if self.lost_at_shutdown > 0 {
+            let sentence = format!(
+                "The process ended before {} took everything.",
+                self.sink.target()
+            );
+            self.reporter.say(
+                FailureKind::Shutdown,
+                &sentence,
+                self.lost_at_shutdown,
+                Instant::now().into_std(),
+            );
+        }
+        self.reporter.finish();
+    }
+
+    fn lose_at_shutdown(&mut self, items: u64) -> (u64, DropReason) {
+        self.given_up = true;
+        self.lost_at_shutdown += items;
+        (0, DropReason::Shutdown)
+    }
+
+    fn succeeded(&mut self) {
+        self.counters.batches_sent.fetch_add(1, Ordering::Relaxed);
+        self.backoff.reset();
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.last_success = Some(SystemTime::now());
+        let failures = std::mem::take(&mut health.consecutive_failures);
+        drop(health);
+        if failures > 0 {
+            let sentence = format!(
+                "{} takes them again, after {failures} failed attempts.",
+                self.sink.target()
+            );
+            self.reporter.recovered(&sentence);
+        }
+    }
+
+    fn partial_success(&mut self, rejected: u64, message: &str) {
+        let target = self.sink.target();
+        let what = match rejected {
+            0 => "took a batch with a warning",
+            _ => "rejected a part of a batch",
+        };
+        let sentence = match message {
+            "" => format!("{target} {what}."),
+            message => format!("{target} {what} ({message})."),
+        };
+        self.reporter.say(
+            FailureKind::PartialSuccess,
+            &sentence,
+            rejected,
+            Instant::now().into_std(),
+        );
+    }
+
+    fn failed(&mut self, failure: &Failure, dropped: u64) {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.last_error = Some(failure.sentence.clone());
+        health.last_error_at = Some(SystemTime::now());
+        health.consecutive_failures += 1;
+        drop(health);
+        let now = Instant::now().into_std();
+        self.reporter
+            .say(failure.kind, &failure.sentence, dropped, now);
+    }
+}
+
+async fn stop_wanted(stop: &mut watch::Receiver<Option<std::time::Instant>>) -> std::time::Instant {
+    match stop.wait_for(Option::is_some).await.map(|at| *at) {
+        Ok(Some(deadline)) => deadline,
+        // The handle is leaked with its pipeline: it does not go away.
+        _ => std::future::pending().await,
+    }
+}
+
+/// Ends when a shutdown's deadline has passed.
+async fn cut_off(mut stop: watch::Receiver<Option<std::time::Instant>>) {
+    let deadline = stop_wanted(&mut stop).await;
+    sleep_until(deadline.into()).await;
+}
+
+/// What `work` gives, or `None` when `limit` ended first; it is asked first.
+async fn before<L, W>(limit: impl Future<Output = L>, work: impl Future<Output = W>) -> Option<W> {
+    let (mut limit, mut work) = (pin!(limit), pin!(work));
+    poll_fn(|context| {
+        if limit.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! The exporter against real sockets on loopback: pipeline, thread, client, server.
+
+mod grpc;
+mod http;
+mod shutdown;
+mod stub;
+mod tls;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use _native::export::{
+    Envelope, ExportConfig, OtlpSink, Outcome, Protocol, RetryPolicy, Setup, Signal, Sink,
+    ensure_worker,
+};
+use _native::pipeline::{Limits, Pipeline, ScopeId, SpanBlock, register_scope, snapshot};
+use _native::proto;
+
+/// Long enough for a slow machine; a condition that holds ends the wait at once.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const RESOURCE: &[u8] = b"\x0a\x00";
+
+fn config(protocol: Protocol, endpoint: &str) -> ExportConfig {
+    let mut config = ExportConfig::new(Signal::Traces, protocol, endpoint);
+    config.retry = RetryPolicy {
+        initial: Duration::from_millis(1),
+        max: Duration::from_millis(5),
+        max_elapsed: PATIENCE,
+    };
+    config
+}
+
+fn http(endpoint: &str) -> ExportConfig {
+    config(Protocol::HttpProtobuf, endpoint)
+}
+
+fn grpc(endpoint: &str) -> ExportConfig {
+    config(Protocol::Grpc, endpoint)
+}
+
+/// A pipeline of this test alone with its exporter, and what was said to the user.
+struct Exporter {
+    pipeline: &'static Pipeline,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Exporter {
+    fn start(config: ExportConfig) -> Self {
+        let limits = Limits {
+            schedule_delay: Duration::from_millis(1),
+            ..Limits::default()
+        };
+        let pipeline: &'static Pipeline = Box::leak(Box::new(Pipeline::new(limits)));
+        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let envelope = Envelope {
+            resource: RESOURCE.into(),
+            resource_schema_url: String::new(),
+        };
+        let mut setup = Setup::new(config, envelope).unwrap();
+        let to = lines.clone();
+        setup.output = Arc::new(move |line| to.lock().unwrap().push(line.to_owned()));
+        ensure_worker(pipeline, || setup);
+        Exporter { pipeline, lines }
+    }
+
+    /// Makes one batch of `count` spans and waits until it is sent or dropped.
+    fn export(&self, count: usize) {
+        self.pipeline.emit_block(&block(count));
+        assert!(self.pipeline.flush(Instant::now() + PATIENCE));
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        let counts = snapshot(self.pipeline);
+        let dropped: u64 = _native::pipeline::DROP_REASONS
+            .iter()
+            .map(|(_, reason)| counts[reason])
+            .sum();
+        assert_eq!(
+            counts["made"],
+            counts["exported"] + dropped + counts["waiting"] + counts["in_flight"],
+            "{counts:?}"
+        );
+        counts[name]
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        _native::export::shutdown(self.pipeline, Instant::now());
+    }
+}
+
+fn emit(pipeline: &Pipeline, count: usize) {
+    for number in 0..count {
+        pipeline.emit(scope(), |out| span(out, number));
+    }
+}
+
+fn scope() -> ScopeId {
+    register_scope(b"\x0a\x04test", "")
+}
+
+/// A `Span` with a name of its own.
+fn span(out: &mut Vec<u8>, number: usize) {
+    let mark = proto::open(out, 2);
+    proto::bytes_field(out, 5, format!("span {number}").as_bytes());
+    proto::close(out, mark);
+}
+
+/// The body that `count` spans must arrive as.
+fn request(count: usize) -> Vec<u8> {
+    block(count).to_request(RESOURCE, "")
+}
+
+fn block(count: usize) -> SpanBlock {
+    let mut block = SpanBlock::default();
+    for number in 0..count {
+        block.push(scope(), |out| span(out, number));
+    }
+    block
+}
+
+/// One attempt, without pipeline and thread.
+fn attempt(config: ExportConfig) -> Outcome {
+    let target = config.validate().unwrap();
+    let mut sink = OtlpSink::new(config, target).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let body = sink.prepare(request(3));
+    runtime.block_on(sink.send(body))
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        std::thread::yield_now();
+    }
+}
