@@ -32,11 +32,6 @@ def start(settings: Settings) -> None:
     with _lock:
         if _engine is not None:
             return
-        diagnostics.set_level(settings.diagnostics_level)
-        for sentence in settings.warnings:
-            diagnostics.warn(sentence)
-        for sentence in settings.notes:
-            diagnostics.info(sentence)
         if settings.is_disabled:
             return
         _stop_fastapi_from_exporting_too()

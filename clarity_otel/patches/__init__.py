@@ -4,7 +4,7 @@
 the modules whose import sets a patch off, the versions it was tested with, and the
 file that holds it. A patch that does not fit (an unknown version, a name the library
 no longer has) steps aside with a sentence and the library works as if we were not
-there. Applying is idempotent; `uninstall` takes all of them back.
+there. Applying is idempotent; `uninstrument` takes all of them back.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ _hooks: list[tuple[str, object]] = []
 outcomes: dict[str, str] = {}
 
 
-def install(settings: Settings) -> None:
+def instrument(settings: Settings) -> None:
     """Wait for the libraries of all patches that are not switched off."""
     for patch in PATCHES:
         if settings.is_instrumentation_disabled(patch.name):
@@ -100,7 +100,7 @@ def install(settings: Settings) -> None:
         when_imported(patch.module, callback)
 
 
-def uninstall() -> None:
+def uninstrument() -> None:
     """Take all patches back and wait for no library any more. Idempotent."""
     while _hooks:
         module, callback = _hooks.pop()

@@ -33,6 +33,7 @@ pub struct Engine {
     /// Unsampled local traces that end in an error are kept, and those that
     /// take this long.
     pub keep_unsampled: bool,
+    pub keep_errors: bool,
     pub keep_slower_ns: u64,
     /// Which of OTEL_PROPAGATORS run natively.
     pub tracecontext: bool,
@@ -63,6 +64,7 @@ impl Default for Engine {
             correlation_header: "x-correlation-id".to_owned(),
             correlation_hosts: None,
             keep_unsampled: false,
+            keep_errors: true,
             keep_slower_ns: u64::MAX,
             tracecontext: true,
             baggage: true,

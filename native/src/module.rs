@@ -4,11 +4,15 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::context::{self, Api};
 use crate::engine::{self, Engine, SpanLimits};
+use crate::export::{self, Envelope, ExportConfig, Protocol, Setup, Signal};
 use crate::guard;
 use crate::ids;
 use crate::pipeline::{self, Limits, Pipeline, ScopeId};
@@ -25,9 +29,16 @@ pub fn ensure_worker(pipeline: &'static Pipeline) {
     }
 }
 
+/// The exporter's checked configuration, for this process's thread and for
+/// those of its forked children.
+static EXPORTER: Mutex<Option<Setup>> = Mutex::new(None);
+
 #[cold]
 fn start_worker(pipeline: &'static Pipeline) {
-    let _ = pipeline;
+    let setup = EXPORTER.lock().clone();
+    if let Some(setup) = setup {
+        export::ensure_worker(pipeline, move || setup);
+    }
 }
 
 fn optional<'py, T>(config: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<T>>
@@ -59,6 +70,7 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
     let flag = |key: &str, default: bool| -> PyResult<bool> {
         Ok(optional(config, key)?.unwrap_or(default))
     };
+    let keep_errors = flag("keep_errors", true)?;
     let keep_slower_s: Option<f64> = optional(config, "keep_slower_than_s")?;
     engine::install(Engine {
         sampler: Sampler::new(root, parent_based),
@@ -76,7 +88,9 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
             .unwrap_or(default.correlation_header)
             .to_ascii_lowercase(),
         correlation_hosts: optional(config, "correlation_hosts")?,
-        keep_unsampled: matches!(root, Root::Ratio(rate) if rate > 0.0 && rate < 1.0),
+        keep_unsampled: matches!(root, Root::Ratio(rate) if rate > 0.0 && rate < 1.0)
+            && (keep_errors || keep_slower_s.is_some()),
+        keep_errors,
         keep_slower_ns: keep_slower_s.map_or(u64::MAX, |s| (s * 1e9) as u64),
         tracecontext: flag("tracecontext", true)?,
         baggage: flag("baggage", true)?,
@@ -87,10 +101,50 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
         redis_scope: scope("redis_scope")?,
         httpx_scope: scope("httpx_scope")?,
     });
+    if let Some(exporter) = optional::<Bound<'_, PyDict>>(config, "exporter")? {
+        let resource: Vec<u8> = optional(config, "resource")?.unwrap_or_default();
+        let timeout_ms: u64 = optional(config, "export_timeout_ms")?.unwrap_or(30_000);
+        *EXPORTER.lock() = Some(exporter_setup(&exporter, resource, timeout_ms)?);
+    }
     if pipeline::current().is_none() {
         install_pipeline(config)?;
     }
     Ok(())
+}
+
+/// Checks the exporter's settings; a ValueError's sentence names the wrong one.
+fn exporter_setup(
+    exporter: &Bound<'_, PyDict>,
+    resource: Vec<u8>,
+    batch_timeout_ms: u64,
+) -> PyResult<Setup> {
+    let protocol = match optional::<String>(exporter, "protocol")?.as_deref() {
+        Some("grpc") => Protocol::Grpc,
+        _ => Protocol::HttpProtobuf,
+    };
+    let endpoint: String = optional(exporter, "endpoint")?.unwrap_or_default();
+    let mut config = ExportConfig::new(Signal::Traces, protocol, &endpoint);
+    if let Some(headers) =
+        optional::<std::collections::BTreeMap<String, String>>(exporter, "headers")?
+    {
+        config.headers = headers.into_iter().collect();
+    }
+    if let Some(timeout_ms) = optional(exporter, "timeout_ms")? {
+        config.timeout = Duration::from_millis(timeout_ms);
+    }
+    config.gzip = optional(exporter, "gzip")?.unwrap_or(false);
+    config.insecure = optional(exporter, "insecure")?.unwrap_or(false);
+    config.ca_file = optional(exporter, "ca_file")?;
+    config.client_certificate_file = optional(exporter, "client_cert")?;
+    config.client_key_file = optional(exporter, "client_key")?;
+    if batch_timeout_ms > 0 {
+        config.retry.max_elapsed = Duration::from_millis(batch_timeout_ms);
+    }
+    let envelope = Envelope {
+        resource: resource.into(),
+        resource_schema_url: String::new(),
+    };
+    Setup::new(config, envelope).map_err(PyValueError::new_err)
 }
 
 fn install_pipeline(config: &Bound<'_, PyDict>) -> PyResult<()> {
@@ -208,10 +262,25 @@ fn force_flush(py: Python<'_>, timeout_s: f64) -> bool {
     py.detach(|| pipeline.flush(deadline))
 }
 
-/// In a forked child: new ids, an empty pipeline, no export thread yet.
+/// Sends what waits and stops for good, within `timeout_s`; True when nothing
+/// was lost. Idempotent. Releases the GIL.
 #[pyfunction]
-fn after_fork_in_child() {
+fn shutdown(py: Python<'_>, timeout_s: f64) -> bool {
+    let Some(pipeline) = pipeline::current() else {
+        return true;
+    };
+    let deadline = Instant::now() + Duration::from_secs_f64(timeout_s.clamp(0.0, 3600.0));
+    py.detach(|| export::shutdown(pipeline, deadline))
+}
+
+/// In a forked child: new ids, an empty pipeline, the child's own resource, and
+/// no export thread until the first span.
+#[pyfunction]
+fn after_fork_in_child(resource: Vec<u8>) {
     ids::next_generation();
+    if let Some(setup) = EXPORTER.lock().as_mut() {
+        setup.set_resource(resource);
+    }
     if let Some(pipeline) = pipeline::current() {
         pipeline::install(pipeline.limits().clone());
     }
@@ -255,6 +324,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(drain, module)?)?;
     module.add_function(wrap_pyfunction!(stats, module)?)?;
     module.add_function(wrap_pyfunction!(force_flush, module)?)?;
+    module.add_function(wrap_pyfunction!(shutdown, module)?)?;
+    module.add_function(wrap_pyfunction!(tracer::xray_header, module)?)?;
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
     module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;

@@ -251,8 +251,7 @@ impl Span {
         let mut state = held.0.lock();
         let mut keep = state.decision;
         if keep.is_none() && self.local_root {
-            let slow = self.end_ns.saturating_sub(self.start_ns) >= engine.keep_slower_ns;
-            keep = Some(self.status == STATUS_ERROR || slow);
+            keep = Some(self.is_kept_unsampled(engine));
             state.decision = keep;
         }
         match keep {
@@ -269,11 +268,16 @@ impl Span {
         }
     }
 
+    /// Whether a local trace with this root is kept although sampling drops it.
+    fn is_kept_unsampled(&self, engine: &Engine) -> bool {
+        let took_ns = self.end_ns.saturating_sub(self.start_ns);
+        engine.keep_errors && self.status == STATUS_ERROR || took_ns >= engine.keep_slower_ns
+    }
+
     /// The probability with which a trace like this one is kept, so that counts
     /// can be scaled: 1 for what failed or was slow, else the sampling rate.
     fn note_probability(&mut self, engine: &Engine) {
-        let slow = self.end_ns.saturating_sub(self.start_ns) >= engine.keep_slower_ns;
-        let probability = if self.status == STATUS_ERROR || slow {
+        let probability = if self.is_kept_unsampled(engine) {
             1.0
         } else {
             engine.sampler.probability()

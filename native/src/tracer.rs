@@ -253,3 +253,20 @@ pub fn trace_headers<'py>(py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple
     let pair = (text, parent.trace_state.as_deref()).into_pyobject(py)?;
     Ok(Some(pair))
 }
+
+/// The current span as AWS's `X-Amzn-Trace-Id`; None outside of a span.
+#[pyfunction]
+pub fn xray_header(py: Python<'_>) -> PyResult<Option<String>> {
+    let parent = Parent::current(py)?;
+    if !parent.is_valid() {
+        return Ok(None);
+    }
+    let trace = format!("{:032x}", parent.trace_id);
+    Ok(Some(format!(
+        "Root=1-{}-{};Parent={:016x};Sampled={}",
+        &trace[..8],
+        &trace[8..],
+        parent.span_id,
+        parent.flags & crate::propagation::SAMPLED
+    )))
+}

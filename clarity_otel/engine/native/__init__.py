@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 
-from clarity_otel import _native, correlation, patches
+from clarity_otel import _native, correlation, diagnostics, patches
 from clarity_otel.engine import scopes, signals
 from clarity_otel.guard import record_failure
 from clarity_otel.imports import when_imported
@@ -35,18 +35,24 @@ _provider: ClarityTracerProvider | None = None
 def start(settings: Settings) -> None:
     """Configure the native module and wait for the libraries."""
     global _settings, _resource
-    from clarity_otel.resource import resource_attributes
+    from clarity_otel import resource
 
     _settings = settings
-    _resource = dict(resource_attributes(settings))
+    _resource = dict(resource.attributes(settings))
     _native.set_error_handler(_on_internal_error)
-    _native.configure(_configuration(settings))
+    configuration = _configuration(settings)
+    try:
+        _native.configure(configuration)
+    except ValueError as failure:
+        diagnostics.error(f"spans are not exported: {failure}")
+        configuration.update(export=False, exporter=None)
+        _native.configure(configuration)
     correlation.use(
         settings.correlation_header, _native.correlation_id, _native.set_correlation_id
     )
     when_imported("opentelemetry.context", _on_context_imported)
     when_imported("opentelemetry.trace", _on_trace_imported)
-    patches.install(settings)
+    patches.instrument(settings)
     atexit.register(shutdown)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork_in_child)
@@ -132,10 +138,11 @@ def _on_internal_error(where: str, failure: BaseException) -> None:
 
 def _after_fork_in_child() -> None:
     """Go on with new ids, an empty pipeline and an identity of our own."""
-    from clarity_otel.resource import resource_attributes
+    from clarity_otel import resource
 
+    child = resource.after_fork(_resource, _settings)
     _resource.clear()
-    _resource.update(resource_attributes(_settings))
+    _resource.update(child)
     if _support is not None:
         _support.forget_resource()
     _native.after_fork_in_child(_native.encode_resource(_resource))

@@ -48,6 +48,11 @@ impl Setup {
             output: report::stderr(),
         })
     }
+
+    /// A forked child's own resource.
+    pub fn set_resource(&mut self, resource: Vec<u8>) {
+        self.envelope.resource = resource.into();
+    }
 }
 
 /// Starts the exporter unless this pipeline has one, and sets its
