@@ -63,20 +63,32 @@ def not_tested(reason: object, what: str) -> NoReturn:
     pytest.skip(sentence)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for a built program is marked ``backend``."""
+    for item in items:
+        if programs_of(item):
+            item.add_marker("backend")
+
+
+def programs_of(item: pytest.Item) -> list[str]:
+    """The recipes whose binary the test's fixtures ask for."""
+    fixtures = getattr(item, "fixturenames", ())
+    return [name for name in RECIPES if f"{name}_binary" in fixtures]
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Builds what the selected tests need: here no test's time limit runs.
 
     A first build takes minutes. Its progress is shown, its failure is each test's.
     """
     results = session.config.stash.setdefault(BUILT, {})
-    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     if session.config.option.collectonly:
         return
+    wanted = {name for item in session.items for name in programs_of(item)}
     capture = session.config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled() if capture else ExitStack():
-        for name in RECIPES:
-            if f"{name}_binary" not in wanted:
-                continue
+        for name in sorted(wanted):
             try:
                 results[name] = build(name)
             except (UnavailableError, BuildError) as error:
