@@ -16,8 +16,9 @@ from typing import Any, NoReturn, Protocol
 import pytest
 
 from tests.backends.aws_server import AwsServer
-from tests.backends.build import BuildError, UnavailableError, build
+from tests.backends.build import RECIPES, BuildError, UnavailableError, build
 from tests.backends.collector import Collector
+from tests.backends.jaeger import Jaeger
 from tests.backends.otlp_grpc_stub import OtlpGrpcStub
 from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.backends.process import Process
@@ -31,6 +32,7 @@ class HasOutput(Protocol):
 
 
 STARTED = pytest.StashKey[list[HasOutput]]()
+BUILT = pytest.StashKey[dict[str, Path | UnavailableError | BuildError]]()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -61,17 +63,59 @@ def not_tested(reason: object, what: str) -> NoReturn:
     pytest.skip(sentence)
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for a built program is marked ``backend``."""
+    for item in items:
+        if programs_of(item):
+            item.add_marker("backend")
+
+
+def programs_of(item: pytest.Item) -> list[str]:
+    """The recipes whose binary the test's fixtures ask for."""
+    fixtures = getattr(item, "fixturenames", ())
+    return [name for name in RECIPES if f"{name}_binary" in fixtures]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Builds what the selected tests need: here no test's time limit runs.
+
+    A first build takes minutes. Its progress is shown, its failure is each test's.
+    """
+    results = session.config.stash.setdefault(BUILT, {})
+    if session.config.option.collectonly:
+        return
+    wanted = {name for item in session.items for name in programs_of(item)}
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else ExitStack():
+        for name in sorted(wanted):
+            try:
+                results[name] = build(name)
+            except (UnavailableError, BuildError) as error:
+                results[name] = error
+
+
+def built(name: str, what: str, config: pytest.Config) -> Path:
+    """The program's binary; ``what`` is not tested without it."""
+    result = config.stash[BUILT][name]
+    if isinstance(result, UnavailableError):
+        not_tested(result, what)
+    if isinstance(result, BuildError):
+        pytest.fail(str(result), pytrace=False)
+    return result
+
+
 @pytest.fixture(scope="session")
-def collector_binary(request: pytest.FixtureRequest) -> Path:
-    """The real Collector's binary, built on this user's first run."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    try:
-        with capture.global_and_fixture_disabled() if capture else ExitStack():
-            return build("collector")
-    except UnavailableError as reason:
-        not_tested(reason, "that a real OpenTelemetry Collector takes what we send")
-    except BuildError as error:
-        pytest.fail(str(error), pytrace=False)
+def collector_binary(pytestconfig: pytest.Config) -> Path:
+    """The real Collector's binary."""
+    what = "that a real OpenTelemetry Collector takes what we send"
+    return built("collector", what, pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def jaeger_binary(pytestconfig: pytest.Config) -> Path:
+    """The real Jaeger's binary."""
+    return built("jaeger", "that a real Jaeger shows our traces", pytestconfig)
 
 
 @pytest.fixture
@@ -84,6 +128,22 @@ def collector(
         def start(**options: Any) -> Collector:
             folder = tmp_path / f"collector-{len(started)}"
             running = Collector(collector_binary, folder, **options)
+            stack.callback(running.kill)
+            started.append(running)
+            return running
+
+        yield start
+
+
+@pytest.fixture
+def jaeger(
+    jaeger_binary: Path, tmp_path: Path, started: list[HasOutput]
+) -> Iterator[Callable[[], Jaeger]]:
+    """``jaeger()`` starts a real Jaeger that keeps traces in memory."""
+    with ExitStack() as stack:
+
+        def start() -> Jaeger:
+            running = Jaeger(jaeger_binary, tmp_path / f"jaeger-{len(started)}")
             stack.callback(running.kill)
             started.append(running)
             return running

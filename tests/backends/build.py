@@ -41,18 +41,15 @@ class BuildError(Exception):
 class Recipe:
     """How one program is built.
 
-    ``package`` is what ``go build`` compiles: ``.`` for a ``main.go`` of ours in
-    the recipe's folder, else a program that ``go.mod`` names as a ``tool``.
-    ``effort`` completes the sentence "building it takes …".
+    ``folder`` holds its ``go.mod`` and ``go.sum``. ``package`` is what ``go build``
+    compiles: ``.`` for a ``main.go`` of ours in that folder, else a program that
+    ``go.mod`` names as a ``tool``. ``effort`` tells how long that takes.
     """
 
     name: str
+    folder: Path
     package: str
     effort: str
-
-    @property
-    def folder(self) -> Path:
-        return HERE / self.name
 
     def fingerprint(self) -> str:
         """16 hex digits over everything that decides what the binary does."""
@@ -66,11 +63,17 @@ class Recipe:
 
 
 _RECIPES = (
-    Recipe("collector", package=".", effort="2 to 3 minutes on two cores"),
+    Recipe(
+        "collector",
+        HERE / "collector",
+        package=".",
+        effort="2 to 3 minutes on two cores",
+    ),
     Recipe(
         "jaeger",
+        HERE / "jaeger",
         package="github.com/jaegertracing/jaeger/cmd/jaeger",
-        effort="3 minutes on two cores",
+        effort="3 to 6 minutes on two cores",
     ),
 )
 RECIPES = {recipe.name: recipe for recipe in _RECIPES}
@@ -119,24 +122,26 @@ def _compile(recipe: Recipe, binary: Path) -> None:
     unfinished = binary.with_suffix(".part")
     command = [go, "build", *BUILD_FLAGS, "-v", "-o", str(unfinished), recipe.package]
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"}
-    process = subprocess.Popen(
+    output: list[str] = []
+    said = started
+    with subprocess.Popen(
         command,
         cwd=recipe.folder,
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-    )
-    output: list[str] = []
-    said = started
-    assert process.stdout is not None
-    for line in process.stdout:  # -v: one line for each package compiled
-        output.append(line)
-        if time.monotonic() - said >= PROGRESS_INTERVAL_S:
-            said = time.monotonic()
-            _say(f"{recipe.name}: {len(output)} packages, {said - started:.0f} s")
-    if process.wait() != 0:
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:  # -v: one line for each package compiled
+            output.append(line)
+            if time.monotonic() - said >= PROGRESS_INTERVAL_S:
+                said = time.monotonic()
+                _say(f"{recipe.name}: {len(output)} packages, {said - started:.0f} s")
+    if process.returncode != 0:
         tail = "".join(output[-20:])
+        if "GOTOOLCHAIN=local" in tail:  # Go's own words for a module that wants a newer one
+            raise UnavailableError(f"{recipe.name} cannot be built here: {tail.strip()}")
         raise BuildError(f"'go build' of {recipe.name} failed:\n{tail}")
     unfinished.replace(binary)
     _say(f"{recipe.name}: built in {time.monotonic() - started:.0f} s: {binary}")

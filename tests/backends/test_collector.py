@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
+import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -17,12 +20,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from tests.backends.build import RECIPES, UnavailableError, build
+from tests.backends.build import RECIPES, BuildError, Recipe, UnavailableError, build
 from tests.backends.collector import Collector
 from tests.backends.otlp import Event, Link, attributes_of, spans_of
 from tests.backends.stock_sdk import assert_whole, http_exporter, send_two_spans
 from tests.backends.tls import Certificates
 
+needs_go = pytest.mark.skipif(not shutil.which("go"), reason="not tested: building, without Go")
 StartCollector = Callable[..., Collector]
 
 
@@ -149,6 +153,51 @@ class TestBuild:
         monkeypatch.setenv("PATH", "")
         with pytest.raises(UnavailableError, match="install Go 1"):
             build("collector")
+
+    @needs_go
+    def test_parallel_builds_compile_once(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """Of those that want the same program at once, one builds and the others wait."""
+        (tmp_path / "go.mod").write_text("module tiny\n\ngo 1.21\n")
+        (tmp_path / "main.go").write_text("package main\n\nfunc main() {}\n")
+        tiny = Recipe("tiny", tmp_path, package=".", effort="a second")
+        monkeypatch.setitem(RECIPES, "tiny", tiny)
+        monkeypatch.setattr("tests.backends.build.cache_folder", lambda: tmp_path / "cache")
+        with ThreadPoolExecutor(3) as pool:
+            binaries = set(pool.map(build, ["tiny"] * 3))
+        (binary,) = binaries
+        subprocess.run([binary], check=True)
+        assert capsys.readouterr().err.count("built in") == 1
+
+    @needs_go
+    def test_a_failed_build_shows_what_the_compiler_said(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """A build that fails leaves no binary, and an error with the output's end."""
+        (tmp_path / "go.mod").write_text("module broken\n\ngo 1.21\n")
+        (tmp_path / "main.go").write_text("package main\n\nfunc main() { absent() }\n")
+        broken = Recipe("broken", tmp_path, package=".", effort="a second")
+        monkeypatch.setitem(RECIPES, "broken", broken)
+        monkeypatch.setattr("tests.backends.build.cache_folder", lambda: tmp_path / "cache")
+        with pytest.raises(BuildError, match="undefined: absent"):
+            build("broken")
+
+    @needs_go
+    def test_an_old_toolchain_is_said_and_never_replaced(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """A module that wants a newer Go is not to be had: none is downloaded for it."""
+        (tmp_path / "go.mod").write_text("module future\n\ngo 1.999\n")
+        (tmp_path / "main.go").write_text("package main\n\nfunc main() {}\n")
+        future = Recipe("future", tmp_path, package=".", effort="a second")
+        monkeypatch.setitem(RECIPES, "future", future)
+        monkeypatch.setattr("tests.backends.build.cache_folder", lambda: tmp_path / "cache")
+        with pytest.raises(UnavailableError, match=r"requires go >= 1\.999"):
+            build("future")
 
     @pytest.mark.parametrize("name", RECIPES)
     def test_a_recipe_pins_every_module(self, name: str) -> None:
