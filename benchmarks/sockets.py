@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,26 @@ from .surroundings import backends, describe
 from .variants import DEFAULT, ON_REQUEST, variant
 
 SHOP_PATHS = ("/hello", "/redis", "/http", "/ddb", "/order")
-# What to measure: name, app, its paths, and whether every variant or only ours.
+
+
+@dataclass(frozen=True)
+class Target:
+    """An app, the paths of it to measure, and how many requests are on their way at once.
+
+    One at a time shows what a request costs; 16 keep the server's core busy, which
+    shows how many it can answer in a second.
+    """
+
+    app: str
+    paths: Sequence[str]
+    connections: int = 1
+
+
 APPS = {
-    "shop": ("examples.shop.app:app", SHOP_PATHS),
-    "shop, FastAPI's telemetry off": ("benchmarks.apps:quiet_shop", SHOP_PATHS),
-    "starlette": ("benchmarks.apps:starlette_only", ("/plain",)),
+    "shop": Target("examples.shop.app:app", SHOP_PATHS),
+    "shop, FastAPI's telemetry off": Target("benchmarks.apps:quiet_shop", SHOP_PATHS),
+    "shop, 16 at once": Target("examples.shop.app:app", ("/hello",), connections=16),
+    "starlette": Target("benchmarks.apps:starlette_only", ("/plain",)),
 }
 FULL = Plan(rounds=6, turns=8, slice_s=0.3)
 QUICK = Plan(rounds=2, turns=4, slice_s=0.3)
@@ -70,13 +86,13 @@ def run(
 ) -> dict[str, Any]:
     """Measure and return what goes into the results file."""
     results = describe()
-    results["plan"] = vars(plan).copy()
+    results["plan"] = {"rounds": plan.rounds, "turns": plan.turns, "slice_s": plan.slice_s}
     results["sockets"] = []
     with backends() as (env, sink_port):
         variants: list[Variant] = [variant(name, sink_port) for name in names]
         for app in apps:
-            target, its_paths = APPS[app]
-            wanted = [path for path in its_paths if not paths or path in paths]
+            target = APPS[app]
+            wanted = [path for path in target.paths if not paths or path in paths]
             if not wanted:
                 continue
 
@@ -85,8 +101,11 @@ def run(
 
             for one in variants:
                 if one.name not in ("bare", "ddtrace"):  # ddtrace speaks no OTLP here
-                    require_traced(one, target, wanted[0], env=env)
-            found = measure(target, wanted, variants, plan, env=env, logs=logs, progress=tell)
+                    require_traced(one, target.app, wanted[0], env=env)
+            its_plan = replace(plan, connections=target.connections)
+            found = measure(
+                target.app, wanted, variants, its_plan, env=env, logs=logs, progress=tell
+            )
             results["sockets"] += rows(app, found)
         print("\r", end="", file=sys.stderr)
         if startup_pairs:
@@ -104,7 +123,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="restarts of the servers")
     parser.add_argument("--turns", type=int, help="pairs in each round")
     parser.add_argument("--seconds", type=float, help="length of one slice")
-    parser.add_argument("--connections", type=int, default=1, help="requests on their way at once")
     parser.add_argument("--no-startup", action="store_true", help="leave start-up times out")
     parser.add_argument("--logs", type=Path, help="a folder for the servers' output")
     parser.add_argument("--out", type=Path, help=f"results file (default: in {RESULTS})")
@@ -123,7 +141,6 @@ def main() -> int:
         rounds=options.rounds or base.rounds,
         turns=options.turns or base.turns,
         slice_s=options.seconds or base.slice_s,
-        connections=options.connections,
     )
     apps = options.apps.split(";") if options.apps else list(APPS)
     unknown = [app for app in apps if app not in APPS]

@@ -125,6 +125,7 @@ class _Slice:
 
     def __init__(self, request: bytes, requests: int, done: asyncio.Future[None]) -> None:
         self.request = request
+        self.name = request.partition(b" HTTP/")[0].decode("latin-1")
         self.unsent = requests
         self.open = requests
         self.done = done
@@ -168,7 +169,7 @@ class _Connection(asyncio.Protocol):
             return
         work.latencies_ns.append(perf_counter_ns() - self._sent_ns)
         if status >= 400:
-            work.fail(MeasurementError(f"The server answered {status}."))
+            work.fail(MeasurementError(f"The server answered {status} to {work.name}."))
             return
         work.open -= 1
         if work.open == 0 and not work.done.done():
@@ -239,13 +240,21 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
 
 def send_all(
-    host: str, port: int, paths: Iterable[str], requests: int, connections: int = 1
+    host: str,
+    port: int,
+    paths: Iterable[str],
+    requests: int,
+    connections: int = 1,
+    headers: Mapping[str, str] | None = None,
 ) -> list[Sent]:
     """Send `requests` requests to each path in turn, from synchronous code."""
 
     async def run() -> list[Sent]:
         async with LoadClient(host, port, connections) as client:
-            return [await client.send(request_bytes(host, port, path), requests) for path in paths]
+            return [
+                await client.send(request_bytes(host, port, path, headers=headers), requests)
+                for path in paths
+            ]
 
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(run())

@@ -139,26 +139,29 @@ class Process:
 
 
 class Standins:
-    """The stand-ins of `standins` in one process; `ports` has the port of each."""
+    """The stand-ins of `standins` in one process; `ports` has the port of each.
+
+    They end when their standard input does: they cannot outlive this process.
+    """
 
     def __init__(self, names: Sequence[str], core: int | None = None) -> None:
-        self._child = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "clarity_otel.bench.standins", *names],
             env=clean_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        assert self._child.stdout is not None
+        assert self.process.stdout is not None
         self.ports: dict[str, int] = {}
         for _ in names:
-            words = self._child.stdout.readline().decode().split()
+            words = self.process.stdout.readline().decode().split()
             if len(words) != 2:
-                self._child.kill()
+                self.process.kill()
                 raise MeasurementError("The stand-ins of the benchmark did not start.")
             self.ports[words[0]] = int(words[1])
         if core is not None:
-            os.sched_setaffinity(self._child.pid, {core})
+            os.sched_setaffinity(self.process.pid, {core})
 
     def __enter__(self) -> Self:
         return self
@@ -169,7 +172,7 @@ class Standins:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._child.communicate()
+        self.process.communicate()
 
 
 def script(name: str) -> list[str]:

@@ -24,6 +24,7 @@ def require_traced(
     path: str,
     *,
     env: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
     log: Path | None = None,
 ) -> None:
     """Send five requests and wait for their five server spans.
@@ -40,7 +41,7 @@ def require_traced(
             return sum(span.kind == "server" for span in receiver.spans())
 
         with AppServer(here, app, env=env, log=log) as server:
-            send_all("127.0.0.1", server.port, [path], REQUESTS)
+            send_all("127.0.0.1", server.port, [path], REQUESTS, headers=headers)
             try:
                 wait_until(lambda: server_spans() >= REQUESTS, 15, "its server spans arrived")
             except MeasurementError:

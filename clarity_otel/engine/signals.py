@@ -6,7 +6,7 @@ SIGTERM's default kills at once; a forked child of `multiprocessing` leaves by
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
+import _signal
 import os
 import threading
 
@@ -26,9 +26,9 @@ def install(settings: Settings, flush_and_stop: Callable[[], None]) -> None:
         _flush_on_sigterm(flush_and_stop)
 
     def on_multiprocessing(module: ModuleType) -> None:
-        module.register_after_fork(
+        module.register_after_fork(  # type: ignore[attr-defined]
             flush_and_stop,
-            lambda function: module.Finalize(None, function, exitpriority=-100),
+            lambda function: module.Finalize(None, function, exitpriority=-100),  # type: ignore[attr-defined]
         )
 
     when_imported("multiprocessing.util", on_multiprocessing)

@@ -47,7 +47,9 @@ def start(settings: Settings) -> None:
         diagnostics.error(f"spans are not exported: {failure}")
         configuration.update(export=False, exporter=None)
         _native.configure(configuration)
-    correlation.use(settings.correlation_header, _native.correlation_id, _native.set_correlation_id)
+    correlation.use(
+        settings.correlation_header, _native.correlation_id, _native.set_correlation_id
+    )
     when_imported("opentelemetry.context", _on_context_imported)
     when_imported("opentelemetry.trace", _on_trace_imported)
     patches.instrument(settings)

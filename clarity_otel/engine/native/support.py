@@ -214,14 +214,14 @@ class _Captures:
 
 
 def _compile(patterns: Iterable[str], whole: bool = False) -> re.Pattern[str] | None:
-    """Join patterns into one; a malformed one is taken literally."""
+    """Join patterns into one; a malformed one is left out (the settings said so)."""
     usable = []
     for pattern in patterns:
         try:
             re.compile(pattern)
-            usable.append(f"(?:{pattern})")
         except re.error:
-            usable.append(re.escape(pattern))
+            pattern = re.escape(pattern)
+        usable.append(f"(?:{pattern})")
     if not usable:
         return None
     return re.compile("|".join(usable), re.IGNORECASE if whole else 0)
