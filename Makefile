@@ -41,11 +41,11 @@ setup: $(NATIVE_STAMP) redis ## install all that the other targets need, into .v
 
 .PHONY: demo
 demo: $(NATIVE_STAMP) redis ## run the example shop instrumented and show a trace (ONCE=1: unattended)
-	@$(PY) examples/demo.py $(if $(filter-out 0 false no,$(ONCE)),--once)
+	@$(PY) -m examples.demo $(if $(filter-out 0 false no,$(ONCE)),--once)
 
 .PHONY: bench
 bench: $(NATIVE_STAMP) redis ## measure the cost per request, instrumented beside bare
-	@$(PY) benchmarks/run.py $(BENCH_ARGS)
+	@$(PY) -m benchmarks $(BENCH_ARGS)
 
 ##@ Before a commit
 .PHONY: test
