@@ -98,11 +98,12 @@ pub struct Target {
 }
 
 /// The client sets these itself; a second one would break the request.
-const RESERVED: [&str; 10] = [
+const RESERVED: [&str; 11] = [
     "connection",
     "content-encoding",
     "content-length",
     "content-type",
+    "grpc-accept-encoding",
     "grpc-encoding",
     "grpc-timeout",
     "host",

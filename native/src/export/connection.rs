@@ -21,7 +21,7 @@ use super::text::printable;
 use super::{Failure, FailureKind};
 
 /// More of an answer is not read: a partial success or a status is far smaller.
-const ANSWER_LIMIT_BYTES: usize = 64 << 10;
+pub const ANSWER_LIMIT_BYTES: usize = 64 << 10;
 
 enum Sender {
     Http1(http1::SendRequest<Full<Bytes>>),

@@ -56,21 +56,24 @@ impl<S: Sink> Delivery<'_, S> {
                     return (items - rejected, DropReason::Rejected);
                 }
                 Outcome::Refused(failure) => {
-                    self.failed(&failure, items);
+                    self.failed(&failure, "", items);
                     return (0, DropReason::Rejected);
                 }
                 Outcome::Retry(failure, asked) => (failure, asked),
             };
             if self.stop.borrow().is_some() {
-                self.failed(&failure, 0);
+                self.failed(&failure, "", 0);
                 return self.lose_at_shutdown(items);
             }
             let left = self.policy.max_elapsed.saturating_sub(started.elapsed());
             if left.is_zero() {
-                self.failed(&failure, items);
+                let limit_s = self.policy.max_elapsed.as_secs_f64();
+                let given_up =
+                    format!("It was tried for {limit_s} s, the limit of OTEL_BSP_EXPORT_TIMEOUT.");
+                self.failed(&failure, &given_up, items);
                 return (0, DropReason::ExportFailed);
             }
-            self.failed(&failure, 0);
+            self.failed(&failure, "It is tried again.", 0);
             self.tick();
             // One attempt is made at the very end, however long the target asks
             // to wait: memory is bounded, its wishes are not.
@@ -92,10 +95,13 @@ impl<S: Sink> Delivery<'_, S> {
                 "The export buffer is full ({}): {} takes them more slowly than they are made, \
                  or not at all.",
                 match self.limits.queue_items {
-                    usize::MAX => format!("{} MiB", self.limits.queue_bytes >> 20),
+                    usize::MAX => format!(
+                        "{} bytes by CLARITY_QUEUE_LIMIT_BYTES",
+                        self.limits.queue_bytes
+                    ),
                     items => format!(
-                        "{items} items by OTEL_BSP_MAX_QUEUE_SIZE, or {} MiB",
-                        self.limits.queue_bytes >> 20
+                        "{items} spans by OTEL_BSP_MAX_QUEUE_SIZE, or {} bytes",
+                        self.limits.queue_bytes
                     ),
                 },
                 self.sink.target()
@@ -164,15 +170,17 @@ impl<S: Sink> Delivery<'_, S> {
         );
     }
 
-    fn failed(&mut self, failure: &Failure, dropped: u64) {
+    /// `then` is a sentence on what happens to the batch, or empty.
+    fn failed(&mut self, failure: &Failure, then: &str, dropped: u64) {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.last_error = Some(failure.sentence.clone());
         health.last_error_at = Some(SystemTime::now());
         health.consecutive_failures += 1;
         drop(health);
         let now = Instant::now().into_std();
+        let sentence = format!("{} {then}", failure.sentence);
         self.reporter
-            .say(failure.kind, &failure.sentence, dropped, now);
+            .say(failure.kind, sentence.trim_end(), dropped, now);
     }
 }
 

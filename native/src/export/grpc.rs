@@ -1,14 +1,16 @@
 //! One unary gRPC call: a POST over HTTP/2 with a five-byte frame around the
 //! message and the status in the trailers (gRPC over HTTP/2, protocol document).
 
+use std::io::Read;
 use std::time::Duration;
 
+use flate2::read::GzDecoder;
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
 
 use super::answer::{Garbage, partial_success, status};
 use super::config::Target;
-use super::connection::Answer;
+use super::connection::{ANSWER_LIMIT_BYTES, Answer};
 use super::text::{base64_decode, percent_decode, printable};
 use super::{Failure, FailureKind, Outcome};
 
@@ -29,7 +31,7 @@ pub fn outcome(answer: &Answer, target: &Target) -> Outcome {
         return without_status(answer, target);
     };
     if code == 0 {
-        return match unframe(&answer.body).and_then(partial_success) {
+        return match unframe(&answer.body).and_then(|message| partial_success(&message)) {
             Ok((rejected, message)) => Outcome::Accepted {
                 rejected,
                 message: printable(&message, &target.secrets),
@@ -60,7 +62,7 @@ pub fn outcome(answer: &Answer, target: &Target) -> Outcome {
         8 => refused(
             said,
             "The batch may be too large for it: raise the receiver's max_recv_msg_size_mib, or \
-             lower OTEL_BSP_MAX_EXPORT_BATCH_SIZE.",
+             lower CLARITY_BATCH_LIMIT_BYTES.",
         ),
         7 | 16 => refused(said, "Credentials belong into OTEL_EXPORTER_OTLP_HEADERS."),
         12 => refused(
@@ -75,7 +77,7 @@ pub fn outcome(answer: &Answer, target: &Target) -> Outcome {
 fn retry(said: String, delay: Option<Duration>) -> Outcome {
     let failure = Failure {
         kind: FailureKind::Unavailable,
-        sentence: format!("{said}. It is tried again."),
+        sentence: format!("{said}."),
     };
     Outcome::Retry(failure, delay)
 }
@@ -130,13 +132,27 @@ fn details(trailers: &HeaderMap) -> (String, Option<Duration>) {
     }
 }
 
-/// The message in its frame; we offer no compression, so none may come.
-fn unframe(body: &[u8]) -> Result<&[u8], Garbage> {
-    match body {
-        [] => Ok(&[]),
-        [0, a, b, c, d, rest @ ..] => {
-            let len = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-            rest.get(..len).ok_or(Garbage)
+/// The message in its frame. Servers answer a compressed request compressed,
+/// also those that were not asked to.
+fn unframe(body: &[u8]) -> Result<Vec<u8>, Garbage> {
+    let [compressed, a, b, c, d, rest @ ..] = body else {
+        return if body.is_empty() {
+            Ok(Vec::new())
+        } else {
+            Err(Garbage)
+        };
+    };
+    let len = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+    let message = rest.get(..len).ok_or(Garbage)?;
+    match compressed {
+        0 => Ok(message.to_vec()),
+        1 => {
+            let mut plain = Vec::new();
+            GzDecoder::new(message)
+                .take(ANSWER_LIMIT_BYTES as u64)
+                .read_to_end(&mut plain)
+                .map_err(|_| Garbage)?;
+            Ok(plain)
         }
         _ => Err(Garbage),
     }

@@ -31,13 +31,13 @@ pub fn outcome(answer: &Answer, target: &Target) -> Outcome {
                 .and_then(|value| retry_after(value.to_str().ok()?, SystemTime::now()));
             let failure = Failure {
                 kind: FailureKind::Unavailable,
-                sentence: format!("{said}. It is tried again."),
+                sentence: format!("{said}."),
             };
             return Outcome::Retry(failure, asked);
         }
         StatusCode::PAYLOAD_TOO_LARGE => {
             "The batch is too large for it: raise the receiver's max_request_body_size, or lower \
-             OTEL_BSP_MAX_EXPORT_BATCH_SIZE."
+             CLARITY_BATCH_LIMIT_BYTES."
         }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             "Credentials belong into OTEL_EXPORTER_OTLP_HEADERS."

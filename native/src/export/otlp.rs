@@ -58,6 +58,7 @@ impl OtlpSink {
                 }
                 if config.gzip {
                     headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+                    headers.insert("grpc-accept-encoding", HeaderValue::from_static("gzip"));
                 }
                 format!("{scheme}://{}{}", target.authority, target.path)
             }
@@ -155,13 +156,14 @@ impl Sink for OtlpSink {
                 self.tls = None;
                 let (shown, limit_s) = (&self.target.shown, limit.as_secs_f64());
                 let what = match self.connected {
-                    true => format!("No answer from {shown} within {limit_s} s"),
-                    false => format!("No connection to {shown} within {limit_s} s"),
+                    true => "No answer from",
+                    false => "No connection to",
                 };
                 let failure = Failure {
                     kind: FailureKind::Timeout,
                     sentence: format!(
-                        "{what}. It is tried again; OTEL_EXPORTER_OTLP_TIMEOUT sets the limit."
+                        "{what} {shown} within {limit_s} s, the limit of \
+                         OTEL_EXPORTER_OTLP_TIMEOUT."
                     ),
                 };
                 Outcome::Retry(failure, None)

@@ -9,8 +9,9 @@ pub struct RetryPolicy {
     /// The first delay; each further one is twice the last.
     pub initial: Duration,
     pub max: Duration,
-    /// A batch is dropped when it was not taken for so long. It bounds the harm
-    /// of one that the target can never take but answers with 503.
+    /// A batch is dropped when it was not taken for so long (OTEL_BSP_EXPORT_TIMEOUT);
+    /// `Duration::MAX` is no limit. It bounds the harm of one that the target can
+    /// never take but answers with 503.
     pub max_elapsed: Duration,
 }
 
@@ -19,9 +20,7 @@ impl Default for RetryPolicy {
         RetryPolicy {
             initial: Duration::from_secs(1),
             max: Duration::from_secs(30),
-            // A rollout or a node's restart takes less; what is made meanwhile
-            // waits in the bounded buffer.
-            max_elapsed: Duration::from_secs(300),
+            max_elapsed: Duration::from_secs(30),
         }
     }
 }

@@ -101,6 +101,26 @@ fn gzip_is_inside_the_frame() {
     assert_eq!(message, request(3));
 }
 
+/// A server that compresses its answer is understood.
+#[test]
+fn a_compressed_answer_is_read() {
+    use std::io::Write;
+    let mut partial = Vec::new();
+    proto::varint_field(&mut partial, 1, 2);
+    let mut message = Vec::new();
+    proto::bytes_field(&mut message, 1, &partial);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&message).unwrap();
+    let mut reply = Reply::grpc(0, &encoder.finish().unwrap());
+    reply.body[0] = 1;
+    let stub = Stub::grpc([reply]);
+    let outcome = attempt(grpc(&stub.url("")));
+    assert!(
+        matches!(outcome, Outcome::Accepted { rejected: 2, .. }),
+        "{outcome:?}"
+    );
+}
+
 /// The temporary statuses are retried with RetryInfo's delay; RESOURCE_EXHAUSTED only with it.
 #[test]
 fn temporary_statuses_are_retried() {
