@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
+use super::proxy::Proxy;
 use super::retry::RetryPolicy;
 use super::text::{base64_encode, percent_decode};
 use super::{Signal, tls};
@@ -36,6 +37,8 @@ pub struct ExportConfig {
     /// PEM, for mutual TLS; both or neither.
     pub client_certificate_file: Option<PathBuf>,
     pub client_key_file: Option<PathBuf>,
+    /// The URL of an HTTP proxy; see [`super::proxy::from_environment`].
+    pub proxy: Option<String>,
     pub retry: RetryPolicy,
     pub user_agent: String,
 }
@@ -54,6 +57,7 @@ impl ExportConfig {
             ca_file: None,
             client_certificate_file: None,
             client_key_file: None,
+            proxy: None,
             retry: RetryPolicy::default(),
             user_agent: concat!("OTel-OTLP-Exporter-Clarity/", env!("CARGO_PKG_VERSION")).into(),
         }
@@ -91,6 +95,7 @@ pub struct Target {
     pub authority: String,
     pub path: String,
     pub headers: HeaderMap,
+    pub proxy: Option<Proxy>,
     /// The endpoint without credentials and query.
     pub shown: String,
     /// What must not appear in any message.
@@ -174,6 +179,9 @@ impl Target {
             basic.set_sensitive(true);
             headers.entry(AUTHORIZATION).or_insert(basic);
         }
+        if let Some((user, _)) = config.proxy.as_ref().and_then(|url| url.rsplit_once('@')) {
+            secrets.extend(user.split("://").map(str::to_owned).skip(1));
+        }
         if let Some(query) = uri.query() {
             secrets.push(query.to_owned());
         }
@@ -197,9 +205,26 @@ impl Target {
             },
             path,
             headers,
+            proxy: config.proxy.as_deref().map(Proxy::parse).transpose()?,
             shown,
             secrets,
         })
+    }
+}
+
+impl Target {
+    /// Whether a proxy is asked for a tunnel. Plain HTTP is handed to it instead:
+    /// many open tunnels to port 443 only.
+    pub fn is_tunnelled(&self, protocol: Protocol) -> bool {
+        self.tls || protocol == Protocol::Grpc
+    }
+
+    /// The host as it stands in a URL: an IPv6 address in brackets.
+    pub fn authority_host(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]", self.host),
+            false => self.host.clone(),
+        }
     }
 }
 

@@ -58,27 +58,34 @@ impl Connection {
         protocol: Protocol,
         tls: Option<Arc<ClientConfig>>,
     ) -> Result<Self, Failure> {
+        let advice = match &target.proxy {
+            None => "Is a Collector running there? OTEL_EXPORTER_OTLP_ENDPOINT names it.",
+            Some(_) => "That is the proxy; NO_PROXY names hosts that are reached without it.",
+        };
         let unreachable = |what: String| Failure {
             kind: FailureKind::Unreachable,
-            sentence: format!(
-                "{what}. Is a Collector running there? OTEL_EXPORTER_OTLP_ENDPOINT names it."
-            ),
+            sentence: format!("{what}. {advice}"),
         };
-        let name = (target.host.as_str(), target.port);
-        let addresses: Vec<_> = match lookup_host(name).await {
-            Ok(addresses) => addresses.collect(),
-            Err(error) => {
-                return Err(unreachable(format!(
-                    "The host of {} is not found ({error})",
-                    target.shown
-                )));
-            }
+        let (name, shown) = match &target.proxy {
+            None => ((target.host.as_str(), target.port), &target.shown),
+            Some(proxy) => ((proxy.host.as_str(), proxy.port), &proxy.shown),
         };
-        let stream = TcpStream::connect(&addresses[..])
+        let addresses: Vec<_> = lookup_host(name)
             .await
-            .map_err(|error| unreachable(format!("No connection to {} ({error})", target.shown)))?;
+            .map_err(|error| unreachable(format!("The host of {shown} is not found ({error})")))?
+            .collect();
+        let mut stream = TcpStream::connect(&addresses[..])
+            .await
+            .map_err(|error| unreachable(format!("No connection to {shown} ({error})")))?;
         // A batch is written whole: waiting for more to send only adds latency.
         let _ = stream.set_nodelay(true);
+        if let Some(proxy) = target
+            .proxy
+            .as_ref()
+            .filter(|_| target.is_tunnelled(protocol))
+        {
+            proxy.tunnel(&mut stream, target).await?;
+        }
         let Some(tls) = tls else {
             return Self::handshake(stream, target, protocol).await;
         };

@@ -3,7 +3,7 @@
 //! Data flow: [`config`] (checked once, when the process starts) -> [`worker`]
 //! (the one thread, started with the first span) -> [`delivery`] (one batch, until
 //! it is settled; [`retry`] says when) -> [`otlp`] (one attempt: request and answer) ->
-//! [`connection`] and [`tls`]. [`http`], [`grpc`] and [`answer`] read what the target
+//! [`connection`], [`proxy`] and [`tls`]. [`http`], [`grpc`] and [`answer`] read what the target
 //! says, [`report`] tells the user.
 //!
 //! Nothing here touches Python: the thread never needs the GIL.
@@ -15,6 +15,7 @@ mod delivery;
 mod grpc;
 mod http;
 pub mod otlp;
+pub mod proxy;
 pub mod report;
 pub mod retry;
 mod text;

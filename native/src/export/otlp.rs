@@ -6,7 +6,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use http_body_util::Full;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TE};
+use hyper::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, TE,
+};
 use hyper::{Method, Request, Uri, Version};
 use rustls::ClientConfig;
 
@@ -46,7 +48,15 @@ impl OtlpSink {
                 if config.gzip {
                     headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
                 }
-                target.path.clone()
+                match &target.proxy {
+                    Some(proxy) if !target.is_tunnelled(config.protocol) => {
+                        if let Some(authorization) = &proxy.authorization {
+                            headers.insert(PROXY_AUTHORIZATION, authorization.clone());
+                        }
+                        format!("http://{}{}", target.authority, target.path)
+                    }
+                    _ => target.path.clone(),
+                }
             }
             Protocol::Grpc => {
                 headers.insert(TE, HeaderValue::from_static("trailers"));

@@ -2,6 +2,7 @@
 
 mod grpc;
 mod http;
+mod proxy;
 mod shutdown;
 mod stub;
 mod tls;

@@ -21,6 +21,8 @@ use tokio_rustls::TlsAcceptor;
 /// What the stub saw of one request.
 pub struct Seen {
     pub version: Version,
+    /// As in the request line: with scheme and host only towards a proxy.
+    pub uri: String,
     pub path: String,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
@@ -216,6 +218,7 @@ async fn answer(
     let body = body.collect().await?.to_bytes().to_vec();
     shared.seen.lock().unwrap().push(Seen {
         version: head.version,
+        uri: head.uri.to_string(),
         path: head.uri.path().to_owned(),
         headers: head.headers,
         body,

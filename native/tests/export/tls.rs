@@ -14,13 +14,13 @@ use crate::stub::{Reply, Stub};
 use crate::{Exporter, attempt, grpc, http};
 
 /// An authority and one certificate of it for `localhost`, as files of this test.
-struct Pki {
+pub struct Pki {
     folder: PathBuf,
     authority: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Pki {
-    fn new(test: &str) -> Self {
+    pub fn new(test: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("clarity-{test}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let mut params = CertificateParams::default();
@@ -67,7 +67,7 @@ impl Pki {
         Arc::new(config)
     }
 
-    fn stub(&self, mutual: bool, http2: bool) -> Stub {
+    pub fn stub(&self, mutual: bool, http2: bool) -> Stub {
         let reply = if http2 {
             Reply::grpc(0, b"")
         } else {
@@ -76,7 +76,7 @@ impl Pki {
         Stub::start([reply], http2, Some(self.server(mutual, http2)))
     }
 
-    fn trusting(&self, mut config: ExportConfig) -> ExportConfig {
+    pub fn trusting(&self, mut config: ExportConfig) -> ExportConfig {
         config.ca_file = Some(self.folder.join("ca.pem"));
         config
     }
