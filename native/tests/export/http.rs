@@ -73,6 +73,33 @@ fn a_closed_connection_is_replaced() {
     assert_eq!(stub.connections(), 2);
 }
 
+/// A server that closes idle connections without a word costs no attempt either.
+#[test]
+fn a_silently_closed_connection_is_replaced() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1/traces", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut seen, mut piece) = (Vec::new(), [0; 4096]);
+            // The batch is one span: its name is the body's end.
+            while !seen.ends_with(b"span 0") {
+                let read = stream.read(&mut piece).unwrap();
+                seen.extend_from_slice(&piece[..read]);
+            }
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .unwrap();
+        }
+    });
+    let exporter = Exporter::start(http(&url));
+    exporter.export(1);
+    exporter.export(1);
+    assert_eq!(exporter.count("exported"), 2);
+    assert_eq!(exporter.count("retries"), 0);
+    server.join().unwrap();
+}
+
 /// With gzip the body is compressed, and says so.
 #[test]
 fn gzip_is_what_was_sent() {
