@@ -261,7 +261,7 @@ VARIABLES: tuple[Variable, ...] = (
             Variable("OTEL_PYTHON_DJANGO_INSTRUMENT", BOOLEAN, True, "false leaves Django alone."),
             Variable("OTEL_PYTHON_LOG_CORRELATION", BOOLEAN, False, "true adds trace ids to the standard logging module's records."),
             Variable("OTEL_PYTHON_LOG_FORMAT", STRING, None, "The format of log lines with trace ids."),
-            Variable("OTEL_PYTHON_LOG_LEVEL", STRING, None, "The level of log lines with trace ids."),
+            Variable("OTEL_PYTHON_LOG_LEVEL", STRING, None, "The level of log lines with trace ids.", field="python_log_level"),
         ),
         *_passed_on(
             _STOCK,
