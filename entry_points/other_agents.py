@@ -65,10 +65,10 @@ def in_the_way(*, inside_stock: bool = False) -> str | None:
     return None
 
 
-def watch(engine: str) -> None:
+def watch(*, is_native: bool) -> None:
     """From the start of the engine on, keep others from doubling what it does."""
     when_imported("opentelemetry.trace", _guard_provider)
-    if engine == "native":
+    if is_native:
         for module in _REPLACED_INSTRUMENTORS:
             when_imported(module, _leave_out_instrumentor)
 

@@ -49,11 +49,21 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
     name = commands.service_name(commands.parse_interpreter(argv))
     if name:
         os.environ.setdefault("CLARITY_LAUNCH_SERVICE_NAME", name)
-    from clarity_otel.engine import start as start_engine
+    # Other instrumentations shall write the same, stable names.
+    os.environ.setdefault(
+        "OTEL_SEMCONV_STABILITY_OPT_IN", ",".join(settings.semconv_stability_opt_in)
+    )
+    from clarity_otel import engine
 
-    start_engine(settings)
+    engine.start(settings)
     _running = settings
-    other_agents.watch(settings.engine)
+    is_native = engine.name() == "native"
+    other_agents.watch(is_native=is_native)
+    # opentelemetry-instrument and the sdk engine load them by themselves.
+    if is_native and not inside_stock:
+        from clarity_otel.entry_points.contrib import wait_for_libraries
+
+        wait_for_libraries(settings)
     return True
 
 

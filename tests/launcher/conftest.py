@@ -38,6 +38,7 @@ def start(settings):
 
 engine = types.ModuleType("clarity_otel.engine")
 engine.start = start
+engine.name = lambda: os.environ.get("CLARITY_ENGINE") or "native"
 sys.modules["clarity_otel.engine"] = engine
 """
 

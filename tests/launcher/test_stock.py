@@ -24,6 +24,7 @@ STUB = """
 import sys, types
 engine = types.ModuleType("clarity_otel.engine")
 engine.start = lambda settings: None
+engine.name = lambda: "native"
 sys.modules["clarity_otel.engine"] = engine
 from opentelemetry.instrumentation.auto_instrumentation import initialize
 initialize()

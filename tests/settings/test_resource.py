@@ -98,8 +98,9 @@ def test_version_is_that_of_the_installed_distribution(
     """A service that is installed as a package has its version, found by its folder's name."""
     (tmp_path / "My_Shop-1.2.3.dist-info").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert resource.installed_version("my.shop") == "1.2.3"
-    assert resource.installed_version("my") is None
+    found = attributes({"OTEL_SERVICE_NAME": "my.shop"})
+    assert found["service.version"] == "1.2.3"
+    assert "service.version" not in attributes({"OTEL_SERVICE_NAME": "my"})
 
 
 def test_child_of_a_fork_is_another_instance() -> None:
