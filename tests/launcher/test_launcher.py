@@ -171,7 +171,7 @@ def test_engine_that_fails_does_not_stop_the_app(workshop: Workshop) -> None:
         "user_site/sitecustomize.py",
         RECORDER_THAT_FAILS,
     )
-    run = workshop.run(sys.executable, "-c", "print('ran')")
+    run = workshop.run("--service-name=x", sys.executable, "-c", "print('ran')")
     assert (run.returncode, run.stdout) == (0, "ran\n")
     assert run.stderr.count("\n") == 1
     assert "RuntimeError" in run.stderr
@@ -212,6 +212,33 @@ def test_wrong_variable_is_warned_of_once(workshop: Workshop) -> None:
     run = workshop.run(sys.executable, script, OTEL_BSP_SCHEDULE_DELAY="soon")
     assert len(workshop.started()) == 2
     assert run.stderr.count("OTEL_BSP_SCHEDULE_DELAY=soon") == 1
+
+
+def test_command_that_is_not_python_may_start_the_service(workshop: Workshop) -> None:
+    """A shell, a supervisor or `uv run` between us and the service: it is instrumented, and
+    says what is to be said.
+    """
+    script = workshop.write("app.py", "print('ran')\n")
+    shell = f"{sys.executable} {script} && true"
+    run = workshop.run("sh", "-c", shell, OTEL_BSP_SCHEDULE_DELAY="soon")
+    assert run.stdout == "ran\n"
+    assert [start["service"] for start in workshop.started()] == ["app"]
+    assert run.stderr.count("OTEL_BSP_SCHEDULE_DELAY=soon") == 1
+
+
+def test_unknown_service_is_warned_of_once(workshop: Workshop) -> None:
+    """Workers bear their parent's name without a warning of their own."""
+    code = (
+        "import multiprocessing, time\n"
+        "worker = multiprocessing.get_context('spawn').Process(target=time.time)\n"
+        "worker.start(); worker.join()\n"
+    )
+    run = workshop.run(sys.executable, "-c", code)
+    names = {start["service"] for start in workshop.started()}
+    assert len(workshop.started()) == 2
+    assert len(names) == 1
+    assert names.pop().startswith("unknown_service:")
+    assert run.stderr.count("OTEL_SERVICE_NAME") == 1
 
 
 @pytest.mark.parametrize(("level", "lines"), [("none", 0), ("error", 0), ("warn", 1)])
