@@ -57,7 +57,7 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
     engine.start(settings)
     _running = settings
     is_native = engine.name() == "native"
-    other_agents.watch(is_native=is_native)
+    other_agents.watch(settings, is_native=is_native)
     # opentelemetry-instrument and the sdk engine load them by themselves.
     if is_native and not inside_stock:
         from clarity_otel.entry_points.contrib import wait_for_libraries

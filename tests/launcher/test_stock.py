@@ -152,5 +152,23 @@ def test_contrib_instrumentor_called_by_the_app_is_left_out(workshop: Workshop) 
     run = workshop.run(sys.executable, script)
     assert run.stdout == "True\n"
     assert run.stderr.count("RedisInstrumentor") == 1
-    sdk = workshop.run("--engine=sdk", sys.executable, script)
-    assert sdk.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"CLARITY_ENGINE": "sdk"}, {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "redis"}],
+)
+def test_contrib_instrumentor_works_where_ours_does_not(
+    workshop: Workshop, variables: dict[str, str]
+) -> None:
+    """On the sdk engine, or with our patch switched off, the app's call counts."""
+    script = workshop.write(
+        "app.py",
+        "import redis\n"
+        "before = redis.Redis.execute_command\n"
+        "from opentelemetry.instrumentation.redis import RedisInstrumentor\n"
+        "RedisInstrumentor().instrument()\n"
+        "print(redis.Redis.execute_command is before)\n",
+    )
+    run = workshop.run(sys.executable, script, **variables)
+    assert run.stdout == "False\n", run.stderr
