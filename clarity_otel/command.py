@@ -136,7 +136,7 @@ def _application(arguments: Sequence[str]) -> str | None:
             # The word after an option is most often its value.
             if not colon and not previous.startswith("-"):
                 without_attribute = module
-        elif argument.endswith(".py") and not argument.startswith("-"):
+        elif argument.endswith(".py") and not argument.startswith("-") and previous[:1] != "-":
             without_attribute = program_name(argument)
         previous = argument
     return without_attribute

@@ -64,7 +64,7 @@ class _Finder:
     def remove(self, name: str, callback: ImportCallback) -> None:
         with self._lock:
             hooks = self._hooks.get(name, [])
-            hooks[:] = [hook for hook in hooks if hook.callback is not callback]
+            hooks[:] = [hook for hook in hooks if hook.callback != callback]
             if not hooks:
                 self._hooks.pop(name, None)
 

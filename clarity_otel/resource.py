@@ -6,7 +6,7 @@ no network is asked; on Linux a few small files of /proc are read. Under 1 ms.
 """
 
 # pathlib would cost 9 ms in every process that is started:
-# ruff: noqa: PTH119, PTH123, PTH208
+# ruff: noqa: PTH119, PTH123
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import sys
 
 from clarity_otel import __version__, diagnostics
 from clarity_otel import command as commands
+from clarity_otel.patches.installed import version_of
 from clarity_otel.settings.variables import KUBERNETES
 
 TYPE_CHECKING = False
@@ -65,7 +66,7 @@ def attributes(
     name = service_name(settings, argv, environ)
     detected["service.name"] = name
     if "service.version" not in detected:
-        version = installed_version(name)
+        version = version_of(name)
         if version:
             detected["service.version"] = version
     return detected
@@ -100,26 +101,6 @@ def service_name(settings: Settings, argv: Sequence[str], environ: Mapping[str, 
         "set OTEL_SERVICE_NAME."
     )
     return unknown
-
-
-def installed_version(name: str) -> str | None:
-    """Return the version of the installed distribution called `name`, None if there is none.
-
-    Reads folder names only (name-1.2.dist-info): importlib.metadata takes 30 ms.
-    """
-    wanted = _normalized(name)
-    for folder in sys.path:
-        try:
-            entries = os.listdir(folder or ".")
-        except OSError:
-            continue
-        for entry in entries:
-            if not entry.endswith(".dist-info"):
-                continue
-            distribution, _, version = entry.removesuffix(".dist-info").rpartition("-")
-            if distribution and _normalized(distribution) == wanted:
-                return version
-    return None
 
 
 def new_instance_id() -> str:
@@ -220,7 +201,3 @@ def _read(path: str) -> str:
             return file.read(65536)
     except OSError:
         return ""
-
-
-def _normalized(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")

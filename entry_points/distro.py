@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
 from clarity_otel.entry_points import start
-from clarity_otel.entry_points.patched import PATCHED_LIBRARIES
+from clarity_otel.patches import REPLACED_INSTRUMENTORS
 
 _CONFIGURATOR = "OTEL_PYTHON_CONFIGURATOR"
 
@@ -28,6 +28,6 @@ class ClarityDistro(BaseDistro):  # type: ignore[misc]
         """Instrument a library, unless the native engine's own patch does."""
         settings = start.running()
         native = settings is not None and settings.engine == "native"
-        if native and entry_point.name in PATCHED_LIBRARIES:
+        if native and entry_point.name in REPLACED_INSTRUMENTORS:
             return
         super().load_instrumentor(entry_point, **kwargs)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 
-from clarity_otel.entry_points.patched import PATCHED_LIBRARIES
-from clarity_otel.resource import installed_version, service_name
+from clarity_otel.entry_points.contrib import GROUP, unfit_reason
+from clarity_otel.patches import PATCHES, REPLACED_INSTRUMENTORS
+from clarity_otel.patches.installed import version_of
+from clarity_otel.resource import service_name
 from clarity_otel.settings import Settings, load
 from clarity_otel.settings.shown import shown_text
 
@@ -55,44 +57,32 @@ def _is_native(settings: Settings) -> bool:
 
 
 def _libraries(settings: Settings) -> Iterator[str]:
-    contrib = {
-        point.name: point
-        for point in entry_points(group="opentelemetry_instrumentor")
-        if point.name != "clarity"
-    }
-    ours = PATCHED_LIBRARIES if _is_native(settings) else {}
+    is_native = _is_native(settings)
     rows = [("library", "version", "patched", "why")]
-    for name in [*PATCHED_LIBRARIES, *sorted({*contrib} - {*PATCHED_LIBRARIES})]:
-        distribution = PATCHED_LIBRARIES.get(name, name)
-        version = installed_version(distribution) or "-" if distribution else "built in"
-        if settings.is_instrumentation_disabled(name):
-            verdict = ("no", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names it")
-        elif name in ours:
-            verdict = ("no", "not installed") if version == "-" else ("yes", "by Clarity OTel")
-        elif name in contrib:
-            verdict = _contrib_verdict(contrib[name])
-        else:
-            verdict = ("no", "no instrumentation for it is installed")
-        rows.append((name, version, *verdict))
+    if is_native:
+        for name, library in dict.fromkeys((patch.name, patch.library) for patch in PATCHES):
+            version = version_of(library) if library else "built in"
+            verdict = ("yes", "by Clarity OTel") if version else ("no", "not installed")
+            rows.append(_row(settings, name, library or name, version, verdict))
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name == "clarity" or (is_native and point.name in REPLACED_INSTRUMENTORS):
+            continue
+        reason = unfit_reason(point)
+        package = point.dist.name if point.dist else "?"
+        verdict = ("no", reason) if reason else ("yes", f"by {package}")
+        rows.append(_row(settings, point.name, point.name, version_of(point.name), verdict))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         cells = (text.ljust(width) for text, width in zip(row[:3], widths, strict=True))
         yield f"  {'  '.join(cells)}  {row[3]}"
 
 
-def _contrib_verdict(point: EntryPoint) -> tuple[str, str]:
-    """Ask what opentelemetry-instrument asks: does the library's version fit?"""
-    from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
-
-    if point.dist is None:
-        return "no", "its package cannot be found"
-    # Its annotation asks for the importlib_metadata backport's class.
-    conflict = get_dist_dependency_conflicts(point.dist)  # type: ignore[no-untyped-call, unused-ignore]
-    if conflict is None:
-        return "yes", f"by {point.dist.name}"
-    if conflict.found is None and not conflict.found_any:
-        return "no", "not installed"
-    return "no", f"{point.dist.name} does not know version {conflict.found or conflict.found_any}"
+def _row(
+    settings: Settings, name: str, library: str, version: str, verdict: tuple[str, str]
+) -> tuple[str, str, str, str]:
+    if settings.is_instrumentation_disabled(name):
+        verdict = ("no", f"{name} is named in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+    return (library, version or "-", *verdict)
 
 
 def _quoted(word: str) -> str:

@@ -172,6 +172,9 @@ def environment(
     launched["PYTHONPATH"] = _python_path(environ.get("PYTHONPATH", ""))
     launched["CLARITY_LAUNCH_PID"] = str(launch_pid)
     launched["CLARITY_LAUNCH_OPTIONS"] = ",".join(arguments.variables)
+    # What a launcher further up has left for its own command.
+    launched.pop("CLARITY_LAUNCH_SAID", None)
+    launched.pop("CLARITY_LAUNCH_SERVICE_NAME", None)
     service_name = commands.service_name(commands.parse(arguments.command))
     if service_name:
         launched["CLARITY_LAUNCH_SERVICE_NAME"] = service_name

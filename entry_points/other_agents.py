@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from clarity_otel.settings import Settings
+
 # A module that only the running agent imports, and the agent's name.
 _AGENTS = {
     "ddtrace.bootstrap.preload": "ddtrace",
@@ -26,14 +28,18 @@ _AGENTS = {
 }
 _STOCK = "opentelemetry.instrumentation.auto_instrumentation"
 
-# Instrumentors of the libraries that the native engine patches: module and classes.
+# Instrumentors of the libraries that the native engine patches: module -> (the name that
+# OTEL_PYTHON_DISABLED_INSTRUMENTATIONS knows, the class).
 _REPLACED_INSTRUMENTORS = {
-    "opentelemetry.instrumentation.fastapi": ("FastAPIInstrumentor",),
-    "opentelemetry.instrumentation.starlette": ("StarletteInstrumentor",),
-    "opentelemetry.instrumentation.redis": ("RedisInstrumentor",),
-    "opentelemetry.instrumentation.httpx": ("HTTPXClientInstrumentor",),
-    "opentelemetry.instrumentation.botocore": ("BotocoreInstrumentor", "AiobotocoreInstrumentor"),
-    "opentelemetry.instrumentation.threading": ("ThreadingInstrumentor",),
+    "opentelemetry.instrumentation.fastapi": (("fastapi", "FastAPIInstrumentor"),),
+    "opentelemetry.instrumentation.starlette": (("starlette", "StarletteInstrumentor"),),
+    "opentelemetry.instrumentation.redis": (("redis", "RedisInstrumentor"),),
+    "opentelemetry.instrumentation.httpx": (("httpx", "HTTPXClientInstrumentor"),),
+    "opentelemetry.instrumentation.botocore": (
+        ("botocore", "BotocoreInstrumentor"),
+        ("aiobotocore", "AiobotocoreInstrumentor"),
+    ),
+    "opentelemetry.instrumentation.threading": (("threading", "ThreadingInstrumentor"),),
 }
 _said: set[str] = set()
 
@@ -65,12 +71,25 @@ def in_the_way(*, inside_stock: bool = False) -> str | None:
     return None
 
 
-def watch(engine: str) -> None:
+def watch(settings: Settings, *, is_native: bool) -> None:
     """From the start of the engine on, keep others from doubling what it does."""
     when_imported("opentelemetry.trace", _guard_provider)
-    if engine == "native":
-        for module in _REPLACED_INSTRUMENTORS:
-            when_imported(module, _leave_out_instrumentor)
+    if not is_native:
+        return
+    for module, instrumentors in _REPLACED_INSTRUMENTORS.items():
+        ours = tuple(
+            name
+            for library, name in instrumentors
+            if not settings.is_instrumentation_disabled(library)
+        )
+
+        def leave_out_all(module: ModuleType, ours: tuple[str, ...] = ours) -> None:
+            for name in ours:
+                instrumentor = getattr(module, name, None)
+                if instrumentor is not None:
+                    _leave_out(module.__name__, name, instrumentor)
+
+        when_imported(module, leave_out_all)
 
 
 def _guard_provider(trace: ModuleType) -> None:
@@ -91,15 +110,9 @@ def _guard_provider(trace: ModuleType) -> None:
     trace.set_tracer_provider = set_tracer_provider  # type: ignore[attr-defined]
 
 
-def _leave_out_instrumentor(module: ModuleType) -> None:
-    """Turn a contrib instrumentor's ways of instrumenting into one sentence."""
-    for name in _REPLACED_INSTRUMENTORS[module.__name__]:
-        instrumentor = getattr(module, name, None)
-        if instrumentor is not None:
-            _leave_out(module.__name__, name, instrumentor)
-
-
 def _leave_out(module: str, name: str, instrumentor: Any) -> None:
+    """Turn a contrib instrumentor's ways of instrumenting into one sentence."""
+
     def leave_out(*_: object, **__: object) -> None:
         _say_once(
             f"{name} of {module} is left out, because Clarity OTel already instruments "

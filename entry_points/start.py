@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from clarity_otel import command as commands
 from clarity_otel import diagnostics
+from clarity_otel.resource import service_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
     if settings.is_disabled:
         return False
     diagnostics.set_level(settings.diagnostics_level)
-    own_pid = str(os.getpid())
-    # Workers have the same settings: the first process says what is to be said.
-    speaks = os.environ.setdefault("CLARITY_LAUNCH_PID", own_pid) == own_pid
+    # Workers inherit the settings and this mark: their parent has said it all.
+    speaks = "CLARITY_LAUNCH_SAID" not in os.environ
+    os.environ["CLARITY_LAUNCH_SAID"] = "true"
     if speaks:
         for sentence in settings.warnings:
             diagnostics.warn(sentence)
@@ -46,14 +46,23 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
             diagnostics.warn(other)
         return False
 
-    name = commands.service_name(commands.parse_interpreter(argv))
-    if name:
-        os.environ.setdefault("CLARITY_LAUNCH_SERVICE_NAME", name)
-    from clarity_otel.engine import start as start_engine
+    # For workers, whose command does not tell the name.
+    os.environ.setdefault("CLARITY_LAUNCH_SERVICE_NAME", service_name(settings, argv, os.environ))
+    # Other instrumentations shall write the same, stable names.
+    os.environ.setdefault(
+        "OTEL_SEMCONV_STABILITY_OPT_IN", ",".join(settings.semconv_stability_opt_in)
+    )
+    from clarity_otel import engine
 
-    start_engine(settings)
+    engine.start(settings)
     _running = settings
-    other_agents.watch(settings.engine)
+    is_native = engine.name() == "native"
+    other_agents.watch(settings, is_native=is_native)
+    # opentelemetry-instrument and the sdk engine load them by themselves.
+    if is_native and not inside_stock:
+        from clarity_otel.entry_points.contrib import wait_for_libraries
+
+        wait_for_libraries(settings)
     return True
 
 

@@ -261,7 +261,7 @@ VARIABLES: tuple[Variable, ...] = (
             Variable("OTEL_PYTHON_DJANGO_INSTRUMENT", BOOLEAN, True, "false leaves Django alone."),
             Variable("OTEL_PYTHON_LOG_CORRELATION", BOOLEAN, False, "true adds trace ids to the standard logging module's records."),
             Variable("OTEL_PYTHON_LOG_FORMAT", STRING, None, "The format of log lines with trace ids."),
-            Variable("OTEL_PYTHON_LOG_LEVEL", STRING, None, "The level of log lines with trace ids."),
+            Variable("OTEL_PYTHON_LOG_LEVEL", STRING, None, "The level of log lines with trace ids.", field="python_log_level"),
         ),
         *_passed_on(
             _STOCK,
@@ -352,6 +352,7 @@ VARIABLES: tuple[Variable, ...] = (
         "Internal",
         Variable("CLARITY_LAUNCH_PID", COUNT, None, "The process that clarity-instrument became; it is instrumented whatever it runs.", status=INTERNAL),
         Variable("CLARITY_LAUNCH_OPTIONS", LIST, (), "The variables that options of clarity-instrument have set.", status=INTERNAL),
+        Variable("CLARITY_LAUNCH_SAID", BOOLEAN, False, "Whether a process has said the warnings, so that its workers need not.", status=INTERNAL),
         Variable("CLARITY_LAUNCH_SERVICE_NAME", STRING, None, "The service's name as the command tells it, for workers that do not see the command.", status=INTERNAL),
     ),
 )

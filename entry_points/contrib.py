@@ -1,0 +1,91 @@
+"""Other libraries' instrumentors, each loaded when the app imports its library.
+
+opentelemetry-instrument loads every installed instrumentor at the start, and with it
+every library that it knows: 1.4 s in all. Here SQLAlchemy's waits for SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from clarity_otel import diagnostics
+from clarity_otel.guard import never_break_the_app
+from clarity_otel.imports import when_imported
+from clarity_otel.patches import REPLACED_INSTRUMENTORS
+from clarity_otel.patches.installed import entry_points
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+    from types import ModuleType
+
+    from clarity_otel.settings import Settings
+
+GROUP = "opentelemetry_instrumentor"
+
+# The module that an instrumentor waits for, where it is not called like the instrumentor.
+_MODULES = {
+    "aio-pika": "aio_pika",
+    "aiohttp-client": "aiohttp",
+    "aiohttp-server": "aiohttp.web",
+    "cassandra": "cassandra.cluster",
+    "grpc_aio_client": "grpc",
+    "grpc_aio_server": "grpc",
+    "grpc_client": "grpc",
+    "grpc_server": "grpc",
+    "mysql": "mysql.connector",
+    "mysqlclient": "MySQLdb",
+    "openai-v2": "openai",
+    "tortoiseorm": "tortoise",
+    "urllib": "urllib.request",
+}
+
+
+def wait_for_libraries(settings: Settings) -> None:
+    """Load each installed instrumentor as soon as its library has been imported.
+
+    Left out are those of the libraries that we patch ourselves, and those named in
+    OTEL_PYTHON_DISABLED_INSTRUMENTATIONS.
+    """
+    for name in entry_points(GROUP):
+        if name == "clarity" or name in REPLACED_INSTRUMENTORS:
+            continue
+        if settings.is_instrumentation_disabled(name):
+            continue
+
+        def instrument(module: ModuleType, name: str = name) -> None:
+            # Its own guard: the message names the instrumentor, not the import hook.
+            with never_break_the_app(f"the instrumentor of {name}"):
+                _instrument(name)
+
+        when_imported(_MODULES.get(name, name.replace("-", "_")), instrument)
+
+
+def _instrument(name: str) -> None:
+    from importlib.metadata import entry_points as installed
+
+    for point in installed(group=GROUP, name=name):
+        unfit = unfit_reason(point)
+        if unfit:
+            diagnostics.warn(f"{name} is not traced: {unfit}.")
+            continue
+        instrumentor = point.load()()
+        # A reloaded library comes by a second time.
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument(skip_dep_check=True)
+
+
+def unfit_reason(point: EntryPoint) -> str:
+    """Return why an instrumentor does not fit the installed library, or an empty string.
+
+    The question is opentelemetry-instrument's own, so that the answer is too.
+    """
+    from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
+
+    if point.dist is None:
+        return "the package of its instrumentor cannot be found"
+    conflict = get_dist_dependency_conflicts(point.dist)  # type: ignore[no-untyped-call, unused-ignore]
+    if conflict is None:
+        return ""
+    found = conflict.found or ", ".join(conflict.found_any or ())
+    if not found:
+        return "it is not installed"
+    return f"{point.dist.name} {point.dist.version} does not know {found}"
