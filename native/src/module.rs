@@ -137,9 +137,11 @@ fn exporter_setup(
     config.ca_file = optional(exporter, "ca_file")?;
     config.client_certificate_file = optional(exporter, "client_cert")?;
     config.client_key_file = optional(exporter, "client_key")?;
-    if batch_timeout_ms > 0 {
-        config.retry.max_elapsed = Duration::from_millis(batch_timeout_ms);
-    }
+    config.retry.max_elapsed = match batch_timeout_ms {
+        0 => Duration::MAX,
+        limit_ms => Duration::from_millis(limit_ms),
+    };
+    config.proxy = export::proxy::from_environment(&endpoint, |name| std::env::var(name).ok());
     let envelope = Envelope {
         resource: resource.into(),
         resource_schema_url: String::new(),
