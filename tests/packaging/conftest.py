@@ -60,7 +60,8 @@ def distributions(copy_of_project: Callable[[Path], Path]) -> Path:
     run(
         *(UV, "build", "--quiet", "--wheel", "--sdist", "--no-build-isolation"),
         *("--python", sys.executable, "--out-dir", made, project),
-        env=clean_environ(CARGO_TARGET_DIR=str(ROOT / "native" / "target")),
+        # Not shared with the checkout's own builds: see tools/setup.sh.
+        env=clean_environ(CARGO_TARGET_DIR=str(WORKSHOP / "cargo")),
     )
     return made
 
