@@ -116,7 +116,7 @@ generate: $(NATIVE_STAMP) ## write the generated files (tables of settings, metr
 .PHONY: wheel
 wheel: $(NATIVE_STAMP) ## build dist/clarity_otel-*.whl
 	@rm -rf build dist
-	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(PY) --out-dir dist .
+	@CARGO_TARGET_DIR=$(abspath $(VENV))/cargo $(BIN)/uv build --quiet --wheel --no-build-isolation --python $(PY) --out-dir dist .
 	@rm -rf build
 	@ls dist/*.whl
 

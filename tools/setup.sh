@@ -75,6 +75,11 @@ step_native() {
   else
     say "Building the native engine (native/); the first time takes a minute or two"
   fi
+  # Cargo gives the module's file one name for every Python and every copy of
+  # the sources, so each environment has a target folder of its own: in a shared
+  # one, a build took another's file for fresh and missed an edit.
+  CARGO_TARGET_DIR=$(realpath "$VENV")/cargo
+  export CARGO_TARGET_DIR
   # A module or build folder left from before would be installed again in
   # silence where this build fails.
   rm -rf build "clarity_otel/_native$suffix"
@@ -82,7 +87,7 @@ step_native() {
     --reinstall-package clarity-otel --editable .
   if [[ ${NATIVE:-1} != 0 ]] && ! "$VENV/bin/python" -c 'import clarity_otel._native'; then
     # `optional = true` let the install pass; cargo says what is wrong.
-    PYO3_BUILD_EXTENSION_MODULE=1 PYO3_PYTHON=$PWD/$VENV/bin/python \
+    PYO3_BUILD_EXTENSION_MODULE=1 PYO3_PYTHON=$(realpath "$VENV")/bin/python \
       cargo rustc --manifest-path native/Cargo.toml --lib --release --locked --crate-type cdylib >&2 || true
     fail "cargo is installed, but clarity_otel._native was not built or does not import: see the messages above. To go on with the sdk engine alone, add NATIVE=0 to the make command."
   fi

@@ -9,10 +9,6 @@ import pytest
 
 from .workshop import ROOT, UV, Environment, clean_environ, run
 
-# Below the crate's own target folder: ignored by git, gone with `make clean`,
-# and always the same path, so that cargo builds the copy again only when the
-# sources have changed.
-WORKSHOP = ROOT / "native" / "target" / "packaging"
 NOT_COPIED = [
     *(".git", ".venv*", "target", "build", "dist", "node_modules"),
     *("*.egg-info", "*.so", "__pycache__"),
@@ -43,8 +39,6 @@ def copy_of_project() -> Callable[[Path], Path]:
     """A function that copies the checkout, without anything built, to a folder that it makes."""
 
     def copy(to: Path) -> Path:
-        shutil.rmtree(to, ignore_errors=True)
-        # copytree keeps modification times: cargo sees what has not changed.
         shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(*NOT_COPIED))
         return to
 
@@ -52,17 +46,22 @@ def copy_of_project() -> Callable[[Path], Path]:
 
 
 @pytest.fixture(scope="session")
-def distributions(copy_of_project: Callable[[Path], Path]) -> Path:
-    """A folder with the sdist and the wheel of a clean copy, built with what is installed here."""
-    project = copy_of_project(WORKSHOP / "project")
-    made = WORKSHOP / "dist"
-    shutil.rmtree(made, ignore_errors=True)
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist and the wheel of the checkout, built with what is installed here."""
+    folder = tmp_path_factory.mktemp("distributions")
+    # An old build/ in the checkout would lend its extension to the new wheel.
+    config = folder / "setup.cfg"
+    config.write_text(f"[build]\nbuild_base={folder}\n[egg_info]\negg_base={folder}\n")
     run(
         *(UV, "build", "--quiet", "--wheel", "--sdist", "--no-build-isolation"),
-        *("--python", sys.executable, "--out-dir", made, project),
-        env=clean_environ(CARGO_TARGET_DIR=str(ROOT / "native" / "target")),
+        *("--python", sys.executable, "--out-dir", folder / "dist", ROOT),
+        env=clean_environ(
+            DIST_EXTRA_CONFIG=str(config),
+            # That of tools/setup.sh, where the crate and its dependencies are compiled already.
+            CARGO_TARGET_DIR=str(Path(sys.prefix) / "cargo"),
+        ),
     )
-    return made
+    return folder / "dist"
 
 
 @pytest.fixture(scope="session")
