@@ -23,9 +23,7 @@ _read: Callable[[], str | None] | None = None
 _write: Callable[[str], bool] | None = None
 
 
-def use(
-    header: str, read: Callable[[], str | None], write: Callable[[str], bool]
-) -> None:
+def use(header: str, read: Callable[[], str | None], write: Callable[[str], bool]) -> None:
     """Tell this package the header's name and the engine that carries the id."""
     global _header_name, _read, _write
     _header_name, _read, _write = header, read, write

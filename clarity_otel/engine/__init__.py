@@ -84,12 +84,6 @@ def force_flush(timeout_s: float = 30.0) -> bool:
     return True if _engine is None else bool(_engine.force_flush(timeout_s))
 
 
-def flush_at_exit() -> None:
-    """Send what waits, within the shutdown bound, in a server that is about to end."""
-    if _engine is not None and _settings is not None:
-        _engine.force_flush(_settings.shutdown_timeout_ms / 1000)
-
-
 def shutdown() -> None:
     """Send what waits, within the shutdown bound, and stop for good."""
     if _engine is not None:

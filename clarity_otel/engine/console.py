@@ -1,11 +1,13 @@
 """The console exporter: each local trace drawn as a tree on stderr.
 
 A trace is drawn when its local root has ended. Spans that end later are drawn by
-themselves. Bounded: at most 512 traces wait, 1000 spans each.
+themselves. Bounded: at most 512 traces wait, 1000 spans each. A forked child starts
+with none waiting: the parent draws its own.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import OrderedDict
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 _TRACES_LIMIT = 512
 _SPANS_LIMIT = 1000
+# Where no terminal sets a width, a reader's tools do: no line of ours is longer.
+_UNBOUNDED_COLUMNS = 100_000
 _SHOWN = (
     "http.response.status_code",
     "http.status_code",
@@ -40,10 +44,18 @@ class ConsoleTreeProcessor(SpanProcessor):
     """Draws traces; thread-safe. A console that cannot be written to is given up."""
 
     def __init__(self, file: IO[str] | None = None) -> None:
-        self._console = Console(file=file or sys.stderr, highlight=False, soft_wrap=True)
+        self._file = file or sys.stderr
+        self._usable = True
+        self._start_empty()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._start_empty)
+
+    def _start_empty(self) -> None:
+        self._console = Console(file=self._file, highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = _UNBOUNDED_COLUMNS
         self._waiting: OrderedDict[int, list[ReadableSpan]] = OrderedDict()
         self._lock = threading.Lock()
-        self._usable = True
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing to do."""
@@ -84,8 +96,10 @@ class ConsoleTreeProcessor(SpanProcessor):
             return
         try:
             for tree in trees(spans):
-                self._console.print(tree)
-        except (OSError, ValueError) as failure:
+                with self._console.capture() as drawn:
+                    self._console.print(tree)
+                self._write(drawn.get())
+        except (AttributeError, OSError, ValueError) as failure:
             # A full disk behind a redirection, a closed terminal: once is enough.
             self._usable = False
             from clarity_otel import diagnostics
@@ -94,6 +108,19 @@ class ConsoleTreeProcessor(SpanProcessor):
                 f"the console exporter cannot write any more ({failure}); "
                 "OTEL_TRACE_CONSOLE has no effect from here on."
             )
+
+    def _write(self, text: str) -> None:
+        # Not through the file's buffer where there is a descriptor: what a full disk
+        # refuses would stay in it, fail once more at the end and make the exit code 120.
+        try:
+            descriptor = self._file.fileno()
+        except (AttributeError, OSError, ValueError):
+            self._file.write(text)
+            self._file.flush()
+            return
+        data = memoryview(text.encode(self._file.encoding or "utf-8", "replace"))
+        while data:
+            data = data[os.write(descriptor, data) :]
 
 
 def trees(spans: list[ReadableSpan]) -> list[Tree]:

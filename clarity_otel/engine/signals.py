@@ -1,7 +1,8 @@
 """The ends of a process that `atexit` does not see.
 
-SIGTERM's default kills at once; a forked child of `multiprocessing` leaves by
-`os._exit`. Both get a chance to send what waits, within the shutdown bound.
+A signal whose handler is the default one kills at once; a forked child of
+`multiprocessing` leaves by `os._exit`. Both get a chance to send what waits, within
+the shutdown bound, and end as they would have ended.
 """
 
 from __future__ import annotations
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
     from clarity_otel.settings import Settings
 
+_flush_and_stop: Callable[[], None] | None = None
+
 
 def install(settings: Settings, flush_and_stop: Callable[[], None]) -> None:
     """Register for both; a handler that the app has set, or sets later, is left alone."""
+    global _flush_and_stop
     if settings.flush_on_sigterm:
-        _flush_on_sigterm(flush_and_stop)
+        _flush_and_stop = flush_and_stop
+        flush_before_death_by(_signal.SIGTERM)
 
     def on_multiprocessing(module: ModuleType) -> None:
         module.register_after_fork(  # type: ignore[attr-defined]
@@ -34,18 +39,28 @@ def install(settings: Settings, flush_and_stop: Callable[[], None]) -> None:
     when_imported("multiprocessing.util", on_multiprocessing)
 
 
-def _flush_on_sigterm(flush_and_stop: Callable[[], None]) -> None:
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if _signal.getsignal(_signal.SIGTERM) is not _signal.SIG_DFL:
-        return
+def flush_before_death_by(*numbers: int) -> None:
+    """Where one of these signals would kill at once, send what waits before it does.
 
-    def handler(number: int, frame: FrameType | None) -> None:
-        try:
-            flush_and_stop()
-        finally:
-            # Die of the signal all the same: the parent sees it in the exit status.
-            _signal.signal(number, _signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+    Does nothing for a signal that has a handler or is ignored, outside the main thread,
+    and with CLARITY_FLUSH_ON_SIGTERM=false.
+    """
+    if _flush_and_stop is None or threading.current_thread() is not threading.main_thread():
+        return
+    for number in numbers:
+        if _signal.getsignal(number) is _signal.SIG_DFL:
+            _signal.signal(number, _flush_and_die)
 
-    _signal.signal(_signal.SIGTERM, handler)
+
+def _flush_and_die(number: int, frame: FrameType | None) -> None:
+    if _signal.getsignal(number) is not _flush_and_die:
+        # The app's own handler calls the one before it, where the default would have
+        # been nothing to call: how the process ends is the app's to say.
+        return
+    try:
+        if _flush_and_stop is not None:
+            _flush_and_stop()
+    finally:
+        # Die of the signal all the same: the parent sees it in the exit status.
+        _signal.signal(number, _signal.SIG_DFL)
+        os.kill(os.getpid(), number)

@@ -165,9 +165,7 @@ class _CallContext:
         "span_name",
     )
 
-    def __init__(
-        self, client: Any, description: _Description, operation: str, params: Any
-    ) -> None:
+    def __init__(self, client: Any, description: _Description, operation: str, params: Any) -> None:
         from opentelemetry.trace import SpanKind
 
         meta = client.meta
@@ -217,7 +215,10 @@ def _note_response(span: Span, result: Any) -> None:
         )
     if request_id:
         span.set_attribute("aws.request_id", request_id)
-    for key, attribute in (("RetryAttempts", "retry_attempts"), ("HTTPStatusCode", "http.status_code")):
+    for key, attribute in (
+        ("RetryAttempts", "retry_attempts"),
+        ("HTTPStatusCode", "http.status_code"),
+    ):
         value = metadata.get(key)
         if value is not None:
             span.set_attribute(attribute, value)

@@ -1,29 +1,31 @@
-"""uvicorn: send what waits before the process ends by a signal.
+"""uvicorn: the signal that ends the server must not cost its last spans.
 
 After its graceful shutdown uvicorn raises the signal again with the handler that was
-there before it: SIGTERM then kills the process before `atexit` runs.
+there before. gunicorn's UvicornWorker has set the defaults by then, which kill before
+`atexit` runs: ours goes in their place just before uvicorn looks.
 """
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
+from clarity_otel.engine.signals import flush_before_death_by
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
 
 def apply(module: Any, replaced: Replaced) -> None:
     """Patch `uvicorn.server`."""
+    if not hasattr(module.Server, "capture_signals"):
+        return  # before uvicorn 0.29 a signal ends in a normal exit
 
     def make(original: Any) -> Any:
-        async def shutdown(self: Any, *args: Any, **kwargs: Any) -> Any:
-            result = await original(self, *args, **kwargs)
-            with never_break_the_app("uvicorn's Server.shutdown"):
-                from clarity_otel import engine
+        def capture_signals(self: Any) -> Any:
+            with never_break_the_app("uvicorn's Server.capture_signals"):
+                flush_before_death_by(signal.SIGTERM, signal.SIGINT)
+            return original(self)
 
-                engine.flush_at_exit()
-            return result
+        return capture_signals
 
-        return shutdown
-
-    replaced.replace(module.Server, "shutdown", make)
+    replaced.replace(module.Server, "capture_signals", make)

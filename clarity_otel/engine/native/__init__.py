@@ -47,12 +47,13 @@ def start(settings: Settings) -> None:
         diagnostics.error(f"spans are not exported: {failure}")
         configuration.update(export=False, exporter=None)
         _native.configure(configuration)
-    correlation.use(
-        settings.correlation_header, _native.correlation_id, _native.set_correlation_id
-    )
+    correlation.use(settings.correlation_header, _native.correlation_id, _native.set_correlation_id)
     when_imported("opentelemetry.context", _on_context_imported)
     when_imported("opentelemetry.trace", _on_trace_imported)
     patches.instrument(settings)
+    if any(name != "otlp" for name in settings.exporters):
+        # Exporters written in Python start with the API, which the app may never import.
+        import opentelemetry.trace  # noqa: F401
     atexit.register(shutdown)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork_in_child)

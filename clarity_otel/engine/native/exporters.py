@@ -25,7 +25,7 @@ def add(provider: ClarityTracerProvider, settings: Settings) -> None:
 
                 provider.add_span_processor(ConsoleTreeProcessor())
             else:
-                _add_installed(provider, name)
+                _add_installed(provider, name, settings.shutdown_timeout_ms / 1000)
         except Exception as failure:
             diagnostics.error(
                 f"OTEL_TRACES_EXPORTER={name} cannot be used "
@@ -33,10 +33,16 @@ def add(provider: ClarityTracerProvider, settings: Settings) -> None:
             )
 
 
-def _add_installed(provider: ClarityTracerProvider, name: str) -> None:
+def _add_installed(provider: ClarityTracerProvider, name: str, timeout_s: float) -> None:
     from importlib.metadata import entry_points
 
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    class Processor(BatchSpanProcessor):
+        """Ends within our bound: the SDK's own is 30 s, and not to be set."""
+
+        def shutdown(self) -> None:
+            self._batch_processor.shutdown(timeout_millis=int(timeout_s * 1000))
+
     exporter = next(iter(entry_points(group="opentelemetry_traces_exporter", name=name)))
-    provider.add_span_processor(BatchSpanProcessor(exporter.load()()))
+    provider.add_span_processor(Processor(exporter.load()()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -68,29 +69,32 @@ class ClarityTracerProvider(trace.TracerProvider):
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send all ended spans; False when the time passed first or a processor failed."""
+        deadline = monotonic() + timeout_millis / 1000
         flushed = _native.force_flush(timeout_millis / 1000)
         for processor in self._support.processors:
+            left_millis = max(0, int((deadline - monotonic()) * 1000))
             try:
-                flushed = processor.force_flush(timeout_millis) is not False and flushed
+                flushed = processor.force_flush(left_millis) is not False and flushed
             except Exception:
                 flushed = False
         return flushed
 
     def shutdown(self) -> None:
-        """Send what waits, within the shutdown bound, and stop. A second call does nothing."""
-        with self._lock:
-            if self._is_shut_down:
-                return
-            self._is_shut_down = True
+        """Send what waits, within the shutdown bound, and stop. A second call does nothing.
+
+        It takes no lock: a signal's handler may call it in the middle of another call.
+        """
+        self._is_shut_down = True
+        _native.shutdown(self._shutdown_timeout_s)
+        processors, self._support.processors = self._support.processors, ()
         _native.set_has_processors(False)
-        for processor in self._support.processors:
+        for processor in processors:
             try:
                 processor.shutdown()
             except Exception as failure:
                 from clarity_otel.guard import record_failure
 
                 record_failure("a span processor's shutdown", failure)
-        _native.shutdown(self._shutdown_timeout_s)
 
     def __repr__(self) -> str:
         return "ClarityTracerProvider()"

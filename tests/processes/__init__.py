@@ -1,0 +1,1 @@
+"""Process models, forks, and the ends of processes: nothing is lost, nothing hangs."""

@@ -1,0 +1,142 @@
+"""A script with one span in each process; its argument says what to start and how to end."""
+
+# ruff: noqa: D103
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+
+from opentelemetry import trace
+
+tracer = trace.get_tracer("script")
+
+
+def work(name: str) -> int:
+    with tracer.start_as_current_span(name):
+        return os.getpid()
+
+
+def child(name: str) -> None:
+    work(name)
+
+
+def processes(method: str) -> None:
+    context = multiprocessing.get_context(method)
+    with tracer.start_as_current_span("parent"):
+        started = [context.Process(target=child, args=(f"child {n}",)) for n in range(3)]
+        for process in started:
+            process.start()
+        for process in started:
+            process.join()
+
+
+def pool(method: str) -> None:
+    context = multiprocessing.get_context(method)
+    work("parent")
+    with ProcessPoolExecutor(2, mp_context=context) as executor:
+        list(executor.map(work, [f"child {n}" for n in range(20)]))
+
+
+def terminated_pool() -> None:
+    context = multiprocessing.get_context("fork")
+    work("parent")
+    with context.Pool(2) as workers:  # leaving the block terminates them
+        workers.map(work, [f"child {n}" for n in range(20)])
+
+
+def fork_in_a_span() -> None:
+    with tracer.start_as_current_span("parent"):
+        pid = os.fork()
+        if pid == 0:
+            work("child")
+    # Both leave the block: the span is the parent's.
+    if pid:
+        os.waitpid(pid, 0)
+
+
+def endless_thread() -> None:
+    def make_spans() -> None:
+        while True:
+            work("background")
+
+    threading.Thread(target=make_spans, daemon=True).start()
+    work("parent")
+
+
+def wait_for_signal() -> None:
+    work("parent")
+    print("ready", flush=True)
+    while True:
+        time.sleep(60)
+
+
+def chained() -> None:
+    """An app whose own handler calls the one before it, and goes on."""
+    before = signal.getsignal(signal.SIGTERM)
+    asked = threading.Event()
+
+    def handler(number: int, frame: object) -> None:
+        if callable(before):
+            before(number, frame)
+        asked.set()
+
+    signal.signal(signal.SIGTERM, handler)
+    print("ready", flush=True)
+    asked.wait()
+    work("parent")
+    sys.exit(7)
+
+
+def ignored() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.kill(os.getpid(), signal.SIGTERM)
+    work("parent")
+
+
+def normal() -> None:
+    work("parent")
+
+
+def exit_3() -> None:
+    work("parent")
+    sys.exit(3)
+
+
+def unhandled() -> None:
+    work("parent")
+    raise RuntimeError("unhandled")
+
+
+def atexit_span() -> None:
+    import atexit
+
+    atexit.register(work, "parent")
+
+
+WAYS: dict[str, Callable[[], None]] = {
+    "fork": lambda: processes("fork"),
+    "spawn": lambda: processes("spawn"),
+    "forkserver": lambda: processes("forkserver"),
+    "pool fork": lambda: pool("fork"),
+    "pool spawn": lambda: pool("spawn"),
+    "terminated pool": terminated_pool,
+    "fork in a span": fork_in_a_span,
+    "endless thread": endless_thread,
+    "wait": wait_for_signal,
+    "chained": chained,
+    "ignored": ignored,
+    "normal": normal,
+    "exit 3": exit_3,
+    "unhandled": unhandled,
+    "atexit": atexit_span,
+}
+
+if __name__ == "__main__":
+    WAYS[sys.argv[1]]()
