@@ -8,7 +8,7 @@ nothing to trace. No function is safe to call from a signal handler.
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -137,6 +137,26 @@ class ServerRequest:
     @property
     def span(self) -> Span: ...
 
+class AwsOperation:
+    """One operation of one AWS client: what all its calls have in common."""
+
+    def __init__(
+        self,
+        name: str,
+        scope_id: int,
+        attributes: dict[str, Any],
+        parameters: frozenset[str] | None = None,
+        results: frozenset[str] | None = None,
+    ) -> None: ...
+    def remember(self, table: str, attributes: dict[str, Any]) -> None: ...
+    def enter(self, params: Any) -> Span | Literal[False] | None:
+        """Open a call's span; None: nothing to trace; False: the extension has to look."""
+
+    def exit(self, span: Span, result: Any) -> bool:
+        """End the span; False, the span still open: the extension has to look."""
+
+def aws_note_response(span: Span, result: Any) -> None: ...
+def aws_fail(span: Span, exception: BaseException) -> None: ...
 def server_enter(scope: Any, send: Any) -> ServerRequest | None:
     """Open the server span of an ASGI request; None when there is nothing to trace."""
 

@@ -8,7 +8,7 @@ spans; docs/differences.md lists where they differ and why.
 from __future__ import annotations
 
 import os
-import threading
+from _thread import allocate_lock
 
 from clarity_otel import diagnostics
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from clarity_otel.settings import Settings
 
-_lock = threading.Lock()
+_lock = allocate_lock()
 _engine: ModuleType | None = None
 _settings: Settings | None = None
 

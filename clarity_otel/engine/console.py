@@ -155,5 +155,5 @@ def _label(span: ReadableSpan) -> Text:
         if key in attributes:
             label.append(f"  {key}={attributes[key]!s:.120}", style="dim")
     if span.parent is None or span.parent.is_remote:
-        label.append(f"  trace_id={span.context.trace_id:032x}", style="dim")  # type: ignore[union-attr]
+        label.append(f"  trace_id={span.context.trace_id:032x}", style="dim")
     return label

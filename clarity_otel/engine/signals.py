@@ -7,7 +7,7 @@ the shutdown bound, and end as they would have ended.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import os
 import threading
 
@@ -31,9 +31,9 @@ def install(settings: Settings, flush_and_stop: Callable[[], None]) -> None:
         flush_before_death_by(_signal.SIGTERM)
 
     def on_multiprocessing(module: ModuleType) -> None:
-        module.register_after_fork(  # type: ignore[attr-defined]
+        module.register_after_fork(
             flush_and_stop,
-            lambda function: module.Finalize(None, function, exitpriority=-100),  # type: ignore[attr-defined]
+            lambda function: module.Finalize(None, function, exitpriority=-100),
         )
 
     when_imported("multiprocessing.util", on_multiprocessing)

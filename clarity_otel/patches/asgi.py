@@ -18,6 +18,7 @@ class TracedApp:
         self.__wrapped__ = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
         request = server_enter(scope, send)
         if request is None:
             await self.__wrapped__(scope, receive, send)

@@ -16,7 +16,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     scope = scope_id("starlette")
 
     def make(original: Any) -> Any:
-        async def __call__(self: Any) -> None:  # noqa: N807
+        async def __call__(self: Any) -> Any:  # noqa: N807
             name = getattr(self.func, "__name__", type(self.func).__name__)
             span = client_enter(scope, f"BackgroundTask {name}", _INTERNAL)
             if span is None:

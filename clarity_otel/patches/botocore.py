@@ -4,25 +4,45 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel.patches.aws_calls import AwsCalls
+from clarity_otel._native import aws_fail
+from clarity_otel.patches.aws_calls import operation_of
 from clarity_otel.patches.wrapping import Replaced
+
+_EXTENSIONS = "_BOTOCORE_EXTENSIONS"
 
 
 def apply(module: Any, replaced: Replaced) -> None:
     """Patch `botocore.client`."""
-    calls = AwsCalls("_BOTOCORE_EXTENSIONS")
 
     def make(original: Any) -> Any:
-        def _make_api_call(self: Any, operation_name: str, api_params: Any) -> Any:
-            call = calls.begin(self, operation_name, api_params)
+        def with_extension(operation: Any, client: Any, name: str, params: Any) -> Any:
+            call = operation.begin(client, name, params)
             if call is None:
-                return original(self, operation_name, api_params)
+                return original(client, name, params)
             try:
-                result = original(self, operation_name, api_params)
+                result = original(client, name, params)
             except BaseException as exception:
                 call.fail(exception)
                 raise
             call.succeed(result)
+            return result
+
+        def _make_api_call(self: Any, operation_name: str, api_params: Any) -> Any:
+            operation = operation_of(self, operation_name, _EXTENSIONS)
+            if operation is None:
+                return original(self, operation_name, api_params)
+            span = operation.native.enter(api_params)
+            if span is None:
+                return original(self, operation_name, api_params)
+            if span is False:
+                return with_extension(operation, self, operation_name, api_params)
+            try:
+                result = original(self, operation_name, api_params)
+            except BaseException as exception:
+                aws_fail(span, exception)
+                raise
+            if not operation.native.exit(span, result):
+                operation.look_at_result(self, operation_name, span, result)
             return result
 
         return _make_api_call

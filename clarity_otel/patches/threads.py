@@ -6,10 +6,13 @@ started, and each piece of work brings its own span.
 
 from __future__ import annotations
 
-from typing import Any
-
 from clarity_otel._native import context_variable
-from clarity_otel.patches.wrapping import Replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from clarity_otel.patches.wrapping import Replaced
 
 _POOL_MODULES = ("concurrent.futures.", "anyio.")
 

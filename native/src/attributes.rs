@@ -51,6 +51,17 @@ impl<const FIELD: u32> Attributes<FIELD> {
         }
     }
 
+    /// Takes over whole encoded entries under distinct keys.
+    pub fn from_encoded(bytes: Vec<u8>) -> Self {
+        let mut attributes = Attributes {
+            bytes,
+            count: 0,
+            dropped: 0,
+        };
+        attributes.count = attributes.iter().count() as u32;
+        attributes
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

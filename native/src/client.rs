@@ -23,7 +23,7 @@ use crate::values::with_text;
 
 /// A client span below the current one; `None` where nothing is to be recorded.
 #[inline]
-fn child<'py>(
+pub fn child<'py>(
     parent: Parent,
     engine: &Engine,
     name: Bound<'py, PyString>,
@@ -43,7 +43,7 @@ fn child<'py>(
 }
 
 #[inline]
-fn make_current<'py>(py: Python<'py>, span: Span) -> PyResult<Bound<'py, Span>> {
+pub fn make_current<'py>(py: Python<'py>, span: Span) -> PyResult<Bound<'py, Span>> {
     let span = Bound::new(py, span)?;
     Span::notify_start(&span, None)?;
     let token = context::enter(py, &span)?;
@@ -52,7 +52,7 @@ fn make_current<'py>(py: Python<'py>, span: Span) -> PyResult<Bound<'py, Span>> 
 }
 
 /// Makes the former context current again and ends the span.
-fn exit(span: &Bound<'_, Span>, exception: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+pub fn exit(span: &Bound<'_, Span>, exception: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
     let py = span.py();
     let token = span.borrow_mut().token.take();
     if let Some(token) = token {

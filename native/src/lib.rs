@@ -19,6 +19,8 @@ pub mod sampler;
 #[cfg(feature = "python")]
 pub mod asgi;
 #[cfg(feature = "python")]
+pub mod aws;
+#[cfg(feature = "python")]
 pub mod client;
 #[cfg(feature = "python")]
 pub mod context;

@@ -106,7 +106,7 @@ class Service:
     def stop_under_load(
         self, redis: RedisServer, signal_number: int = signal.SIGTERM
     ) -> LoadResult:
-        """Signals the server after 100 more orders, and goes on asking for orders until it is gone."""
+        """Signals the server after 100 more orders, and goes on asking until it is gone."""
         results: list[LoadResult] = []
         before = int(redis.command("INCRBY orders 0").removeprefix(":"))
         asking = threading.Thread(target=lambda: results.append(self.load("/order", 4000)))

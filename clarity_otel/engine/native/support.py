@@ -214,14 +214,14 @@ class _Captures:
 
 
 def _compile(patterns: Iterable[str], whole: bool = False) -> re.Pattern[str] | None:
-    """Join patterns into one; a malformed one is left out (the settings said so)."""
+    """Join patterns into one; a malformed one is taken literally."""
     usable = []
     for pattern in patterns:
         try:
             re.compile(pattern)
+            usable.append(f"(?:{pattern})")
         except re.error:
-            pattern = re.escape(pattern)
-        usable.append(f"(?:{pattern})")
+            usable.append(re.escape(pattern))
     if not usable:
         return None
     return re.compile("|".join(usable), re.IGNORECASE if whole else 0)
