@@ -20,7 +20,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 if TYPE_CHECKING:
-    from typing import IO
+    from typing import TextIO
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
@@ -43,7 +43,7 @@ _SHOWN = (
 class ConsoleTreeProcessor(SpanProcessor):
     """Draws traces; thread-safe. A console that cannot be written to is given up."""
 
-    def __init__(self, file: IO[str] | None = None) -> None:
+    def __init__(self, file: TextIO | None = None) -> None:
         self._file = file or sys.stderr
         self._usable = True
         self._start_empty()
