@@ -89,7 +89,7 @@ def run(
     results["plan"] = {"rounds": plan.rounds, "turns": plan.turns, "slice_s": plan.slice_s}
     results["sockets"] = []
     with backends() as (env, sink_port):
-        variants: list[Variant] = [variant(name, sink_port) for name in names]
+        variants: list[Variant] = [variant(name, sink_port, env["BACKEND_URL"]) for name in names]
         for app in apps:
             target = APPS[app]
             wanted = [path for path in target.paths if not paths or path in paths]

@@ -189,12 +189,15 @@ def script(name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run the app: what stands before the command, and its variables."""
+    """One way to run the app: what stands before the command, and its variables.
+
+    `python` is the interpreter as words of a command; empty where the prefix is one.
+    """
 
     name: str
     prefix: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    python: str = sys.executable
+    python: Sequence[str] = (sys.executable,)
 
 
 def exporting_to(sink_port: int, service: str = "bench") -> dict[str, str]:
@@ -223,7 +226,7 @@ class AppServer:
         self.port = free_port()
         command = [
             *variant.prefix,
-            *(variant.python, "-m", "uvicorn", app),
+            *(*variant.python, "-m", "uvicorn", app),
             *("--host", "127.0.0.1", "--port", str(self.port)),
             *("--no-access-log", "--log-level", "warning"),
         ]

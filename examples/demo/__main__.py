@@ -167,7 +167,7 @@ def follow_one_id(console: Console, around: Surroundings) -> list[str]:
 
 def show_the_cost(console: Console, logs: Path) -> None:
     """Short paired runs beside bare: an indication; `make bench` measures for real."""
-    plan = Plan(rounds=1, turns=15, slice_s=0.2)
+    plan = Plan(rounds=1, turns=15, slice_s=0.1)
     total = plan.turns * len(COST_PATHS)
     with (
         backends() as (env, sink_port),
