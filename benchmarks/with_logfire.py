@@ -4,14 +4,14 @@ logfire asks for a line in the app; this launcher adds it when an app is made. I
 runs in logfire's own environment, without this repository's packages.
 """
 
-import os
 import runpy
 import sys
+from pathlib import Path
 
 import fastapi
 import logfire
 
-sys.path[0] = os.getcwd()  # noqa: PTH109
+sys.path[0] = str(Path.cwd())
 logfire.configure(send_to_logfire=False, console=False)
 logfire.instrument_httpx()
 logfire.instrument_redis()

@@ -23,6 +23,8 @@ from . import MeasurementError
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 _TELEMETRY = ("OTEL_", "CLARITY_", "DD_", "LOGFIRE_", "JAEGER_")
+# A deployed service has its bytecode: compiling it again would triple a start.
+_NOT_AS_DEPLOYED = ("PYTHONDONTWRITEBYTECODE", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG")
 
 
 def free_port() -> int:
@@ -59,8 +61,12 @@ def answers(port: int) -> bool:
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without any telemetry setting, plus `extra`."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(_TELEMETRY)}
+    """This process's environment as a deployed service has it, plus `extra`.
+
+    Left out: every telemetry setting, and Python's settings for development.
+    """
+    left_out = (*_TELEMETRY, *_NOT_AS_DEPLOYED)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
     return kept | dict(extra or {})
 
 
