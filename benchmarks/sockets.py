@@ -89,7 +89,7 @@ def run(
     results["plan"] = {"rounds": plan.rounds, "turns": plan.turns, "slice_s": plan.slice_s}
     results["sockets"] = []
     with backends() as (env, sink_port):
-        variants: list[Variant] = [variant(name, sink_port) for name in names]
+        variants: list[Variant] = [variant(name, sink_port, env["BACKEND_URL"]) for name in names]
         for app in apps:
             target = APPS[app]
             wanted = [path for path in target.paths if not paths or path in paths]
@@ -99,12 +99,10 @@ def run(
             def tell(path: str, app: str = app) -> None:
                 print(f"\r{app} {path:<10}", end="", file=sys.stderr, flush=True)
 
-            for one in variants:
-                if one.name not in ("bare", "ddtrace"):  # ddtrace speaks no OTLP here
-                    require_traced(one, target.app, wanted[0], env=env)
+            tracing = [one for one in variants if _traces(one, target.app, wanted[0], env)]
             its_plan = replace(plan, connections=target.connections)
             found = measure(
-                target.app, wanted, variants, its_plan, env=env, logs=logs, progress=tell
+                target.app, wanted, tracing, its_plan, env=env, logs=logs, progress=tell
             )
             results["sockets"] += rows(app, found)
         print("\r", end="", file=sys.stderr)
@@ -112,6 +110,18 @@ def run(
             ours = [one for one in variants if one.name not in ON_REQUEST]
             results["startup"] = measure_startup(ours, startup_pairs)
     return results
+
+
+def _traces(one: Variant, app: str, path: str, env: Mapping[str, str]) -> bool:
+    """Whether a variant may be measured; one that does not trace the app is left out, aloud."""
+    if one.name in ("bare", "ddtrace"):  # ddtrace speaks no OTLP here
+        return True
+    try:
+        require_traced(one, app, path, env=env)
+    except MeasurementError as error:
+        print(f"Left out: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _arguments() -> argparse.Namespace:

@@ -16,7 +16,7 @@ _PRINT_PEAK = "print([l.split()[1] for l in open('/proc/self/status') if l.start
 
 def _run(variant: Variant) -> tuple[float, float]:
     """Wall time in ms and peak resident memory in MB of one start."""
-    command = [*variant.prefix, variant.python, "-c", _PRINT_PEAK]
+    command = [*variant.prefix, *variant.python, "-c", _PRINT_PEAK]
     started = perf_counter()
     done = subprocess.run(
         command, env=clean_environment(variant.env), check=True, capture_output=True, text=True

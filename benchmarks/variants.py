@@ -15,8 +15,10 @@ ON_REQUEST = ("ddtrace", "logfire")
 _VENVS = Path(__file__).parent / ".venvs"
 
 
-def variant(name: str, sink_port: int) -> Variant:
+def variant(name: str, sink_port: int, agent_url: str = "") -> Variant:
     """The variant called `name`, exporting over HTTP to the sink on `sink_port`.
+
+    ddtrace wants an agent that answers in JSON instead, at `agent_url`.
 
     Raises MeasurementError when what it needs is not installed and cannot be.
     """
@@ -38,13 +40,12 @@ def variant(name: str, sink_port: int) -> Variant:
             return Variant(name, script("opentelemetry-instrument"), otel | ours_off)
         case "ddtrace":
             python = _separate_venv("ddtrace")
-            agent = {"DD_TRACE_AGENT_URL": f"http://127.0.0.1:{sink_port}", "DD_SERVICE": "bench"}
-            return Variant(name, [str(python.with_name("ddtrace-run"))], agent, str(python))
+            agent = {"DD_TRACE_AGENT_URL": agent_url, "DD_SERVICE": "bench"}
+            return Variant(name, [str(python.with_name("ddtrace-run"))], agent, [str(python)])
         case "logfire":
             python = _separate_venv("logfire[fastapi,httpx,redis]")
-            env = otel | {"LOGFIRE_SEND_TO_LOGFIRE": "false", "LOGFIRE_CONSOLE": "false"}
-            run = [str(python.with_name("logfire")), "run", "--no-summary"]
-            return Variant(name, run, env, str(python))
+            launcher = str(Path(__file__).with_name("with_logfire.py"))
+            return Variant(name, [str(python), launcher], otel, python=())
     raise MeasurementError(f"There is no variant {name!r}: use {', '.join(DEFAULT + ON_REQUEST)}.")
 
 

@@ -23,6 +23,8 @@ from . import MeasurementError
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 _TELEMETRY = ("OTEL_", "CLARITY_", "DD_", "LOGFIRE_", "JAEGER_")
+# A deployed service has its bytecode: compiling it again would triple a start.
+_NOT_AS_DEPLOYED = ("PYTHONDONTWRITEBYTECODE", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG")
 
 
 def free_port() -> int:
@@ -59,8 +61,12 @@ def answers(port: int) -> bool:
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without any telemetry setting, plus `extra`."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(_TELEMETRY)}
+    """This process's environment as a deployed service has it, plus `extra`.
+
+    Left out: every telemetry setting, and Python's settings for development.
+    """
+    left_out = (*_TELEMETRY, *_NOT_AS_DEPLOYED)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
     return kept | dict(extra or {})
 
 
@@ -189,12 +195,15 @@ def script(name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run the app: what stands before the command, and its variables."""
+    """One way to run the app: what stands before the command, and its variables.
+
+    `python` is the interpreter as words of a command; empty where the prefix is one.
+    """
 
     name: str
     prefix: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    python: str = sys.executable
+    python: Sequence[str] = (sys.executable,)
 
 
 def exporting_to(sink_port: int, service: str = "bench") -> dict[str, str]:
@@ -223,7 +232,7 @@ class AppServer:
         self.port = free_port()
         command = [
             *variant.prefix,
-            *(variant.python, "-m", "uvicorn", app),
+            *(*variant.python, "-m", "uvicorn", app),
             *("--host", "127.0.0.1", "--port", str(self.port)),
             *("--no-access-log", "--log-level", "warning"),
         ]

@@ -56,7 +56,7 @@ class Worker:
         self._answers, answers_in = os.pipe()
         command = [
             *variant.prefix,
-            *(variant.python, "-m", "clarity_otel.bench.worker", target, argument),
+            *(*variant.python, "-m", "clarity_otel.bench.worker", target, argument),
             *(str(commands_out), str(answers_in)),
         ]
         try:

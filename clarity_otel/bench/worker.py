@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from time import process_time_ns, thread_time_ns
 
 from .load import new_loop
@@ -48,6 +49,6 @@ async def serve(case: Case, argument: str, commands_fd: int, answers_fd: int) ->
 
 if __name__ == "__main__":
     _target, _argument, _commands, _answers = sys.argv[1:]
-    sys.path.insert(0, str(os.getcwd()))  # noqa: PTH109
+    sys.path.insert(0, str(Path.cwd()))
     with asyncio.Runner(loop_factory=new_loop) as _runner:
         _runner.run(serve(_case(_target), _argument, int(_commands), int(_answers)))

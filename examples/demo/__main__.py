@@ -167,7 +167,7 @@ def follow_one_id(console: Console, around: Surroundings) -> list[str]:
 
 def show_the_cost(console: Console, logs: Path) -> None:
     """Short paired runs beside bare: an indication; `make bench` measures for real."""
-    plan = Plan(rounds=1, turns=15, slice_s=0.2)
+    plan = Plan(rounds=1, turns=15, slice_s=0.1)
     total = plan.turns * len(COST_PATHS)
     with (
         backends() as (env, sink_port),
@@ -222,6 +222,9 @@ def run(console: Console, logs: Path) -> int:
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
+    # A second Ctrl-C would cut short the clean-up that the first one began.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -231,7 +234,8 @@ def main() -> int:
         "--once", action="store_true", help="unattended: plain text, no progress bar"
     )
     console = Console(force_terminal=False, width=140) if parser.parse_args().once else Console()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="clarity-demo-") as folder:
         try:

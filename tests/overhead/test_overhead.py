@@ -17,8 +17,10 @@ from clarity_otel.bench.statistics import Comparison
 from clarity_otel.bench.turns import measure_turns
 
 PAIRS = 30
-# Ratio of a request without sockets, traced over bare: see BOUNDS' figures below.
-BOUNDS = {"/hello": 1.5, "/redis": 1.5, "/http": 1.3}
+# CPU of a request without sockets, traced over bare. Measured when the check was
+# made: 1.19, 1.17 and 1.13 (36 us of bare /hello, no uvicorn in it); the room is for
+# other machines and Pythons, the stock packages' 14 is far outside.
+BOUNDS = {"/hello": 1.5, "/redis": 1.5, "/http": 1.4}
 ROOT = Path(__file__).parents[2]
 
 native = pytest.mark.skipif(
