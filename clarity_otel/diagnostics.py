@@ -7,11 +7,13 @@ Self-diagnostics). Thread-safe: one write call for each line.
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TextIO
 
 _LEVELS = ("debug", "info", "warn", "error", "none")
 _lowest = _LEVELS.index("info")
@@ -53,8 +55,25 @@ def _say(level: str, sentence: str) -> None:
     if _LEVELS.index(level) < _lowest:
         return
     line = sentence.replace("\r", " ").replace("\n", " ")
-    try:
-        sys.stderr.write(f"clarity-otel: {line}\n")
-        sys.stderr.flush()
+    try:  # noqa: SIM105 - contextlib is one more import in every process
+        write(sys.stderr, f"clarity-otel: {line}\n")
     except (AttributeError, OSError, ValueError):
         pass  # no stderr (pythonw), a closed one, or a full disk: the app goes on
+
+
+def write(file: TextIO, text: str) -> None:
+    """Write `text` to `file`, past its buffer where it has a descriptor.
+
+    What a full disk refuses would stay in the buffer, fail once more at the end of the
+    process and make its exit code 120. Raises OSError, ValueError when closed, and
+    AttributeError where `file` is None.
+    """
+    try:
+        descriptor = file.fileno()
+    except (AttributeError, OSError, ValueError):
+        file.write(text)
+        file.flush()
+        return
+    data = text.encode(file.encoding or "utf-8", "replace")
+    while data:
+        data = data[os.write(descriptor, data) :]

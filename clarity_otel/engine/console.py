@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from clarity_otel import diagnostics
+
 if TYPE_CHECKING:
     from typing import TextIO
 
@@ -98,29 +100,14 @@ class ConsoleTreeProcessor(SpanProcessor):
             for tree in trees(spans):
                 with self._console.capture() as drawn:
                     self._console.print(tree)
-                self._write(drawn.get())
+                diagnostics.write(self._file, drawn.get())
         except (AttributeError, OSError, ValueError) as failure:
             # A full disk behind a redirection, a closed terminal: once is enough.
             self._usable = False
-            from clarity_otel import diagnostics
-
             diagnostics.error(
                 f"the console exporter cannot write any more ({failure}); "
                 "OTEL_TRACE_CONSOLE has no effect from here on."
             )
-
-    def _write(self, text: str) -> None:
-        # Not through the file's buffer where there is a descriptor: what a full disk
-        # refuses would stay in it, fail once more at the end and make the exit code 120.
-        try:
-            descriptor = self._file.fileno()
-        except (AttributeError, OSError, ValueError):
-            self._file.write(text)
-            self._file.flush()
-            return
-        data = memoryview(text.encode(self._file.encoding or "utf-8", "replace"))
-        while data:
-            data = data[os.write(descriptor, data) :]
 
 
 def trees(spans: list[ReadableSpan]) -> list[Tree]:

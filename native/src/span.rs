@@ -230,7 +230,7 @@ impl Span {
     /// Hands the ended span to the pipeline, or to the trace held back.
     #[inline]
     fn emit(&mut self, py: Python<'_>, engine: &Engine) {
-        if !engine.export || self.generation != ids::generation() {
+        if !engine.export {
             return;
         }
         let Some(pipeline) = pipeline::current() else {
@@ -308,6 +308,10 @@ impl Span {
                 None => ids::now_ns().max(span.start_ns),
             };
             span.state = State::Ended;
+            if span.generation != ids::generation() {
+                // Forked away from the process whose span it is: it ends there too.
+                return Ok(true);
+            }
         }
         if engine::has_processors() {
             if let Some(api) = api(py) {

@@ -9,6 +9,7 @@ import time
 
 import redis.asyncio
 from fastapi import FastAPI
+from opentelemetry import trace
 
 app = FastAPI()
 store = redis.asyncio.Redis.from_url(os.environ.get("REDIS_URL", "redis://127.0.0.1:1"))
@@ -22,6 +23,18 @@ async def order() -> dict[str, int]:
 @app.get("/hello")
 async def hello() -> dict[str, str]:
     return {"hello": "world"}
+
+
+@app.get("/fork")
+async def fork() -> dict[str, int]:
+    pid = os.fork()
+    if pid == 0:
+        with trace.get_tracer("app").start_as_current_span("in the child"):
+            pass
+        trace.get_tracer_provider().force_flush()  # type: ignore[attr-defined]
+        os._exit(0)
+    os.waitpid(pid, 0)  # noqa: ASYNC222 - the child ends at once
+    return {"number": await store.incr("orders"), "pid": os.getpid()}
 
 
 @app.get("/stuck")

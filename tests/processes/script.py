@@ -61,6 +61,17 @@ def fork_in_a_span() -> None:
         os.waitpid(pid, 0)
 
 
+def fork_between() -> None:
+    """A child of the span has ended and waits for it when the process forks."""
+    with tracer.start_as_current_span("outer"):
+        work("before")
+        pid = os.fork()
+        if pid == 0:
+            work("child")
+    if pid:
+        os.waitpid(pid, 0)
+
+
 def endless_thread() -> None:
     def make_spans() -> None:
         while True:
@@ -68,6 +79,32 @@ def endless_thread() -> None:
 
     threading.Thread(target=make_spans, daemon=True).start()
     work("parent")
+
+
+def late_thread() -> None:
+    """The main thread ends first; Python waits for the other one."""
+    main_thread = threading.main_thread()
+
+    def finish() -> None:
+        main_thread.join()
+        work("late")
+
+    threading.Thread(target=finish).start()
+    work("parent")
+
+
+def greenlets() -> None:
+    import gevent
+
+    def job(name: str) -> None:
+        with tracer.start_as_current_span(f"outer {name}"):
+            time.sleep(0)  # gives way to the other greenlets
+            work(f"inner {name}")
+
+    gevent.joinall([gevent.spawn(job, str(n)) for n in range(20)])
+    thread = threading.Thread(target=job, args=("thread",))
+    thread.start()
+    thread.join()
 
 
 def wait_for_signal() -> None:
@@ -128,7 +165,10 @@ WAYS: dict[str, Callable[[], None]] = {
     "pool spawn": lambda: pool("spawn"),
     "terminated pool": terminated_pool,
     "fork in a span": fork_in_a_span,
+    "fork between": fork_between,
     "endless thread": endless_thread,
+    "late thread": late_thread,
+    "greenlets": greenlets,
     "wait": wait_for_signal,
     "chained": chained,
     "ignored": ignored,
@@ -139,4 +179,8 @@ WAYS: dict[str, Callable[[], None]] = {
 }
 
 if __name__ == "__main__":
+    if sys.argv[1] == "greenlets":
+        from gevent import monkey
+
+        monkey.patch_all()
     WAYS[sys.argv[1]]()

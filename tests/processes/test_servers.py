@@ -20,6 +20,7 @@ from tests.processes.service import (
     RECYCLING,
     RELOADING,
     SERVERS,
+    UVICORN,
     Server,
     Service,
     assert_whole,
@@ -96,6 +97,23 @@ def test_a_reload_after_an_edit_keeps_every_span(
     received.stop()
     orders = {span.trace_id for span in received.spans() if span.name == "GET /order"}
     assert_whole([span for span in received.spans() if span.trace_id in orders], before, after)
+
+
+def test_a_fork_in_the_middle_of_a_request_doubles_and_loses_nothing(
+    collector: Callable[..., Collector], run_process: Start, redis_server: RedisServer
+) -> None:
+    """The request is the parent's; what the child does is the child's, below it."""
+    received = collector()
+    service = Service(run_process, UVICORN, redis_server, env_for(received.http_endpoint))
+    result = service.load("/fork", 20)
+    service.process.stop(signal.SIGTERM)
+    received.stop()
+    spans = received.spans()
+    assert_whole(spans, result)
+    requests = {span.span_id for span in spans if span.kind == "SERVER"}
+    children = [span for span in spans if span.name == "in the child"]
+    assert {span.parent_id for span in children} == requests
+    assert len(children) == len(requests) == 20
 
 
 def test_ctrl_c_at_gunicorn_keeps_every_span(

@@ -124,6 +124,10 @@ impl Reporter {
 fn write(output: &Output, sentence: &str, dropped: u64, items: &str) {
     match dropped {
         0 => output(&format!("clarity-otel: {sentence}")),
+        1 => output(&format!(
+            "clarity-otel: {sentence} 1 {} was dropped.",
+            items.trim_end_matches('s')
+        )),
         dropped => output(&format!(
             "clarity-otel: {sentence} {dropped} {items} were dropped."
         )),

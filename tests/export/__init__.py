@@ -1,0 +1,1 @@
+"""Export from a real service: transports, exporters, and targets that misbehave."""

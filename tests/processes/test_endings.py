@@ -1,0 +1,161 @@
+"""However a process ends, it sends what waits and ends as it does without us."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.backends.otlp_http_stub import HANG, OtlpHttpStub
+from tests.backends.process import LOOPBACK, Process, free_port
+from tests.processes.counters import Counters
+from tests.processes.service import LAUNCHER, ROOT, env_for
+
+SCRIPT = Path(__file__).with_name("script.py")
+Start = Callable[..., Process]
+Stub = Callable[..., OtlpHttpStub]
+
+
+def start(run_process: Start, way: str, env: dict[str, str], *, bare: bool = False) -> Process:
+    """The script, run that way."""
+    launcher = [] if bare else LAUNCHER
+    ready = "ready" if way in ("wait", "chained") else None
+    env = {"CLARITY_RAISE_INTERNAL_ERRORS": "true", **env}
+    command = [*launcher, sys.executable, SCRIPT, way]
+    return run_process(command, env=env, cwd=ROOT, ready_line=ready)
+
+
+@pytest.fixture
+def black_hole() -> Iterator[int]:
+    """A port that answers nothing, not even a connection: its queue is full."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind((LOOPBACK, 0))
+        listening.listen(0)
+        address = listening.getsockname()
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        yield address[1]
+
+
+@pytest.fixture(params=["hanging", "refusing", "black-holed"])
+def dead_endpoint(request: pytest.FixtureRequest, otlp_http_stub: Stub, black_hole: int) -> str:
+    """A Collector that accepts and never answers, one that is down, one that is nowhere."""
+    if request.param == "hanging":
+        stub = otlp_http_stub()
+        stub.always(HANG)
+        return stub.endpoint
+    port = free_port() if request.param == "refusing" else black_hole
+    return f"http://{LOOPBACK}:{port}"
+
+
+@pytest.mark.parametrize("way", ["normal", "exit 3", "unhandled", "ignored"])
+def test_a_script_that_ends_by_itself_sends_all_and_keeps_its_exit_code(
+    way: str, run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """The end of the program, sys.exit and an unhandled exception flush through atexit."""
+    stub = otlp_http_stub()
+    code = start(run_process, way, env_for(stub.endpoint)).wait()
+    assert [span.name for span in stub.spans()] == ["parent"]
+    assert code == start(run_process, way, {}, bare=True).wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_that_ends_a_script_costs_no_span_and_stays_its_end(
+    number: int, run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """The parent still sees in the exit status which signal it was."""
+    stub = otlp_http_stub()
+    process = start(run_process, "wait", env_for(stub.endpoint))
+    code = process.stop(number)
+    assert [span.name for span in stub.spans()] == ["parent"]
+    assert code == start(run_process, "wait", {}, bare=True).stop(number) == -number
+
+
+def test_an_app_whose_handler_calls_the_one_before_it_lives_on(
+    run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """Without us there was nothing to call: with us the call does not kill."""
+    stub = otlp_http_stub()
+    code = start(run_process, "chained", env_for(stub.endpoint)).stop()
+    assert code == start(run_process, "chained", {}, bare=True).stop() == 7
+    assert [span.name for span in stub.spans()] == ["parent"]
+
+
+def test_a_thread_that_makes_spans_until_the_end_disturbs_no_end(
+    run_process: Start, otlp_http_stub: Stub, tmp_path: Path
+) -> None:
+    """A daemon thread goes on during the shutdown; what comes too late is counted."""
+    stub = otlp_http_stub()
+    counters = Counters(tmp_path)
+    process = start(run_process, "endless thread", {**env_for(stub.endpoint), **counters.env})
+    assert process.wait() == 0
+    assert process.stderr == ""
+    names = [span.name for span in stub.spans()]
+    assert names.count("parent") == 1
+    stats = counters.read()
+    assert stats["exported"] == len(names)
+    assert stats["made"] == stats["exported"] + stats["shutdown"]
+
+
+def test_a_thread_that_outlives_the_main_one_loses_nothing(
+    run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """Python waits for it, and we are done only after that."""
+    stub = otlp_http_stub()
+    assert start(run_process, "late thread", env_for(stub.endpoint)).wait() == 0
+    assert sorted(span.name for span in stub.spans()) == ["late", "parent"]
+
+
+def test_greenlets_keep_their_own_context_and_nothing_hangs_at_the_end(
+    run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """Under gevent's patches each greenlet has its own current span, and all are sent."""
+    stub = otlp_http_stub()
+    process = start(run_process, "greenlets", env_for(stub.endpoint))
+    assert process.wait() == 0, process.output
+    spans = {span.name: span for span in stub.spans()}
+    assert len(spans) == len(stub.spans()) == 42
+    for name in ("thread", *map(str, range(20))):
+        assert spans[f"inner {name}"].parent_id == spans[f"outer {name}"].span_id
+        assert spans[f"outer {name}"].parent_id == ""
+
+
+def test_spans_of_the_apps_own_atexit_functions_are_sent(
+    run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """Ours was registered first and runs last."""
+    stub = otlp_http_stub()
+    assert start(run_process, "atexit", env_for(stub.endpoint)).wait() == 0
+    assert [span.name for span in stub.spans()] == ["parent"]
+
+
+def test_no_end_waits_for_a_dead_collector(
+    run_process: Start, dead_endpoint: str, tmp_path: Path
+) -> None:
+    """The bound is OTEL_BSP_EXPORT_TIMEOUT; the loss is counted, and said in one message."""
+    counters = Counters(tmp_path)
+    env = {**env_for(dead_endpoint, OTEL_BSP_EXPORT_TIMEOUT="300"), **counters.env}
+    process = start(run_process, "normal", env)
+    assert process.wait() == 0
+    stats = counters.read()
+    assert (stats["made"], stats["exported"]) == (1, 0)
+    assert "1 span was dropped" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_sigterm_ends_a_script_whose_collector_is_dead(
+    run_process: Start, dead_endpoint: str
+) -> None:
+    """The signal's handler waits no longer than the bound and the signal stays the end."""
+    env = env_for(dead_endpoint, OTEL_BSP_EXPORT_TIMEOUT="300")
+    process = start(run_process, "wait", env)
+    assert process.stop(signal.SIGTERM) == -signal.SIGTERM
+    assert "1 span was dropped" in process.stderr
