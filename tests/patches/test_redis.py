@@ -235,14 +235,16 @@ def test_transaction_given_up_in_asyncio_is_no_error(
     """asyncio: WATCH runs at once, a changed key is no error."""
 
     async def main() -> None:
-        async with redis.asyncio.Redis(port=redis_server.port) as client:
-            async with client.pipeline() as pipe:
-                await pipe.watch("a")
-                await client.set("a", "changed")
-                pipe.multi()
-                pipe.set("a", "mine")
-                with pytest.raises(redis.WatchError):
-                    await pipe.execute()
+        async with (
+            redis.asyncio.Redis(port=redis_server.port) as client,
+            client.pipeline() as pipe,
+        ):
+            await pipe.watch("a")
+            await client.set("a", "changed")
+            pipe.multi()
+            pipe.set("a", "mine")
+            with pytest.raises(redis.WatchError):
+                await pipe.execute()
 
     asyncio.run(main())
     assert [span.name for span in spans.all()] == ["WATCH", "SET", "SET"]
