@@ -53,6 +53,7 @@ PATCHES = (
     Patch("redis", "redis.asyncio.client", "redis_async", "redis", ((5, 0), (9, 0))),
     Patch("redis", "redis.asyncio.cluster", "redis_async_cluster", "redis", ((5, 0), (9, 0))),
     Patch("httpx", "httpx._client", "httpx", "httpx", ((0, 23), (1, 0))),
+    Patch("httpx", "starlette.testclient", "starlette_testclient", "starlette", ((0, 27), (2, 0))),
     Patch("botocore", "botocore.client", "botocore", "botocore", ((1, 29), (2, 0))),
     Patch("botocore", "botocore.endpoint", "botocore_endpoint", "botocore", ((1, 29), (2, 0))),
     Patch("aiobotocore", "aiobotocore.client", "aiobotocore", "aiobotocore", ((2, 4), (4, 0))),

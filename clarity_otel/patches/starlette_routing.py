@@ -43,3 +43,17 @@ def apply(module: Any, replaced: Replaced) -> None:
 def _router_keeps_route(router: Any) -> bool:
     method = getattr(router, "app", None) or router.__call__
     return "route" in getattr(getattr(method, "__code__", None), "co_consts", ())
+
+
+def template_of(scope: Any) -> str | None:
+    """Return the template of the plain Starlette route that was matched, if it can be found.
+
+    FastAPI's router keeps only routes of its own kind; the endpoint names the others
+    (its documentation pages, `app.add_route`, `app.router.add_websocket_route`).
+    """
+    endpoint = scope["endpoint"]
+    for route in getattr(scope.get("app"), "routes", ()):
+        if getattr(route, "endpoint", None) is endpoint:
+            template: str | None = getattr(route, "path_format", None)
+            return template
+    return None

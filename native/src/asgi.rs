@@ -12,7 +12,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::context::{self, Parent, api};
+use crate::context::{self, Parent, api_needed};
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
@@ -38,6 +38,7 @@ struct Headers<'py> {
     forwarded: Option<Bound<'py, PyBytes>>,
     forwarded_for: Option<Bound<'py, PyBytes>>,
     forwarded_proto: Option<Bound<'py, PyBytes>>,
+    forwarded_host: Option<Bound<'py, PyBytes>>,
 }
 
 /// Several headers of one name mean their values joined by commas.
@@ -66,9 +67,14 @@ impl<'py> Headers<'py> {
                 found.note(&pair, engine);
             }
         } else {
+            // It may be readable only once: the app gets a list.
+            let list = PyList::empty(py);
             for pair in headers.try_iter()? {
-                found.note(&pair?, engine);
+                let pair = pair?;
+                found.note(&pair, engine);
+                list.append(pair)?;
             }
+            scope.set_item(intern!(py, "headers"), list)?;
         }
         Ok(found)
     }
@@ -106,6 +112,7 @@ impl<'py> Headers<'py> {
             }
             (11, b"traceparent") if self.traceparent.is_none() => self.traceparent = value_of(),
             (15, b"x-forwarded-for") => self.forwarded_for = value_of(),
+            (16, b"x-forwarded-host") => self.forwarded_host = value_of(),
             (17, b"x-forwarded-proto") => self.forwarded_proto = value_of(),
             (12, b"x-request-id") => self.request_id = value_of(),
             _ => {}
@@ -113,6 +120,20 @@ impl<'py> Headers<'py> {
         if name == engine.correlation_header.as_bytes() {
             self.correlation = value_of();
         }
+    }
+
+    /// The host that the client asked a proxy for.
+    fn proxied_host(&self) -> Option<&[u8]> {
+        let host = match (&self.forwarded, &self.forwarded_host) {
+            (None, None) => None,
+            (Some(forwarded), _) => {
+                let first = forwarded.as_bytes().split(|b| *b == b',').next()?;
+                redact::parameter(first, b"host")
+            }
+            (None, Some(host)) => host.as_bytes().split(|b| *b == b',').next(),
+        };
+        host.map(<[u8]>::trim_ascii)
+            .filter(|host| (1..=255).contains(&host.len()))
     }
 
     /// The caller's correlation id; a hostile value counts as none.
@@ -193,7 +214,7 @@ fn enter<'py>(
     let mut parent = remote_parent(py, scope, engine, &headers)?;
     parent.correlation = headers.correlation(py);
     if engine.excluded_urls && !parent.suppressed {
-        if let Some(api) = api(py) {
+        if let Some(api) = api_needed(py)? {
             parent.suppressed = api
                 .support
                 .bind(py)
@@ -262,7 +283,7 @@ fn remote_parent<'py>(
 ) -> PyResult<Parent> {
     let mut parent = Parent::default();
     if engine.foreign_propagators {
-        if let Some(api) = api(py) {
+        if let Some(api) = api_needed(py)? {
             let context = api
                 .support
                 .bind(py)
@@ -290,7 +311,7 @@ fn remote_parent<'py>(
         parent = Parent::current(py)?;
     }
     if let (Some(baggage), true) = (&headers.baggage, engine.baggage) {
-        if let Some(api) = api(py) {
+        if let Some(api) = api_needed(py)? {
             let text = String::from_utf8_lossy(baggage);
             let context = api
                 .support
@@ -421,6 +442,14 @@ fn describe_server(
     scope: &Bound<'_, PyDict>,
     headers: &Headers<'_>,
 ) -> PyResult<()> {
+    if let Some(host) = headers.proxied_host() {
+        let (host, port) = redact::host_and_port(host);
+        push_bytes(attributes, "server.address", host);
+        if let Some(port) = port {
+            attributes.push_int("server.port", i64::from(port));
+        }
+        return Ok(());
+    }
     let server = address(scope, intern!(scope.py(), "server"))?;
     let mut port = None;
     match headers.host.as_ref().map(|h| h.as_bytes()) {
@@ -486,7 +515,7 @@ fn capture<'py>(
     message: &Bound<'py, PyDict>,
     which: &str,
 ) -> PyResult<()> {
-    if let Some(api) = api(py) {
+    if let Some(api) = api_needed(py)? {
         let attributes = api
             .support
             .bind(py)
@@ -497,20 +526,24 @@ fn capture<'py>(
 }
 
 impl ServerRequest {
-    fn observe(slf: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Notes what the app sends; answers the message to be sent in its place.
+    fn observe<'py>(
+        slf: &Bound<'py, Self>,
+        message: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
         let py = slf.py();
         let Ok(message) = message.cast::<PyDict>() else {
-            return Ok(());
+            return Ok(None);
         };
         let Some(kind) = message.get_item(intern!(py, "type"))? else {
-            return Ok(());
+            return Ok(None);
         };
         let Ok(kind) = kind.cast_into::<PyString>() else {
-            return Ok(());
+            return Ok(None);
         };
         match kind.to_str()? {
             "http.response.start" | "websocket.http.response.start" => {
-                ServerRequest::response_start(slf, message)
+                return ServerRequest::response_start(slf, message);
             }
             "http.response.body" | "http.response.zerocopysend" => {
                 let more = match message.get_item(intern!(py, "more_body"))? {
@@ -520,9 +553,8 @@ impl ServerRequest {
                 if !more && !slf.borrow().trailers {
                     ServerRequest::response_end(slf)?;
                 }
-                Ok(())
             }
-            "http.response.pathsend" => ServerRequest::response_end(slf),
+            "http.response.pathsend" => ServerRequest::response_end(slf)?,
             "http.response.trailers" => {
                 let more = match message.get_item(intern!(py, "more_trailers"))? {
                     Some(more) => more.is_truthy()?,
@@ -531,7 +563,6 @@ impl ServerRequest {
                 if !more {
                     ServerRequest::response_end(slf)?;
                 }
-                Ok(())
             }
             "websocket.accept" => {
                 {
@@ -539,7 +570,7 @@ impl ServerRequest {
                     request.status = 101;
                     request.phase = Phase::Started;
                 }
-                add_correlation(py, &slf.borrow(), message)
+                return with_correlation(py, &slf.borrow(), message);
             }
             "websocket.close" => {
                 let mut request = slf.borrow_mut();
@@ -548,13 +579,16 @@ impl ServerRequest {
                     request.status = 403;
                 }
                 request.phase = Phase::Complete;
-                Ok(())
             }
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(None)
     }
 
-    fn response_start(slf: &Bound<'_, Self>, message: &Bound<'_, PyDict>) -> PyResult<()> {
+    fn response_start<'py>(
+        slf: &Bound<'py, Self>,
+        message: &Bound<'py, PyDict>,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
         let py = slf.py();
         let status = match message.get_item(intern!(py, "status"))? {
             Some(status) => status.extract::<u16>().unwrap_or(0),
@@ -570,7 +604,6 @@ impl ServerRequest {
             request.trailers = trailers;
             request.phase = Phase::Started;
         }
-        add_correlation(py, &slf.borrow(), message)?;
         if engine::current().is_some_and(|e| e.captured_headers) {
             let span = slf.borrow().span.clone_ref(py);
             let span = span.bind(py);
@@ -578,7 +611,7 @@ impl ServerRequest {
                 capture(py, span, message, "response")?;
             }
         }
-        Ok(())
+        with_correlation(py, &slf.borrow(), message)
     }
 
     /// The body is complete. A failed request waits for the exception, which
@@ -727,29 +760,43 @@ fn route_of(scope: &Bound<'_, PyDict>) -> PyResult<Option<String>> {
             .ok()?
             .extract()
             .ok()
+            .filter(|template: &String| !template.is_empty())
     };
+    // A Mount's own template ends in `{path}`: its prefix says it better.
+    let is_mount = |route: &Bound<'_, PyAny>| route.hasattr(intern!(py, "_base_app"));
+    let matched = scope.get_item(intern!(py, "route"))?;
     let prefix: Option<String> = match scope.get_item(intern!(py, "clarity.mount"))? {
         Some(prefix) => prefix.extract().ok(),
         None => None,
     };
-    // FastAPI >= 0.137 keeps an included router's full template here.
-    let mut route = match scope.get_item(intern!(py, "fastapi"))? {
+    // FastAPI >= 0.137 keeps an included router's full template here. Below a mount
+    // it may be another route's.
+    let included = match scope.get_item(intern!(py, "fastapi"))? {
         Some(fastapi) => match fastapi.cast::<PyDict>() {
             Ok(fastapi) => fastapi
                 .get_item(intern!(py, "effective_route_context"))?
-                .filter(|context| !context.is_none())
-                .and_then(|context| template(&context)),
+                .filter(|context| !context.is_none()),
             Err(_) => None,
         },
         None => None,
     };
-    if route.is_none() {
-        if let Some(matched) = scope.get_item(intern!(py, "route"))? {
-            // A Mount's own template ends in `{path}`: its prefix says it better.
-            let mount = matched.hasattr(intern!(py, "_base_app"))?;
-            if !mount {
-                route = template(&matched);
-            }
+    let mut route = None;
+    if let Some(included) = included {
+        let original = included.getattr(intern!(py, "original_route"))?;
+        if matched.as_ref().is_none_or(|m| m.is(&original)) {
+            let plain = included.getattr(intern!(py, "starlette_route"))?;
+            route = if plain.is_none() {
+                template(&included)
+            } else if is_mount(&plain)? {
+                None
+            } else {
+                template(&plain)
+            };
+        }
+    }
+    if let (None, Some(matched)) = (&route, &matched) {
+        if !is_mount(matched)? {
+            route = template(matched);
         }
     }
     if route.is_none() {
@@ -757,6 +804,13 @@ fn route_of(scope: &Bound<'_, PyDict>) -> PyResult<Option<String>> {
         if let Some(noted) = scope.get_item(intern!(py, "clarity.route"))? {
             route = noted.extract().ok();
         }
+    }
+    if route.is_none() && matched.is_none() && scope.contains(intern!(py, "endpoint"))? {
+        // FastAPI's own router keeps no route of Starlette's kind, such as /docs.
+        route = py
+            .import(intern!(py, "clarity_otel.patches.starlette_routing"))?
+            .call_method1(intern!(py, "template_of"), (scope,))?
+            .extract()?;
     }
     Ok(match (prefix, route) {
         (None, route) => route,
@@ -769,27 +823,40 @@ fn route_of(scope: &Bound<'_, PyDict>) -> PyResult<Option<String>> {
     })
 }
 
-/// Returns the correlation id to the caller. The header list is copied: a
-/// response object may be sent again.
-fn add_correlation(
-    py: Python<'_>,
+/// A copy of the message that returns the correlation id to the caller; `None`
+/// where the app's own is there. A copy, because an app may send one message
+/// (or one list of headers) with each answer.
+fn with_correlation<'py>(
+    py: Python<'py>,
     request: &ServerRequest,
-    message: &Bound<'_, PyDict>,
-) -> PyResult<()> {
+    message: &Bound<'py, PyDict>,
+) -> PyResult<Option<Bound<'py, PyDict>>> {
     let Some(engine) = engine::current() else {
-        return Ok(());
+        return Ok(None);
     };
     let name = engine.correlation_header.as_bytes();
     let headers = match message.get_item(intern!(py, "headers"))? {
-        Some(headers) if !headers.is_none() => headers.try_iter()?.collect::<PyResult<Vec<_>>>()?,
-        _ => Vec::new(),
+        Some(headers) if !headers.is_none() => match headers.cast_into::<PyList>() {
+            Ok(list) => list.get_slice(0, list.len()),
+            Err(other) => other
+                .into_inner()
+                .try_iter()?
+                .collect::<PyResult<Vec<_>>>()
+                .and_then(|all| PyList::new(py, all))?,
+        },
+        _ => PyList::empty(py),
     };
-    for pair in &headers {
+    let mut given = false;
+    for pair in headers.iter() {
         if let Ok(Ok(key)) = pair.get_item(0).map(|key| key.cast_into::<PyBytes>()) {
-            if key.as_bytes().len() == name.len() && key.as_bytes().eq_ignore_ascii_case(name) {
-                return Ok(());
-            }
+            given |= key.as_bytes().eq_ignore_ascii_case(name);
         }
+    }
+    let message = message.copy()?;
+    message.set_item(intern!(py, "headers"), &headers)?;
+    if given {
+        // The app's own, in a list that can be read again.
+        return Ok(Some(message));
     }
     let span = request.span.bind(py).borrow();
     let value = match &span.correlation {
@@ -797,9 +864,8 @@ fn add_correlation(
         None => PyBytes::new(py, &trace_id_hex(span.trace_id)),
     };
     drop(span);
-    let list = PyList::new(py, headers)?;
-    list.append(PyTuple::new(py, [PyBytes::new(py, name), value])?)?;
-    message.set_item(intern!(py, "headers"), list)
+    headers.append(PyTuple::new(py, [PyBytes::new(py, name), value])?)?;
+    Ok(Some(message))
 }
 
 #[pymethods]
@@ -810,9 +876,14 @@ impl ServerRequest {
         message: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        guard::run(py, "asgi.send", (), || ServerRequest::observe(slf, message))?;
+        let sent = guard::run(py, "asgi.send", None, || {
+            ServerRequest::observe(slf, message)
+        })?;
         let send = slf.borrow().send.clone_ref(py);
-        send.into_bound(py).call1((message,))
+        match sent {
+            Some(message) => send.into_bound(py).call1((message,)),
+            None => send.into_bound(py).call1((message,)),
+        }
     }
 
     /// The application returned.

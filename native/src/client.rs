@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 
 use crate::asgi::type_name;
 use crate::attributes::SpanAttributes;
-use crate::context::{self, Parent, api};
+use crate::context::{self, Parent, api_needed};
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
@@ -372,10 +372,10 @@ pub fn httpx_enter<'py>(
                 attributes.push_int("server.port", port);
             }
         }
-        write_headers(py, engine, &span, request, &url.host)?;
+        write_headers(py, engine, &span, request, &url)?;
         let span = make_current(py, span)?;
         if engine.captured_headers && span.borrow().recording() {
-            if let Some(api) = api(py) {
+            if let Some(api) = api_needed(py)? {
                 let headers = request.getattr(intern!(py, "headers"))?;
                 let captured = api
                     .support
@@ -423,7 +423,7 @@ pub fn httpx_exit(
                 }
             }
             if engine::current().is_some_and(|e| e.captured_headers) {
-                if let Some(api) = api(py) {
+                if let Some(api) = api_needed(py)? {
                     let headers = response.getattr(intern!(py, "headers"))?;
                     let captured = api.support.bind(py).call_method1(
                         intern!(py, "captured_client_headers"),
@@ -445,6 +445,17 @@ struct Url {
 }
 
 impl Url {
+    /// AWS signs URLs too; `full` has the values replaced, not the names.
+    fn is_presigned(&self) -> bool {
+        let query = self.full.iter().position(|b| *b == b'?');
+        query.is_some_and(|start| {
+            let query = &self.full[start + 1..];
+            query.split(|b| *b == b'&').any(|pair| {
+                pair.starts_with(b"X-Amz-Signature=") || pair.starts_with(b"AWSAccessKeyId=")
+            })
+        })
+    }
+
     /// httpx parses its URLs into a named tuple (scheme, userinfo, host, port,
     /// path, query, fragment), a fifth of the cost of `str(url)`; where that is
     /// not so, `str` is parsed by the standard library.
@@ -528,6 +539,21 @@ impl Url {
     }
 }
 
+static OWN_NAMES: Mutex<Vec<Py<PyBytes>>> = Mutex::new(Vec::new());
+
+/// The correlation header's name as an object that only our headers hold. httpx
+/// copies headers to the next hop of a redirect, which may lead to a host that
+/// is not to get ours; the application's own is known by another object.
+fn own_name<'py>(py: Python<'py>, name: &[u8]) -> Bound<'py, PyBytes> {
+    let mut names = OWN_NAMES.lock();
+    if let Some(known) = names.iter().find(|n| n.as_bytes(py) == name) {
+        return known.bind(py).clone();
+    }
+    let fresh = PyBytes::new(py, name);
+    names.push(fresh.clone().unbind());
+    fresh
+}
+
 /// Whether requests to `host` carry the correlation header.
 pub fn wants_correlation(engine: &Engine, host: &[u8]) -> bool {
     match &engine.correlation_hosts {
@@ -562,7 +588,7 @@ fn outgoing(
     }
     // Baggage and other propagators need the API's context of this span.
     if engine.foreign_propagators || engine.baggage && span.base.is_some() {
-        if let Some(api) = api(py) {
+        if let Some(api) = api_needed(py)? {
             let base = span.base.as_ref().map(|b| b.clone_ref(py));
             let context = span::make_span_context(
                 py,
@@ -602,11 +628,15 @@ fn write_headers(
     engine: &Engine,
     span: &Span,
     request: &Bound<'_, PyAny>,
-    host: &[u8],
+    url: &Url,
 ) -> PyResult<()> {
     let headers = request.getattr(intern!(py, "headers"))?;
-    let mut outgoing = outgoing(py, engine, span, host)?;
+    let mut outgoing = outgoing(py, engine, span, &url.host)?;
     let correlation = engine.correlation_header.as_bytes();
+    if url.is_presigned() {
+        outgoing.retain(|(name, _)| name != correlation);
+    }
+    let own_name = own_name(py, correlation);
     // The list itself: `Headers.__setitem__` costs several microseconds each.
     let list = headers.getattr(intern!(py, "_list"));
     let Ok(Ok(list)) = list.map(|list| list.cast_into::<PyList>()) else {
@@ -633,8 +663,11 @@ fn write_headers(
                     outgoing.retain(|(name, _)| name != correlation);
                 }
             } else if lower == correlation {
-                // The application's own choice stays, and an earlier attempt's
-                // value is the same.
+                if item.get_item(0)?.is(&own_name) {
+                    list.del_item(at)?;
+                    continue;
+                }
+                // The application's own choice stays.
                 outgoing.retain(|(name, _)| name != correlation);
             } else if outgoing.iter().any(|(name, _)| name == lower) {
                 list.del_item(at)?;
@@ -644,7 +677,10 @@ fn write_headers(
         at += 1;
     }
     for (name, value) in outgoing {
-        let name = PyBytes::new(py, &name);
+        let name = match name == correlation {
+            true => own_name.clone(),
+            false => PyBytes::new(py, &name),
+        };
         let value = PyBytes::new(py, &value);
         list.append(PyTuple::new(py, [name.clone(), name, value])?)?;
     }

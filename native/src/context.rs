@@ -42,6 +42,16 @@ pub fn api(py: Python<'_>) -> Option<&Api> {
     API.get(py)
 }
 
+/// The API's objects for what cannot be done without them, such as baggage that
+/// came in. An app that has not imported the API pays its import here, once.
+pub fn api_needed(py: Python<'_>) -> PyResult<Option<&Api>> {
+    if let Some(api) = API.get(py) {
+        return Ok(Some(api));
+    }
+    py.import(intern!(py, "opentelemetry.trace"))?;
+    Ok(API.get(py))
+}
+
 #[inline]
 pub fn variable(py: Python<'_>) -> PyResult<&ContextVar> {
     VARIABLE.get_or_try_init(py, || ContextVar::new(py, c"clarity_context"))
