@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExporter
 
     from clarity_otel.settings import Settings
 
@@ -45,6 +46,12 @@ def add(provider: TakesProcessors, settings: Settings) -> None:
 def _add_installed(provider: TakesProcessors, name: str, timeout_s: float) -> None:
     from importlib.metadata import entry_points
 
+    exporter = next(iter(entry_points(group="opentelemetry_traces_exporter", name=name)))
+    provider.add_span_processor(batches(exporter.load()(), timeout_s))
+
+
+def batches(exporter: SpanExporter, timeout_s: float, **limits: float) -> SpanProcessor:
+    """Return the SDK's batch processor, which ends within `timeout_s`."""
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     class Processor(BatchSpanProcessor):
@@ -53,5 +60,4 @@ def _add_installed(provider: TakesProcessors, name: str, timeout_s: float) -> No
         def shutdown(self) -> None:
             self._batch_processor.shutdown(timeout_millis=int(timeout_s * 1000))
 
-    exporter = next(iter(entry_points(group="opentelemetry_traces_exporter", name=name)))
-    provider.add_span_processor(Processor(exporter.load()()))
+    return Processor(exporter, **limits)  # type: ignore[arg-type]

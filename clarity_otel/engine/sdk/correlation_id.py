@@ -45,7 +45,9 @@ def current_id() -> str | None:
     span_context = trace.get_current_span().get_span_context()
     if not span_context.is_valid:
         return None
-    return _id_in(None) or format_trace_id(span_context.trace_id)
+    holder = context_api.get_value(_KEY)
+    given = holder.value if isinstance(holder, _Holder) else None
+    return given or format_trace_id(span_context.trace_id)
 
 
 def set_current_id(value: str) -> bool:
@@ -59,11 +61,6 @@ def set_current_id(value: str) -> bool:
         # In force until the current span's block goes back to the context before it.
         context_api.attach(context_api.set_value(_KEY, _Holder(value)))
     return True
-
-
-def _id_in(context: Context | None) -> str | None:
-    holder = context_api.get_value(_KEY, context)
-    return holder.value if isinstance(holder, _Holder) else None
 
 
 class CorrelationPropagator(TextMapPropagator):
@@ -106,10 +103,11 @@ class CorrelationPropagator(TextMapPropagator):
 
 
 class CorrelationProcessor(SpanProcessor):
-    """Writes the id on each server span."""
+    """Writes the id on each server span of a request whose headers were read."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Set `correlation.id` on a server span."""
-        if span.kind is SpanKind.SERVER:
+        holder = context_api.get_value(_KEY, parent_context)
+        if span.kind is SpanKind.SERVER and isinstance(holder, _Holder):
             own = format_trace_id(span.get_span_context().trace_id)
-            span.set_attribute(_ATTRIBUTE, _id_in(parent_context) or own)
+            span.set_attribute(_ATTRIBUTE, holder.value or own)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
 from clarity_otel import diagnostics, resource
 from clarity_otel.engine import exporters
@@ -15,6 +14,8 @@ from clarity_otel.engine.sdk.correlation_id import CorrelationProcessor
 from clarity_otel.engine.sdk.counting import CountedExporter, Counters
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.sdk.trace.sampling import Sampler
 
     from clarity_otel.settings import Settings
@@ -79,11 +80,12 @@ def _from_settings(settings: Settings, counters: Counters) -> ClarityTracerProvi
     return provider
 
 
-def _batches(settings: Settings, exporter: SpanExporter) -> BatchSpanProcessor:
+def _batches(settings: Settings, exporter: SpanExporter) -> SpanProcessor:
     queue = settings.bsp_max_queue_size or _QUEUE_LIMIT_SPANS
     batch = settings.bsp_max_export_batch_size or min(_BATCH_LIMIT_SPANS, queue)
-    return BatchSpanProcessor(
+    return exporters.batches(
         exporter,
+        settings.shutdown_timeout_ms / 1000,
         max_queue_size=max(queue, batch),
         schedule_delay_millis=settings.bsp_schedule_delay_ms or 1,
         max_export_batch_size=batch,
