@@ -9,11 +9,11 @@ from __future__ import annotations
 from clarity_otel import diagnostics
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.imports import when_imported
-from clarity_otel.patches import REPLACED_INSTRUMENTORS
 from clarity_otel.patches.installed import entry_points
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from importlib.metadata import EntryPoint
     from types import ModuleType
 
@@ -24,8 +24,10 @@ GROUP = "opentelemetry_instrumentor"
 # The module that an instrumentor waits for, where it is not called like the instrumentor.
 _MODULES = {
     "aio-pika": "aio_pika",
+    "aiobotocore": "aiobotocore.client",
     "aiohttp-client": "aiohttp",
     "aiohttp-server": "aiohttp.web",
+    "botocore": "botocore.client",
     "cassandra": "cassandra.cluster",
     "grpc_aio_client": "grpc",
     "grpc_aio_server": "grpc",
@@ -39,14 +41,14 @@ _MODULES = {
 }
 
 
-def wait_for_libraries(settings: Settings) -> None:
+def wait_for_libraries(settings: Settings, left_out: Collection[str]) -> None:
     """Load each installed instrumentor as soon as its library has been imported.
 
-    Left out are those of the libraries that we patch ourselves, and those named in
-    OTEL_PYTHON_DISABLED_INSTRUMENTATIONS.
+    `left_out` are those of the libraries that the engine patches by itself; those named
+    in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS are left out too.
     """
     for name in entry_points(GROUP):
-        if name == "clarity" or name in REPLACED_INSTRUMENTORS:
+        if name == "clarity" or name in left_out:
             continue
         if settings.is_instrumentation_disabled(name):
             continue

@@ -7,8 +7,8 @@ from typing import Any
 
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 
+from clarity_otel import engine
 from clarity_otel.entry_points import start
-from clarity_otel.patches import REPLACED_INSTRUMENTORS
 
 _CONFIGURATOR = "OTEL_PYTHON_CONFIGURATOR"
 
@@ -25,9 +25,7 @@ class ClarityDistro(BaseDistro):  # type: ignore[misc]
         os.environ.setdefault(_CONFIGURATOR, "clarity")
 
     def load_instrumentor(self, entry_point: Any, **kwargs: Any) -> None:
-        """Instrument a library, unless the native engine's own patch does."""
-        settings = start.running()
-        native = settings is not None and settings.engine == "native"
-        if native and entry_point.name in REPLACED_INSTRUMENTORS:
+        """Instrument a library, unless the engine does."""
+        if start.running() is not None and entry_point.name in engine.replaced_instrumentors():
             return
         super().load_instrumentor(entry_point, **kwargs)

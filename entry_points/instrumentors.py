@@ -9,6 +9,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
+from clarity_otel import engine, patches
 from clarity_otel.entry_points.start import running
 
 
@@ -21,13 +22,10 @@ class ClarityInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _instrument(self, **kwargs: Any) -> None:
         settings = running()
-        if settings is None or settings.engine != "native":
+        # The start has instrumented already; this is for after an uninstrument.
+        if settings is None or engine.name() != "native":
             return
-        from clarity_otel import patches
-
         patches.instrument(settings)
 
     def _uninstrument(self, **kwargs: Any) -> None:
-        from clarity_otel import patches
-
         patches.uninstrument()

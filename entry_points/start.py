@@ -56,13 +56,12 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
 
     engine.start(settings)
     _running = settings
-    is_native = engine.name() == "native"
-    other_agents.watch(settings, is_native=is_native)
-    # opentelemetry-instrument and the sdk engine load them by themselves.
-    if is_native and not inside_stock:
+    other_agents.watch(settings, is_native=engine.name() == "native")
+    # opentelemetry-instrument loads them by itself.
+    if not inside_stock:
         from clarity_otel.entry_points.contrib import wait_for_libraries
 
-        wait_for_libraries(settings)
+        wait_for_libraries(settings, engine.replaced_instrumentors())
     return True
 
 

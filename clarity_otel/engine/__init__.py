@@ -74,6 +74,11 @@ def name() -> str | None:
     return None if _engine is None else _engine.__name__.rpartition(".")[2]
 
 
+def replaced_instrumentors() -> frozenset[str]:
+    """Return the names of contrib instrumentors that would double what the engine does."""
+    return frozenset() if _engine is None else _engine.REPLACED_INSTRUMENTORS
+
+
 def settings() -> Settings | None:
     """Return the settings the engine was started with."""
     return _settings

@@ -2,9 +2,10 @@
 
 `PATCHES` is the table: the name that OTEL_PYTHON_DISABLED_INSTRUMENTATIONS knows,
 the modules whose import sets a patch off, the versions it was tested with, and the
-file that holds it. A patch that does not fit (an unknown version, a name the library
-no longer has) steps aside with a sentence and the library works as if we were not
-there. Applying is idempotent; `uninstrument` takes all of them back.
+file that holds it (the whole module's name for the sdk engine's own). A patch that
+does not fit (an unknown version, a name the library no longer has) steps aside with a
+sentence and the library works as if we were not there. Applying is idempotent;
+`uninstrument` takes all of them back.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ PATCHES = (
     Patch("aiobotocore", "aiobotocore.client", "aiobotocore", "aiobotocore", ((2, 4), (4, 0))),
     Patch("threading", "concurrent.futures.thread", "executors"),
     Patch("threading", "threading", "threads"),
+    Patch("requests", "requests.sessions", "requests", "requests", ((2, 0), (3, 0))),
+    Patch("urllib3", "urllib3.poolmanager", "urllib3", "urllib3", ((1, 26), (3, 0))),
+    Patch("aiohttp-client", "aiohttp.client_reqrep", "aiohttp", "aiohttp", ((3, 8), (4, 0))),
 )
 
 # Instrumentors of others that stand down for ours.
@@ -86,9 +90,9 @@ _hooks: list[tuple[str, object]] = []
 outcomes: dict[str, str] = {}
 
 
-def instrument(settings: Settings) -> None:
-    """Wait for the libraries of all patches that are not switched off."""
-    for patch in PATCHES:
+def instrument(settings: Settings, table: tuple[Patch, ...] = PATCHES) -> None:
+    """Wait for the libraries of all patches of `table` that are not switched off."""
+    for patch in table:
         if settings.is_instrumentation_disabled(patch.name):
             outcomes[patch.name] = "switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
             continue
@@ -123,7 +127,8 @@ def _apply(patch: Patch, module: ModuleType) -> None:
         return
     replaced = Replaced()
     try:
-        source = __import__(f"clarity_otel.patches.{patch.file}", fromlist=["apply"])
+        name = patch.file if "." in patch.file else f"clarity_otel.patches.{patch.file}"
+        source = __import__(name, fromlist=["apply"])
         source.apply(module, replaced)
     except Exception as failure:
         replaced.undo()

@@ -5,38 +5,25 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from clarity_otel._native import server_enter
+
+def wrap(app: Any) -> Any:
+    """Return `app` traced by the running engine; as it is where a patch traces it already."""
+    if not _needs_wrapping(app):
+        return app
+    from clarity_otel import engine
+
+    if engine.name() == "sdk":
+        from clarity_otel.engine.sdk.asgi import TracedApp as SdkTracedApp
+
+        return SdkTracedApp(app)
+    from clarity_otel.patches.asgi_app import TracedApp
+
+    return TracedApp(app)
 
 
-class TracedApp:
-    """An ASGI 3 application with a server span around each request.
-
-    Everything but the call is the wrapped application's.
-    """
-
-    def __init__(self, app: Any) -> None:
-        self.__wrapped__ = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one connection."""
-        request = server_enter(scope, send)
-        if request is None:
-            await self.__wrapped__(scope, receive, send)
-            return
-        try:
-            await self.__wrapped__(scope, receive, request)
-        except BaseException as exception:
-            request.fail(exception)
-            raise
-        request.finish()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
-
-
-def needs_wrapping(app: Any) -> bool:
+def _needs_wrapping(app: Any) -> bool:
     """Whether no patch of ours traces this app yet: its class is not Starlette's."""
-    if isinstance(app, TracedApp):
+    if type(app).__name__ == "TracedApp":
         return False
     applications = sys.modules.get("starlette.applications")
     return applications is None or not isinstance(app, applications.Starlette)

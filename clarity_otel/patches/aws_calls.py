@@ -17,12 +17,12 @@ from clarity_otel._native import (
     client_detach,
     client_enter,
     client_exit,
+    correlation_id,
+    trace_headers,
 )
 from clarity_otel.engine.scopes import scope_id
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.patches.aws_messages import carry_context
-
-_CLIENT = 3
+from clarity_otel.patches.aws_messages import SERVICES, carry
 
 # What DynamoDB's extension does not look at: a call with these alone is described by
 # its operation and its table.
@@ -92,12 +92,15 @@ class Operation:
         attributes = dict(self._attributes)
         extension.extract_attributes(attributes)
         self._remember(context.params, attributes)
-        span = client_enter(self._scope, self._name, _CLIENT, attributes, True)
+        # Messages and models have names and kinds of their own: "topic send", a producer.
+        name, kind = context.span_name, context.span_kind.value + 1
+        span = client_enter(self._scope, name, kind, attributes, True)
         if span is None:
             return None
         call = Call(span, extension, _instrumentor(self._service, extension))
         extension.before_service_call(span, call.instrumentor)
-        carry_context(self._service, operation, params)
+        if self._service in SERVICES:
+            carry(self._service, operation, params, _carried())
         return call
 
     def _remember(self, params: dict[str, Any], attributes: dict[str, Any]) -> None:
@@ -217,3 +220,18 @@ def _instrumentor(service: str, extension: Any) -> Any:
         known = _BotocoreInstrumentorContext(logger=get_logger(name), metrics=metrics)
         _instrumentors[service] = known
     return known
+
+
+def _carried() -> list[tuple[str, str]]:
+    from clarity_otel.correlation import header_name
+
+    headers = trace_headers()
+    carried = []
+    if headers is not None:
+        carried.append(("traceparent", headers[0]))
+        if headers[1]:
+            carried.append(("tracestate", headers[1]))
+    value = correlation_id()
+    if value:
+        carried.append((header_name(), value))
+    return carried

@@ -1,60 +1,51 @@
-"""Queue and topic messages carry the trace context and the correlation id onward.
+"""SQS and SNS: the context and the correlation id in a message's attributes.
 
-They travel as message attributes. SQS and SNS allow ten for a message: the app's own
-have precedence, and a message that has no room travels without ours.
+Queues and topics hand on no headers of the request that sent a message.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel import correlation
-from clarity_otel._native import correlation_id, trace_headers
+# SQS and SNS allow ten message attributes; those of the app have precedence.
+_ATTRIBUTES_LIMIT = 10
+_W3C = ("traceparent", "tracestate")
+SERVICES = ("sqs", "sns")
 
-_LIMIT = 10
 
+def carry(service: str, operation: str, params: Any, carried: list[tuple[str, str]]) -> None:
+    """Put `carried` (name, value) into the messages that a call is about to send.
 
-def carry_context(service: str, operation: str, params: Any) -> None:
-    """Add the context to the messages that a call of SQS or SNS sends."""
-    if service not in ("sqs", "sns") or not isinstance(params, dict):
+    `params` are the call's parameters and are changed in place. A call that receives
+    messages is made to ask for the attributes; the queue keeps them to itself otherwise.
+    """
+    if not isinstance(params, dict):
         return
     if operation in ("SendMessage", "Publish"):
-        params["MessageAttributes"] = _with_context(params.get("MessageAttributes"))
+        params["MessageAttributes"] = _added(params.get("MessageAttributes"), carried)
     elif operation in ("SendMessageBatch", "PublishBatch"):
         key = "Entries" if service == "sqs" else "PublishBatchRequestEntries"
         entries = params.get(key)
         if isinstance(entries, list):
             params[key] = [
-                {**entry, "MessageAttributes": _with_context(entry.get("MessageAttributes"))}
+                {**entry, "MessageAttributes": _added(entry.get("MessageAttributes"), carried)}
                 if isinstance(entry, dict)
                 else entry
                 for entry in entries
             ]
     elif operation == "ReceiveMessage":
-        # Otherwise the queue keeps the attributes to itself.
         names = list(params.get("MessageAttributeNames") or ())
         if not {"All", ".*"} & set(names):
-            wanted = [name for name, _ in _carried() if name not in names]
-            params["MessageAttributeNames"] = names + wanted
+            from clarity_otel.correlation import header_name
+
+            wanted = (*_W3C, header_name())
+            params["MessageAttributeNames"] = names + [n for n in wanted if n not in names]
 
 
-def _carried() -> list[tuple[str, str]]:
-    headers = trace_headers()
-    carried = []
-    if headers is not None:
-        carried.append(("traceparent", headers[0]))
-        if headers[1]:
-            carried.append(("tracestate", headers[1]))
-    value = correlation_id()
-    if value:
-        carried.append((correlation.header_name(), value))
-    return carried
-
-
-def _with_context(given: Any) -> dict[str, Any]:
+def _added(given: Any, carried: list[tuple[str, str]]) -> dict[str, Any]:
     attributes = dict(given or {})
-    for name, value in _carried():
-        if len(attributes) >= _LIMIT:
+    for name, value in carried:
+        if len(attributes) >= _ATTRIBUTES_LIMIT:
             break
         attributes.setdefault(name, {"DataType": "String", "StringValue": value})
     return attributes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.patches.asgi import TracedApp, needs_wrapping
+from clarity_otel.patches.asgi import wrap
 from clarity_otel.patches.wrapping import Replaced
 
 
@@ -16,8 +16,7 @@ def apply(module: Any, replaced: Replaced) -> None:
         def __init__(self: Any, app: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             original(self, app, *args, **kwargs)
             with never_break_the_app("hypercorn's ASGIWrapper"):
-                if needs_wrapping(self.app):
-                    self.app = TracedApp(self.app)
+                self.app = wrap(self.app)
 
         return __init__
 

@@ -6,7 +6,7 @@ started, and each piece of work brings its own span.
 
 from __future__ import annotations
 
-from clarity_otel._native import context_variable
+from clarity_otel.engine import carried
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ _POOL_MODULES = ("concurrent.futures.", "anyio.")
 
 def apply(module: Any, replaced: Replaced) -> None:
     """Patch `threading`."""
-    current = context_variable()
+    current = carried.variable()
 
     def make_start(original: Any) -> Any:
         def start(self: Any) -> None:
             value = current.get()
-            if value is not None and not _is_pool_thread(self):
+            if value and not _is_pool_thread(self):
                 self._clarity_context = value
             original(self)
 

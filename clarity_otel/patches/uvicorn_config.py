@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.patches.asgi import TracedApp, needs_wrapping
+from clarity_otel.patches.asgi import wrap
 from clarity_otel.patches.wrapping import Replaced
 
 _OWN_MIDDLEWARE = ("ProxyHeadersMiddleware", "MessageLoggerMiddleware")
@@ -35,5 +35,4 @@ def _wrap(config: Any) -> None:
     app = config.loaded_app
     while type(app).__name__ in _OWN_MIDDLEWARE and hasattr(app, "app"):
         holder, name, app = app, "app", app.app
-    if needs_wrapping(app):
-        setattr(holder, name, TracedApp(app))
+    setattr(holder, name, wrap(app))

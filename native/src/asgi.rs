@@ -486,6 +486,8 @@ fn describe_client(
     match (forwarded, peer) {
         (Some(client), peer) => {
             push_bytes(attributes, "client.address", client);
+            // A server that trusts its proxy has put the client in the peer's place.
+            let peer = peer.filter(|(host, _)| host.to_string_lossy().as_bytes() != client);
             if let Some((host, port)) = peer {
                 with_text(&host, None, |h| {
                     attributes.push_str("network.peer.address", h.as_bytes())

@@ -11,7 +11,8 @@ import atexit
 import os
 
 from clarity_otel import _native, correlation, diagnostics, patches
-from clarity_otel.engine import scopes, signals
+from clarity_otel.correlation import outgoing
+from clarity_otel.engine import carried, scopes, signals
 from clarity_otel.guard import record_failure
 from clarity_otel.imports import when_imported
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from clarity_otel.engine.native.support import Support
     from clarity_otel.settings import Settings
 
+REPLACED_INSTRUMENTORS = patches.REPLACED_INSTRUMENTORS
 _NATIVE_PROPAGATORS = ("tracecontext", "baggage")
 
 _settings: Settings
@@ -48,16 +50,27 @@ def start(settings: Settings) -> None:
         configuration.update(export=False, exporter=None)
         _native.configure(configuration)
     correlation.use(settings.correlation_header, _native.correlation_id, _native.set_correlation_id)
+    outgoing.use_hosts(settings.correlation_hosts)
+    carried.use(_native.context_variable())
     when_imported("opentelemetry.context", _on_context_imported)
     when_imported("opentelemetry.trace", _on_trace_imported)
     patches.instrument(settings)
-    if any(name != "otlp" for name in settings.exporters):
-        # Exporters written in Python start with the API, which the app may never import.
+    if _needs_the_api(settings, configuration):
         import opentelemetry.trace  # noqa: F401
     atexit.register(shutdown)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork_in_child)
     signals.install(settings, flush_and_stop=shutdown)
+
+
+def _needs_the_api(settings: Settings, configuration: dict[str, Any]) -> bool:
+    """Whether code in Python serves each request, or exports: it is bound with the API.
+
+    The app may never import the API, and 63 ms are for those who ask for it.
+    """
+    return any(name != "otlp" for name in settings.exporters) or any(
+        configuration[key] for key in ("foreign_propagators", "excluded_urls", "captured_headers")
+    )
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
@@ -113,7 +126,8 @@ def _on_context_imported(module: ModuleType) -> None:
 
 def _on_trace_imported(module: ModuleType) -> None:
     global _support, _provider
-    from clarity_otel.engine.native import exporters, provider, support
+    from clarity_otel.engine import exporters
+    from clarity_otel.engine.native import provider, support
     from clarity_otel.engine.native.support import Scope
 
     _support = support.Support(_settings, _resource)

@@ -1,26 +1,105 @@
-"""The sdk engine: stock OpenTelemetry SDK, exporters and contrib instrumentors."""
+"""The sdk engine: stock OpenTelemetry SDK, stock exporters and contrib instrumentors.
+
+The escape hatch for samplers, processors and exporters written in Python, the
+fallback where the native module is missing, and the reference that the native engine
+is tested against. Its spans are the contrib packages'; the correlation id, threads
+and the end of the process are as on the native engine.
+"""
 
 from __future__ import annotations
 
+import atexit
+import os
+
+from clarity_otel import correlation, diagnostics, patches
+from clarity_otel.correlation import outgoing
+from clarity_otel.engine import carried, signals
+from clarity_otel.guard import never_break_the_app
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from clarity_otel.engine.sdk.counting import Counters
     from clarity_otel.settings import Settings
+
+# Those that its own patches put in place. The others are loaded with their libraries.
+REPLACED_INSTRUMENTORS = frozenset({"asgi", "fastapi", "logging", "starlette", "threading"})
+
+_settings: Settings
+_provider: Any = None
+_counters: Counters
+_is_shut_down = False
 
 
 def start(settings: Settings) -> None:
-    """Start the stock SDK."""
-    raise NotImplementedError
+    """Configure the SDK and wait for the libraries.
+
+    A part that cannot be set up (an exporter, a propagator) is left out with a
+    sentence. Fork: the SDK makes its threads anew; the resource is the child's own.
+    """
+    global _settings, _provider, _counters
+    from clarity_otel.engine.sdk import context, correlation_id, counting, libraries, provider
+
+    _settings = settings
+    _counters = counting.Counters()
+    _say_what_is_native_only(settings)
+    carried.use(context.use_context_variable())
+    context.use_propagators(settings)
+    outgoing.use_hosts(settings.correlation_hosts)
+    correlation.use(
+        settings.correlation_header, correlation_id.current_id, correlation_id.set_current_id
+    )
+    _provider = provider.make(settings, _counters)
+    patches.instrument(settings, libraries.PATCHES)
+    atexit.register(shutdown)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork_in_child)
+    signals.install(settings, flush_and_stop=shutdown)
+
+
+def _say_what_is_native_only(settings: Settings) -> None:
+    if settings.keep_slower_than_s is not None:
+        diagnostics.warn(
+            "CLARITY_KEEP_SLOWER_THAN_S has no effect: only the native engine decides at the "
+            "end of a request."
+        )
+
+
+def _after_fork_in_child() -> None:
+    with never_break_the_app("the sdk engine after a fork"):
+        from clarity_otel.engine.sdk import provider
+
+        _counters.forget()
+        provider.after_fork(_provider, _settings)
 
 
 def force_flush(timeout_s: float) -> bool:
-    """Send all ended spans."""
-    return True
+    """Send all ended spans; False when the time passed first or an exporter failed."""
+    if _provider is None or _is_shut_down:
+        return True
+    from clarity_otel.engine.sdk.bounded import within
+
+    # The SDK's own flush does not look at its timeout.
+    return bool(within(timeout_s, lambda: _provider.force_flush(int(timeout_s * 1000))))
 
 
 def shutdown() -> None:
-    """Send what waits and stop."""
+    """Send what waits, within the shutdown bound, and stop. Idempotent."""
+    global _is_shut_down
+    if _provider is None or _is_shut_down:
+        return
+    _is_shut_down = True
+    from clarity_otel.engine.sdk.bounded import within
+
+    with never_break_the_app("the sdk engine's shutdown"):
+        within(_settings.shutdown_timeout_ms / 1000, _provider.shutdown)
 
 
 def stats() -> dict[str, int]:
-    """Return the counters."""
-    return {}
+    """Return what is known: made, exported, export_failed, waiting.
+
+    Spans that a full queue has dropped are among the waiting ones: the SDK counts
+    them nowhere.
+    """
+    return {} if _provider is None else _counters.snapshot()

@@ -1,4 +1,4 @@
-"""Exporters written in Python, as span processors of the native engine.
+"""Exporters written in Python, as span processors of either engine.
 
 `console` is ours; any other name of OTEL_TRACES_EXPORTER is an installed exporter.
 They see ReadableSpan objects, through the SDK's batch processor.
@@ -10,12 +10,22 @@ from clarity_otel import diagnostics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from clarity_otel.engine.native.provider import ClarityTracerProvider
+    from typing import Protocol
+
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExporter
+
     from clarity_otel.settings import Settings
 
+    class TakesProcessors(Protocol):
+        """The part of a tracer provider that is needed here."""
 
-def add(provider: ClarityTracerProvider, settings: Settings) -> None:
-    """Add the processors of all exporters but `otlp`, which runs natively."""
+        def add_span_processor(self, span_processor: SpanProcessor) -> None:
+            """Hand all spans to `span_processor`."""
+
+
+def add(provider: TakesProcessors, settings: Settings) -> None:
+    """Add the processors of all exporters but `otlp`, which each engine has its own of."""
     for name in settings.exporters:
         if name == "otlp":
             continue
@@ -33,9 +43,15 @@ def add(provider: ClarityTracerProvider, settings: Settings) -> None:
             )
 
 
-def _add_installed(provider: ClarityTracerProvider, name: str, timeout_s: float) -> None:
+def _add_installed(provider: TakesProcessors, name: str, timeout_s: float) -> None:
     from importlib.metadata import entry_points
 
+    exporter = next(iter(entry_points(group="opentelemetry_traces_exporter", name=name)))
+    provider.add_span_processor(batches(exporter.load()(), timeout_s))
+
+
+def batches(exporter: SpanExporter, timeout_s: float, **limits: float) -> SpanProcessor:
+    """Return the SDK's batch processor, which ends within `timeout_s`."""
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     class Processor(BatchSpanProcessor):
@@ -44,5 +60,4 @@ def _add_installed(provider: ClarityTracerProvider, name: str, timeout_s: float)
         def shutdown(self) -> None:
             self._batch_processor.shutdown(timeout_millis=int(timeout_s * 1000))
 
-    exporter = next(iter(entry_points(group="opentelemetry_traces_exporter", name=name)))
-    provider.add_span_processor(Processor(exporter.load()()))
+    return Processor(exporter, **limits)  # type: ignore[arg-type]

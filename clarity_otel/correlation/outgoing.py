@@ -1,0 +1,65 @@
+"""Which outgoing requests carry the correlation id, for patches written in Python.
+
+The native client spans follow the same rules in Rust.
+"""
+
+from __future__ import annotations
+
+from clarity_otel.correlation import correlation_id, header_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping, Sequence
+
+_EVERY_HOST = "*"
+# AWS Signature Version 4: the header says which headers were signed; one more may be
+# refused by a proxy and helps nobody at AWS.
+_AWS_SIGNED = "AWS4-"
+
+_hosts: tuple[str, ...] = (_EVERY_HOST,)
+
+
+def use_hosts(hosts: Sequence[str]) -> None:
+    """Set CLARITY_CORRELATION_HOSTS: names, `*.example.com`, or `*` for all."""
+    global _hosts
+    _hosts = tuple(pattern.lower() for pattern in hosts)
+
+
+def is_wanted_by(host: str) -> bool:
+    """Whether requests to `host` (without its port) carry the id."""
+    host = host.lower()
+    return any(
+        host.endswith(pattern[1:]) if pattern.startswith("*") else host == pattern
+        for pattern in _hosts
+    )
+
+
+def write(host: str | None, headers: MutableMapping[str, str]) -> None:
+    """Add the header to a request's `headers`, where it belongs there.
+
+    Not outside of a request, where the application has set the header by itself, or
+    where the request is already signed for AWS. A header of ours that a redirect has
+    brought to a host that is not asked for is taken out again. `headers` are changed in
+    place and may be case-sensitive.
+    """
+    value = correlation_id()
+    if value is None:
+        return
+    name = header_name()
+    wanted = name.lower()
+    given = None
+    for key, content in headers.items():
+        lower = _text(key).lower()
+        if lower == wanted:
+            given = key, _text(content)
+        elif lower == "authorization" and _text(content).startswith(_AWS_SIGNED):
+            return
+    is_wanted = is_wanted_by(host or "")
+    if given is None and is_wanted:
+        headers[name] = value
+    elif given is not None and given[1] == value and not is_wanted:
+        del headers[given[0]]
+
+
+def _text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

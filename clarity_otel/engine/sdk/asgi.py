@@ -1,0 +1,112 @@
+"""ASGI on the sdk engine: the contrib middleware, and the correlation id around it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from clarity_otel.correlation import correlation_id, header_name
+from clarity_otel.guard import never_break_the_app
+
+# Spans for single messages double a trace's size and say nothing.
+WITHOUT_SPANS: list[Literal["receive", "send"]] = ["receive", "send"]
+# In the scope: the application that the server called. Mounted ones are below it.
+MARK = "clarity.app"
+
+_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+
+
+def returns_id(original: Any) -> Any:
+    """Return an `__call__` that gives the correlation id back with the response."""
+
+    async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: N807
+        if scope["type"] in ("http", "websocket") and MARK not in scope:
+            scope[MARK] = self
+            # FastAPI >= 0.142 traces by itself unless this stands in the scope.
+            scope.setdefault("fastapi.telemetry", None)
+            send = _with_id(send)
+        await original(self, scope, receive, send)
+
+    return __call__
+
+
+def _with_id(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    async def send_with_id(message: Any) -> None:
+        if message["type"] in _STARTS:
+            with never_break_the_app("the correlation id of a response"):
+                _add(message)
+        await send(message)
+
+    return send_with_id
+
+
+def _add(message: Any) -> None:
+    value = correlation_id()
+    name = header_name().lower().encode()
+    headers = list(message.get("headers") or ())
+    if value is None or any(key.lower() == name for key, _ in headers):
+        return
+    # A copy: a response object may be sent again.
+    message["headers"] = [*headers, (name, value.encode())]
+
+
+class RecordedExceptions:
+    """Records what the app raises on the current span, which is still open here."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI 3."""
+        try:
+            await self.app(scope, receive, send)
+        except Exception as exception:
+            with never_break_the_app("recording an exception"):
+                from opentelemetry.trace import Status, StatusCode, get_current_span
+
+                span = get_current_span()
+                span.record_exception(exception)
+                description = f"{type(exception).__name__}: {exception}"
+                span.set_status(Status(StatusCode.ERROR, description))
+            raise
+
+
+def traced(app: Any, library: str, route: Callable[[Any], str | None] = lambda _: None) -> Any:
+    """Return `app` inside the contrib middleware; `route` tells the template of a request."""
+    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+    from opentelemetry.util.http import get_excluded_urls, sanitize_method
+
+    def details(scope: Any) -> tuple[str, dict[str, str]]:
+        method = sanitize_method(scope.get("method", "").strip())
+        method = "HTTP" if method in ("_OTHER", None) else method
+        template = route(scope)
+        if not template:
+            return method or "HTTP", {}
+        name = f"{method} {template}" if scope["type"] == "http" else template
+        return name, {"http.route": template}
+
+    return OpenTelemetryMiddleware(  # type: ignore[no-untyped-call, unused-ignore]
+        app,
+        excluded_urls=get_excluded_urls(library.upper()),
+        default_span_details=details,
+        exclude_spans=WITHOUT_SPANS,
+    )
+
+
+class TracedApp:
+    """An ASGI 3 application without a framework that we know, in the contrib middleware.
+
+    Everything but the call is the wrapped application's.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.__wrapped__ = app
+        self._traced = traced(app, "asgi")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
+    async def _call(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._traced(scope, receive, send)
+
+    __call__ = returns_id(_call)

@@ -1,0 +1,1 @@
+"""The sdk engine's patches: one file per library, as in clarity_otel.patches."""

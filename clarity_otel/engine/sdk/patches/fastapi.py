@@ -1,0 +1,30 @@
+"""FastAPI: the contrib middleware in each application, without send and receive spans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarity_otel.engine.sdk.asgi import WITHOUT_SPANS, returns_id
+from clarity_otel.guard import never_break_the_app
+from clarity_otel.patches.wrapping import Replaced
+
+
+def apply(module: Any, replaced: Replaced) -> None:
+    """Patch `fastapi.applications`.
+
+    The contrib instrumentor replaces the name `fastapi.FastAPI`, and misses classes
+    derived from the original and `from fastapi.applications import FastAPI`.
+    """
+
+    def make_init(original: Any) -> Any:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            original(self, *args, **kwargs)
+            with never_break_the_app("the FastAPI patch"):
+                from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+                FastAPIInstrumentor.instrument_app(self, exclude_spans=WITHOUT_SPANS)
+
+        return __init__
+
+    replaced.replace(module.FastAPI, "__init__", make_init)
+    replaced.replace(module.FastAPI, "__call__", returns_id)

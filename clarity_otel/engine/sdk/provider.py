@@ -1,0 +1,221 @@
+"""The SDK's TracerProvider, set up from our settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+
+from clarity_otel import diagnostics, resource
+from clarity_otel.engine import exporters
+from clarity_otel.engine.sdk.correlation_id import CorrelationProcessor
+from clarity_otel.engine.sdk.counting import CountedExporter, Counters
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.sdk.trace.sampling import Sampler
+
+    from clarity_otel.settings import Settings
+
+# The specification's defaults, where no variable is set: the native engine counts
+# bytes instead, so that the settings have none.
+_QUEUE_LIMIT_SPANS = 2048
+_BATCH_LIMIT_SPANS = 512
+
+
+class ClarityTracerProvider(TracerProvider):
+    """The SDK's provider; its name tells ours from one that the app sets."""
+
+
+def make(settings: Settings, counters: Counters) -> Any:
+    """Set the global tracer provider and return it."""
+    provider = _from_file(settings) if settings.config_file else None
+    if provider is None:
+        provider = _from_settings(settings, counters)
+        trace.set_tracer_provider(provider)
+    if hasattr(provider, "add_span_processor"):
+        provider.add_span_processor(CorrelationProcessor())
+        provider.add_span_processor(counters)
+    return provider
+
+
+def _from_file(settings: Settings) -> Any:
+    """Let the SDK read OTEL_CONFIG_FILE; None, with a sentence, when it cannot."""
+    import os
+
+    from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+
+    os.environ["OTEL_CONFIG_FILE"] = str(settings.config_file)
+    try:
+        _OTelSDKConfigurator().configure()  # type: ignore[no-untyped-call, unused-ignore]
+    except Exception as failure:
+        diagnostics.error(
+            f"OTEL_CONFIG_FILE={settings.config_file} is not used, the other variables are: "
+            f"{type(failure).__name__}: {failure}"
+        )
+        return None
+    return trace.get_tracer_provider()
+
+
+def _from_settings(settings: Settings, counters: Counters) -> ClarityTracerProvider:
+    provider = ClarityTracerProvider(
+        sampler=_sampler(settings),
+        resource=_resource(settings),
+        # Ours has a bound, the SDK's own may wait 30 s.
+        shutdown_on_exit=False,
+        id_generator=_id_generator(settings),
+        span_limits=_limits(settings),
+        _tracer_configurator=_tracer_configurator(settings),
+    )
+    if "otlp" in settings.exporters:
+        try:
+            exporter = CountedExporter(_otlp_exporter(settings), counters)
+            provider.add_span_processor(_batches(settings, exporter))
+        except Exception as failure:
+            diagnostics.error(f"spans are not exported: {type(failure).__name__}: {failure}")
+    exporters.add(provider, settings)
+    return provider
+
+
+def _batches(settings: Settings, exporter: SpanExporter) -> SpanProcessor:
+    queue = settings.bsp_max_queue_size or _QUEUE_LIMIT_SPANS
+    batch = settings.bsp_max_export_batch_size or min(_BATCH_LIMIT_SPANS, queue)
+    return exporters.batches(
+        exporter,
+        settings.shutdown_timeout_ms / 1000,
+        max_queue_size=max(queue, batch),
+        schedule_delay_millis=settings.bsp_schedule_delay_ms or 1,
+        max_export_batch_size=batch,
+        export_timeout_millis=settings.bsp_export_timeout_ms,
+    )
+
+
+def _otlp_exporter(settings: Settings) -> SpanExporter:
+    config = settings.otlp_exporter()
+    timeout_s = config["timeout_ms"] / 1000
+    if config["protocol"] == "grpc":
+        from grpc import (  # type: ignore[import-untyped, unused-ignore]
+            Compression,
+            ssl_channel_credentials,
+        )
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
+            OTLPSpanExporter as GrpcExporter,
+        )
+
+        credentials = None
+        if not config["insecure"]:
+            credentials = ssl_channel_credentials(
+                _read(config["ca_file"]), _read(config["client_key"]), _read(config["client_cert"])
+            )
+        return GrpcExporter(
+            endpoint=config["endpoint"],
+            insecure=config["insecure"],
+            credentials=credentials,
+            headers=tuple((name.lower(), value) for name, value in config["headers"].items()),
+            timeout=timeout_s,
+            compression=Compression.Gzip if config["gzip"] else Compression.NoCompression,
+        )
+    from opentelemetry.exporter.otlp.proto.http import Compression as HttpCompression
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
+        OTLPSpanExporter as HttpExporter,
+    )
+
+    return HttpExporter(
+        endpoint=config["endpoint"],
+        certificate_file=config["ca_file"],
+        client_key_file=config["client_key"],
+        client_certificate_file=config["client_cert"],
+        headers=config["headers"],
+        timeout=timeout_s,
+        compression=HttpCompression.Gzip if config["gzip"] else HttpCompression.NoCompression,
+    )
+
+
+def _read(path: str | None) -> bytes | None:
+    if path is None:
+        return None
+    with open(path, "rb") as file:  # noqa: PTH123 - pathlib for one read of a file
+        return file.read()
+
+
+def _resource(settings: Settings) -> Resource:
+    attributes = {
+        name: value
+        for name, value in resource.attributes(settings).items()
+        # The SDK says its own; with the fallback the settings still name the native engine.
+        if not name.startswith("telemetry.sdk.")
+    }
+    return Resource.create(attributes)
+
+
+def after_fork(provider: Any, settings: Settings) -> None:
+    """Give a forked child the identity of its own: pid and instance id."""
+    current = dict(provider.resource.attributes)
+    provider._update_resource(Resource(resource.after_fork(current, settings)))
+
+
+def _sampler(settings: Settings) -> Sampler:
+    from opentelemetry.sdk.trace import sampling
+
+    name = settings.traces_sampler
+    roots: dict[str, Sampler] = {
+        "always_on": sampling.ALWAYS_ON,
+        "always_off": sampling.ALWAYS_OFF,
+        "traceidratio": sampling.TraceIdRatioBased(settings.sampling_ratio),
+    }
+    root = roots.get(name.removeprefix("parentbased_"))
+    if root is None:
+        factory = _installed("opentelemetry_traces_sampler", name, "OTEL_TRACES_SAMPLER")
+        made = factory(settings.traces_sampler_arg) if factory else None
+        return made if isinstance(made, sampling.Sampler) else sampling.DEFAULT_ON
+    return sampling.ParentBased(root) if name.startswith("parentbased_") else root
+
+
+def _limits(settings: Settings) -> SpanLimits:
+    def limit(value: int | None) -> int:
+        return SpanLimits.UNSET if value is None else value
+
+    limits = settings.span_limits()
+    length = settings["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"]
+    return SpanLimits(
+        max_span_attributes=limit(limits["attribute_count"]),
+        max_events=limit(limits["event_count"]),
+        max_links=limit(limits["link_count"]),
+        max_event_attributes=limit(limits["event_attribute_count"]),
+        max_link_attributes=limit(limits["link_attribute_count"]),
+        max_attribute_length=limit(length if isinstance(length, int) else None),
+        max_span_attribute_length=limit(limits["attribute_value_length"]),
+    )
+
+
+def _id_generator(settings: Settings) -> Any:
+    name = settings["OTEL_PYTHON_ID_GENERATOR"]
+    if name == "random":
+        return None
+    factory = _installed("opentelemetry_id_generator", str(name), "OTEL_PYTHON_ID_GENERATOR")
+    return factory() if factory else None
+
+
+def _tracer_configurator(settings: Settings) -> Any:
+    name = settings["OTEL_PYTHON_TRACER_CONFIGURATOR"]
+    if not name:
+        return None
+    group = "_opentelemetry_tracer_configurator"
+    return _installed(group, str(name), "OTEL_PYTHON_TRACER_CONFIGURATOR")
+
+
+def _installed(group: str, name: str, variable: str) -> Any:
+    """Load an installed part by its entry point; None, with a sentence, when it cannot be."""
+    from importlib.metadata import entry_points
+
+    try:
+        return next(iter(entry_points(group=group, name=name))).load()
+    except Exception as failure:
+        diagnostics.error(
+            f"{variable}={name} cannot be used ({type(failure).__name__}: {failure}); "
+            "the default is used."
+        )
+        return None

@@ -1,0 +1,24 @@
+"""requests: the correlation id on what is sent. Its spans are the contrib instrumentor's."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from clarity_otel.correlation import outgoing
+from clarity_otel.guard import never_break_the_app
+from clarity_otel.patches.wrapping import Replaced
+
+
+def apply(module: Any, replaced: Replaced) -> None:
+    """Patch `requests.sessions`; each hop of a redirect passes here."""
+
+    def make(original: Any) -> Any:
+        def send(self: Any, request: Any, **kwargs: Any) -> Any:
+            with never_break_the_app("the correlation header of requests"):
+                outgoing.write(urlsplit(request.url).hostname, request.headers)
+            return original(self, request, **kwargs)
+
+        return send
+
+    replaced.replace(module.Session, "send", make)
