@@ -107,11 +107,13 @@ impl<const FIELD: u32> Attributes<FIELD> {
         self.count += count;
     }
 
-    /// Sets a key to an encoded `AnyValue` body, within `limit` entries.
-    pub fn set(&mut self, key: &str, any_value: &[u8], limit: u32) {
+    /// Makes room for an entry of `key`: an earlier one goes, and the oldest goes
+    /// at the limit. False when the limit is 0: then the entry is dropped.
+    #[inline]
+    fn make_room(&mut self, key: &str, limit: u32) -> bool {
         if limit == 0 {
             self.dropped += 1;
-            return;
+            return false;
         }
         if self.count > 0 {
             if let Some((start, end)) = self.find(key.as_bytes()) {
@@ -126,32 +128,49 @@ impl<const FIELD: u32> Attributes<FIELD> {
             self.count -= 1;
             self.dropped += 1;
         }
-        let key_value = 1
-            + proto::varint_len(key.len() as u64)
-            + key.len()
-            + 1
-            + proto::varint_len(any_value.len() as u64)
-            + any_value.len();
-        let out = &mut self.bytes;
-        proto::tag(out, FIELD, proto::BYTES);
-        proto::varint(out, key_value as u64);
-        proto::bytes_field(out, 1, key.as_bytes());
-        proto::bytes_field(out, 2, any_value);
-        self.count += 1;
+        true
+    }
+
+    /// Sets a key to an encoded `AnyValue` body, within `limit` entries.
+    pub fn set(&mut self, key: &str, any_value: &[u8], limit: u32) {
+        if self.make_room(key, limit) {
+            proto::any_attribute(&mut self.bytes, FIELD, key.as_bytes(), any_value);
+            self.count += 1;
+        }
     }
 
     /// Sets a string attribute, replacing an earlier one.
+    #[inline]
     pub fn set_str(&mut self, key: &str, value: &str, limit: u32) {
-        let mut any = Vec::with_capacity(value.len() + 6);
-        proto::bytes_field(&mut any, 1, value.as_bytes());
-        self.set(key, &any, limit);
+        if self.make_room(key, limit) {
+            self.push_str(key, value.as_bytes());
+        }
     }
 
     /// Sets an integer attribute, replacing an earlier one.
+    #[inline]
     pub fn set_int(&mut self, key: &str, value: i64, limit: u32) {
-        let mut any = Vec::with_capacity(11);
-        proto::varint_field(&mut any, 3, value as u64);
-        self.set(key, &any, limit);
+        if self.make_room(key, limit) {
+            self.push_int(key, value);
+        }
+    }
+
+    /// Sets a floating-point attribute, replacing an earlier one.
+    #[inline]
+    pub fn set_double(&mut self, key: &str, value: f64, limit: u32) {
+        if self.make_room(key, limit) {
+            proto::double_attribute(&mut self.bytes, FIELD, key.as_bytes(), value);
+            self.count += 1;
+        }
+    }
+
+    /// Sets a boolean attribute, replacing an earlier one.
+    #[inline]
+    pub fn set_bool(&mut self, key: &str, value: bool, limit: u32) {
+        if self.make_room(key, limit) {
+            proto::bool_attribute(&mut self.bytes, FIELD, key.as_bytes(), value);
+            self.count += 1;
+        }
     }
 
     pub fn contains(&self, key: &str) -> bool {

@@ -11,7 +11,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::raw::{ContextVar, set_in_new_dict};
-use crate::span::{Held, Span};
+use crate::span::{Held, Span, State};
 use std::sync::Arc;
 
 static VARIABLE: PyOnceLock<ContextVar> = PyOnceLock::new();
@@ -69,9 +69,25 @@ pub struct Parent {
     pub correlation: Option<Py<PyString>>,
     pub base: Option<Py<PyAny>>,
     pub held: Option<Arc<Held>>,
-    /// Nothing below is to be traced (an excluded URL, `suppress_instrumentation`).
+    /// Instrumentation stands down (an excluded URL, `suppress_instrumentation`).
     pub suppressed: bool,
+    /// Nothing below is recorded, the app's own spans included (an excluded URL).
+    pub excluded: bool,
     pub suppress_http: bool,
+}
+
+/// The API's `SpanContext` is a tuple of at least five; nothing else is one.
+pub fn span_context_fields<'a, 'py>(
+    context: &'a Bound<'py, PyAny>,
+) -> Option<&'a Bound<'py, PyTuple>> {
+    context.cast::<PyTuple>().ok().filter(|f| f.len() >= 5)
+}
+
+/// The header of the API's `TraceState`; `None` when it is empty or none.
+pub fn tracestate_text(state: &Bound<'_, PyAny>) -> Option<String> {
+    let header = state.call_method0(intern!(state.py(), "to_header")).ok()?;
+    let header: String = header.extract().ok()?;
+    (!header.is_empty()).then_some(header)
 }
 
 impl Parent {
@@ -93,6 +109,7 @@ impl Parent {
             base: span.base.as_ref().map(|b| b.clone_ref(py)),
             held: span.held.clone(),
             suppressed: span.suppressed,
+            excluded: span.suppressed && span.state == State::Propagating,
             suppress_http: span.suppress_http,
         }
     }
@@ -100,26 +117,22 @@ impl Parent {
     /// Of any object with the API's `get_span_context()`.
     fn of_foreign(span: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = span.py();
-        let context = span.call_method0(intern!(py, "get_span_context"))?;
-        if context.is_none() {
-            return Ok(Parent::default());
-        }
-        let Ok(context) = context.cast_into::<PyTuple>() else {
+        // The API takes what is no Span for no span.
+        let Ok(method) = span.getattr(intern!(py, "get_span_context")) else {
             return Ok(Parent::default());
         };
-        let state = context.get_item(4)?;
-        let trace_state = if state.is_none() || state.len().unwrap_or(0) == 0 {
-            None
-        } else {
-            let header: String = state.call_method0(intern!(py, "to_header"))?.extract()?;
-            (!header.is_empty()).then(|| Arc::from(header))
+        let context = method.call0()?;
+        let Some(context) = span_context_fields(&context) else {
+            return Ok(Parent::default());
         };
+        let state = tracestate_text(&context.get_item(4)?);
         Ok(Parent {
-            trace_id: context.get_item(0)?.extract()?,
-            span_id: context.get_item(1)?.extract()?,
+            // Ids that do not fit their size are as invalid as zero.
+            trace_id: context.get_item(0)?.extract().unwrap_or(0),
+            span_id: context.get_item(1)?.extract().unwrap_or(0),
             remote: context.get_item(2)?.is_truthy()?,
-            flags: context.get_item(3)?.extract::<u64>()? as u8,
-            trace_state,
+            flags: context.get_item(3)?.extract::<u64>().unwrap_or(0) as u8,
+            trace_state: state.map(Arc::from),
             ..Parent::default()
         })
     }

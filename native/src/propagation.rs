@@ -122,12 +122,15 @@ pub fn parse_tracestate(value: &[u8]) -> Option<String> {
         }
         let equals = member.iter().position(|b| *b == b'=')?;
         let (key, value) = (&member[..equals], &member[equals + 1..]);
-        if !is_key(key) || !is_value(value) || members.iter().any(|(k, _)| *k == key) {
+        // The bound comes first: a header of 64 KB holds 16,000 members, and the
+        // look for doubled keys is quadratic.
+        let full = members.len() == 32;
+        if full || !is_key(key) || !is_value(value) || members.iter().any(|(k, _)| *k == key) {
             return None;
         }
         members.push((key, value));
     }
-    if members.is_empty() || members.len() > 32 {
+    if members.is_empty() {
         return None;
     }
     let mut out = String::with_capacity(value.len());

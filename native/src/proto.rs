@@ -112,6 +112,13 @@ pub fn bool_attribute(out: &mut Vec<u8>, field: u32, key: &[u8], value: bool) {
     varint_field(out, 2, u64::from(value));
 }
 
+/// A `KeyValue` with an encoded `AnyValue` body, as repeated field `field`.
+#[inline]
+pub fn any_attribute(out: &mut Vec<u8>, field: u32, key: &[u8], any: &[u8]) {
+    key_and_any_value_head(out, field, key, any.len());
+    out.extend_from_slice(any);
+}
+
 #[inline]
 fn key_and_any_value_head(out: &mut Vec<u8>, field: u32, key: &[u8], any_len: usize) {
     let key_value =

@@ -16,17 +16,19 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyTuple, PyType};
+use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyMapping, PyString, PyType};
 
 use crate::attributes::{Attributes, Entries, SpanAttributes};
 use crate::context::{self, Parent, api};
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
-use crate::pipeline::{self, ScopeId, SpanBlock};
+use crate::pipeline::{self, Pipeline, ScopeId, SpanBlock};
 use crate::propagation::{RANDOM, SAMPLED};
 use crate::proto;
-use crate::values::{decode_any, decode_pairs, encode_any, fields, with_text};
+use crate::values::{
+    decode_any, decode_pairs, encode_any, fields, key_text, text_of, time_ns, truth, with_text,
+};
 
 /// OTLP span kinds.
 pub const INTERNAL: u8 = 1;
@@ -34,6 +36,7 @@ pub const SERVER: u8 = 2;
 pub const CLIENT: u8 = 3;
 
 pub const STATUS_UNSET: u8 = 0;
+pub const STATUS_OK: u8 = 1;
 pub const STATUS_ERROR: u8 = 2;
 
 /// A held-back trace keeps at most this much until its local root ends.
@@ -177,7 +180,7 @@ impl Span {
 
     /// Error status, unless the application decided otherwise.
     pub fn set_error(&mut self, message: Option<Box<str>>) {
-        if self.status != 1 {
+        if self.status != STATUS_OK {
             self.status = STATUS_ERROR;
             self.status_message = message;
         }
@@ -241,13 +244,18 @@ impl Span {
             self.note_probability(engine);
         }
         let name = self.name.clone_ref(py);
-        let name = name.bind(py);
-        let Some(held) = self.held.clone() else {
-            with_text(name, None, |name| {
-                pipeline.emit(self.scope, |out| self.encode(out, name))
-            });
-            return;
-        };
+        // The text comes before the lock: a name with lone surrogates raises and
+        // catches an error on the way, and that may run the collector.
+        with_text(name.bind(py), None, |name| match &self.held {
+            None => {
+                pipeline.emit(self.scope, |out| self.encode(out, name));
+            }
+            Some(held) => self.emit_held(pipeline, engine, held, name),
+        });
+    }
+
+    /// Adds the span to its local trace, and decides about that when it is its root.
+    fn emit_held(&self, pipeline: &Pipeline, engine: &Engine, held: &Held, name: &str) {
         let mut state = held.0.lock();
         let mut keep = state.decision;
         if keep.is_none() && self.local_root {
@@ -257,9 +265,7 @@ impl Span {
         match keep {
             Some(false) => state.block = SpanBlock::default(),
             _ if state.block.bytes() > HELD_LIMIT_BYTES => {}
-            _ => with_text(name, None, |name| {
-                state.block.push(self.scope, |out| self.encode(out, name))
-            }),
+            _ => state.block.push(self.scope, |out| self.encode(out, name)),
         }
         if keep == Some(true) {
             let block = std::mem::take(&mut state.block);
@@ -282,13 +288,10 @@ impl Span {
         } else {
             engine.sampler.probability()
         };
-        let mut any = Vec::with_capacity(9);
-        proto::fixed64_field(&mut any, 4, probability.to_bits());
-        self.attributes.set(
-            "clarity.sampling.probability",
-            &any,
-            engine.limits.attributes,
-        );
+        // One above the limit: no attribute of the app goes for it.
+        let limit = engine.limits.attributes.saturating_add(1);
+        self.attributes
+            .set_double("clarity.sampling.probability", probability, limit);
     }
 
     /// Sets the end and hands the span on; false when it had ended already.
@@ -309,7 +312,7 @@ impl Span {
             };
             span.state = State::Ended;
             if span.generation != ids::generation() {
-                // Forked away from the process whose span it is: it ends there too.
+                // The parent process ends it.
                 return Ok(true);
             }
         }
@@ -338,21 +341,27 @@ impl Span {
         Ok(())
     }
 
-    /// Sets attributes from a mapping (or pairs of one); never fails for a value.
+    /// Sets attributes from a mapping; never fails for a value.
     pub fn set_all(slf: &Bound<'_, Span>, attributes: &Bound<'_, PyAny>) -> PyResult<()> {
         if attributes.is_none() {
             return Ok(());
         }
-        if let Ok(dict) = attributes.cast::<PyDict>() {
-            for (key, value) in dict.copy()?.iter() {
-                Span::set_one(slf, &key, &value)?;
+        // A copy: another thread, or the `__str__` of a value, may change the dict.
+        let copy = match attributes.cast::<PyDict>() {
+            Ok(dict) => dict.copy()?,
+            Err(_) => match dict_of(attributes)? {
+                Some(dict) => dict,
+                None => return Ok(()),
+            },
+        };
+        for (key, value) in copy.iter() {
+            match key.cast_exact::<PyString>() {
+                Ok(key) => Span::set_text_key(slf, key, &value)?,
+                Err(_) => match key_text(&key) {
+                    Some(key) => Span::set_text_key(slf, &key, &value)?,
+                    None => slf.borrow_mut().attributes.drop_one(),
+                },
             }
-            return Ok(());
-        }
-        let mapping = attributes.cast::<PyMapping>()?;
-        for item in mapping.items()?.iter() {
-            let pair = item.cast::<PyTuple>()?.clone();
-            Span::set_one(slf, &pair.get_item(0)?, &pair.get_item(1)?)?;
         }
         Ok(())
     }
@@ -363,28 +372,60 @@ impl Span {
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
+        match key.cast::<PyString>() {
+            Ok(key) => Span::set_text_key(slf, key, value),
+            Err(_) => {
+                slf.borrow_mut().attributes.drop_one();
+                warn(slf.py(), INVALID_KEY);
+                Ok(())
+            }
+        }
+    }
+
+    #[inline]
+    fn set_text_key(
+        slf: &Bound<'_, Span>,
+        key: &Bound<'_, PyString>,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let Some(engine) = engine::current() else {
             return Ok(());
         };
-        let Ok(key) = key.cast::<PyString>() else {
-            warn(
-                slf.py(),
-                "invalid key, it must be a non-empty string; the attribute is dropped",
-            );
-            slf.borrow_mut().attributes.drop_one();
-            return Ok(());
-        };
-        let mut any = Vec::with_capacity(64);
-        encode_any(&mut any, value, engine.limits.span_attribute_length)?;
+        let limit = engine.limits.attributes;
+        let length = engine.limits.span_attribute_length;
         with_text(key, None, |key| {
-            let mut span = slf.borrow_mut();
             if key.is_empty() {
-                span.attributes.drop_one();
-            } else {
-                span.attributes.set(key, &any, engine.limits.attributes);
+                slf.borrow_mut().attributes.drop_one();
+                warn(slf.py(), INVALID_KEY);
+                return Ok(());
             }
-        });
-        Ok(())
+            // What nearly every attribute is goes straight into the span's bytes.
+            if let Ok(text) = value.cast_exact::<PyString>() {
+                with_text(text, length, |text| {
+                    slf.borrow_mut().attributes.set_str(key, text, limit);
+                });
+                return Ok(());
+            }
+            if let Ok(flag) = value.cast_exact::<PyBool>() {
+                let flag = flag.is_true();
+                slf.borrow_mut().attributes.set_bool(key, flag, limit);
+                return Ok(());
+            }
+            if let Ok(number) = value.cast_exact::<PyInt>() {
+                if let Ok(number) = number.extract::<i64>() {
+                    slf.borrow_mut().attributes.set_int(key, number, limit);
+                    return Ok(());
+                }
+            }
+            let mut any = Vec::with_capacity(64);
+            encode_any(&mut any, value, length)?;
+            // The value's own code may have ended the span.
+            let mut span = slf.borrow_mut();
+            if span.recording() {
+                span.attributes.set(key, &any, limit);
+            }
+            Ok(())
+        })
     }
 
     /// Records an exception event; `attributes` override the standard ones.
@@ -438,17 +479,18 @@ impl Span {
         let Some(engine) = engine::current() else {
             return Ok(());
         };
-        let Ok(fields) = context.cast::<PyTuple>() else {
+        let Some(fields) = context::span_context_fields(context) else {
             return Ok(());
         };
-        let trace_id: u128 = fields.get_item(0)?.extract()?;
-        let span_id: u64 = fields.get_item(1)?.extract()?;
+        // Ids that do not fit their size are as invalid as zero.
+        let trace_id: u128 = fields.get_item(0)?.extract().unwrap_or(0);
+        let span_id: u64 = fields.get_item(1)?.extract().unwrap_or(0);
         let remote = fields.get_item(2)?.is_truthy()?;
-        let flags = fields.get_item(3)?.extract::<u64>()? as u32 & 0xff;
+        let flags = fields.get_item(3)?.extract::<u64>().unwrap_or(0) as u32 & 0xff;
         let state = fields.get_item(4)?;
-        let has_state = !state.is_none() && state.len().unwrap_or(0) > 0;
+        let says_state = state.is_truthy().unwrap_or(false);
         let has_attributes = attributes.is_some_and(|a| a.is_truthy().unwrap_or(false));
-        if (trace_id == 0 || span_id == 0) && !has_state && !has_attributes {
+        if (trace_id == 0 || span_id == 0) && !says_state && !has_attributes {
             return Ok(());
         }
         let pairs = encode_pairs::<4>(attributes, engine.limits.link_attributes, engine)?;
@@ -456,8 +498,7 @@ impl Span {
         let mark = proto::open(&mut entry, 13);
         proto::bytes_field(&mut entry, 1, &trace_id.to_be_bytes());
         proto::bytes_field(&mut entry, 2, &span_id.to_be_bytes());
-        if has_state {
-            let header: String = state.call_method0("to_header")?.extract()?;
+        if let Some(header) = context::tracestate_text(&state) {
             proto::bytes_field(&mut entry, 3, header.as_bytes());
         }
         entry.extend_from_slice(pairs.bytes());
@@ -507,6 +548,59 @@ pub fn status_message(exception: &Bound<'_, PyAny>) -> Box<str> {
     }
 }
 
+/// Code and message of a `Status`, or of a `StatusCode` and its description;
+/// `None` with a warning for anything else.
+fn status_of(
+    status: &Bound<'_, PyAny>,
+    description: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<(u8, Option<Box<str>>)>> {
+    let py = status.py();
+    let description = description.filter(|d| !d.is_none());
+    let (code, message) = match status.getattr(intern!(py, "status_code")) {
+        Ok(code) => {
+            if description.is_some() {
+                warn(
+                    py,
+                    "Description ignored. Use either `Status` or `(StatusCode, Description)`",
+                );
+            }
+            let message = status.getattr(intern!(py, "description"))?;
+            (code, (!message.is_none()).then_some(message))
+        }
+        Err(_) => (status.clone(), description.cloned()),
+    };
+    let Some(code) = code
+        .getattr(intern!(py, "value"))
+        .and_then(|value| value.extract::<u8>())
+        .ok()
+        .filter(|code| *code <= STATUS_ERROR)
+    else {
+        warn(
+            py,
+            "The status must be a Status or a StatusCode; it is ignored.",
+        );
+        return Ok(None);
+    };
+    let message = match message {
+        None => None,
+        Some(_) if code != STATUS_ERROR => {
+            warn(
+                py,
+                "A description belongs to the status ERROR only; it is dropped.",
+            );
+            None
+        }
+        Some(message) => match message.cast::<PyString>() {
+            Ok(text) => Some(text.to_string_lossy().into()),
+            Err(_) => {
+                warn(py, "The status description must be a str; it is dropped.");
+                None
+            }
+        },
+    };
+    Ok(Some((code, message)))
+}
+
 fn encode_pairs<const FIELD: u32>(
     attributes: Option<&Bound<'_, PyAny>>,
     limit: u32,
@@ -516,18 +610,21 @@ fn encode_pairs<const FIELD: u32>(
     let Some(attributes) = attributes.filter(|a| !a.is_none()) else {
         return Ok(out);
     };
-    let items = match attributes.cast::<PyDict>() {
-        Ok(dict) => dict.items(),
-        Err(_) => attributes.cast::<PyMapping>()?.items()?,
+    let copy = match attributes.cast::<PyDict>() {
+        Ok(dict) => dict.copy()?,
+        Err(_) => match dict_of(attributes)? {
+            Some(dict) => dict,
+            None => return Ok(out),
+        },
     };
-    for item in items.iter() {
-        let pair = item.cast::<PyTuple>()?.clone();
-        let Ok(key) = pair.get_item(0)?.cast_into::<PyString>() else {
+    let mut any = Vec::with_capacity(64);
+    for (key, value) in copy.iter() {
+        let Some(key) = key_text(&key) else {
             out.drop_one();
             continue;
         };
-        let mut any = Vec::new();
-        encode_any(&mut any, &pair.get_item(1)?, engine.limits.attribute_length)?;
+        any.clear();
+        encode_any(&mut any, &value, engine.limits.attribute_length)?;
         with_text(&key, None, |key| {
             if key.is_empty() {
                 out.drop_one();
@@ -538,6 +635,29 @@ fn encode_pairs<const FIELD: u32>(
     }
     Ok(out)
 }
+
+/// The items of any mapping; `None` with a warning for what is none.
+fn dict_of<'py>(attributes: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let py = attributes.py();
+    let copy = || -> PyResult<Bound<'py, PyDict>> {
+        let dict = PyDict::new(py);
+        dict.update(attributes.cast::<PyMapping>()?)?;
+        Ok(dict)
+    };
+    match copy() {
+        Ok(dict) => Ok(Some(dict)),
+        Err(failure) if failure.is_instance_of::<PyException>(py) => {
+            warn(
+                py,
+                "Attributes must be a mapping of str to values; what was given is dropped.",
+            );
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+const INVALID_KEY: &str = "invalid key, it must be a non-empty string; the attribute is dropped";
 
 #[cold]
 pub fn warn(py: Python<'_>, message: &str) {
@@ -559,10 +679,10 @@ pub fn is_error(exception: &Bound<'_, PyAny>) -> bool {
 impl Span {
     /// Ends the span, at `end_time` (ns since the epoch) or now.
     #[pyo3(signature = (end_time=None))]
-    fn end(slf: &Bound<'_, Self>, end_time: Option<u64>) -> PyResult<()> {
+    fn end(slf: &Bound<'_, Self>, end_time: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let py = slf.py();
         guard::run(py, "Span.end", (), || {
-            if !Span::finish(slf, end_time)? {
+            if !Span::finish(slf, time_ns(end_time))? {
                 warn(py, "Calling end() on an ended span.");
             }
             Ok(())
@@ -571,8 +691,9 @@ impl Span {
 
     fn get_span_context(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        if let Some(cached) = &slf.borrow().span_context {
-            return Ok(cached.clone_ref(py));
+        let cached = slf.borrow().span_context.as_ref().map(|c| c.clone_ref(py));
+        if let Some(cached) = cached {
+            return Ok(cached);
         }
         let (trace_id, span_id, flags, state) = {
             let span = slf.borrow();
@@ -594,13 +715,8 @@ impl Span {
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let py = slf.py();
-        match slf.borrow().state {
-            State::Recording => {}
-            State::Propagating => return Ok(()),
-            State::Ended => {
-                warn(py, "Setting attribute on ended span.");
-                return Ok(());
-            }
+        if !is_open(slf, "Setting attribute on ended span.") {
+            return Ok(());
         }
         guard::run(py, "Span.set_attribute", (), || {
             Span::set_one(slf, key, value)
@@ -609,13 +725,8 @@ impl Span {
 
     fn set_attributes(slf: &Bound<'_, Self>, attributes: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
-        match slf.borrow().state {
-            State::Recording => {}
-            State::Propagating => return Ok(()),
-            State::Ended => {
-                warn(py, "Setting attribute on ended span.");
-                return Ok(());
-            }
+        if !is_open(slf, "Setting attribute on ended span.") {
+            return Ok(());
         }
         guard::run(py, "Span.set_attributes", (), || {
             Span::set_all(slf, attributes)
@@ -627,16 +738,15 @@ impl Span {
         slf: &Bound<'_, Self>,
         name: &Bound<'_, PyAny>,
         attributes: Option<&Bound<'_, PyAny>>,
-        timestamp: Option<u64>,
+        timestamp: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = slf.py();
-        if !check_open(slf, "add_event") {
+        if !is_open(slf, "Tried calling add_event on an ended span.") {
             return Ok(());
         }
         guard::run(py, "Span.add_event", (), || {
-            let name = name.str()?;
-            with_text(&name, None, |name| {
-                Span::event(slf, name, attributes, timestamp)
+            with_text(&text_of(name), None, |name| {
+                Span::event(slf, name, attributes, time_ns(timestamp))
             })
         })
     }
@@ -648,7 +758,7 @@ impl Span {
         attributes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = slf.py();
-        if !check_open(slf, "add_link") {
+        if !is_open(slf, "Tried calling add_link on an ended span.") {
             return Ok(());
         }
         guard::run(py, "Span.add_link", (), || {
@@ -658,11 +768,11 @@ impl Span {
 
     fn update_name(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
-        if !check_open(slf, "update_name") {
+        if !is_open(slf, "Tried calling update_name on an ended span.") {
             return Ok(());
         }
         guard::run(py, "Span.update_name", (), || {
-            let name = name.str()?.unbind();
+            let name = text_of(name).unbind();
             let old = std::mem::replace(&mut slf.borrow_mut().name, name);
             drop(old);
             Ok(())
@@ -680,34 +790,15 @@ impl Span {
         description: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = slf.py();
-        if !check_open(slf, "set_status") {
+        if !is_open(slf, "Tried calling set_status on an ended span.") {
             return Ok(());
         }
         guard::run(py, "Span.set_status", (), || {
-            // A Status has a status_code; a StatusCode has only its number.
-            let (code, message) = match status.getattr(intern!(py, "status_code")) {
-                Ok(code) => {
-                    if description.is_some_and(|d| !d.is_none()) {
-                        warn(
-                            py,
-                            "Description ignored. Use either `Status` or `(StatusCode, Description)`",
-                        );
-                    }
-                    (code, status.getattr(intern!(py, "description"))?)
-                }
-                Err(_) => (
-                    status.clone(),
-                    description.map_or_else(|| py.None().into_bound(py), |d| d.clone()),
-                ),
-            };
-            let code: u8 = code.getattr(intern!(py, "value"))?.extract()?;
-            let message: Option<Box<str>> = if message.is_none() || code != STATUS_ERROR {
-                None
-            } else {
-                Some(message.str()?.to_string_lossy().into())
+            let Some((code, message)) = status_of(status, description)? else {
+                return Ok(());
             };
             let mut span = slf.borrow_mut();
-            if code != STATUS_UNSET && span.status != 1 {
+            if code != STATUS_UNSET && span.status != STATUS_OK {
                 span.status = code;
                 span.status_message = message;
             }
@@ -715,20 +806,21 @@ impl Span {
         })
     }
 
-    #[pyo3(signature = (exception, attributes=None, timestamp=None, escaped=false))]
+    #[pyo3(signature = (exception, attributes=None, timestamp=None, escaped=None))]
     fn record_exception(
         slf: &Bound<'_, Self>,
         exception: &Bound<'_, PyAny>,
         attributes: Option<&Bound<'_, PyAny>>,
-        timestamp: Option<u64>,
-        escaped: bool,
+        timestamp: Option<&Bound<'_, PyAny>>,
+        escaped: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let py = slf.py();
-        if !check_open(slf, "record_exception") {
+        if !is_open(slf, "Tried calling record_exception on an ended span.") {
             return Ok(());
         }
         guard::run(py, "Span.record_exception", (), || {
-            Span::record(slf, exception, attributes, timestamp, escaped)
+            let escaped = truth(escaped, false);
+            Span::record(slf, exception, attributes, time_ns(timestamp), escaped)
         })
     }
 
@@ -751,7 +843,9 @@ impl Span {
                     let span = slf.borrow();
                     (span.record_exception_on_exit, span.set_status_on_exception)
                 };
-                Span::escaped(slf, exception, record, set_status, true)?;
+                guard::run(py, "Span.__exit__", (), || {
+                    Span::escaped(slf, exception, record, set_status, true)
+                })?;
             }
             if !Span::finish(slf, None)? {
                 warn(py, "Calling end() on an ended span.");
@@ -783,18 +877,18 @@ impl Span {
 
     /// The parent's SpanContext, or None for a root.
     #[getter]
-    fn parent(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        if self.parent_id == 0 {
+    fn parent(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let (trace_id, id, remote, flags, state) = {
+            let span = slf.borrow();
+            let state = span.trace_state.clone();
+            let (remote, flags) = (span.remote_parent, span.parent_flags);
+            (span.trace_id, span.parent_id, remote, flags, state)
+        };
+        if id == 0 {
             return Ok(py.None());
         }
-        make_span_context(
-            py,
-            self.trace_id,
-            self.parent_id,
-            self.remote_parent,
-            self.parent_flags,
-            self.trace_state.as_deref(),
-        )
+        make_span_context(py, trace_id, id, remote, flags, state.as_deref())
     }
 
     /// The kind's number in the API (`SpanKind.value`).
@@ -804,8 +898,9 @@ impl Span {
     }
 
     #[getter]
-    fn kind(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        support(py)?.call_method1(py, "span_kind", (self.kind - 1,))
+    fn kind(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let value = slf.borrow().kind_value();
+        support(slf.py())?.call_method1(slf.py(), "span_kind", (value,))
     }
 
     #[getter]
@@ -815,7 +910,7 @@ impl Span {
 
     #[getter]
     fn end_time(&self) -> Option<u64> {
-        (self.end_ns != 0).then_some(self.end_ns)
+        (self.state == State::Ended).then_some(self.end_ns)
     }
 
     #[getter]
@@ -839,9 +934,11 @@ impl Span {
     }
 
     #[getter]
-    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn attributes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        let py = slf.py();
+        let attributes = slf.borrow().attributes.clone();
         let dict = PyDict::new(py);
-        for (key, value) in self.attributes.iter() {
+        for (key, value) in attributes.iter() {
             dict.set_item(String::from_utf8_lossy(key), decode_any(py, value)?)?;
         }
         Ok(dict)
@@ -864,9 +961,11 @@ impl Span {
 
     /// Events as (name, time in ns, attributes, dropped attributes).
     #[getter]
-    fn event_parts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    fn event_parts<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        let py = slf.py();
+        let events = slf.borrow().extra.as_ref().map(|e| e.events.clone());
         let list = PyList::empty(py);
-        for body in self.extra.iter().flat_map(|e| e.events.iter()) {
+        for body in events.iter().flat_map(Entries::iter) {
             let (mut name, mut time_ns, mut dropped) = (String::new(), 0, 0);
             let mut pairs = Vec::new();
             for field in fields(body) {
@@ -885,9 +984,11 @@ impl Span {
 
     /// Links as (trace id, span id, flags, tracestate, attributes, dropped attributes).
     #[getter]
-    fn link_parts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+    fn link_parts<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        let py = slf.py();
+        let links = slf.borrow().extra.as_ref().map(|e| e.links.clone());
         let list = PyList::empty(py);
-        for body in self.extra.iter().flat_map(|e| e.links.iter()) {
+        for body in links.iter().flat_map(Entries::iter) {
             let (mut trace_id, mut span_id, mut flags, mut dropped) = (0u128, 0u64, 0, 0);
             let mut state = String::new();
             let mut pairs = Vec::new();
@@ -909,13 +1010,13 @@ impl Span {
 
     #[getter]
     fn events(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let parts = slf.borrow().event_parts(slf.py())?;
+        let parts = Span::event_parts(slf)?;
         support(slf.py())?.call_method1(slf.py(), "events", (parts,))
     }
 
     #[getter]
     fn links(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let parts = slf.borrow().link_parts(slf.py())?;
+        let parts = Span::link_parts(slf)?;
         support(slf.py())?.call_method1(slf.py(), "links", (parts,))
     }
 
@@ -925,14 +1026,21 @@ impl Span {
     }
 
     #[getter]
-    fn instrumentation_scope(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        support(py)?.call_method1(py, "instrumentation_scope", (self.scope.0,))
+    fn instrumentation_scope(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let scope = slf.borrow().scope.0;
+        support(slf.py())?.call_method1(slf.py(), "instrumentation_scope", (scope,))
     }
 
     /// The correlation id this span carries.
     #[getter]
     fn correlation_id(&self, py: Python<'_>) -> Py<PyString> {
         correlation_of(py, self)
+    }
+
+    /// What the SDK's `ReadableSpan.to_json` gives for this moment of the span.
+    #[pyo3(signature = (indent=4))]
+    fn to_json(slf: &Bound<'_, Self>, indent: Option<usize>) -> PyResult<Py<PyAny>> {
+        support(slf.py())?.call_method1(slf.py(), "to_json", (slf, indent))
     }
 
     #[classmethod]
@@ -958,18 +1066,16 @@ fn support(py: Python<'_>) -> PyResult<&Py<PyAny>> {
         .ok_or_else(|| crate::raw::runtime_error("opentelemetry-api is not imported"))
 }
 
-fn check_open(slf: &Bound<'_, Span>, method: &str) -> bool {
-    match slf.borrow().state {
-        State::Recording => true,
-        State::Propagating => false,
-        State::Ended => {
-            warn(
-                slf.py(),
-                &format!("Tried calling {method} on an ended span."),
-            );
-            false
-        }
+/// Whether the span still takes changes; an ended one answers with a warning. The
+/// warning runs the app's logging handlers, which may look at this very span:
+/// nothing is borrowed then.
+#[inline]
+fn is_open(slf: &Bound<'_, Span>, warning: &str) -> bool {
+    let state = slf.borrow().state;
+    if state == State::Ended {
+        warn(slf.py(), warning);
     }
+    state == State::Recording
 }
 
 /// The API's `SpanContext`.

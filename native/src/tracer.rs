@@ -1,5 +1,6 @@
 //! The API's `Tracer`, and the block that `start_as_current_span` opens.
 
+use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -10,6 +11,7 @@ use crate::guard;
 use crate::ids;
 use crate::pipeline::ScopeId;
 use crate::span::{self, INTERNAL, Span, Start};
+use crate::values::{text_of, time_ns, truth};
 
 #[pyclass(module = "clarity_otel._native", frozen, weakref)]
 pub struct Tracer {
@@ -28,21 +30,6 @@ struct Request {
     set_status_on_exception: bool,
 }
 
-impl Request {
-    fn clone_ref(&self, py: Python<'_>) -> Self {
-        Request {
-            name: self.name.clone_ref(py),
-            context: self.context.as_ref().map(|c| c.clone_ref(py)),
-            kind: self.kind,
-            attributes: self.attributes.as_ref().map(|a| a.clone_ref(py)),
-            links: self.links.as_ref().map(|l| l.clone_ref(py)),
-            start_ns: self.start_ns,
-            record_exception: self.record_exception,
-            set_status_on_exception: self.set_status_on_exception,
-        }
-    }
-}
-
 /// `SpanKind` to OTLP's number; anything else is internal.
 fn kind_of(kind: Option<&Bound<'_, PyAny>>) -> u8 {
     let Some(kind) = kind.filter(|k| !k.is_none()) else {
@@ -56,13 +43,23 @@ fn kind_of(kind: Option<&Bound<'_, PyAny>>) -> u8 {
         )
 }
 
+/// A new span, whatever is wrong with its arguments: the app goes on with a span.
 fn start<'py>(py: Python<'py>, scope: ScopeId, request: &Request) -> PyResult<Bound<'py, Span>> {
     let engine = engine::current().ok_or_else(|| crate::raw::runtime_error("not configured"))?;
     let explicit = request.context.as_ref().map(|c| c.bind(py));
-    let parent = match explicit {
-        Some(context) => Parent::explicit(py, context)?,
-        None => Parent::current(py)?,
-    };
+    let mut parent = guard::run(
+        py,
+        "the parent of a span",
+        Parent::default(),
+        || match explicit {
+            Some(context) => Parent::explicit(py, context),
+            None => Parent::current(py),
+        },
+    )?;
+    // `suppress_instrumentation` is for instrumentation: the app's own span is
+    // recorded, and hands the suppression down.
+    let suppressed = std::mem::replace(&mut parent.suppressed, parent.excluded);
+    let suppress_http = parent.suppress_http;
     let mut span = Span::start(
         engine,
         parent,
@@ -73,25 +70,56 @@ fn start<'py>(py: Python<'py>, scope: ScopeId, request: &Request) -> PyResult<Bo
             start_ns: request.start_ns.unwrap_or_else(ids::now_ns),
         },
     );
+    span.suppressed = suppressed;
+    span.suppress_http = suppress_http;
     span.record_exception_on_exit = request.record_exception;
     span.set_status_on_exception = request.set_status_on_exception;
     let recording = span.recording();
     let span = Bound::new(py, span)?;
     if recording {
         if let Some(attributes) = &request.attributes {
-            Span::set_all(&span, attributes.bind(py))?;
+            guard::run(py, "the attributes of a span", (), || {
+                Span::set_all(&span, attributes.bind(py))
+            })?;
         }
         if let Some(links) = &request.links {
-            for link in links.bind(py).try_iter()? {
-                let link = link?;
-                let context = link.getattr(intern!(py, "context"))?;
-                let attributes = link.getattr(intern!(py, "attributes"))?;
-                Span::link(&span, &context, Some(&attributes))?;
-            }
+            guard::run(py, "the links of a span", (), || {
+                add_links(&span, links.bind(py))
+            })?;
         }
-        Span::notify_start(&span, explicit)?;
+        if engine::has_processors() {
+            guard::run(py, "the start of a span", (), || {
+                Span::notify_start(&span, explicit)
+            })?;
+        }
     }
     Ok(span)
+}
+
+fn add_links(span: &Bound<'_, Span>, links: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = span.py();
+    let Ok(links) = links.try_iter() else {
+        span::warn(
+            py,
+            "The links of a span must be a sequence of Link; they are dropped.",
+        );
+        return Ok(());
+    };
+    for link in links {
+        let link = link?;
+        let (Ok(context), Ok(attributes)) = (
+            link.getattr(intern!(py, "context")),
+            link.getattr(intern!(py, "attributes")),
+        ) else {
+            span::warn(
+                py,
+                "The links of a span must be Link objects; this one is dropped.",
+            );
+            continue;
+        };
+        Span::link(span, &context, Some(&attributes))?;
+    }
+    Ok(())
 }
 
 #[pymethods]
@@ -103,7 +131,7 @@ impl Tracer {
         }
     }
 
-    #[pyo3(signature = (name, context=None, kind=None, attributes=None, links=None, start_time=None, record_exception=true, set_status_on_exception=true))]
+    #[pyo3(signature = (name, context=None, kind=None, attributes=None, links=None, start_time=None, record_exception=None, set_status_on_exception=None))]
     #[allow(clippy::too_many_arguments)]
     fn start_span<'py>(
         &self,
@@ -113,24 +141,24 @@ impl Tracer {
         kind: Option<&Bound<'py, PyAny>>,
         attributes: Option<Py<PyAny>>,
         links: Option<Py<PyAny>>,
-        start_time: Option<u64>,
-        record_exception: bool,
-        set_status_on_exception: bool,
+        start_time: Option<&Bound<'_, PyAny>>,
+        record_exception: Option<&Bound<'_, PyAny>>,
+        set_status_on_exception: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, Span>> {
         let request = Request {
-            name: name.str()?.unbind(),
+            name: text_of(name).unbind(),
             context,
             kind: kind_of(kind),
             attributes,
             links,
-            start_ns: start_time,
-            record_exception,
-            set_status_on_exception,
+            start_ns: time_ns(start_time),
+            record_exception: truth(record_exception, true),
+            set_status_on_exception: truth(set_status_on_exception, true),
         };
         start(py, self.scope, &request)
     }
 
-    #[pyo3(signature = (name, context=None, kind=None, attributes=None, links=None, start_time=None, record_exception=true, set_status_on_exception=true, end_on_exit=true))]
+    #[pyo3(signature = (name, context=None, kind=None, attributes=None, links=None, start_time=None, record_exception=None, set_status_on_exception=None, end_on_exit=None))]
     #[allow(clippy::too_many_arguments)]
     fn start_as_current_span(
         &self,
@@ -139,80 +167,77 @@ impl Tracer {
         kind: Option<&Bound<'_, PyAny>>,
         attributes: Option<Py<PyAny>>,
         links: Option<Py<PyAny>>,
-        start_time: Option<u64>,
-        record_exception: bool,
-        set_status_on_exception: bool,
-        end_on_exit: bool,
+        start_time: Option<&Bound<'_, PyAny>>,
+        record_exception: Option<&Bound<'_, PyAny>>,
+        set_status_on_exception: Option<&Bound<'_, PyAny>>,
+        end_on_exit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<SpanBlock> {
         Ok(SpanBlock {
             scope: self.scope,
             request: Request {
-                name: name.str()?.unbind(),
+                name: text_of(name).unbind(),
                 context,
                 kind: kind_of(kind),
                 attributes,
                 links,
-                start_ns: start_time,
-                record_exception,
-                set_status_on_exception,
+                start_ns: time_ns(start_time),
+                record_exception: truth(record_exception, true),
+                set_status_on_exception: truth(set_status_on_exception, true),
             },
-            end_on_exit,
-            entered: None,
+            end_on_exit: truth(end_on_exit, true),
+            entered: Mutex::new(None),
         })
     }
 }
 
 /// `with tracer.start_as_current_span(...)`, also usable as a decorator. The
 /// span starts when the block is entered.
-#[pyclass(module = "clarity_otel._native")]
+#[pyclass(module = "clarity_otel._native", frozen)]
 pub struct SpanBlock {
     scope: ScopeId,
     request: Request,
     end_on_exit: bool,
-    /// The span and the token of the context before it.
-    entered: Option<(Py<Span>, Py<PyAny>)>,
+    /// The span and the token of the context before it. The lock is held for a
+    /// move only, never while Python code runs.
+    entered: Mutex<Option<(Py<Span>, Py<PyAny>)>>,
 }
 
 #[pymethods]
 impl SpanBlock {
-    fn __enter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, Span>> {
-        let py = slf.py();
-        let (scope, request) = {
-            let block = slf.borrow();
-            (block.scope, block.request.clone_ref(py))
-        };
-        let span = start(py, scope, &request)?;
+    fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Span>> {
+        let span = start(py, self.scope, &self.request)?;
         let token = context::enter(py, &span)?;
-        slf.borrow_mut().entered = Some((span.clone().unbind(), token.unbind()));
+        let entered = (span.clone().unbind(), token.unbind());
+        let before = self.entered.lock().replace(entered);
+        drop(before);
         Ok(span)
     }
 
     fn __exit__(
-        slf: &Bound<'_, Self>,
+        &self,
+        py: Python<'_>,
         _exc_type: &Bound<'_, PyAny>,
         exception: &Bound<'_, PyAny>,
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        let py = slf.py();
+        let entered = self.entered.lock().take();
+        let Some((span, token)) = entered else {
+            return Ok(false);
+        };
+        let span = span.bind(py);
         guard::run(py, "SpanBlock.__exit__", false, || {
-            let (entered, end, record, set_status) = {
-                let mut block = slf.borrow_mut();
-                (
-                    block.entered.take(),
-                    block.end_on_exit,
-                    block.request.record_exception,
-                    block.request.set_status_on_exception,
-                )
-            };
-            let Some((span, token)) = entered else {
-                return Ok(false);
-            };
-            let span = span.bind(py);
             context::leave(py, token.bind(py))?;
             if !exception.is_none() && span::is_error(exception) {
-                Span::escaped(span, exception, record, set_status, false)?;
+                let (record, set_status) = (
+                    self.request.record_exception,
+                    self.request.set_status_on_exception,
+                );
+                // The span ends also when its exception cannot be described.
+                guard::run(py, "SpanBlock.__exit__", (), || {
+                    Span::escaped(span, exception, record, set_status, false)
+                })?;
             }
-            if end {
+            if self.end_on_exit {
                 Span::finish(span, None)?;
             }
             Ok(false)
@@ -233,9 +258,15 @@ impl SpanBlock {
     fn again(&self, py: Python<'_>) -> SpanBlock {
         SpanBlock {
             scope: self.scope,
-            request: self.request.clone_ref(py),
+            request: Request {
+                name: self.request.name.clone_ref(py),
+                context: self.request.context.as_ref().map(|c| c.clone_ref(py)),
+                attributes: self.request.attributes.as_ref().map(|a| a.clone_ref(py)),
+                links: self.request.links.as_ref().map(|l| l.clone_ref(py)),
+                ..self.request
+            },
             end_on_exit: self.end_on_exit,
-            entered: None,
+            entered: Mutex::new(None),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Python values to encoded `AnyValue` bodies, and back.
 //!
 //! What counts as a value is what the Python SDK takes: str, bool, int, float,
-//! bytes, None, sequences and mappings of these; anything else is its `str()`.
-//! Beyond it: integers over 64 bits become decimal strings and lone surrogates
-//! become U+FFFD, where the SDK's exporter would lose the attribute.
+//! bytes, None, sequences and mappings of these; anything else is its `str()`
+//! where its class defines one, else null. Beyond the SDK: integers over 64 bits
+//! become decimal strings and lone surrogates U+FFFD, where its exporter would
+//! lose the attribute, and a value that cannot be read becomes null, where the
+//! SDK would raise into the app.
 
+use pyo3::exceptions::PyException;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple,
@@ -14,6 +18,10 @@ use crate::proto;
 
 /// Nesting beyond this is cut: a list that holds itself must end.
 const MAX_DEPTH: usize = 16;
+/// Lists and mappings within one value: a list that holds itself ten times would
+/// be 10^16 of them at that depth.
+const MAX_CONTAINERS: u32 = 10_000;
+const CUT: &[u8] = b"[nested too deep]";
 
 /// A str as UTF-8, cut to `limit` characters; lone surrogates are replaced.
 pub fn with_text<R>(
@@ -38,92 +46,239 @@ pub fn with_text<R>(
     }
 }
 
+/// Any object as a str: itself, its `str()`, or nothing where that raises.
+pub fn text_of<'py>(value: &Bound<'py, PyAny>) -> Bound<'py, PyString> {
+    match value.cast_exact::<PyString>() {
+        Ok(text) => text.clone(),
+        Err(_) => value
+            .str()
+            .unwrap_or_else(|_| PyString::new(value.py(), "")),
+    }
+}
+
+/// A time in nanoseconds since the epoch as the app gave it; `None` (the present
+/// counts) for None and for what is not a number. Negative times are the epoch.
+pub fn time_ns(value: Option<&Bound<'_, PyAny>>) -> Option<u64> {
+    let value = value.filter(|v| !v.is_none())?;
+    if let Ok(ns) = value.extract::<u64>() {
+        return Some(ns);
+    }
+    // A float saturates, and not-a-number is 0; an int beyond 64 bits passes here too.
+    match value.extract::<f64>() {
+        Ok(ns) if !ns.is_nan() => Some(ns as u64),
+        _ => None,
+    }
+}
+
+/// A flag as Python understands it: any object has a truth.
+pub fn truth(value: Option<&Bound<'_, PyAny>>, default: bool) -> bool {
+    value.map_or(default, |v| v.is_truthy().unwrap_or(default))
+}
+
+/// Appends the body of an `AnyValue` for str, bool, int of 64 bits and float, and
+/// says whether the value was one. Runs no Python code.
+#[inline]
+pub fn encode_plain(out: &mut Vec<u8>, value: &Bound<'_, PyAny>, limit: Option<usize>) -> bool {
+    if let Ok(text) = value.cast_exact::<PyString>() {
+        with_text(text, limit, |s| proto::bytes_field(out, 1, s.as_bytes()));
+    } else if let Ok(flag) = value.cast_exact::<PyBool>() {
+        proto::varint_field(out, 2, u64::from(flag.is_true()));
+    } else if let Ok(number) = value.cast_exact::<PyFloat>() {
+        proto::fixed64_field(out, 4, number.value().to_bits());
+    } else if let Ok(number) = value.cast_exact::<PyInt>() {
+        let Ok(number) = number.extract::<i64>() else {
+            return false;
+        };
+        proto::varint_field(out, 3, number as u64);
+    } else {
+        return false;
+    }
+    true
+}
+
 /// Appends the body of an `AnyValue`. May run Python code (`__str__`, `__len__`…):
-/// never call it while a span is borrowed.
+/// never call it while a span is borrowed. Fails only for what is no Exception
+/// (KeyboardInterrupt…): that belongs to the app.
 pub fn encode_any(
     out: &mut Vec<u8>,
     value: &Bound<'_, PyAny>,
     limit: Option<usize>,
 ) -> PyResult<()> {
-    encode_nested(out, value, limit, 0)
+    if encode_plain(out, value, limit) {
+        return Ok(());
+    }
+    let mut encoder = Encoder {
+        limit,
+        containers: 0,
+    };
+    encoder.value(out, value, 0)
 }
 
-fn encode_nested(
-    out: &mut Vec<u8>,
-    value: &Bound<'_, PyAny>,
+/// Encodes one attribute's value.
+struct Encoder {
     limit: Option<usize>,
-    depth: usize,
-) -> PyResult<()> {
-    if let Ok(text) = value.cast::<PyString>() {
-        with_text(text, limit, |s| proto::bytes_field(out, 1, s.as_bytes()));
-    } else if let Ok(flag) = value.cast::<PyBool>() {
-        proto::varint_field(out, 2, u64::from(flag.is_true()));
-    } else if let Ok(number) = value.cast::<PyInt>() {
-        match number.extract::<i64>() {
-            Ok(number) => proto::varint_field(out, 3, number as u64),
-            Err(_) => proto::bytes_field(out, 1, number.str()?.to_string_lossy().as_bytes()),
+    containers: u32,
+}
+
+impl Encoder {
+    fn value(&mut self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+        let before = out.len();
+        let Err(failure) = self.attempt(out, value, depth) else {
+            return Ok(());
+        };
+        if !failure.is_instance_of::<PyException>(value.py()) {
+            return Err(failure);
         }
-    } else if let Ok(number) = value.cast::<PyFloat>() {
-        proto::fixed64_field(out, 4, number.value().to_bits());
-    } else if value.is_none() {
-        // An empty AnyValue is OTLP's null.
-    } else if let Ok(bytes) = value.cast::<PyBytes>() {
-        proto::bytes_field(out, 7, bytes.as_bytes());
-    } else if depth >= MAX_DEPTH {
-        proto::bytes_field(out, 1, b"[nested too deep]");
-    } else if let Ok(list) = value.cast::<PyList>() {
-        // A snapshot: other threads may change the list meanwhile.
-        encode_items(out, list.to_tuple().iter(), limit, depth)?;
-    } else if let Ok(tuple) = value.cast::<PyTuple>() {
-        encode_items(out, tuple.iter(), limit, depth)?;
-    } else if let Ok(dict) = value.cast::<PyDict>() {
-        encode_pairs(out, dict.copy()?.iter(), limit, depth)?;
-    } else if let Ok(sequence) = value.cast::<PySequence>() {
-        encode_items(out, sequence.to_tuple()?.iter(), limit, depth)?;
-    } else if let Ok(mapping) = value.cast::<PyMapping>() {
-        let dict = PyDict::new(value.py());
-        dict.update(mapping)?;
-        encode_pairs(out, dict.iter(), limit, depth)?;
-    } else if let Ok(text) = value.str() {
-        with_text(&text, limit, |s| proto::bytes_field(out, 1, s.as_bytes()));
+        // Null instead of what cannot be read.
+        out.truncate(before);
+        Ok(())
     }
-    Ok(())
+
+    fn attempt(
+        &mut self,
+        out: &mut Vec<u8>,
+        value: &Bound<'_, PyAny>,
+        depth: usize,
+    ) -> PyResult<()> {
+        if encode_plain(out, value, self.limit) || value.is_none() {
+            // An empty AnyValue is OTLP's null.
+            return Ok(());
+        }
+        if let Ok(text) = value.cast::<PyString>() {
+            with_text(text, self.limit, |s| {
+                proto::bytes_field(out, 1, s.as_bytes())
+            });
+        } else if let Ok(number) = value.cast::<PyInt>() {
+            match number.extract::<i64>() {
+                Ok(number) => proto::varint_field(out, 3, number as u64),
+                Err(_) => proto::bytes_field(out, 1, decimal(number)?.as_bytes()),
+            }
+        } else if let Ok(number) = value.cast::<PyFloat>() {
+            proto::fixed64_field(out, 4, number.value().to_bits());
+        } else if let Ok(bytes) = value.cast::<PyBytes>() {
+            proto::bytes_field(out, 7, bytes.as_bytes());
+        } else if let Ok(list) = value.cast::<PyList>() {
+            // A snapshot: other threads may change the list meanwhile.
+            self.items(out, list.to_tuple().iter(), depth)?;
+        } else if let Ok(tuple) = value.cast::<PyTuple>() {
+            self.items(out, tuple.iter(), depth)?;
+        } else if let Ok(dict) = value.cast::<PyDict>() {
+            self.pairs(out, dict.copy()?.iter(), depth)?;
+        } else if let Ok(sequence) = value.cast::<PySequence>() {
+            self.items(out, sequence.to_tuple()?.iter(), depth)?;
+        } else if let Ok(mapping) = value.cast::<PyMapping>() {
+            let dict = PyDict::new(value.py());
+            dict.update(mapping)?;
+            self.pairs(out, dict.iter(), depth)?;
+        } else {
+            crate::span::warn(
+                value.py(),
+                &format!(
+                    "Invalid type {} of an attribute's value: use bool, str, bytes, int, float, \
+                     None, or sequences and mappings of these. Its text is taken, if it has one.",
+                    value.get_type().name()?
+                ),
+            );
+            if !says_something(value)? {
+                return Ok(());
+            }
+            with_text(&value.str()?, self.limit, |s| {
+                proto::bytes_field(out, 1, s.as_bytes())
+            });
+        }
+        Ok(())
+    }
+
+    fn may_open(&mut self, depth: usize) -> bool {
+        self.containers += 1;
+        depth < MAX_DEPTH && self.containers <= MAX_CONTAINERS
+    }
+
+    fn items<'py>(
+        &mut self,
+        out: &mut Vec<u8>,
+        items: impl Iterator<Item = Bound<'py, PyAny>>,
+        depth: usize,
+    ) -> PyResult<()> {
+        if !self.may_open(depth) {
+            proto::bytes_field(out, 1, CUT);
+            return Ok(());
+        }
+        let array = proto::open(out, 5);
+        for item in items {
+            let mark = proto::open(out, 1);
+            self.value(out, &item, depth + 1)?;
+            proto::close(out, mark);
+        }
+        proto::close(out, array);
+        Ok(())
+    }
+
+    fn pairs<'py>(
+        &mut self,
+        out: &mut Vec<u8>,
+        pairs: impl Iterator<Item = (Bound<'py, PyAny>, Bound<'py, PyAny>)>,
+        depth: usize,
+    ) -> PyResult<()> {
+        if !self.may_open(depth) {
+            proto::bytes_field(out, 1, CUT);
+            return Ok(());
+        }
+        let list = proto::open(out, 6);
+        for (key, item) in pairs {
+            let Some(key) = key_text(&key) else { continue };
+            let mark = proto::open(out, 1);
+            with_text(&key, None, |s| proto::bytes_field(out, 1, s.as_bytes()));
+            let value = proto::open(out, 2);
+            self.value(out, &item, depth + 1)?;
+            proto::close(out, value);
+            proto::close(out, mark);
+        }
+        proto::close(out, list);
+        Ok(())
+    }
 }
 
-fn encode_items<'py>(
-    out: &mut Vec<u8>,
-    items: impl Iterator<Item = Bound<'py, PyAny>>,
-    limit: Option<usize>,
-    depth: usize,
-) -> PyResult<()> {
-    let array = proto::open(out, 5);
-    for item in items {
-        let mark = proto::open(out, 1);
-        encode_nested(out, &item, limit, depth + 1)?;
-        proto::close(out, mark);
+/// The decimal digits of an int of any size. Python itself refuses to print more
+/// than 4300 digits (`sys.set_int_max_str_digits`); such a number says its size.
+fn decimal(number: &Bound<'_, PyInt>) -> PyResult<String> {
+    match number.call_method1(intern!(number.py(), "__format__"), ("d",)) {
+        Ok(text) => text.extract(),
+        Err(_) => {
+            let bits: u64 = number
+                .call_method0(intern!(number.py(), "bit_length"))?
+                .extract()?;
+            Ok(format!("[int of {bits} bits]"))
+        }
     }
-    proto::close(out, array);
-    Ok(())
 }
 
-fn encode_pairs<'py>(
-    out: &mut Vec<u8>,
-    pairs: impl Iterator<Item = (Bound<'py, PyAny>, Bound<'py, PyAny>)>,
-    limit: Option<usize>,
-    depth: usize,
-) -> PyResult<()> {
-    let list = proto::open(out, 6);
-    for (key, item) in pairs {
-        let Ok(key) = key.str() else { continue };
-        let mark = proto::open(out, 1);
-        with_text(&key, None, |s| proto::bytes_field(out, 1, s.as_bytes()));
-        let value = proto::open(out, 2);
-        encode_nested(out, &item, limit, depth + 1)?;
-        proto::close(out, value);
-        proto::close(out, mark);
+/// The key of an attribute in a mapping: a non-empty str, or the text of an
+/// object that is true and whose class says what it is (the SDK's rule).
+pub fn key_text<'py>(key: &Bound<'py, PyAny>) -> Option<Bound<'py, PyString>> {
+    if !key.is_truthy().unwrap_or(false) {
+        return None;
     }
-    proto::close(out, list);
-    Ok(())
+    if let Ok(text) = key.cast::<PyString>() {
+        return Some(text.clone());
+    }
+    if !says_something(key).unwrap_or(false) {
+        return None;
+    }
+    key.str().ok()
+}
+
+/// Whether the class of `value` has a text of its own, not only `object`'s.
+fn says_something(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = value.py();
+    let base = py.get_type::<PyAny>();
+    let kind = value.get_type();
+    for name in [intern!(py, "__str__"), intern!(py, "__repr__")] {
+        if !kind.getattr(name)?.is(&base.getattr(name)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// One field of a message written by this crate.

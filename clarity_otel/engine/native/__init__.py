@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 REPLACED_INSTRUMENTORS = patches.REPLACED_INSTRUMENTORS
 _NATIVE_PROPAGATORS = ("tracecontext", "baggage")
 
+# More than a span can hold.
+_NO_LIMIT = 2**32 - 1
+
 _settings: Settings
 _resource: dict[str, Any] = {}
 _support: Support | None = None
@@ -84,11 +87,12 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "parent_based": sampler.startswith("parentbased_"),
         "keep_errors": settings.keep_errors,
         "keep_slower_than_s": settings.keep_slower_than_s,
-        "attribute_count_limit": limits["attribute_count"],
-        "event_count_limit": limits["event_count"],
-        "link_count_limit": limits["link_count"],
-        "event_attribute_count_limit": limits["event_attribute_count"],
-        "link_attribute_count_limit": limits["link_attribute_count"],
+        **{
+            f"{what}_count_limit": _NO_LIMIT
+            if limits[f"{what}_count"] is None
+            else limits[f"{what}_count"]
+            for what in ("attribute", "event", "link", "event_attribute", "link_attribute")
+        },
         "attribute_length_limit": settings["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"],
         "span_attribute_length_limit": limits["attribute_value_length"],
         "export": "otlp" in settings.exporters,
@@ -114,7 +118,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "schedule_delay_ms": settings.bsp_schedule_delay_ms,
         "export_timeout_ms": settings.bsp_export_timeout_ms,
         "resource": _native.encode_resource(_resource),
-        "exporter": settings.otlp_exporter(),
+        "exporter": settings.otlp_exporter() if "otlp" in settings.exporters else None,
     }
 
 

@@ -12,6 +12,9 @@ from typing import Any
 
 _logger = logging.getLogger("clarity_otel")
 
+# What `traceback` says in the same case.
+UNPRINTABLE = "<exception str() failed>"
+
 # A recursion of a thousand frames must not make a span of a megabyte.
 STACKTRACE_LIMIT_CHARACTERS = 64 * 1024
 
@@ -32,7 +35,7 @@ def describe(
         "exception.stacktrace": _stacktrace(exception),
         "exception.escaped": str(escaped),
     }
-    if attributes:
+    if isinstance(attributes, Mapping):
         described.update(attributes)
     return described
 
@@ -41,7 +44,7 @@ def _message(exception: BaseException) -> str:
     try:
         return str(exception)
     except Exception:
-        return "<exception str() failed>"
+        return UNPRINTABLE
 
 
 def _stacktrace(exception: BaseException) -> str:

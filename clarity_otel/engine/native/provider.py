@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.util.types import Attributes
 
+_logger = logging.getLogger("clarity_otel")
+
 trace.Span.register(_native.Span)
 trace.Tracer.register(_native.Tracer)
 
@@ -27,7 +30,7 @@ class ClarityTracerProvider(trace.TracerProvider):
     def __init__(self, support: Support, shutdown_timeout_s: float) -> None:
         self._support = support
         self._shutdown_timeout_s = shutdown_timeout_s
-        self._tracers: dict[int, _native.Tracer] = {}
+        self._tracers: dict[tuple[str, str, str], trace.Tracer] = {}
         self._lock = threading.Lock()
         self._is_shut_down = False
 
@@ -43,19 +46,31 @@ class ClarityTracerProvider(trace.TracerProvider):
         schema_url: str | None = None,
         attributes: Attributes = None,
     ) -> trace.Tracer:
-        """Return the tracer of an instrumentation scope; the same scope, the same tracer."""
+        """Return the tracer of an instrumentation scope; one without attributes is kept.
+
+        After `shutdown` the tracers record nothing.
+        """
         if self._is_shut_down:
             return NoOpTracer()
-        name = instrumenting_module_name or ""
-        version = instrumenting_library_version or ""
-        url = schema_url or ""
-        scope_attributes = dict(attributes) if attributes else None
-        scope_id = _native.register_scope(name, version, url, scope_attributes)
-        self._support.scopes.setdefault(scope_id, Scope(name, version, url, scope_attributes))
-        tracer = self._tracers.get(scope_id)
+        name = _text(instrumenting_module_name)
+        if not name:
+            _logger.error("get_tracer called with missing module name.")
+        version = _text(instrumenting_library_version)
+        url = _text(schema_url)
+        if attributes:
+            return self._new_tracer(Scope(name, version, url, dict(attributes)))
+        tracer = self._tracers.get((name, version, url))
         if tracer is None:
-            tracer = self._tracers.setdefault(scope_id, _native.Tracer(scope_id))
-        return tracer  # type: ignore[return-value]
+            tracer = self._new_tracer(Scope(name, version, url, None))
+            tracer = self._tracers.setdefault((name, version, url), tracer)
+        return tracer
+
+    def _new_tracer(self, scope: Scope) -> trace.Tracer:
+        scope_id = _native.register_scope(
+            scope.name, scope.version, scope.schema_url, scope.attributes
+        )
+        self._support.scopes.setdefault(scope_id, scope)
+        return _native.Tracer(scope_id)  # type: ignore[return-value]
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Hand all spans to `span_processor` too, as ReadableSpan objects when they end.
@@ -98,6 +113,11 @@ class ClarityTracerProvider(trace.TracerProvider):
 
     def __repr__(self) -> str:
         return "ClarityTracerProvider()"
+
+
+def _text(value: object) -> str:
+    # Lone surrogates cannot go into protobuf's strings.
+    return str(value or "").encode("utf-8", "replace").decode()
 
 
 def install(provider: ClarityTracerProvider) -> Any:

@@ -37,7 +37,7 @@ class Scope:
         name: str,
         version: str,
         schema_url: str,
-        attributes: Mapping[str, Any] | None,
+        attributes: dict[str, Any] | None,
     ) -> None:
         self.name = name
         self.version = version
@@ -116,6 +116,12 @@ class Support:
         if scope is None:
             return None
         return InstrumentationScope(scope.name, scope.version, scope.schema_url, scope.attributes)
+
+    def to_json(self, span: _native.Span, indent: int | None) -> str:
+        """Return what the SDK's `ReadableSpan.to_json` gives."""
+        from clarity_otel.engine.native.readable import readable_span
+
+        return readable_span(span).to_json(indent)
 
     # ---- span processors written in Python ----
 
