@@ -206,7 +206,7 @@ def main() -> int:
         return 1
     results = json.loads(source.read_text("utf-8"))
     source.with_suffix(".md").write_text(markdown(results), "utf-8")
-    if results.get("sockets"):
+    if any(row["app"] == "shop" for row in results.get("sockets", [])):
         picture(results, source.with_suffix(".png"))
     if options.readme:
         text = f"{costs(results)}\n\n{surroundings(results)}"
