@@ -166,12 +166,13 @@ def test_id_of_the_application_is_not_replaced(
     assert ids_sent(backend) == dict.fromkeys(LIBRARIES, "its own")
 
 
-def test_outside_of_a_request_there_is_none(
+def test_outside_of_a_span_there_is_none(
     run_script: RunScript, engine: str, backend: Backend
 ) -> None:
-    """A script's own call has no id to hand on."""
+    """A script's own call, where nothing traces it, has no id to hand on."""
     run = run_script(
-        f"import clarity_otel, requests\nrequests.get({backend.url + '/fine'!r})\n"
+        "import clarity_otel, urllib3\n"
+        f"urllib3.PoolManager().request('GET', {backend.url + '/fine'!r})\n"
         "print(clarity_otel.correlation_id())",
         engine,
     )

@@ -39,6 +39,7 @@ def start(settings):
 engine = types.ModuleType("clarity_otel.engine")
 engine.start = start
 engine.name = lambda: os.environ.get("CLARITY_ENGINE") or "native"
+engine.replaced_instrumentors = lambda: {"redis", "fastapi"}
 sys.modules["clarity_otel.engine"] = engine
 """
 
