@@ -199,7 +199,7 @@ def test_status_follows_its_rules(
     assert (status.code, status.message) == (code, message)
 
 
-class Unprintable(Exception):
+class UnprintableError(Exception):
     """An exception that cannot say what it is."""
 
     def __str__(self) -> str:
@@ -234,10 +234,10 @@ def test_the_app_can_describe_its_exception_better(
 ) -> None:
     """Attributes of the caller override the standard ones; a module qualifies the type."""
     span = tracer.start_span("name")
-    span.record_exception(Unprintable(), {"exception.message": "mine"})
+    span.record_exception(UnprintableError(), {"exception.message": "mine"})
     span.end()
     said = texts(exported.one().events[0].attributes)
-    assert said["exception.type"] == "tests.tracing.test_spans.Unprintable"
+    assert said["exception.type"] == "tests.tracing.test_spans.UnprintableError"
     assert said["exception.message"] == "mine"
 
 
@@ -245,11 +245,11 @@ def test_an_exception_that_cannot_be_printed_is_recorded(
     tracer: trace.Tracer, exported: Exported
 ) -> None:
     """The app's own exception arrives at the app, and the span ends as an error."""
-    with pytest.raises(Unprintable), tracer.start_as_current_span("name"):
-        raise Unprintable
+    with pytest.raises(UnprintableError), tracer.start_as_current_span("name"):
+        raise UnprintableError
     arrived = exported.one()
     assert arrived.status.code == 2
-    assert arrived.status.message.startswith("Unprintable: ")
+    assert arrived.status.message.startswith("UnprintableError: ")
     assert texts(arrived.events[0].attributes)["exception.message"] != ""
 
 
