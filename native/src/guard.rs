@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -49,6 +50,10 @@ pub fn run<R>(
 
 #[cold]
 fn report(py: Python<'_>, place: &'static str, error: PyErr) -> PyResult<()> {
+    if !error.is_instance_of::<PyException>(py) {
+        // KeyboardInterrupt, SystemExit, a task's cancellation: the app's own.
+        return Err(error);
+    }
     INTERNAL_ERRORS.fetch_add(1, Ordering::Relaxed);
     match HANDLER.get(py) {
         Some(handler) => handler.call1(py, (place, error.into_value(py))).map(drop),

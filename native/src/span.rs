@@ -317,9 +317,10 @@ impl Span {
             }
         }
         if engine::has_processors() {
-            if let Some(api) = api(py) {
-                api.support.bind(py).call_method1("on_end", (slf,))?;
-            }
+            guard::run(py, "span processors", (), || match api(py) {
+                Some(api) => api.support.call_method1(py, "on_end", (slf,)).map(drop),
+                None => Ok(()),
+            })?;
         }
         if let Some(engine) = engine::current() {
             slf.borrow_mut().emit(py, engine);
@@ -525,14 +526,17 @@ impl Span {
         if !slf.borrow().recording() {
             return Ok(());
         }
-        if record {
-            Span::record(slf, exception, None, None, escaped)?;
-        }
+        let recorded = if record {
+            Span::record(slf, exception, None, None, escaped)
+        } else {
+            Ok(())
+        };
+        // An error stays one also when it could not be described.
         if set_status {
             let message = status_message(exception);
             slf.borrow_mut().set_error(Some(message));
         }
-        Ok(())
+        recorded
     }
 }
 

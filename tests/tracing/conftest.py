@@ -39,6 +39,8 @@ class Exported:
     """The spans that the engine has handed to its exporter since the test began."""
 
     def __init__(self) -> None:
+        self.internal_errors = 0
+        """How many internal errors the test provokes."""
         self._requests: list[ExportTraceServiceRequest] = []
 
     def requests(self) -> list[ExportTraceServiceRequest]:
@@ -88,7 +90,7 @@ def exported(_engine: None) -> Iterator[Exported]:
     finally:
         guard.raise_internal_errors(os.environ.get("CLARITY_RAISE_INTERNAL_ERRORS") == "true")
         _configure({})
-    assert _native.stats()["internal_errors"] == failures
+    assert _native.stats()["internal_errors"] == failures + spans.internal_errors
     assert _native.context_variable().get() is None, "a context is still attached"
 
 
