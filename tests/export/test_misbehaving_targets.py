@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -153,6 +154,21 @@ def test_a_collector_that_is_not_there_is_named_once(
     stats = service.end()
     assert (stats["made"], stats["exported"], stats["shutdown"]) == (N, 0, N)
     assert sum(endpoint in line and sentence in line for line in service.said) == 1
+
+
+def test_sigterm_ends_a_server_whose_collector_hangs_as_it_ends_a_bare_one(
+    run_process: Start, otlp_http_stub: Stub, tmp_path: Path
+) -> None:
+    """uvicorn raises the signal again: it meets one flush, bounded, and then the default."""
+    stub = otlp_http_stub()
+    stub.always(HANG)
+    env = env_for(stub.endpoint, OTEL_BSP_EXPORT_TIMEOUT="300")
+    service = Service(run_process, tmp_path, env)
+    assert len(service.load(N).responses) == N
+    code = service.process.stop(signal.SIGTERM)
+    (sentence,) = service.said
+    assert f"{N} spans were dropped" in sentence
+    assert code == Service(run_process, tmp_path, {}, launcher=[]).process.stop(signal.SIGTERM)
 
 
 def test_a_full_buffer_drops_the_newest_and_says_so_once(

@@ -79,6 +79,16 @@ def test_a_signal_that_ends_a_script_costs_no_span_and_stays_its_end(
     assert code == start(run_process, "wait", {}, bare=True).stop(number) == -number
 
 
+def test_sigterm_is_left_alone_where_a_setting_says_so(
+    run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """CLARITY_FLUSH_ON_SIGTERM=false: it kills at once, as it does without us."""
+    stub = otlp_http_stub()
+    env = env_for(stub.endpoint, CLARITY_FLUSH_ON_SIGTERM="false", OTEL_BSP_SCHEDULE_DELAY="60000")
+    assert start(run_process, "wait", env).stop(signal.SIGTERM) == -signal.SIGTERM
+    assert stub.requests == []
+
+
 def test_an_app_whose_handler_calls_the_one_before_it_lives_on(
     run_process: Start, otlp_http_stub: Stub
 ) -> None:

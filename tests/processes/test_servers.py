@@ -53,6 +53,21 @@ def test_a_server_keeps_every_span_until_it_is_terminated_under_load(
     assert_whole(received.spans(), calm, hasty)
 
 
+def test_the_sdk_engine_keeps_every_span_too(
+    collector: Callable[..., Collector], run_process: Start, redis_server: RedisServer
+) -> None:
+    """The ends of processes are handled for both engines alike."""
+    received = collector()
+    env = env_for(received.http_endpoint, CLARITY_ENGINE="sdk")
+    service = Service(run_process, GUNICORN, redis_server, env)
+    calm = service.load("/order", 200)
+    hasty = service.stop_under_load(redis_server)
+    service.process.wait()
+    received.stop()
+    assert all(span.scope_name.startswith("opentelemetry.") for span in received.spans())
+    assert_whole(received.spans(), calm, hasty)
+
+
 def test_recycled_workers_keep_every_span(
     collector: Callable[..., Collector], run_process: Start, redis_server: RedisServer
 ) -> None:
