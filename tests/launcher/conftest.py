@@ -39,6 +39,8 @@ def start(settings):
 engine = types.ModuleType("clarity_otel.engine")
 engine.start = start
 engine.name = lambda: os.environ.get("CLARITY_ENGINE") or "native"
+engine.replaced_instrumentors = frozenset
+engine.say_what_is_traced = lambda: None
 sys.modules["clarity_otel.engine"] = engine
 """
 
