@@ -36,6 +36,11 @@ def is_debug() -> bool:
     return _lowest == 0
 
 
+def is_info() -> bool:
+    """Whether sentences of level info are said: some cost a millisecond to make."""
+    return _lowest <= _LEVELS.index("info")
+
+
 def info(sentence: str) -> None:
     """Say something that is as it should be."""
     _say("info", sentence)

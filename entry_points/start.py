@@ -57,6 +57,8 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
     engine.start(settings)
     _running = settings
     other_agents.watch(settings, is_native=engine.name() == "native")
+    if speaks:
+        engine.say_what_is_traced()
     # opentelemetry-instrument loads them by itself.
     if not inside_stock:
         from clarity_otel.entry_points.contrib import wait_for_libraries

@@ -64,6 +64,14 @@ def _stop_fastapi_from_exporting_too() -> None:
         diagnostics.info(f"{name} is set to false for this process: spans would be sent twice.")
 
 
+def say_what_is_traced() -> None:
+    """Say which libraries are traced and which not, and why: one line, level info."""
+    if _settings is not None and diagnostics.is_info():
+        from clarity_otel.patches.summary import sentence
+
+        diagnostics.info(sentence(_settings))
+
+
 def is_started() -> bool:
     """Whether an engine runs in this process."""
     return _engine is not None

@@ -120,7 +120,7 @@ def _apply(patch: Patch, module: ModuleType) -> None:
     key = (patch.module, patch.file)
     if _applied.get(key):
         return
-    unknown = _unknown_version(patch)
+    unknown = unknown_version(patch, _version_of(patch))
     if unknown:
         outcomes[patch.name] = unknown
         diagnostics.warn(f"{patch.library} is not traced: {unknown}.")
@@ -143,31 +143,33 @@ def _apply(patch: Patch, module: ModuleType) -> None:
     outcomes[patch.name] = "patched"
 
 
-def _unknown_version(patch: Patch) -> str:
-    """Return why the installed version is not one we know, or nothing."""
+def _version_of(patch: Patch) -> str:
     if patch.versions is None:
         return ""
     import sys
 
     text = str(getattr(sys.modules.get(patch.library), "__version__", ""))
-    if not text:
-        # The package is still being imported and has not set it yet.
-        text = _installed_version(patch.library)
-    numbers = text.split(".")
+    if text:
+        return text
+    # The package is still being imported and has not set it yet.
+    from clarity_otel.patches.installed import versions_of
+
+    return versions_of([patch.library]).get(patch.library, "")
+
+
+def unknown_version(patch: Patch, version: str) -> str:
+    """Return why a library's version is not one that the patch knows, or nothing."""
+    if patch.versions is None:
+        return ""
+    numbers = version.split(".")
     try:
-        version = (int(numbers[0]), int(numbers[1]))
+        release = (int(numbers[0]), int(numbers[1]))
     except (IndexError, ValueError):
         return ""
     low, high = patch.versions
-    if low <= version < high:
+    if low <= release < high:
         return ""
     return (
-        f"version {text} is not one that was tested "
+        f"version {version} is not one that was tested "
         f"(from {low[0]}.{low[1]}, below {high[0]}.{high[1]})"
     )
-
-
-def _installed_version(library: str) -> str:
-    from clarity_otel.patches.installed import version_of
-
-    return version_of(library)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clarity_otel import diagnostics
 from clarity_otel._native import (
     AwsOperation,
     Span,
@@ -90,17 +91,22 @@ class Operation:
         if not extension.should_trace_service_call():
             return None
         attributes = dict(self._attributes)
-        extension.extract_attributes(attributes)
+        _ask(extension.extract_attributes, attributes)
         self._remember(context.params, attributes)
         # Messages and models have names and kinds of their own: "topic send", a producer.
         name, kind = context.span_name, context.span_kind.value + 1
+        instrumentor = _instrumentor(self._service, extension)
         span = client_enter(self._scope, name, kind, attributes, True)
         if span is None:
             return None
-        call = Call(span, extension, _instrumentor(self._service, extension))
-        extension.before_service_call(span, call.instrumentor)
-        if self._service in SERVICES:
-            carry(self._service, operation, params, _carried())
+        call = Call(span, extension, instrumentor)
+        # The span is current by now: what fails here must still let the call end it.
+        with never_break_the_app("the AWS patch"):
+            if self._service in SERVICES:
+                # SNS's extension would write into the app's own messages.
+                carry(self._service, operation, params, _carried())
+            else:
+                _ask(extension.before_service_call, span, instrumentor)
         return call
 
     def _remember(self, params: dict[str, Any], attributes: dict[str, Any]) -> None:
@@ -116,8 +122,24 @@ class Operation:
             context = CallContext(client, self._service, self._name, operation, {})
             extension = self._extension_class(context)
             aws_note_response(span, result)
-            extension.on_success(span, result, _instrumentor(self._service, extension))
+            _ask(extension.on_success, span, result, _instrumentor(self._service, extension))
         client_exit(span)
+
+
+def _ask(method: Any, *arguments: Any) -> bool:
+    """Call a method of an extension; return whether it went well.
+
+    Extensions are another package's, and expect what most apps send: one fails on a
+    Lambda payload that is a JSON list. The app's call goes on, and so does its span.
+    """
+    try:
+        method(*arguments)
+    except Exception as failure:
+        if diagnostics.is_debug():
+            name = getattr(method, "__qualname__", method)
+            diagnostics.info(f"{name} of opentelemetry-instrumentation-botocore: {failure!r}")
+        return False
+    return True
 
 
 class Call:
@@ -135,9 +157,9 @@ class Call:
         ends = True
         with never_break_the_app("the AWS patch"):
             aws_note_response(self._span, result)
-            ends = self._extension.should_end_span_on_exit()
-            self._extension.on_success(self._span, result, self.instrumentor)
-            self._extension.after_service_call(self.instrumentor)
+            seen = _ask(self._extension.on_success, self._span, result, self.instrumentor)
+            _ask(self._extension.after_service_call, self.instrumentor)
+            ends = not seen or self._extension.should_end_span_on_exit()
         if ends:
             client_exit(self._span)
         else:
@@ -147,8 +169,8 @@ class Call:
         """Note the error and end the span."""
         with never_break_the_app("the AWS patch"):
             if isinstance(getattr(exception, "response", None), dict):
-                self._extension.on_error(self._span, exception, self.instrumentor)
-            self._extension.after_service_call(self.instrumentor)
+                _ask(self._extension.on_error, self._span, exception, self.instrumentor)
+            _ask(self._extension.after_service_call, self.instrumentor)
         aws_fail(self._span, exception)
 
 

@@ -16,7 +16,8 @@ SERVICES = ("sqs", "sns")
 def carry(service: str, operation: str, params: Any, carried: list[tuple[str, str]]) -> None:
     """Put `carried` (name, value) into the messages that a call is about to send.
 
-    `params` are the call's parameters and are changed in place. A call that receives
+    `params` are the call's own and are changed in place; what the app has put into them
+    is copied. A call that receives
     messages is made to ask for the attributes; the queue keeps them to itself otherwise.
     """
     if not isinstance(params, dict):
@@ -45,7 +46,10 @@ def carry(service: str, operation: str, params: Any, carried: list[tuple[str, st
 def _added(given: Any, carried: list[tuple[str, str]]) -> dict[str, Any]:
     attributes = dict(given or {})
     for name, value in carried:
-        if len(attributes) >= _ATTRIBUTES_LIMIT:
+        if name in attributes and name not in _W3C:
+            continue
+        if len(attributes) >= _ATTRIBUTES_LIMIT and name not in attributes:
             break
-        attributes.setdefault(name, {"DataType": "String", "StringValue": value})
+        # A message that is handed on brings the span of its first sender: ours replaces it.
+        attributes[name] = {"DataType": "String", "StringValue": value}
     return attributes

@@ -14,7 +14,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def _normalised(name: str) -> str:
@@ -34,12 +34,19 @@ def _dist_infos() -> Iterator[os.DirEntry[str]]:
 
 def version_of(library: str) -> str:
     """Return the installed version of a distribution, or an empty string."""
-    wanted = _normalised(library)
+    return versions_of([library]).get(library, "")
+
+
+def versions_of(libraries: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those distributions that are installed, in one pass."""
+    wanted = {_normalised(library): library for library in libraries}
+    found: dict[str, str] = {}
     for entry in _dist_infos():
         name, _, version = entry.name.rpartition(".")[0].partition("-")
-        if _normalised(name) == wanted:
-            return version.partition("-")[0]
-    return ""
+        library = wanted.get(_normalised(name))
+        if library is not None:
+            found.setdefault(library, version.partition("-")[0])
+    return found
 
 
 def entry_points(group: str) -> dict[str, str]:

@@ -156,19 +156,20 @@ impl AwsOperation {
 }
 
 /// The attributes that every AWS response has, by its `ResponseMetadata`.
-fn note_response(span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> PyResult<()> {
+/// Answers the HTTP status, of a span that records.
+fn note_response(span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     let py = span.py();
     if !span.borrow().recording() {
-        return Ok(());
+        return Ok(None);
     }
     let Ok(result) = result.cast::<PyDict>() else {
-        return Ok(());
+        return Ok(None);
     };
     let Some(metadata) = result.get_item(intern!(py, "ResponseMetadata"))? else {
-        return Ok(());
+        return Ok(None);
     };
     let Ok(metadata) = metadata.cast_into::<PyDict>() else {
-        return Ok(());
+        return Ok(None);
     };
     let mut request_id = metadata.get_item(intern!(py, "RequestId"))?;
     if request_id.is_none() {
@@ -205,23 +206,28 @@ fn note_response(span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> PyResult<
     if let Some(status) = status {
         span.attributes.set_int("http.status_code", status, limit);
     }
-    Ok(())
+    Ok(status)
 }
 
 /// Notes a response (or an error's) on a span that stays open.
 #[pyfunction]
 pub fn aws_note_response(span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> PyResult<()> {
-    guard::run(span.py(), "aws.note", (), || note_response(span, result))
+    guard::run(span.py(), "aws.note", (), || {
+        note_response(span, result).map(drop)
+    })
 }
 
-/// Notes what an error says of the response, and ends the span with it.
+/// Notes what an error says of the response, and ends the span with it. Below
+/// 400 (S3 has not modified the object) botocore raises, but nothing failed.
 #[pyfunction]
 pub fn aws_fail(span: &Bound<'_, Span>, exception: &Bound<'_, PyBaseException>) -> PyResult<()> {
     let py = span.py();
     guard::run(py, "aws.fail", (), || {
+        let mut failed = true;
         if let Ok(response) = exception.getattr(intern!(py, "response")) {
-            note_response(span, &response)?;
+            let status = note_response(span, &response)?;
+            failed = !status.is_some_and(|status| (100..400).contains(&status));
         }
-        client::exit(span, Some(exception))
+        client::exit(span, failed.then_some(exception.as_any()))
     })
 }

@@ -40,6 +40,7 @@ engine = types.ModuleType("clarity_otel.engine")
 engine.start = start
 engine.name = lambda: os.environ.get("CLARITY_ENGINE") or "native"
 engine.replaced_instrumentors = lambda: {"redis", "fastapi"}
+engine.say_what_is_traced = lambda: None
 sys.modules["clarity_otel.engine"] = engine
 """
 

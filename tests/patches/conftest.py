@@ -21,6 +21,8 @@ from clarity_otel.engine import native  # noqa: E402
 from clarity_otel.settings import Settings, load  # noqa: E402
 from tests.backends.otlp import Span, spans_of  # noqa: E402
 
+_CONFIGURATION = native._configuration
+
 
 class Recorder:
     """The spans that ended since the test began."""
@@ -55,10 +57,12 @@ def _settings(environ: dict[str, str]) -> Settings:
     return load({"OTEL_SERVICE_NAME": "patches", "OTEL_TRACES_EXPORTER": "none", **environ})
 
 
+def _kept_for_drain(settings: Settings) -> dict[str, Any]:
+    return {**_CONFIGURATION(settings), "export": True, "exporter": None}
+
+
 def _configure(settings: Settings) -> None:
-    configuration = native._configuration(settings)
-    configuration.update(export=True, exporter=None)  # kept for `drain`
-    _native.configure(configuration)
+    _native.configure(_kept_for_drain(settings))
     native.correlation.use(
         settings.correlation_header, _native.correlation_id, _native.set_correlation_id
     )
@@ -67,7 +71,9 @@ def _configure(settings: Settings) -> None:
 @pytest.fixture(scope="session")
 def _engine() -> Settings:
     settings = _settings({})
-    engine.start(settings)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(native, "_configuration", _kept_for_drain)
+        engine.start(settings)
     return settings
 
 
@@ -85,6 +91,7 @@ def spans(_engine: Settings) -> Iterator[Recorder]:
         guard.raise_internal_errors(os.environ.get("CLARITY_RAISE_INTERNAL_ERRORS") == "true")
         patches.uninstrument()
         _configure(_engine)
+        recorder.forget()
     assert _native.stats()["internal_errors"] == recorder.errors_before
     assert _native.context_variable().get() is None, "a span is still current"
 

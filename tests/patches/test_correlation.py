@@ -31,11 +31,11 @@ def _make_app() -> FastAPI:
     app = FastAPI()
     app.mount("/here", here)
 
-    @app._get("/own")
+    @app.get("/own")
     async def own() -> Response:
         return Response("own", headers={"x-correlation-id": "chosen-by-the-app"})
 
-    @app._get("/tasks")
+    @app.get("/tasks")
     async def tasks() -> list[str | None]:
         async def task() -> str | None:
             await asyncio.sleep(0)

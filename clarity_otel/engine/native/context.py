@@ -15,6 +15,6 @@ class ClarityRuntimeContext(_RuntimeContext):
     `detach` raises ValueError for a token made in another context.
     """
 
-    attach = staticmethod(context_attach)  # type: ignore[assignment]
-    get_current = staticmethod(context_get_current)  # type: ignore[assignment]
-    detach = staticmethod(context_detach)  # type: ignore[assignment]
+    attach = staticmethod(context_attach)
+    get_current = staticmethod(context_get_current)
+    detach = staticmethod(context_detach)

@@ -1,0 +1,125 @@
+"""Each patch can be switched off, is taken back, and steps aside where it does not fit."""
+
+from __future__ import annotations
+
+import threading
+from importlib import import_module
+
+import httpx
+import httpx._client
+import pytest
+
+from clarity_otel import patches
+from clarity_otel.patches.summary import sentence
+from clarity_otel.patches.wrapping import Replaced
+from clarity_otel.settings import load
+from tests.patches.conftest import Recorder
+
+# Importing them applies each patch of the table.
+LIBRARIES = (
+    "aiobotocore.client",
+    "aiohttp",
+    "botocore.client",
+    "fastapi",
+    "hypercorn.app_wrappers",
+    "redis.asyncio.cluster",
+    "requests",
+    "uvicorn",
+)
+
+
+def _get() -> None:
+    with httpx.Client(transport=httpx.MockTransport(lambda request: httpx.Response(200))) as client:
+        client.get("http://h/")
+
+
+def test_what_is_taken_back_is_the_original(spans: Recorder) -> None:
+    """After uninstrument each patched class has the very attribute it had before."""
+    for module in LIBRARIES:
+        import_module(module)
+    changes = [change for replaced in patches._applied.values() for change in replaced._done]
+    assert len(changes) > 20
+    for owner, name, original, replacement, _ in changes:
+        assert vars(owner)[name] is replacement
+        assert replacement.__name__ == original.__name__
+    patches.uninstrument()
+    for owner, name, original, _, own in changes:
+        assert (vars(owner)[name] is original) if own else (name not in vars(owner))
+    patches.uninstrument()
+    _get()
+    assert spans.all() == []
+
+
+def test_instrumenting_twice_is_one_span(spans: Recorder) -> None:
+    """A second instrument() changes nothing."""
+    patches.instrument(load({}))
+    _get()
+    spans.one("CLIENT")
+
+
+@pytest.mark.parametrize("names", ["httpx", "redis,httpx", "*"])
+def test_disabled_instrumentations(spans: Recorder, names: str) -> None:
+    """A name, or * for all, switches a patch off."""
+    patches.uninstrument()
+    patches.instrument(load({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": names}))
+    _get()
+    assert spans.all() == []
+    assert hasattr(threading.Thread.start, "__wrapped__") == (names != "*")
+
+
+def test_unknown_version_steps_aside(
+    spans: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A version that was never tested is left alone, with one sentence."""
+    patches.uninstrument()
+    monkeypatch.setattr(httpx, "__version__", "7.1")
+    patches.instrument(load({}))
+    _get()
+    assert spans.all() == []
+    said = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in said if "httpx" in line]
+    reason = "version 7.1 is not one that was tested (from 0.23, below 1.0)"
+    assert line == f"clarity-otel: httpx is not traced: {reason}."
+
+
+def test_missing_attribute_steps_aside(
+    spans: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A library without a part that is patched is left alone as a whole, with one sentence."""
+    patches.uninstrument()
+    monkeypatch.delattr(httpx._client.AsyncClient, "_send_single_request")
+    patches.instrument(load({}))
+    _get()
+    assert spans.all() == []
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "httpx" in line]
+    assert "httpx is not traced" in said
+    assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in said
+
+
+def test_another_tools_wrapper_stays() -> None:
+    """What somebody has put around our patch is not lost when ours is taken back."""
+
+    class Library:
+        def call(self) -> str:
+            return "original"
+
+    replaced = Replaced()
+    replaced.replace(Library, "call", lambda original: lambda self: f"ours({original(self)})")
+    ours = Library.call
+    Library.call = lambda self: f"theirs({ours(self)})"  # type: ignore[method-assign]
+    replaced.undo()
+    assert Library().call() == "theirs(ours(original))"
+
+
+def test_summary_says_what_is_traced_and_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sentence: libraries with versions; others with the reason."""
+    versions = {"fastapi": "0.165.0", "redis": "99.0", "httpx": "0.28.1"}
+    monkeypatch.setattr("clarity_otel.patches.summary.versions_of", lambda libraries: versions)
+    said = sentence(load({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "httpx"}))
+    traced, not_traced, not_installed = said.split("; ")
+    assert traced == "traced when imported: fastapi 0.165.0"
+    assert "httpx (switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS)" in not_traced
+    assert "redis (version 99.0 is not one that was tested (from 5.0, below 9.0))" in not_traced
+    assert not_installed.startswith("not installed: ")
+    assert not_installed.endswith(".")
+    assert "botocore" in not_installed
