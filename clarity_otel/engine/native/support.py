@@ -121,7 +121,8 @@ class Support:
         """Return what the SDK's `ReadableSpan.to_json` gives."""
         from clarity_otel.engine.native.readable import readable_span
 
-        return readable_span(span).to_json(indent)
+        text: str = readable_span(span).to_json(indent)
+        return text
 
     # ---- span processors written in Python ----
 
