@@ -87,6 +87,7 @@ def test_a_scope_is_what_the_tracer_was_asked_for(
     assert (scope_spans.scope.name, scope_spans.scope.version) == ("lib", "1.2")
     assert scope_spans.schema_url == "https://schema"
     assert scope_spans.scope.attributes[0].value.string_value == "value"
+    assert provider.get_tracer("lib", "1.2", "https://schema", {"key": "value"}) is tracer
     assert provider.get_tracer("lib", "1.2") is provider.get_tracer("lib", "1.2")
     assert provider.get_tracer("lib", "1.2") is not provider.get_tracer("lib", "1.3")
 
@@ -109,7 +110,7 @@ def test_a_tracers_name_of_a_wrong_type_works(
     provider: ClarityTracerProvider, exported: Exported, name: Any
 ) -> None:
     """Its text is taken."""
-    provider.get_tracer(name, name, name).start_span("name").end()
+    provider.get_tracer(name, name, name, attributes=name).start_span("name").end()
     assert exported.names() == ["name"]
 
 

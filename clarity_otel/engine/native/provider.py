@@ -30,6 +30,7 @@ class ClarityTracerProvider(trace.TracerProvider):
     def __init__(self, support: Support, shutdown_timeout_s: float) -> None:
         self._support = support
         self._shutdown_timeout_s = shutdown_timeout_s
+        self._by_scope: dict[int, trace.Tracer] = {}
         self._tracers: dict[tuple[str, str, str], trace.Tracer] = {}
         self._lock = threading.Lock()
         self._is_shut_down = False
@@ -46,7 +47,7 @@ class ClarityTracerProvider(trace.TracerProvider):
         schema_url: str | None = None,
         attributes: Attributes = None,
     ) -> trace.Tracer:
-        """Return the tracer of an instrumentation scope; one without attributes is kept.
+        """Return the tracer of an instrumentation scope; the same scope, the same tracer.
 
         After `shutdown` the tracers record nothing.
         """
@@ -57,20 +58,21 @@ class ClarityTracerProvider(trace.TracerProvider):
             _logger.error("get_tracer called with missing module name.")
         version = _text(instrumenting_library_version)
         url = _text(schema_url)
-        if attributes:
-            return self._new_tracer(Scope(name, version, url, dict(attributes)))
+        if attributes and isinstance(attributes, Mapping):
+            return self._tracer_of(Scope(name, version, url, dict(attributes)))
         tracer = self._tracers.get((name, version, url))
         if tracer is None:
-            tracer = self._new_tracer(Scope(name, version, url, None))
-            tracer = self._tracers.setdefault((name, version, url), tracer)
+            tracer = self._tracer_of(Scope(name, version, url, None))
+            self._tracers[name, version, url] = tracer
         return tracer
 
-    def _new_tracer(self, scope: Scope) -> trace.Tracer:
+    def _tracer_of(self, scope: Scope) -> trace.Tracer:
         scope_id = _native.register_scope(
             scope.name, scope.version, scope.schema_url, scope.attributes
         )
         self._support.scopes.setdefault(scope_id, scope)
-        return _native.Tracer(scope_id)  # type: ignore[return-value]
+        tracer: Any = _native.Tracer(scope_id)
+        return self._by_scope.setdefault(scope_id, tracer)
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Hand all spans to `span_processor` too, as ReadableSpan objects when they end.
