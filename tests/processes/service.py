@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.backends.load import LoadResult, load
@@ -23,11 +23,11 @@ LAUNCHER = [str(BIN / "clarity-instrument")]
 
 @dataclass
 class Server:
-    """How one server program is told to serve the app, and how it is ended in practice."""
+    """How one server program is told to serve the app; so many processes import it."""
 
     name: str
     command: Callable[[int], list[str]]
-    env: dict[str, str] = field(default_factory=dict)
+    imports: int = 1
 
     def __str__(self) -> str:
         return self.name
@@ -46,12 +46,13 @@ _GUNICORN = (
     *("--bind", LOOPBACK + ":{port}", "--log-level", "warning", "--no-control-socket"),
 )
 UVICORN = Server("uvicorn", _program("uvicorn", APP, "--port", "{port}", "--log-level", "warning"))
-GUNICORN = Server("gunicorn", _program("gunicorn", *_GUNICORN, APP))
+GUNICORN = Server("gunicorn", _program("gunicorn", *_GUNICORN, APP), imports=2)
 SERVERS = [
     UVICORN,
     Server(
         "uvicorn --workers 4",
         _program("uvicorn", APP, "--port", "{port}", "--log-level", "warning", "--workers", "4"),
+        imports=4,
     ),
     GUNICORN,
     Server("gunicorn --preload", _program("gunicorn", *_GUNICORN, "--preload", APP)),
@@ -89,7 +90,6 @@ class Service:
             env={
                 "REDIS_URL": redis.url,
                 "CLARITY_RAISE_INTERNAL_ERRORS": "true",
-                **server.env,
                 **env,
             },
             cwd=cwd,

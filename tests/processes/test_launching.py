@@ -68,6 +68,6 @@ def test_the_three_ways_in_give_the_same_spans(
         service.process.stop()
         assert_whole(stub.spans(), result)
         shapes.append(shape(stub.spans()))
-    assert len(shapes[0]) == 2  # the server span and its Redis child
+    assert len(shapes[0]) == 3  # the import, the server span and its Redis child
     assert shapes[1] == shapes[0]
     assert shapes[2] == shapes[0]

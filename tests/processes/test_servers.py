@@ -51,6 +51,8 @@ def test_a_server_keeps_every_span_until_it_is_terminated_under_load(
     service.process.wait()
     received.stop()
     assert_whole(received.spans(), calm, hasty)
+    importing = [span.resource["process.pid"] for span in received.spans() if span.name == "import"]
+    assert len(importing) == len(set(importing)) == server.imports
 
 
 def test_the_sdk_engine_keeps_every_span_too(
@@ -64,7 +66,8 @@ def test_the_sdk_engine_keeps_every_span_too(
     hasty = service.stop_under_load(redis_server)
     service.process.wait()
     received.stop()
-    assert all(span.scope_name.startswith("opentelemetry.") for span in received.spans())
+    requests = [span for span in received.spans() if span.kind == "SERVER"]
+    assert all(span.scope_name.startswith("opentelemetry.") for span in requests)
     assert_whole(received.spans(), calm, hasty)
 
 
