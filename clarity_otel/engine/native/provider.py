@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
