@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import baggage, context, propagate, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.propagators.aws import AwsXRayPropagator
 from opentelemetry.propagators.b3 import B3MultiFormat, B3SingleFormat
 from opentelemetry.propagators.textmap import TextMapPropagator
@@ -14,7 +15,7 @@ from opentelemetry.trace import get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from clarity_otel import _native
-from tests.tracing.conftest import Exported, Span
+from tests.tracing.conftest import Configure, Exported, Span
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"
@@ -148,3 +149,56 @@ def test_headers_that_are_not_utf8_are_no_problem(exported: Exported) -> None:
     every = bytes(range(256))
     for name in (b"traceparent", b"tracestate", b"baggage", b"user-agent", b"host", every):
         assert served(exported, (name, every)).name == "GET"
+
+
+@pytest.mark.parametrize(
+    ("name", "propagator", "header", "value"),
+    [
+        ("b3", B3SingleFormat(), b"b3", f"{TRACE}-{CALLER}-1"),
+        ("b3multi", B3MultiFormat(), b"x-b3-traceid", TRACE),
+        (
+            "xray",
+            AwsXRayPropagator(),
+            b"x-amzn-trace-id",
+            f"Root=1-{TRACE[:8]}-{TRACE[8:]};Parent={CALLER};Sampled=1",
+        ),
+    ],
+)
+def test_a_caller_speaks_another_format(
+    exported: Exported,
+    configure: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    propagator: TextMapPropagator,
+    header: bytes,
+    value: str,
+) -> None:
+    """OTEL_PROPAGATORS: the server span continues the trace; traceparent says nothing then."""
+    configure(OTEL_PROPAGATORS=name)
+    monkeypatch.setattr(propagate, "_HTTP_TEXT_FORMAT", propagator)
+    more = [(b"x-b3-spanid", CALLER.encode()), (b"x-b3-sampled", b"1")] if name == "b3multi" else []
+    span = served(exported, (header, value.encode()), *more)
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, CALLER)
+    assert served(exported, (b"traceparent", GOOD.encode())).parent_span_id == b""
+
+
+@pytest.mark.parametrize(
+    "value", [b"a=1", b"a=1;p=2,b=2", b"", b"=", b"a", b",,,", b"a=%ff", b"\xff=\xff", b"a=1,\x00"]
+)
+def test_malformed_baggage_is_left_out(exported: Exported, value: bytes) -> None:
+    """What can be read is in the request's context, as with the stock propagator."""
+    header = value.decode("latin-1")
+    stock = baggage.get_all(W3CBaggagePropagator().extract({"baggage": [header]}))
+    seen: list[Any] = []
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "headers": [(b"baggage", value)],
+    }
+    request = _native.server_enter(scope, lambda message: None)
+    assert request is not None
+    seen.append(baggage.get_all())
+    request.finish()
+    assert seen == [stock]
+    assert exported.names() == ["GET"]

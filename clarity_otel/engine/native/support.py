@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
 from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import DefaultGetter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, set_span_in_context
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -155,7 +156,7 @@ class Support:
         carrier: dict[str, list[str]] = {}
         for name, value in scope.get("headers") or ():
             carrier.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        return propagate.extract(carrier)
+        return propagate.extract(carrier, getter=_headers)
 
     def with_baggage(self, header: str) -> Context | None:
         """Return a context with the baggage of a header, or None for none."""
@@ -191,6 +192,16 @@ class Support:
     def captured_client_headers(self, headers: Any, which: str) -> dict[str, list[str]]:
         """Return the attributes of the captured headers of an httpx message."""
         return self._capture.attributes(f"client_{which}", which, list(headers.multi_items()))
+
+
+class _Headers(DefaultGetter):
+    """Header names in any case: AWS's propagator asks for `X-Amzn-Trace-Id`."""
+
+    def get(self, carrier: Mapping[str, Any], key: str) -> list[str] | None:
+        return super().get(carrier, key.lower())
+
+
+_headers = _Headers()
 
 
 class _Captures:
