@@ -19,7 +19,7 @@ from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.backends.process import LOOPBACK, Process, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
-LAUNCHER = Path(sys.executable).with_name("clarity-instrument")
+LAUNCHER = [sys.executable, "-m", "clarity_otel.entry_points.launcher"]
 
 
 @dataclass
@@ -64,7 +64,15 @@ def serve(
             "hypercorn": ["--bind", f"{LOOPBACK}:{port}"],
         }[server]
         process = run_process(
-            [LAUNCHER, sys.executable, "-m", server, *where, *options, f"tests.patches.apps:{app}"],
+            [
+                *LAUNCHER,
+                sys.executable,
+                "-m",
+                server,
+                *where,
+                *options,
+                f"tests.patches.apps:{app}",
+            ],
             env={
                 "PYTHONPATH": str(ROOT),
                 "OTEL_SERVICE_NAME": "apps",
@@ -135,7 +143,7 @@ def test_unix_socket(
     """Over a Unix socket there is no client address, and requests are answered."""
     stub, path = otlp_http_stub(), tmp_path / "s"
     process = run_process(
-        [LAUNCHER, sys.executable, "-m", "uvicorn", "--uds", path, "tests.patches.apps:plain"],
+        [*LAUNCHER, sys.executable, "-m", "uvicorn", "--uds", path, "tests.patches.apps:plain"],
         env={"PYTHONPATH": str(ROOT), "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint},
     )
     wait_until(path.exists, "uvicorn listens", 20)
