@@ -60,6 +60,10 @@ PATCHES = (
     Patch("aiobotocore", "aiobotocore.client", "aiobotocore", "aiobotocore", ((2, 4), (4, 0))),
     Patch("threading", "concurrent.futures.thread", "executors"),
     Patch("threading", "threading", "threads"),
+)
+
+# These write the correlation id only; the spans are the contrib instrumentors'.
+CORRELATION_PATCHES = (
     Patch("requests", "requests.sessions", "requests", "requests", ((2, 0), (3, 0))),
     Patch("urllib3", "urllib3.poolmanager", "urllib3", "urllib3", ((1, 26), (3, 0))),
     Patch("aiohttp-client", "aiohttp.client_reqrep", "aiohttp", "aiohttp", ((3, 8), (4, 0))),
@@ -90,7 +94,9 @@ _hooks: list[tuple[str, object]] = []
 outcomes: dict[str, str] = {}
 
 
-def instrument(settings: Settings, table: tuple[Patch, ...] = PATCHES) -> None:
+def instrument(
+    settings: Settings, table: tuple[Patch, ...] = (*PATCHES, *CORRELATION_PATCHES)
+) -> None:
     """Wait for the libraries of all patches of `table` that are not switched off."""
     for patch in table:
         if settings.is_instrumentation_disabled(patch.name):

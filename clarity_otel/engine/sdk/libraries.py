@@ -10,16 +10,7 @@ from __future__ import annotations
 from clarity_otel import patches
 from clarity_otel.patches import Patch
 
-_SHARED = (
-    "uvicorn_config",
-    "uvicorn_server",
-    "hypercorn",
-    "executors",
-    "threads",
-    "requests",
-    "urllib3",
-    "aiohttp",
-)
+_SHARED = ("uvicorn_config", "uvicorn_server", "hypercorn", "executors", "threads")
 _HERE = "clarity_otel.engine.sdk.patches"
 
 PATCHES = (
@@ -29,4 +20,5 @@ PATCHES = (
     Patch("botocore", "botocore.client", f"{_HERE}.botocore", "botocore"),
     Patch("aiobotocore", "aiobotocore.client", f"{_HERE}.aiobotocore", "aiobotocore"),
     *(patch for patch in patches.PATCHES if patch.file in _SHARED),
+    *patches.CORRELATION_PATCHES,
 )

@@ -1,10 +1,13 @@
-"""boto3 against moto's server, whose address is in the environment."""
+"""boto3 and aiobotocore against moto's server, whose address is in the environment."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 from contextlib import suppress
 
 import boto3
+from aiobotocore.session import get_session
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests.differential.cases import case
@@ -83,7 +86,26 @@ def others() -> None:
         closed.get_caller_identity()
 
 
+async def not_blocking() -> None:
+    where = {
+        "region_name": os.environ["AWS_DEFAULT_REGION"],
+        "endpoint_url": os.environ["AWS_ENDPOINT_URL"],
+    }
+    session = get_session()
+    async with session.create_client("dynamodb", **where) as client:
+        with case("async dynamodb"):
+            await client.put_item(TableName="table", Item={"id": {"S": "2"}})
+            await client.get_item(TableName="table", Key={"id": {"S": "2"}})
+        with case("async dynamodb error"), suppress(ClientError):
+            await client.get_item(TableName="missing", Key={"id": {"S": "1"}})
+    async with session.create_client("sqs", **where) as client:
+        with case("async sqs"):
+            url = (await client.create_queue(QueueName="async"))["QueueUrl"]
+            await client.send_message(QueueUrl=url, MessageBody="body")
+
+
 if __name__ == "__main__":
     dynamodb()
     queues()
     others()
+    asyncio.run(not_blocking())
