@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.backends.load import LoadResult, load
 from tests.backends.process import LOOPBACK, Process, free_port
 from tests.processes.counters import Counters
-from tests.processes.service import BIN, LAUNCHER, ROOT
+from tests.processes.service import BIN, LAUNCHER, QUIET, ROOT
 
 # What a server says of the moment and what the correlation id adds.
 _CHANGING = ("date", "x-correlation-id")
@@ -31,7 +31,7 @@ class Service:
         uvicorn = [BIN / "uvicorn", "tests.export.app:app", "--port", str(self.port)]
         self.process = run_process(
             [*launcher, *uvicorn, "--lifespan", "off", "--log-level", "warning"],
-            env={"CLARITY_RAISE_INTERNAL_ERRORS": "true", **self.counters.env, **env},
+            env={**QUIET, **self.counters.env, **env},
             cwd=ROOT,
             ready_port=self.port,
             timeout_s=40,

@@ -18,6 +18,8 @@ from tests.backends.redis_server import RedisServer
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 APP = "tests.processes.app:app"
+# Internal errors reach the test; of messages only those that tell of something wrong.
+QUIET = {"CLARITY_RAISE_INTERNAL_ERRORS": "true", "OTEL_LOG_LEVEL": "warn"}
 LAUNCHER = [str(BIN / "clarity-instrument")]
 
 
@@ -89,7 +91,7 @@ class Service:
             [*launcher, *server.command(self.port)],
             env={
                 "REDIS_URL": redis.url,
-                "CLARITY_RAISE_INTERNAL_ERRORS": "true",
+                **QUIET,
                 **env,
             },
             cwd=cwd,

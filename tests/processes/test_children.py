@@ -11,7 +11,7 @@ import pytest
 from tests.backends.otlp import Span
 from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.backends.process import Process
-from tests.processes.service import LAUNCHER, ROOT, env_for
+from tests.processes.service import LAUNCHER, QUIET, ROOT, env_for
 
 SCRIPT = Path(__file__).with_name("script.py")
 
@@ -22,7 +22,7 @@ def run(
     """The spans of the script run that way, which ends well by itself."""
     process = run_process(
         [*LAUNCHER, sys.executable, SCRIPT, way],
-        env=env_for(stub.endpoint, CLARITY_RAISE_INTERNAL_ERRORS="true", **env),
+        env=env_for(stub.endpoint, **QUIET, **env),
         cwd=ROOT,
     )
     assert process.wait(40) == 0, process.output

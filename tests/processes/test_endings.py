@@ -14,7 +14,7 @@ import pytest
 from tests.backends.otlp_http_stub import HANG, OtlpHttpStub
 from tests.backends.process import LOOPBACK, Process, free_port
 from tests.processes.counters import Counters
-from tests.processes.service import LAUNCHER, ROOT, env_for
+from tests.processes.service import LAUNCHER, QUIET, ROOT, env_for
 
 SCRIPT = Path(__file__).with_name("script.py")
 Start = Callable[..., Process]
@@ -25,7 +25,7 @@ def start(run_process: Start, way: str, env: dict[str, str], *, bare: bool = Fal
     """The script, run that way."""
     launcher = [] if bare else LAUNCHER
     ready = "ready" if way in ("wait", "chained") else None
-    env = {"CLARITY_RAISE_INTERNAL_ERRORS": "true", **env}
+    env = {**QUIET, **env}
     command = [*launcher, sys.executable, SCRIPT, way]
     return run_process(command, env=env, cwd=ROOT, ready_line=ready)
 
