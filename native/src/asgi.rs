@@ -730,12 +730,12 @@ impl ServerRequest {
 
 #[inline]
 fn set_or_push(span: &mut Span, key: &'static str, value: &str, limit: u32) {
-    span.attributes.set_str(key, value, limit);
+    span.attributes.put_str(key, value, limit);
 }
 
 #[inline]
 fn set_or_push_int(span: &mut Span, key: &'static str, value: i64, limit: u32) {
-    span.attributes.set_int(key, value, limit);
+    span.attributes.put_int(key, value, limit);
 }
 
 fn is_disconnect(exception: &Bound<'_, PyAny>) -> bool {

@@ -13,6 +13,8 @@ pub struct Attributes<const FIELD: u32> {
     bytes: Vec<u8>,
     count: u32,
     dropped: u32,
+    /// An entry was set by its key: until then all are known to be distinct.
+    keyed: bool,
 }
 
 /// `Span.attributes`.
@@ -39,6 +41,7 @@ impl<const FIELD: u32> Attributes<FIELD> {
             bytes: Vec::new(),
             count: 0,
             dropped: 0,
+            keyed: false,
         }
     }
 
@@ -48,6 +51,7 @@ impl<const FIELD: u32> Attributes<FIELD> {
             bytes: buffer,
             count: 0,
             dropped: 0,
+            keyed: false,
         }
     }
 
@@ -57,6 +61,7 @@ impl<const FIELD: u32> Attributes<FIELD> {
             bytes,
             count: 0,
             dropped: 0,
+            keyed: false,
         };
         attributes.count = attributes.iter().count() as u32;
         attributes
@@ -111,6 +116,7 @@ impl<const FIELD: u32> Attributes<FIELD> {
     /// at the limit. False when the limit is 0: then the entry is dropped.
     #[inline]
     fn make_room(&mut self, key: &str, limit: u32) -> bool {
+        self.keyed = true;
         if limit == 0 {
             self.dropped += 1;
             return false;
@@ -151,6 +157,27 @@ impl<const FIELD: u32> Attributes<FIELD> {
     #[inline]
     pub fn set_int(&mut self, key: &str, value: i64, limit: u32) {
         if self.make_room(key, limit) {
+            self.push_int(key, value);
+        }
+    }
+
+    /// Sets a string under a key that only the application may have set before:
+    /// without the look for it as long as the application has set none.
+    #[inline]
+    pub fn put_str(&mut self, key: &str, value: &str, limit: u32) {
+        if self.keyed || self.count >= limit {
+            self.set_str(key, value, limit);
+        } else {
+            self.push_str(key, value.as_bytes());
+        }
+    }
+
+    /// As [`put_str`](Self::put_str), for an integer.
+    #[inline]
+    pub fn put_int(&mut self, key: &str, value: i64, limit: u32) {
+        if self.keyed || self.count >= limit {
+            self.set_int(key, value, limit);
+        } else {
             self.push_int(key, value);
         }
     }

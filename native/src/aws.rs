@@ -197,14 +197,14 @@ fn note_response(span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> PyResult<
     let mut span = span.borrow_mut();
     if let Some(Ok(id)) = request_id.map(|id| id.cast_into::<PyString>()) {
         with_text(&id, None, |id| {
-            span.attributes.set_str("aws.request_id", id, limit)
+            span.attributes.put_str("aws.request_id", id, limit)
         });
     }
     if let Some(retries) = retries {
-        span.attributes.set_int("retry_attempts", retries, limit);
+        span.attributes.put_int("retry_attempts", retries, limit);
     }
     if let Some(status) = status {
-        span.attributes.set_int("http.status_code", status, limit);
+        span.attributes.put_int("http.status_code", status, limit);
     }
     Ok(status)
 }

@@ -65,7 +65,7 @@ pub fn exit(span: &Bound<'_, Span>, exception: Option<&Bound<'_, PyAny>>) -> PyR
             {
                 let mut span = span.borrow_mut();
                 if !span.attributes.contains("error.type") {
-                    span.attributes.set_str("error.type", &kind, limit);
+                    span.attributes.put_str("error.type", &kind, limit);
                 }
             }
             Span::escaped(span, exception, true, true, false)?;
@@ -409,16 +409,16 @@ pub fn httpx_exit(
                 let mut span = span.borrow_mut();
                 let limit = engine::current().map_or(128, |e| e.limits.attributes);
                 let attributes = &mut span.attributes;
-                attributes.set_int("http.response.status_code", status, limit);
+                attributes.put_int("http.response.status_code", status, limit);
                 let version = version.as_ref().map(|v| v.as_bytes());
                 if let Some(Ok(version)) = version
                     .and_then(|v| v.strip_prefix(b"HTTP/"))
                     .map(std::str::from_utf8)
                 {
-                    attributes.set_str("network.protocol.version", version, limit);
+                    attributes.put_str("network.protocol.version", version, limit);
                 }
                 if status >= 400 {
-                    attributes.set_str("error.type", &status.to_string(), limit);
+                    attributes.put_str("error.type", &status.to_string(), limit);
                     span.set_error(None);
                 }
             }

@@ -22,6 +22,8 @@ static API: PyOnceLock<Api> = PyOnceLock::new();
 pub struct Api {
     pub span_key: Py<PyString>,
     pub context: Py<PyAny>,
+    /// The one without values; `Context` objects are read-only.
+    pub empty_context: Py<PyAny>,
     pub span_context: Py<PyAny>,
     pub trace_flags: Py<PyAny>,
     /// `TraceState.from_header([text])`.
@@ -240,7 +242,7 @@ pub fn context_get_current(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
         return Ok(PyDict::new(py).into_any());
     };
     if value.is_none() {
-        return api.context.bind(py).call0();
+        return Ok(api.empty_context.bind(py).clone());
     }
     let Ok(span) = value.cast::<Span>() else {
         return Ok(value);
@@ -256,6 +258,37 @@ pub fn context_get_current(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let former = LAST.lock().replace(made);
     drop(former);
     Ok(context)
+}
+
+/// `opentelemetry.context.get_value`: FastAPI asks it five times a request and
+/// `get_current_span` each time. Most spans have nothing beside themselves in
+/// their context, and then no dict is made.
+#[pyfunction]
+#[pyo3(signature = (key, context=None))]
+pub fn context_get_value<'py>(
+    py: Python<'py>,
+    key: &Bound<'py, PyAny>,
+    context: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(context) = context.filter(|c| !c.is_none()) {
+        return context.call_method1(intern!(py, "get"), (key,));
+    }
+    let value = variable(py)?.get(py)?;
+    if value.is_none() {
+        return Ok(value);
+    }
+    if let (Ok(span), Some(api)) = (value.cast::<Span>(), api(py)) {
+        if span.borrow().is_all_of_its_context() {
+            let span_key = api.span_key.bind(py);
+            let is_span = key.is(span_key) || key.eq(span_key)?;
+            return Ok(if is_span {
+                value
+            } else {
+                py.None().into_bound(py)
+            });
+        }
+    }
+    context_get_current(py)?.call_method1(intern!(py, "get"), (key,))
 }
 
 /// A new `Context` for a span: its base, itself, and what it suppresses.

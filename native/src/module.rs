@@ -177,6 +177,7 @@ fn bind_api(py: Python<'_>, objects: &Bound<'_, PyDict>) -> PyResult<()> {
         py,
         Api {
             span_key,
+            empty_context: take("context")?.call0(py)?,
             context: take("context")?,
             span_context: take("span_context")?,
             trace_flags: take("trace_flags")?,
@@ -319,6 +320,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(client::set_correlation_id, module)?)?;
     module.add_function(wrap_pyfunction!(tracer::trace_headers, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_get_current, module)?)?;
+    module.add_function(wrap_pyfunction!(context::context_get_value, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_attach, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_detach, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;

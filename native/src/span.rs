@@ -168,6 +168,12 @@ impl Span {
         }
     }
 
+    /// Whether the API's context of this span holds the span and nothing else.
+    #[inline]
+    pub fn is_all_of_its_context(&self) -> bool {
+        self.base.is_none() && !self.suppressed && !self.suppress_http
+    }
+
     #[inline]
     pub fn recording(&self) -> bool {
         self.state == State::Recording

@@ -126,6 +126,7 @@ def _on_context_imported(module: ModuleType) -> None:
     from clarity_otel.engine.native.context import ClarityRuntimeContext
 
     module._RUNTIME_CONTEXT = ClarityRuntimeContext()  # type: ignore[attr-defined]
+    module.get_value = _native.context_get_value  # type: ignore[attr-defined]
 
 
 def _on_trace_imported(module: ModuleType) -> None:
