@@ -16,15 +16,12 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 use crate::context::{self, Parent, api_needed};
 use crate::engine::{self, Engine};
 use crate::guard;
+use crate::http_method;
 use crate::ids;
 use crate::propagation::{is_correlation_id, parse_traceparent, parse_tracestate, trace_id_hex};
 use crate::redact;
 use crate::span::{self, SERVER, STATUS_ERROR, Span, Start};
 use crate::values::with_text;
-
-const KNOWN_METHODS: [&str; 10] = [
-    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "QUERY",
-];
 
 /// What the request's headers say, found in one pass.
 #[derive(Default)]
@@ -227,10 +224,7 @@ fn enter<'py>(
         Some(method) => Some(method.cast_into::<PyString>()?),
         None => None,
     };
-    let known = method
-        .as_ref()
-        .and_then(|m| m.to_str().ok())
-        .is_some_and(|m| KNOWN_METHODS.contains(&m));
+    let known = method.as_ref().is_some_and(http_method::is_known);
     let name = match (&method, known) {
         (Some(method), true) => method.clone(),
         _ => intern!(py, "HTTP").clone(),
@@ -337,16 +331,7 @@ fn describe<'py>(
     span.attributes = crate::attributes::SpanAttributes::with_buffer(Vec::with_capacity(640));
     let attributes = &mut span.attributes;
     if let Some(method) = method {
-        if known {
-            with_text(method, None, |m| {
-                attributes.push_str("http.request.method", m.as_bytes())
-            });
-        } else {
-            attributes.push_str("http.request.method", b"_OTHER");
-            with_text(method, Some(64), |m| {
-                attributes.push_str("http.request.method_original", m.as_bytes())
-            });
-        }
+        http_method::push(attributes, method, known);
     }
     if let Some(Ok(path)) = scope
         .get_item(intern!(py, "path"))?
@@ -668,29 +653,29 @@ impl ServerRequest {
         {
             let mut span = span.borrow_mut();
             if status != 0 {
-                set_or_push_int(
-                    &mut span,
-                    "http.response.status_code",
-                    i64::from(status),
-                    limit,
-                );
+                span.attributes
+                    .put_int("http.response.status_code", i64::from(status), limit);
             }
             if status >= 500 {
-                set_or_push(&mut span, "error.type", &status.to_string(), limit);
+                span.attributes
+                    .put_str("error.type", &status.to_string(), limit);
                 if span.status != 1 {
                     span.status = STATUS_ERROR;
                 }
             } else if let Some(exception) = exception {
                 if span::is_error(exception) && !(websocket && is_disconnect(exception)) {
-                    set_or_push(&mut span, "error.type", &type_name(exception), limit);
+                    span.attributes
+                        .put_str("error.type", &type_name(exception), limit);
                     let message = span::status_message(exception);
                     span.set_error(Some(message));
                 } else if phase != Phase::Complete && !websocket {
-                    set_or_push(&mut span, "error.type", &type_name(exception), limit);
+                    span.attributes
+                        .put_str("error.type", &type_name(exception), limit);
                     span.set_error(None);
                 }
             } else if phase != Phase::Complete && !websocket {
-                set_or_push(&mut span, "error.type", "incomplete_response", limit);
+                span.attributes
+                    .put_str("error.type", "incomplete_response", limit);
                 span.set_error(None);
             }
         }
@@ -709,7 +694,7 @@ impl ServerRequest {
                 })
             };
             let mut span = span.borrow_mut();
-            set_or_push(&mut span, "http.route", &route, limit);
+            span.attributes.put_str("http.route", &route, limit);
             if let Some(name) = name {
                 span.name = name;
             }
@@ -726,16 +711,6 @@ impl ServerRequest {
         }
         ServerRequest::end(slf, exception)
     }
-}
-
-#[inline]
-fn set_or_push(span: &mut Span, key: &'static str, value: &str, limit: u32) {
-    span.attributes.put_str(key, value, limit);
-}
-
-#[inline]
-fn set_or_push_int(span: &mut Span, key: &'static str, value: i64, limit: u32) {
-    span.attributes.put_int(key, value, limit);
 }
 
 fn is_disconnect(exception: &Bound<'_, PyAny>) -> bool {

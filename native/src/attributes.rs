@@ -87,10 +87,6 @@ impl<const FIELD: u32> Attributes<FIELD> {
         self.dropped += 1;
     }
 
-    pub fn take_buffer(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes)
-    }
-
     /// Appends a string under a key known to be new.
     #[inline]
     pub fn push_str(&mut self, key: &str, value: &[u8]) {

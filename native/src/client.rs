@@ -14,12 +14,12 @@ use crate::attributes::SpanAttributes;
 use crate::context::{self, Parent, api_needed};
 use crate::engine::{self, Engine};
 use crate::guard;
+use crate::http_method;
 use crate::ids;
 use crate::pipeline::ScopeId;
 use crate::propagation::{format_traceparent, trace_id_hex};
 use crate::redact;
 use crate::span::{self, CLIENT, Span, Start};
-use crate::values::with_text;
 
 /// A client span below the current one; `None` where nothing is to be recorded.
 #[inline]
@@ -320,10 +320,6 @@ pub fn redis_pipeline_enter<'py>(
 
 // ---- HTTP (httpx) ----
 
-const KNOWN_METHODS: [&str; 10] = [
-    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "QUERY",
-];
-
 /// Opens the span of one `httpx.Request` and writes its propagation headers.
 #[pyfunction]
 pub fn httpx_enter<'py>(
@@ -341,7 +337,7 @@ pub fn httpx_enter<'py>(
         let method = request
             .getattr(intern!(py, "method"))?
             .cast_into::<PyString>()?;
-        let known = method.to_str().is_ok_and(|m| KNOWN_METHODS.contains(&m));
+        let known = http_method::is_known(&method);
         let name = if known {
             method.clone()
         } else {
@@ -354,16 +350,7 @@ pub fn httpx_enter<'py>(
         if span.recording() {
             span.attributes = SpanAttributes::with_buffer(Vec::with_capacity(320));
             let attributes = &mut span.attributes;
-            if known {
-                with_text(&method, None, |m| {
-                    attributes.push_str("http.request.method", m.as_bytes())
-                });
-            } else {
-                attributes.push_str("http.request.method", b"_OTHER");
-                with_text(&method, Some(64), |m| {
-                    attributes.push_str("http.request.method_original", m.as_bytes())
-                });
-            }
+            http_method::push(attributes, &method, known);
             attributes.push_str("url.full", &url.full);
             if !url.host.is_empty() {
                 attributes.push_str("server.address", &url.host);

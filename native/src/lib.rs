@@ -29,6 +29,8 @@ pub mod engine;
 #[cfg(feature = "python")]
 pub mod guard;
 #[cfg(feature = "python")]
+pub mod http_method;
+#[cfg(feature = "python")]
 pub mod module;
 #[cfg(feature = "python")]
 pub mod span;

@@ -1,0 +1,31 @@
+//! The request method as servers and clients write it (semantic conventions,
+//! `http.request.method`): a method that is not known becomes `_OTHER`, so that
+//! an attribute used as a label stays bounded.
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+use crate::attributes::SpanAttributes;
+use crate::values::with_text;
+
+const KNOWN: [&str; 10] = [
+    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "QUERY",
+];
+
+pub fn is_known(method: &Bound<'_, PyString>) -> bool {
+    method.to_str().is_ok_and(|method| KNOWN.contains(&method))
+}
+
+/// Appends the attributes of a method; `known` is what [`is_known`] says of it.
+pub fn push(attributes: &mut SpanAttributes, method: &Bound<'_, PyString>, known: bool) {
+    if known {
+        with_text(method, None, |m| {
+            attributes.push_str("http.request.method", m.as_bytes())
+        });
+        return;
+    }
+    attributes.push_str("http.request.method", b"_OTHER");
+    with_text(method, Some(64), |m| {
+        attributes.push_str("http.request.method_original", m.as_bytes())
+    });
+}
