@@ -9,10 +9,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
 
-use crate::asgi::type_name;
 use crate::attributes::SpanAttributes;
 use crate::context::{self, Parent, api_needed};
 use crate::engine::{self, Engine};
+use crate::exception::type_name;
 use crate::guard;
 use crate::http_method;
 use crate::ids;

@@ -14,6 +14,7 @@ pub mod propagation;
 pub mod proto;
 mod raw;
 pub mod redact;
+pub mod repeated;
 pub mod sampler;
 
 #[cfg(feature = "python")]
@@ -26,6 +27,8 @@ pub mod client;
 pub mod context;
 #[cfg(feature = "python")]
 pub mod engine;
+#[cfg(feature = "python")]
+pub mod exception;
 #[cfg(feature = "python")]
 pub mod guard;
 #[cfg(feature = "python")]

@@ -85,6 +85,17 @@ pub fn close(out: &mut Vec<u8>, mark: usize) {
 /// A `KeyValue` with a string value, as repeated field `field`.
 #[inline]
 pub fn string_attribute(out: &mut Vec<u8>, field: u32, key: &[u8], value: &[u8]) {
+    // Nearly all are short: every length is one byte then, and four copies do.
+    let text = key.len() + value.len();
+    if text < 122 && field < 16 {
+        let (key_len, value_len) = (key.len() as u8, value.len() as u8);
+        out.reserve(text + 8);
+        out.extend_from_slice(&[(field << 3 | BYTES) as u8, text as u8 + 6, 0x0a, key_len]);
+        out.extend_from_slice(key);
+        out.extend_from_slice(&[0x12, value_len + 2, 0x0a, value_len]);
+        out.extend_from_slice(value);
+        return;
+    }
     let any = 1 + varint_len(value.len() as u64) + value.len();
     key_and_any_value_head(out, field, key, any);
     bytes_field(out, 1, value);
@@ -93,6 +104,16 @@ pub fn string_attribute(out: &mut Vec<u8>, field: u32, key: &[u8], value: &[u8])
 /// A `KeyValue` with an integer value, as repeated field `field`.
 #[inline]
 pub fn int_attribute(out: &mut Vec<u8>, field: u32, key: &[u8], value: i64) {
+    if key.len() < 100 && field < 16 && (0..1 << 14).contains(&value) {
+        let key_len = key.len() as u8;
+        let (low, high) = (value as u8 & 0x7f | 0x80, (value >> 7) as u8);
+        out.reserve(key.len() + 9);
+        out.extend_from_slice(&[(field << 3 | BYTES) as u8, key_len + 7, 0x0a, key_len]);
+        out.extend_from_slice(key);
+        // A two-byte varint may carry a small number, as in `close`.
+        out.extend_from_slice(&[0x12, 3, 0x18, low, high]);
+        return;
+    }
     let any = 1 + varint_len(value as u64);
     key_and_any_value_head(out, field, key, any);
     varint_field(out, 3, value as u64);

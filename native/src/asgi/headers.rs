@@ -1,0 +1,153 @@
+//! What a request's headers say to tracing, found in one pass.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+
+use crate::engine::Engine;
+use crate::propagation::is_correlation_id;
+use crate::redact;
+
+/// What the request's headers say, found in one pass.
+#[derive(Default)]
+pub struct Headers<'py> {
+    pub traceparent: Option<Bound<'py, PyBytes>>,
+    pub tracestate: Option<Vec<u8>>,
+    pub baggage: Option<Vec<u8>>,
+    correlation: Option<Bound<'py, PyBytes>>,
+    request_id: Option<Bound<'py, PyBytes>>,
+    pub user_agent: Option<Bound<'py, PyBytes>>,
+    pub host: Option<Bound<'py, PyBytes>>,
+    forwarded: Option<Bound<'py, PyBytes>>,
+    forwarded_for: Option<Bound<'py, PyBytes>>,
+    forwarded_proto: Option<Bound<'py, PyBytes>>,
+    forwarded_host: Option<Bound<'py, PyBytes>>,
+}
+
+/// Several headers of one name mean their values joined by commas.
+fn join(so_far: Option<Vec<u8>>, value: &[u8]) -> Option<Vec<u8>> {
+    match so_far {
+        None => Some(value.to_vec()),
+        // 16 KiB is twice what tracestate and baggage may take together.
+        Some(all) if all.len() + value.len() > 16 << 10 => Some(all),
+        Some(mut all) => {
+            all.push(b',');
+            all.extend_from_slice(value);
+            Some(all)
+        }
+    }
+}
+
+impl<'py> Headers<'py> {
+    pub fn read(scope: &Bound<'py, PyDict>, engine: &Engine) -> PyResult<Self> {
+        let mut found = Headers::default();
+        let py = scope.py();
+        let Some(headers) = scope.get_item(intern!(py, "headers"))? else {
+            return Ok(found);
+        };
+        if let Ok(list) = headers.cast::<PyList>() {
+            for pair in list.iter() {
+                found.note(&pair, engine);
+            }
+        } else {
+            // It may be readable only once: the app gets a list.
+            let list = PyList::empty(py);
+            for pair in headers.try_iter()? {
+                let pair = pair?;
+                found.note(&pair, engine);
+                list.append(pair)?;
+            }
+            scope.set_item(intern!(py, "headers"), list)?;
+        }
+        Ok(found)
+    }
+
+    #[inline]
+    fn note(&mut self, pair: &Bound<'py, PyAny>, engine: &Engine) {
+        let value_of = || -> Option<Bound<'py, PyBytes>> {
+            match pair.cast::<PyTuple>() {
+                Ok(pair) => pair.get_item(1).ok()?.cast_into().ok(),
+                Err(_) => pair.get_item(1).ok()?.cast_into().ok(),
+            }
+        };
+        let name = match pair.cast::<PyTuple>() {
+            Ok(pair) => pair.get_item(0),
+            Err(_) => pair.get_item(0),
+        };
+        let Ok(Ok(name)) = name.map(|name| name.cast_into::<PyBytes>()) else {
+            return;
+        };
+        let name = name.as_bytes();
+        // The length tells most headers apart before a byte is compared.
+        match (name.len(), name) {
+            (4, b"host") => self.host = value_of(),
+            (7, b"baggage") => {
+                if let Some(value) = value_of() {
+                    self.baggage = join(self.baggage.take(), value.as_bytes());
+                }
+            }
+            (9, b"forwarded") => self.forwarded = value_of(),
+            (10, b"user-agent") => self.user_agent = value_of(),
+            (10, b"tracestate") => {
+                if let Some(value) = value_of() {
+                    self.tracestate = join(self.tracestate.take(), value.as_bytes());
+                }
+            }
+            (11, b"traceparent") if self.traceparent.is_none() => self.traceparent = value_of(),
+            (15, b"x-forwarded-for") => self.forwarded_for = value_of(),
+            (16, b"x-forwarded-host") => self.forwarded_host = value_of(),
+            (17, b"x-forwarded-proto") => self.forwarded_proto = value_of(),
+            (12, b"x-request-id") => self.request_id = value_of(),
+            _ => {}
+        }
+        if name == engine.correlation_header.as_bytes() {
+            self.correlation = value_of();
+        }
+    }
+
+    /// The host that the client asked a proxy for.
+    pub fn proxied_host(&self) -> Option<&[u8]> {
+        let host = match (&self.forwarded, &self.forwarded_host) {
+            (None, None) => None,
+            (Some(forwarded), _) => {
+                let first = forwarded.as_bytes().split(|b| *b == b',').next()?;
+                redact::parameter(first, b"host")
+            }
+            (None, Some(host)) => host.as_bytes().split(|b| *b == b',').next(),
+        };
+        host.map(<[u8]>::trim_ascii)
+            .filter(|host| (1..=255).contains(&host.len()))
+    }
+
+    /// The scheme that the client used towards a proxy.
+    pub fn proxied_scheme(&self) -> Option<&[u8]> {
+        let scheme = match (&self.forwarded_proto, &self.forwarded) {
+            (None, None) => return None,
+            (Some(proto), _) => proto.as_bytes(),
+            (None, Some(forwarded)) => {
+                let first = forwarded.as_bytes().split(|b| *b == b',').next()?;
+                redact::parameter(first, b"proto")?
+            }
+        };
+        matches!(scheme, b"http" | b"https" | b"ws" | b"wss").then_some(scheme)
+    }
+
+    /// The client's address as a proxy tells it.
+    pub fn proxied_client(&self) -> Option<&[u8]> {
+        match (&self.forwarded, &self.forwarded_for) {
+            (Some(value), _) => redact::forwarded_client(value.as_bytes(), true),
+            (None, Some(value)) => redact::forwarded_client(value.as_bytes(), false),
+            (None, None) => None,
+        }
+    }
+
+    /// The caller's correlation id; a hostile value counts as none.
+    pub fn correlation(&self, py: Python<'py>) -> Option<Py<PyString>> {
+        [&self.correlation, &self.request_id]
+            .into_iter()
+            .flatten()
+            .find(|value| is_correlation_id(value.as_bytes()))
+            .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+            .map(|text| PyString::new(py, text).unbind())
+    }
+}
