@@ -1,0 +1,150 @@
+"""Added CPU from one process that takes its patches off and puts them on, block by block.
+
+    python -m benchmarks.toggled [--quick] [--cases "request /order;redis GET"]
+
+Two processes differ in where their code and data lie, which moves a call of 500 us by
+some percent; here both halves of a pair run in the same one, on the same objects. What
+is left out: what the engine costs while no patch uses it (the context that
+opentelemetry-api reads), and the exporter's thread, which `inprocess` counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from time import thread_time_ns
+from typing import Any
+
+from clarity_otel.bench import MeasurementError
+from clarity_otel.bench.cpu import cores
+from clarity_otel.bench.load import new_loop
+from clarity_otel.bench.servers import Standins, clean_environment
+from clarity_otel.bench.statistics import compare
+from clarity_otel.bench.turns import TURN_NS
+from clarity_otel.bench.worker import Once
+
+from .results import RESULTS, merge
+from .surroundings import describe
+from .variants import variant
+
+CASES = {
+    "request /hello": ("request", "/hello"),
+    "request /redis": ("request", "/redis"),
+    "request /http": ("request", "/http"),
+    "request /ddb": ("request", "/ddb"),
+    "request /order": ("request", "/order"),
+    "redis GET": ("redis_get", ""),
+    "httpx GET": ("httpx_get", ""),
+    "DynamoDB get_item": ("dynamodb_get_item", ""),
+}
+CHILD_TIMEOUT_S = 300.0
+
+
+async def _block(once: Once, repeats: int) -> float:
+    """CPU of this thread in us for each of `repeats`, warmed up by a tenth of them."""
+    for _ in range(3 + repeats // 10):
+        await once()
+    started_ns = thread_time_ns()
+    for _ in range(repeats):
+        await once()
+    return (thread_time_ns() - started_ns) / 1e3 / repeats
+
+
+async def measure_pairs(case: str, pairs: int) -> list[tuple[float, float]]:
+    """(bare, patched) us of `pairs` pairs of blocks, in this process."""
+    from clarity_otel import patches, setup_observability
+    from clarity_otel.entry_points import start
+
+    setup_observability()
+    settings = start.running()
+    if settings is None:
+        raise MeasurementError("Clarity OTel did not start: see what it said above.")
+    import benchmarks.cases
+
+    function, argument = CASES[case]
+    found = []
+    async with getattr(benchmarks.cases, function)(argument) as once:
+        repeats = max(5, int(TURN_NS / 1e3 / await _block(once, 50)))
+        for number in range(pairs):
+            us = {}
+            # Bare first in every other pair.
+            for is_patched in (False, True) if number % 2 else (True, False):
+                patches.uninstrument()
+                if is_patched:
+                    patches.instrument(settings)
+                us[is_patched] = await _block(once, repeats)
+            found.append((us[False], us[True]))
+    return found
+
+
+def run(cases: list[str], pairs: int, rounds: int) -> list[dict[str, Any]]:
+    """One row for each case: ns added by the patches, over `rounds` processes."""
+    rows = []
+    core, _ = cores()
+    with Standins(["sink"]) as standins:
+        env = variant("clarity", standins.ports["sink"]).env
+        for case in cases:
+            print(f"\r{case:<50}", end="", file=sys.stderr, flush=True)
+            measured: list[tuple[float, float]] = []
+            for seed in range(rounds):
+                child = subprocess.run(
+                    [sys.executable, "-m", "benchmarks.toggled", "--child", case, str(pairs)],
+                    env=clean_environment({**env, "PYTHONHASHSEED": str(seed)}),
+                    capture_output=True,
+                    text=True,
+                    timeout=CHILD_TIMEOUT_S,
+                    preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+                )
+                if child.returncode:
+                    raise MeasurementError(f"{case} failed:\n{child.stderr}")
+                measured += json.loads(child.stdout)
+            comparison = compare([bare for bare, _ in measured], [ours for _, ours in measured])
+            added = {key: us * 1e3 for key, us in comparison.added_us.as_dict().items()}
+            rows.append(
+                {
+                    "case": case,
+                    "pairs": comparison.pairs,
+                    "bare_ns": comparison.bare_us * 1e3,
+                    "added_ns": added,
+                }
+            )
+    print("\r", end="", file=sys.stderr)
+    return rows
+
+
+def main() -> int:
+    """Measure and write the results file; the exit code says how it went."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.toggled")
+    parser.add_argument("--cases", default="", help=f"of: {'; '.join(CASES)} (separated by ;)")
+    parser.add_argument("--quick", action="store_true", help="20 pairs instead of 300")
+    parser.add_argument("--out", type=Path, help=f"results file (default: in {RESULTS})")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        case, count = options.child
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            print(json.dumps(runner.run(measure_pairs(case, int(count)))))
+        return 0
+    cases = options.cases.split(";") if options.cases else list(CASES)
+    unknown = [case for case in cases if case not in CASES]
+    if unknown:
+        print(f"There is no case {unknown[0]!r}: use one of {list(CASES)}.", file=sys.stderr)
+        return 2
+    pairs, rounds = (20, 1) if options.quick else (100, 3)
+    results = describe()
+    try:
+        results["toggled"] = run(cases, pairs, rounds)
+    except MeasurementError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(merge(results, options.out))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
