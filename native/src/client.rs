@@ -19,7 +19,9 @@ use crate::ids;
 use crate::pipeline::ScopeId;
 use crate::propagation::{format_traceparent, trace_id_hex};
 use crate::redact;
+use crate::repeated::{Repeated, push_repeated};
 use crate::span::{self, CLIENT, Span, Start};
+use crate::values::with_text;
 
 /// A client span below the current one; `None` where nothing is to be recorded.
 #[inline]
@@ -197,15 +199,29 @@ fn push_pool_attributes(out: &mut SpanAttributes, client: &Bound<'_, PyAny>) -> 
     Ok(())
 }
 
+/// What the span of a command says of the command, by its name and the number of its
+/// arguments.
+static COMMANDS: Mutex<Repeated<64>> = Mutex::new(Repeated::new());
+
 /// A command's name as text: redis-py takes str and bytes.
-fn command_name(name: &Bound<'_, PyAny>) -> PyResult<String> {
+fn command_name<'py>(name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     if let Ok(text) = name.cast::<PyString>() {
-        return Ok(text.to_string_lossy().into_owned());
+        return Ok(text.clone());
     }
     if let Ok(bytes) = name.cast::<PyBytes>() {
-        return Ok(String::from_utf8_lossy(bytes.as_bytes()).into_owned());
+        let text = String::from_utf8_lossy(bytes.as_bytes());
+        return Ok(PyString::new(name.py(), &text));
     }
-    Ok(name.str()?.to_string_lossy().into_owned())
+    name.str()
+}
+
+fn push_command(attributes: &mut SpanAttributes, name: &str, arguments: usize) {
+    let mut query = String::with_capacity(64);
+    push_query(&mut query, name, arguments);
+    attributes.push_str("db.system.name", b"redis");
+    attributes.push_str("db.operation.name", name.as_bytes());
+    attributes.push_str("db.query.text", query.as_bytes());
+    attributes.push_int("db.redis.args_length", arguments as i64);
 }
 
 /// `GET ?`: the command with its values replaced, at most 1000 characters.
@@ -236,18 +252,14 @@ pub fn redis_enter<'py>(
             return Ok(None);
         };
         let parent = Parent::current(py)?;
-        let (name, text) = match args.get_item(0) {
-            Ok(first) => {
-                let text = command_name(&first)?;
-                let name = match (&*text, first.cast_into::<PyString>()) {
-                    ("FT.SEARCH", _) => intern!(py, "redis.search").clone(),
-                    ("FT.CREATE", _) => intern!(py, "redis.create_index").clone(),
-                    (_, Ok(name)) => name,
-                    _ => PyString::new(py, &text),
-                };
-                (name, text)
-            }
-            Err(_) => (intern!(py, "redis").clone(), String::new()),
+        let command = match args.get_item(0) {
+            Ok(first) => command_name(&first)?,
+            Err(_) => intern!(py, "redis").clone(),
+        };
+        let name = match command.to_str() {
+            Ok("FT.SEARCH") => intern!(py, "redis.search").clone(),
+            Ok("FT.CREATE") => intern!(py, "redis.create_index").clone(),
+            _ => command.clone(),
         };
         let Some(mut span) = child(parent, engine, name, engine.redis_scope, CLIENT) else {
             return Ok(None);
@@ -256,16 +268,25 @@ pub fn redis_enter<'py>(
             // Nothing travels with a Redis command: the parent stays current.
             return Ok(None);
         }
-        let mut query = String::with_capacity(64);
-        push_query(&mut query, &text, args.len());
         span.attributes = SpanAttributes::with_buffer(Vec::with_capacity(320));
         let attributes = &mut span.attributes;
-        attributes.push_str("db.system.name", b"redis");
-        attributes.push_str("db.operation.name", text.as_bytes());
-        attributes.push_str("db.query.text", query.as_bytes());
-        attributes.push_int("db.redis.args_length", args.len() as i64);
+        with_text(&command, None, |name| {
+            let mut key = [0; 24];
+            match (key.get_mut(..name.len()), u8::try_from(args.len())) {
+                (Some(start), Ok(arguments)) if name.len() < 23 => {
+                    start.copy_from_slice(name.as_bytes());
+                    key[23] = arguments;
+                    push_repeated(attributes, &COMMANDS, &key, |attributes| {
+                        push_command(attributes, name, args.len());
+                    });
+                }
+                _ => push_command(attributes, name, args.len()),
+            }
+        });
         push_pool_attributes(attributes, client)?;
-        Ok(Some(make_current(py, span)?))
+        let span = Bound::new(py, span)?;
+        Span::notify_start(&span, None)?;
+        Ok(Some(span))
     })
 }
 
@@ -290,6 +311,7 @@ pub fn redis_pipeline_enter<'py>(
                 Ok(first) => command_name(&first)?,
                 Err(_) => continue,
             };
+            let name = name.to_string_lossy();
             if !names.is_empty() {
                 names.push(' ');
                 query.push('\n');

@@ -2,6 +2,10 @@
 //! remembered in their encoded form: a look-up costs a hash of 24 bytes and one
 //! comparison, where describing them costs five times as much.
 
+use parking_lot::Mutex;
+
+use crate::attributes::SpanAttributes;
+
 /// Longer keys are not remembered: a hostile client shall not fill the memory.
 const KEY_LIMIT_BYTES: usize = 512;
 
@@ -48,6 +52,25 @@ impl<const SLOTS: usize> Repeated<SLOTS> {
             });
         }
     }
+}
+
+/// What `push` appends for `key`, from the cache where it has been seen before.
+#[inline]
+pub fn push_repeated<const SLOTS: usize>(
+    attributes: &mut SpanAttributes,
+    cache: &Mutex<Repeated<SLOTS>>,
+    key: &[u8],
+    push: impl FnOnce(&mut SpanAttributes),
+) {
+    let mut cache = cache.lock();
+    if let Some((encoded, count)) = cache.get(key) {
+        attributes.push_encoded(encoded, count);
+        return;
+    }
+    let mut fresh = SpanAttributes::new();
+    push(&mut fresh);
+    attributes.push_encoded(fresh.bytes(), fresh.len());
+    cache.put(key, fresh.bytes(), fresh.len());
 }
 
 /// A hash of the length, the first, middle and last eight bytes.

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+from opentelemetry import trace
 
 from tests.backends.process import LOOPBACK, free_port
 from tests.backends.redis_server import RedisCluster, RedisServer
@@ -40,6 +41,23 @@ def test_command_is_a_span_with_its_values_replaced(
     assert first.kind == "CLIENT"
     assert first.scope_name == "clarity_otel.redis"
     assert "secret" not in repr(spans.all())
+
+
+def test_caller_stays_current_during_a_command(spans: Recorder, redis_server: RedisServer) -> None:
+    """What a connection does for a command, such as fetching credentials, is the caller's."""
+    current: list[str] = []
+
+    class Provider(redis.CredentialProvider):
+        def get_credentials(self) -> tuple[str]:
+            current.append(trace.get_current_span().name)  # type: ignore[attr-defined]
+            return ("",)
+
+    tracer = trace.get_tracer("test")
+    with tracer.start_as_current_span("caller"):
+        with redis.Redis(port=redis_server.port, credential_provider=Provider()) as client:
+            client.ping()
+    assert current == ["caller"]
+    assert parents(spans.all())["PING"] == "caller"
 
 
 def test_unix_socket_is_named(spans: Recorder, tmp_path: Path) -> None:

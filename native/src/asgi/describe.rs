@@ -12,7 +12,7 @@ use crate::attributes::SpanAttributes;
 use crate::http_method;
 use crate::propagation::trace_id_hex;
 use crate::redact;
-use crate::repeated::Repeated;
+use crate::repeated::{Repeated, push_repeated};
 use crate::span::Span;
 use crate::values::with_text;
 
@@ -95,25 +95,6 @@ fn push_bytes(attributes: &mut SpanAttributes, key: &str, value: &[u8]) {
         Ok(_) => attributes.push_str(key, value),
         Err(_) => attributes.push_str(key, String::from_utf8_lossy(value).as_bytes()),
     }
-}
-
-/// What `push` appends for `key`, from the cache where it has been seen before.
-#[inline]
-fn push_repeated<const SLOTS: usize>(
-    attributes: &mut SpanAttributes,
-    cache: &Mutex<Repeated<SLOTS>>,
-    key: &[u8],
-    push: impl FnOnce(&mut SpanAttributes),
-) {
-    let mut cache = cache.lock();
-    if let Some((encoded, count)) = cache.get(key) {
-        attributes.push_encoded(encoded, count);
-        return;
-    }
-    let mut fresh = SpanAttributes::new();
-    push(&mut fresh);
-    attributes.push_encoded(fresh.bytes(), fresh.len());
-    cache.put(key, fresh.bytes(), fresh.len());
 }
 
 /// (address, port) of the scope's `client` or `server`; either may be missing.
