@@ -53,9 +53,9 @@ def test_caller_stays_current_during_a_command(spans: Recorder, redis_server: Re
             return ("",)
 
     tracer = trace.get_tracer("test")
-    with tracer.start_as_current_span("caller"):
-        with redis.Redis(port=redis_server.port, credential_provider=Provider()) as client:
-            client.ping()
+    client = redis.Redis(port=redis_server.port, credential_provider=Provider())
+    with client, tracer.start_as_current_span("caller"):
+        client.ping()
     assert current == ["caller"]
     assert parents(spans.all())["PING"] == "caller"
 
