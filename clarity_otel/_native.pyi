@@ -198,9 +198,10 @@ def configure(config: dict[str, Any]) -> None:
     event_attribute_count_limit, link_attribute_count_limit, attribute_length_limit,
     span_attribute_length_limit, export, correlation_header, correlation_hosts,
     keep_errors, keep_slower_than_s, tracecontext, baggage, foreign_propagators,
-    excluded_urls, captured_headers, server_scope, redis_scope, httpx_scope,
-    queue_limit_bytes, queue_limit_spans, batch_limit_bytes, batch_limit_spans,
-    schedule_delay_ms, resource (bytes), exporter (dict, see settings.otlp).
+    excluded_urls, captured_headers, known_methods, server_scope, redis_scope,
+    httpx_scope, queue_limit_bytes, queue_limit_spans, batch_limit_bytes,
+    batch_limit_spans, schedule_delay_ms, resource (bytes), exporter (dict, see
+    settings.otlp).
     """
 
 def bind_api(objects: dict[str, Any]) -> None: ...

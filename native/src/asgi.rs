@@ -224,7 +224,9 @@ fn enter<'py>(
         Some(method) => Some(method.cast_into::<PyString>()?),
         None => None,
     };
-    let known = method.as_ref().is_some_and(http_method::is_known);
+    let known = method
+        .as_ref()
+        .is_some_and(|method| http_method::is_known(engine, method));
     let name = match (&method, known) {
         (Some(method), true) => method.clone(),
         _ => intern!(py, "HTTP").clone(),

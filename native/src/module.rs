@@ -97,6 +97,7 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
         foreign_propagators: flag("foreign_propagators", false)?,
         excluded_urls: flag("excluded_urls", false)?,
         captured_headers: flag("captured_headers", false)?,
+        known_methods: optional(config, "known_methods")?,
         server_scope: scope("server_scope")?,
         redis_scope: scope("redis_scope")?,
         httpx_scope: scope("httpx_scope")?,

@@ -108,6 +108,9 @@ def _configuration(settings: Settings) -> dict[str, Any]:
             getattr(settings, f"{capture}_{which}")
             for which in ("server_request", "server_response", "client_request", "client_response")
         ),
+        "known_methods": None
+        if settings.instrumentation_http_known_methods is None
+        else list(settings.instrumentation_http_known_methods),
         "server_scope": scopes.scope_id("asgi"),
         "redis_scope": scopes.scope_id("redis"),
         "httpx_scope": scopes.scope_id("httpx"),
