@@ -161,6 +161,9 @@ def aws_fail(span: Span, exception: BaseException) -> None: ...
 def server_enter(scope: Any, send: Any) -> ServerRequest | None:
     """Open the server span of an ASGI request; None when there is nothing to trace."""
 
+def server_routing(scope: Any) -> None:
+    """Show the scope that a router is about to match; a copy of the request's is kept."""
+
 def client_enter(
     scope_id: int,
     name: str,

@@ -14,6 +14,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple, PyType};
 
 use crate::context::{self, Parent, api_needed};
+use crate::copied_scope;
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::http_method;
@@ -241,6 +242,7 @@ fn enter<'py>(
             start_ns,
         },
     );
+    copied_scope::began_with(&mut span, scope);
     if span.recording() {
         describe(&mut span, scope, &headers, method.as_ref(), known)?;
     }
@@ -646,7 +648,7 @@ impl ServerRequest {
             return Ok(());
         }
         let limit = engine::current().map_or(128, |e| e.limits.attributes);
-        let route = route_of(scope.bind(py))?;
+        let route = route_of(&copied_scope::routed(span, scope.bind(py)))?;
         if let Some(exception) = exception {
             if span::is_error(exception) && !(websocket && is_disconnect(exception)) {
                 Span::record(span, exception, None, None, false)?;

@@ -25,6 +25,8 @@ pub mod client;
 #[cfg(feature = "python")]
 pub mod context;
 #[cfg(feature = "python")]
+pub mod copied_scope;
+#[cfg(feature = "python")]
 pub mod engine;
 #[cfg(feature = "python")]
 pub mod guard;

@@ -18,7 +18,7 @@ use crate::ids;
 use crate::pipeline::{self, Limits, Pipeline, ScopeId};
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
-use crate::{asgi, aws, client, proto, span, tracer};
+use crate::{asgi, aws, client, copied_scope, proto, span, tracer};
 
 /// Starts the export thread with the process's first span, never before: a
 /// server's supervising process makes none and needs none.
@@ -310,6 +310,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(aws::aws_note_response, module)?)?;
     module.add_function(wrap_pyfunction!(aws::aws_fail, module)?)?;
     module.add_function(wrap_pyfunction!(asgi::server_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(copied_scope::server_routing, module)?)?;
     module.add_function(wrap_pyfunction!(client::client_enter, module)?)?;
     module.add_function(wrap_pyfunction!(client::client_exit, module)?)?;
     module.add_function(wrap_pyfunction!(client::client_detach, module)?)?;
