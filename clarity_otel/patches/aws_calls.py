@@ -18,8 +18,6 @@ from clarity_otel._native import (
     client_detach,
     client_enter,
     client_exit,
-    correlation_id,
-    trace_headers,
 )
 from clarity_otel.engine.scopes import scope_id
 from clarity_otel.guard import never_break_the_app
@@ -104,7 +102,7 @@ class Operation:
         with never_break_the_app("the AWS patch"):
             if self._service in SERVICES:
                 # SNS's extension would write into the app's own messages.
-                carry(self._service, operation, params, _carried())
+                carry(self._service, operation, params)
             else:
                 _ask(extension.before_service_call, span, instrumentor)
         return call
@@ -242,18 +240,3 @@ def _instrumentor(service: str, extension: Any) -> Any:
         known = _BotocoreInstrumentorContext(logger=get_logger(name), metrics=metrics)
         _instrumentors[service] = known
     return known
-
-
-def _carried() -> list[tuple[str, str]]:
-    from clarity_otel.correlation import header_name
-
-    headers = trace_headers()
-    carried = []
-    if headers is not None:
-        carried.append(("traceparent", headers[0]))
-        if headers[1]:
-            carried.append(("tracestate", headers[1]))
-    value = correlation_id()
-    if value:
-        carried.append((header_name(), value))
-    return carried
