@@ -35,6 +35,8 @@ pub mod http_method;
 #[cfg(feature = "python")]
 pub mod module;
 #[cfg(feature = "python")]
+pub mod propagator;
+#[cfg(feature = "python")]
 pub mod span;
 #[cfg(feature = "python")]
 pub mod tracer;
