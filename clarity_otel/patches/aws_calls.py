@@ -2,7 +2,7 @@
 
 Most calls run on the native fast path (`AwsOperation`). The attributes of single
 services come from the extension classes of opentelemetry-instrumentation-botocore,
-loaded with the first call of a service that has one.
+loaded with the first call of a service that has one; DynamoDB's is ours.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ _PLAIN_PARAMETERS = frozenset(
     }
 )
 _PLAIN_RESULTS = frozenset({"Item", "Attributes", "ResponseMetadata"})
+
+
+# The services that the contrib package has extensions for; those of aiobotocore are some
+# of them.
+CONTRIB_EXTENSIONS = frozenset(
+    {"bedrock-runtime", "lambda", "secretsmanager", "sns", "sqs", "stepfunctions"}
+)
 
 
 class Operation:
@@ -194,7 +201,16 @@ def _server(endpoint_url: str | None) -> tuple[str, int]:
 
 
 def _load_extension(table: str, service: str) -> Any:
-    """Return the contrib package's extension class for a service, or None."""
+    """Return the extension class for a service, or None.
+
+    The contrib package is imported for the services that it knows alone.
+    """
+    if service == "dynamodb":
+        from clarity_otel.patches.aws_dynamodb import DynamoDbExtension
+
+        return DynamoDbExtension
+    if service not in CONTRIB_EXTENSIONS:
+        return None
     try:
         from opentelemetry.instrumentation.botocore import extensions
     except ImportError:
@@ -227,7 +243,7 @@ _instrumentors: dict[str, Any] = {}
 def _instrumentor(service: str, extension: Any) -> Any:
     """Return the loggers and metrics an extension may use; made once a service."""
     known = _instrumentors.get(service)
-    if known is None:
+    if known is None and service in CONTRIB_EXTENSIONS:
         from opentelemetry._logs import get_logger
         from opentelemetry.instrumentation.botocore.extensions.types import (
             _BotocoreInstrumentorContext,
