@@ -57,10 +57,11 @@ def _separate_venv(requirement: str) -> Path:
     venv = _VENVS / requirement.split("[", maxsplit=1)[0]
     python = venv / "bin" / "python"
     if not python.exists():
+        uv = str(Path(sys.executable).with_name("uv"))
         pins = [f"{name}=={metadata.version(name)}" for name in _SHOP_NEEDS]
         for command in (
-            ["uv", "venv", "--quiet", "--python", sys.executable, str(venv)],
-            ["uv", "pip", "install", "--quiet", "--python", str(python), requirement, *pins],
+            [uv, "venv", "--quiet", "--python", sys.executable, str(venv)],
+            [uv, "pip", "install", "--quiet", "--python", str(python), requirement, *pins],
         ):
             try:
                 subprocess.run(command, check=True, capture_output=True, text=True)

@@ -161,6 +161,9 @@ def aws_fail(span: Span, exception: BaseException) -> None: ...
 def server_enter(scope: Any, send: Any) -> ServerRequest | None:
     """Open the server span of an ASGI request; None when there is nothing to trace."""
 
+def server_routing(scope: Any) -> None:
+    """Show the scope that a router is about to match; a copy of the request's is kept."""
+
 def client_enter(
     scope_id: int,
     name: str,
@@ -182,8 +185,28 @@ def httpx_enter(request: Any) -> Span | None: ...
 def httpx_exit(span: Span, response: Any, exception: BaseException | None = None) -> None: ...
 def correlation_id() -> str | None: ...
 def set_correlation_id(value: str) -> bool: ...
-def trace_headers() -> tuple[str, str | None] | None:
-    """The current span's traceparent and tracestate; None outside of a span."""
+
+class W3CPropagator:
+    """The API's TextMapPropagator in front of the stock ones for W3C headers.
+
+    A native span and a plain dict are served natively, all else by `stock`, whose
+    rules, results and errors these are. Thread-safe.
+    """
+
+    def __new__(
+        cls,
+        stock: Any,
+        default_getter: Any,
+        default_setter: Any,
+        remote_span: type,
+        baggage_key: str,
+        reads_baggage: bool,
+        begins_with_current: bool,
+    ) -> Self: ...
+    def inject(self, carrier: Any, context: Any = None, setter: Any = ...) -> None: ...
+    def extract(self, carrier: Any, context: Any = None, getter: Any = ...) -> Any: ...
+    @property
+    def fields(self) -> set[str]: ...
 
 def context_get_current() -> Any: ...
 def context_get_value(key: str, context: Any = None) -> Any: ...
@@ -198,9 +221,10 @@ def configure(config: dict[str, Any]) -> None:
     event_attribute_count_limit, link_attribute_count_limit, attribute_length_limit,
     span_attribute_length_limit, export, correlation_header, correlation_hosts,
     keep_errors, keep_slower_than_s, tracecontext, baggage, foreign_propagators,
-    excluded_urls, captured_headers, server_scope, redis_scope, httpx_scope,
-    queue_limit_bytes, queue_limit_spans, batch_limit_bytes, batch_limit_spans,
-    schedule_delay_ms, resource (bytes), exporter (dict, see settings.otlp).
+    excluded_urls, captured_headers, known_methods, server_scope, redis_scope,
+    httpx_scope, queue_limit_bytes, queue_limit_spans, batch_limit_bytes,
+    batch_limit_spans, schedule_delay_ms, resource (bytes), exporter (dict, see
+    settings.otlp).
     """
 
 def bind_api(objects: dict[str, Any]) -> None: ...

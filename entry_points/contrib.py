@@ -40,6 +40,9 @@ _MODULES = {
     "urllib": "urllib.request",
 }
 
+# Those that we have put in place, until a reload has been told of.
+_instrumented: set[str] = set()
+
 
 def wait_for_libraries(settings: Settings, left_out: Collection[str]) -> None:
     """Load each installed instrumentor as soon as its library has been imported.
@@ -70,9 +73,16 @@ def _instrument(name: str) -> None:
             diagnostics.warn(f"{name} is not traced: {unfit}.")
             continue
         instrumentor = point.load()()
-        # A reloaded library comes by a second time.
         if not instrumentor.is_instrumented_by_opentelemetry:
             instrumentor.instrument(skip_dep_check=True)
+            _instrumented.add(name)
+        elif name in _instrumented:
+            # Its own state says that it has done its work, and it keeps no other.
+            _instrumented.discard(name)
+            diagnostics.warn(
+                f"{name} was reloaded: its instrumentor traces the module as it was before, "
+                "and not the new one. Start the process anew to have it traced."
+            )
 
 
 def unfit_reason(point: EntryPoint) -> str:

@@ -11,6 +11,7 @@ import os
 from _thread import allocate_lock
 
 from clarity_otel import diagnostics
+from clarity_otel.engine import http_methods
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def start(settings: Settings) -> None:
             return
         _stop_fastapi_from_exporting_too()
         engine = _load(settings)
+        http_methods.use(settings)
         engine.start(settings)
         _engine, _settings = engine, settings
 

@@ -4,8 +4,8 @@
 the modules whose import sets a patch off, the versions it was tested with, and the
 file that holds it (the whole module's name for the sdk engine's own). A patch that
 does not fit (an unknown version, a name the library no longer has) steps aside with a
-sentence and the library works as if we were not there. Applying is idempotent;
-`uninstrument` takes all of them back.
+sentence and the library works as if we were not there. Applying is idempotent, and done
+again for a module that is reloaded; `uninstrument` takes all of them back.
 """
 
 from __future__ import annotations
@@ -123,15 +123,13 @@ def uninstrument() -> None:
 
 
 def _apply(patch: Patch, module: ModuleType) -> None:
-    key = (patch.module, patch.file)
-    if _applied.get(key):
-        return
     unknown = unknown_version(patch, _version_of(patch))
     if unknown:
         outcomes[patch.name] = unknown
         diagnostics.warn(f"{patch.library} is not traced: {unknown}.")
         return
-    replaced = Replaced()
+    # The same one after a reload: what it holds of the module before stays patched too.
+    replaced = _applied.setdefault((patch.module, patch.file), Replaced())
     try:
         name = patch.file if "." in patch.file else f"clarity_otel.patches.{patch.file}"
         source = __import__(name, fromlist=["apply"])
@@ -145,7 +143,6 @@ def _apply(patch: Patch, module: ModuleType) -> None:
             f"Name {patch.name} in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS to silence this."
         )
         return
-    _applied[key] = replaced
     outcomes[patch.name] = "patched"
 
 

@@ -2,7 +2,7 @@
 
 Most calls run on the native fast path (`AwsOperation`). The attributes of single
 services come from the extension classes of opentelemetry-instrumentation-botocore,
-loaded with the first call of a service that has one.
+loaded with the first call of a service that has one; DynamoDB's is ours.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from clarity_otel._native import (
     client_detach,
     client_enter,
     client_exit,
-    correlation_id,
-    trace_headers,
 )
 from clarity_otel.engine.scopes import scope_id
 from clarity_otel.guard import never_break_the_app
@@ -42,6 +40,13 @@ _PLAIN_PARAMETERS = frozenset(
     }
 )
 _PLAIN_RESULTS = frozenset({"Item", "Attributes", "ResponseMetadata"})
+
+
+# The services that the contrib package has extensions for; those of aiobotocore are some
+# of them.
+CONTRIB_EXTENSIONS = frozenset(
+    {"bedrock-runtime", "lambda", "secretsmanager", "sns", "sqs", "stepfunctions"}
+)
 
 
 class Operation:
@@ -104,7 +109,7 @@ class Operation:
         with never_break_the_app("the AWS patch"):
             if self._service in SERVICES:
                 # SNS's extension would write into the app's own messages.
-                carry(self._service, operation, params, _carried())
+                carry(self._service, operation, params)
             else:
                 _ask(extension.before_service_call, span, instrumentor)
         return call
@@ -196,7 +201,16 @@ def _server(endpoint_url: str | None) -> tuple[str, int]:
 
 
 def _load_extension(table: str, service: str) -> Any:
-    """Return the contrib package's extension class for a service, or None."""
+    """Return the extension class for a service, or None.
+
+    The contrib package is imported for the services that it knows alone.
+    """
+    if service == "dynamodb":
+        from clarity_otel.patches.aws_dynamodb import DynamoDbExtension
+
+        return DynamoDbExtension
+    if service not in CONTRIB_EXTENSIONS:
+        return None
     try:
         from opentelemetry.instrumentation.botocore import extensions
     except ImportError:
@@ -229,7 +243,7 @@ _instrumentors: dict[str, Any] = {}
 def _instrumentor(service: str, extension: Any) -> Any:
     """Return the loggers and metrics an extension may use; made once a service."""
     known = _instrumentors.get(service)
-    if known is None:
+    if known is None and service in CONTRIB_EXTENSIONS:
         from opentelemetry._logs import get_logger
         from opentelemetry.instrumentation.botocore.extensions.types import (
             _BotocoreInstrumentorContext,
@@ -242,18 +256,3 @@ def _instrumentor(service: str, extension: Any) -> Any:
         known = _BotocoreInstrumentorContext(logger=get_logger(name), metrics=metrics)
         _instrumentors[service] = known
     return known
-
-
-def _carried() -> list[tuple[str, str]]:
-    from clarity_otel.correlation import header_name
-
-    headers = trace_headers()
-    carried = []
-    if headers is not None:
-        carried.append(("traceparent", headers[0]))
-        if headers[1]:
-            carried.append(("tracestate", headers[1]))
-    value = correlation_id()
-    if value:
-        carried.append((header_name(), value))
-    return carried

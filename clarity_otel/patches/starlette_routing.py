@@ -2,13 +2,14 @@
 
 A mount's template is lost once the path below it is matched, and Starlette before 1.0
 keeps no route at all. Only templates are noted, never paths: a label made of them
-stays bounded.
+stays bounded. What a router writes into a copied scope is kept with the request's span.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from clarity_otel._native import server_routing
 from clarity_otel.patches.starlette import SPAN_KEY, mark_coroutine_function
 from clarity_otel.patches.wrapping import Replaced
 
@@ -34,10 +35,31 @@ def apply(module: Any, replaced: Replaced) -> None:
         mark_coroutine_function(handle)
         return handle
 
+    def make_router(original: Any) -> Any:
+        only_calls_its_stack = _names(original) == ("middleware_stack",)
+
+        def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:  # noqa: N807
+            server_routing(scope)
+            # The original is a coroutine that awaits this and does nothing else: left
+            # out, our frame is not one more but one less for each step of a request.
+            if only_calls_its_stack:
+                return self.middleware_stack(scope, receive, send)
+            return original(self, scope, receive, send)
+
+        mark_coroutine_function(__call__)
+        return __call__
+
+    keeps_route = _router_keeps_route(module.Router)
+    replaced.replace(module.Router, "__call__", make_router)
     replaced.replace(module.Mount, "handle", make_mount)
-    if not _router_keeps_route(module.Router):
+    if not keeps_route:
         replaced.replace(module.Route, "handle", make_route)
         replaced.replace(module.WebSocketRoute, "handle", make_route)
+
+
+def _names(function: Any) -> tuple[str, ...]:
+    names: tuple[str, ...] = getattr(getattr(function, "__code__", None), "co_names", ())
+    return names
 
 
 def _router_keeps_route(router: Any) -> bool:

@@ -24,9 +24,12 @@ class Replaced:
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         """Set `owner.name` to `make(original)`.
 
+        What was replaced already stays; a class that a reload has made anew is another.
         Raises AttributeError where the library has no such name: the patch then steps
         aside as a whole.
         """
+        if any(owner is known and name == done for known, done, *_ in self._done):
+            return
         original = getattr(owner, name)
         own = name in vars(owner)
         replacement = make(original)

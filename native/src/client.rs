@@ -359,7 +359,7 @@ pub fn httpx_enter<'py>(
         let method = request
             .getattr(intern!(py, "method"))?
             .cast_into::<PyString>()?;
-        let known = http_method::is_known(&method);
+        let known = http_method::is_known(engine, &method);
         let name = if known {
             method.clone()
         } else {

@@ -42,6 +42,8 @@ pub struct Engine {
     pub foreign_propagators: bool,
     pub excluded_urls: bool,
     pub captured_headers: bool,
+    /// HTTP methods that keep their name; `None`: the conventions' own.
+    pub known_methods: Option<Vec<String>>,
     pub server_scope: ScopeId,
     pub redis_scope: ScopeId,
     pub httpx_scope: ScopeId,
@@ -71,6 +73,7 @@ impl Default for Engine {
             foreign_propagators: false,
             excluded_urls: false,
             captured_headers: false,
+            known_methods: None,
             server_scope: ScopeId(0),
             redis_scope: ScopeId(0),
             httpx_scope: ScopeId(0),

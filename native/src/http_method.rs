@@ -6,14 +6,22 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::attributes::SpanAttributes;
+use crate::engine::Engine;
 use crate::values::with_text;
 
 const KNOWN: [&str; 10] = [
     "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "QUERY",
 ];
 
-pub fn is_known(method: &Bound<'_, PyString>) -> bool {
-    method.to_str().is_ok_and(|method| KNOWN.contains(&method))
+/// Whether a method keeps its name; OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS
+/// replaces the conventions' list as a whole, and is as case-sensitive.
+pub fn is_known(engine: &Engine, method: &Bound<'_, PyString>) -> bool {
+    method
+        .to_str()
+        .is_ok_and(|method| match &engine.known_methods {
+            None => KNOWN.contains(&method),
+            Some(known) => known.iter().any(|known| known == method),
+        })
 }
 
 /// Appends the attributes of a method; `known` is what [`is_known`] says of it.

@@ -26,6 +26,8 @@ pub mod client;
 #[cfg(feature = "python")]
 pub mod context;
 #[cfg(feature = "python")]
+pub mod copied_scope;
+#[cfg(feature = "python")]
 pub mod engine;
 #[cfg(feature = "python")]
 pub mod exception;
@@ -35,6 +37,8 @@ pub mod guard;
 pub mod http_method;
 #[cfg(feature = "python")]
 pub mod module;
+#[cfg(feature = "python")]
+pub mod propagator;
 #[cfg(feature = "python")]
 pub mod span;
 #[cfg(feature = "python")]

@@ -18,7 +18,7 @@ use crate::ids;
 use crate::pipeline::{self, Limits, Pipeline, ScopeId};
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
-use crate::{asgi, aws, client, proto, span, tracer};
+use crate::{asgi, aws, client, copied_scope, propagator, proto, span, tracer};
 
 /// Starts the export thread with the process's first span, never before: a
 /// server's supervising process makes none and needs none.
@@ -97,6 +97,7 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
         foreign_propagators: flag("foreign_propagators", false)?,
         excluded_urls: flag("excluded_urls", false)?,
         captured_headers: flag("captured_headers", false)?,
+        known_methods: optional(config, "known_methods")?,
         server_scope: scope("server_scope")?,
         redis_scope: scope("redis_scope")?,
         httpx_scope: scope("httpx_scope")?,
@@ -305,10 +306,12 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tracer::Tracer>()?;
     module.add_class::<tracer::SpanBlock>()?;
     module.add_class::<asgi::ServerRequest>()?;
+    module.add_class::<propagator::W3CPropagator>()?;
     module.add_class::<aws::AwsOperation>()?;
     module.add_function(wrap_pyfunction!(aws::aws_note_response, module)?)?;
     module.add_function(wrap_pyfunction!(aws::aws_fail, module)?)?;
     module.add_function(wrap_pyfunction!(asgi::server_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(copied_scope::server_routing, module)?)?;
     module.add_function(wrap_pyfunction!(client::client_enter, module)?)?;
     module.add_function(wrap_pyfunction!(client::client_exit, module)?)?;
     module.add_function(wrap_pyfunction!(client::client_detach, module)?)?;
@@ -318,7 +321,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(client::httpx_exit, module)?)?;
     module.add_function(wrap_pyfunction!(client::correlation_id, module)?)?;
     module.add_function(wrap_pyfunction!(client::set_correlation_id, module)?)?;
-    module.add_function(wrap_pyfunction!(tracer::trace_headers, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_get_current, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_get_value, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_attach, module)?)?;

@@ -58,6 +58,8 @@ struct HeldState {
 pub struct Extra {
     pub events: Entries,
     pub links: Entries,
+    /// A server span's: the copy of its scope that the router was given.
+    pub routed: Option<Py<PyDict>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,6 +100,8 @@ pub struct Span {
     pub held: Option<Arc<Held>>,
     /// The ContextVar token while a patch holds this span current.
     pub token: Option<Py<PyAny>>,
+    /// The address of a server span's ASGI scope; 0 for other spans.
+    pub asgi_scope: usize,
     span_context: Option<Py<PyAny>>,
 }
 
@@ -164,6 +168,7 @@ impl Span {
             base: parent.base,
             held,
             token: None,
+            asgi_scope: 0,
             span_context: None,
         }
     }
@@ -180,7 +185,7 @@ impl Span {
     }
 
     #[inline]
-    fn extra(&mut self) -> &mut Extra {
+    pub fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
     }
 

@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::PyString;
 
 use crate::context::{self, Parent};
 use crate::engine;
@@ -269,20 +269,6 @@ impl SpanBlock {
             entered: Mutex::new(None),
         }
     }
-}
-
-/// `carrier`'s headers for the current span: traceparent, tracestate or None.
-#[pyfunction]
-pub fn trace_headers<'py>(py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-    let parent = Parent::current(py)?;
-    if !parent.is_valid() {
-        return Ok(None);
-    }
-    let text =
-        crate::propagation::format_traceparent(parent.trace_id, parent.span_id, parent.flags);
-    let text = std::str::from_utf8(&text).unwrap_or("");
-    let pair = (text, parent.trace_state.as_deref()).into_pyobject(py)?;
-    Ok(Some(pair))
 }
 
 /// The current span as AWS's `X-Amzn-Trace-Id`; None outside of a span.

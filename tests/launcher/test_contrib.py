@@ -56,11 +56,13 @@ def test_instrumentor_is_loaded_when_its_library_is_imported(workshop: Workshop)
 
 
 def test_reloaded_library_is_not_instrumented_twice(workshop: Workshop) -> None:
-    """The instrumentor's own state decides."""
+    """The instrumentor's own state decides; what it does not trace then is said once."""
     install(workshop)
     app = APP + "import importlib; print(importlib.reload(a_library).instrumented)\n"
+    app += "importlib.reload(a_library)\n"
     run = workshop.run(sys.executable, workshop.write("app.py", app))
     assert run.stdout == "False False\n1\n0\n", run.stderr
+    assert run.stderr.count("a_library was reloaded") == 1
 
 
 @pytest.mark.parametrize("disabled", ["a_library", "*"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from importlib import import_module
+from importlib import import_module, reload
 
 import httpx
 import httpx._client
@@ -55,6 +55,24 @@ def test_instrumenting_twice_is_one_span(spans: Recorder) -> None:
     patches.instrument(load({}))
     _get()
     spans.one("CLIENT")
+
+
+def test_reloaded_module_is_patched_again(spans: Recorder) -> None:
+    """A call of its new class is one span; uninstrument takes that patch back too."""
+    before = httpx._client.Client
+    names = dict(vars(httpx._client))
+    try:
+        after = reload(httpx._client).Client
+        assert after is not before
+        transport = httpx.MockTransport(lambda request: httpx.Response(200))
+        with after(transport=transport) as client:
+            client.get("http://h/")
+        spans.one("CLIENT")
+        patches.uninstrument()
+        for patched in (after, before):
+            assert not hasattr(patched._send_single_request, "__wrapped__")
+    finally:
+        vars(httpx._client).update(names)
 
 
 @pytest.mark.parametrize("names", ["httpx", "redis,httpx", "*"])

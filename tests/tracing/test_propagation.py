@@ -71,12 +71,9 @@ def test_the_global_propagator_sees_span_and_baggage(tracer: trace.Tracer) -> No
     carrier: dict[str, str] = {}
     with tracer.start_as_current_span("client") as span:
         propagate.inject(carrier)
-        header = _native.trace_headers()
     context.detach(token)
-    assert header == (carrier["traceparent"], None)
     assert f"{span.get_span_context().span_id:016x}" in carrier["traceparent"]
     assert carrier["baggage"] == "user=1"
-    assert _native.trace_headers() is None
     there = propagate.extract(carrier)
     assert baggage.get_all(there) == {"user": "1"}
     assert get_current_span(there).get_span_context().is_remote

@@ -12,7 +12,7 @@ import os
 
 from clarity_otel import _native, correlation, diagnostics, patches
 from clarity_otel.correlation import outgoing
-from clarity_otel.engine import carried, scopes, signals
+from clarity_otel.engine import carried, propagators, scopes, signals
 from clarity_otel.guard import record_failure
 from clarity_otel.imports import when_imported
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from clarity_otel.settings import Settings
 
 REPLACED_INSTRUMENTORS = patches.REPLACED_INSTRUMENTORS
-_NATIVE_PROPAGATORS = ("tracecontext", "baggage")
 
 # More than a span can hold.
 _NO_LIMIT = 2**32 - 1
@@ -57,6 +56,7 @@ def start(settings: Settings) -> None:
     carried.use(_native.context_variable())
     when_imported("opentelemetry.context", _on_context_imported)
     when_imported("opentelemetry.trace", _on_trace_imported)
+    when_imported("opentelemetry.propagate", _on_propagate_imported)
     patches.instrument(settings)
     if _needs_the_api(settings, configuration):
         import opentelemetry.trace  # noqa: F401
@@ -80,6 +80,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     sampler = settings.traces_sampler
     limits = settings.span_limits()
     hosts = None if "*" in settings.correlation_hosts else list(settings.correlation_hosts)
+    names = propagators.usable(settings)
     capture = "instrumentation_http_capture_headers"
     return {
         "sampler": sampler.removeprefix("parentbased_"),
@@ -98,16 +99,17 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "export": "otlp" in settings.exporters,
         "correlation_header": settings.correlation_header,
         "correlation_hosts": hosts,
-        "tracecontext": "tracecontext" in settings.propagators,
-        "baggage": "baggage" in settings.propagators,
-        "foreign_propagators": any(
-            name not in (*_NATIVE_PROPAGATORS, "none") for name in settings.propagators
-        ),
+        "tracecontext": "tracecontext" in names,
+        "baggage": "baggage" in names,
+        "foreign_propagators": any(name not in propagators.NATIVE for name in names),
         "excluded_urls": bool(settings.excluded_urls_for("fastapi")),
         "captured_headers": any(
             getattr(settings, f"{capture}_{which}")
             for which in ("server_request", "server_response", "client_request", "client_response")
         ),
+        "known_methods": None
+        if settings.instrumentation_http_known_methods is None
+        else list(settings.instrumentation_http_known_methods),
         "server_scope": scopes.scope_id("asgi"),
         "redis_scope": scopes.scope_id("redis"),
         "httpx_scope": scopes.scope_id("httpx"),
@@ -143,6 +145,12 @@ def _on_trace_imported(module: ModuleType) -> None:
     _provider = provider.ClarityTracerProvider(_support, _settings.shutdown_timeout_ms / 1000)
     provider.install(_provider)
     exporters.add(_provider, _settings)
+
+
+def _on_propagate_imported(module: ModuleType) -> None:
+    from clarity_otel.engine.native import propagator
+
+    propagator.install(module)
 
 
 def _on_internal_error(where: str, failure: BaseException) -> None:

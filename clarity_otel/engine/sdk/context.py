@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextvars import ContextVar
 from typing import Any
 
-from clarity_otel import diagnostics
-from clarity_otel.patches import installed
+from clarity_otel.engine import propagators
 from clarity_otel.settings import Settings
 
 
@@ -25,16 +23,7 @@ def use_context_variable() -> ContextVar[Any]:
 
 def use_propagators(settings: Settings) -> None:
     """Make the global propagator of OTEL_PROPAGATORS, and one that reads correlation ids."""
-    known = {*installed.entry_points("opentelemetry_propagator"), "none"}
-    usable = [name for name in settings.propagators if name in known]
-    for name in settings.propagators:
-        if name not in known:
-            diagnostics.warn(
-                f"OTEL_PROPAGATORS names {name}, which is not an installed propagator; "
-                "it is left out."
-            )
-    # The API reads the variable when it is imported, and raises for an unknown name.
-    os.environ["OTEL_PROPAGATORS"] = ",".join(usable) or "none"
+    propagators.usable(settings)
     from opentelemetry import propagate
     from opentelemetry.propagators.composite import CompositePropagator
 

@@ -19,6 +19,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::context::{self, Parent, api_needed};
+use crate::copied_scope;
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::http_method;
@@ -82,7 +83,9 @@ fn enter<'py>(
         Some(method) => Some(method.cast_into::<PyString>()?),
         None => None,
     };
-    let known = method.as_ref().is_some_and(http_method::is_known);
+    let known = method
+        .as_ref()
+        .is_some_and(|method| http_method::is_known(engine, method));
     let name = match (&method, known) {
         (Some(method), true) => method.clone(),
         _ => intern!(py, "HTTP").clone(),
@@ -97,6 +100,7 @@ fn enter<'py>(
             start_ns,
         },
     );
+    copied_scope::began_with(&mut span, scope);
     if span.recording() {
         describe(&mut span, scope, &headers, method.as_ref(), known)?;
     }

@@ -8,6 +8,7 @@ use super::answer::with_correlation;
 use super::capture;
 use super::route::with_route;
 use crate::context;
+use crate::copied_scope;
 use crate::engine;
 use crate::exception::{is_disconnect, type_name};
 use crate::guard;
@@ -210,7 +211,7 @@ impl ServerRequest {
         let mut former = None;
         if let Some(method) = &method {
             with_route(
-                scope.bind(py),
+                &copied_scope::routed(span, scope.bind(py)),
                 &method.bind(py).to_string_lossy(),
                 |route| {
                     let mut span = span.borrow_mut();

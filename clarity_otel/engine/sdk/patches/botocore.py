@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel.correlation import correlation_id, header_name
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.aws_messages import SERVICES, carry
 from clarity_otel.patches.wrapping import Replaced
@@ -26,18 +25,7 @@ def carrying(original: Any) -> Any:
         with never_break_the_app("the AWS patch"):
             service = self.meta.service_model.service_name
             if service in SERVICES:
-                carry(service, operation_name, api_params, _carried())
+                carry(service, operation_name, api_params)
         return original(self, operation_name, api_params)
 
     return _make_api_call
-
-
-def _carried() -> list[tuple[str, str]]:
-    from opentelemetry import propagate
-
-    headers: dict[str, str] = {}
-    propagate.inject(headers)
-    value = correlation_id()
-    if value is not None:
-        headers[header_name()] = value
-    return list(headers.items())

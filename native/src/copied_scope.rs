@@ -1,0 +1,59 @@
+//! Middleware may hand on a copy of its scope: what the router then writes is
+//! not seen in the one that the request began with. The router's patch shows the
+//! scope that it is given, and a copy is kept with the server span, which the copy
+//! still refers to, until the route is read.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::guard;
+use crate::span::Span;
+
+/// Notes that `scope` is the one the request of `span` began with.
+#[inline]
+pub fn began_with(span: &mut Span, scope: &Bound<'_, PyDict>) {
+    span.asgi_scope = address(scope);
+}
+
+/// A router is about to match `scope`; the last one that does knows the route.
+#[pyfunction]
+pub fn server_routing(scope: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = scope.py();
+    guard::run(py, "asgi.routing", (), || {
+        let Ok(scope) = scope.cast::<PyDict>() else {
+            return Ok(());
+        };
+        let Some(span) = scope.get_item(intern!(py, "clarity.span"))? else {
+            return Ok(());
+        };
+        let span = span.cast::<Span>()?;
+        // Every request passes here, and nearly all with the scope they began with.
+        if span.borrow().asgi_scope == address(scope) {
+            return Ok(());
+        }
+        let mut span = span.borrow_mut();
+        // The copy refers to the span: both are freed because the end takes it out.
+        if span.recording() {
+            let before = span.extra().routed.replace(scope.clone().unbind());
+            drop(span);
+            drop(before);
+        }
+        Ok(())
+    })
+}
+
+/// The scope that the router of a request has seen, and `scope` where it was that.
+pub fn routed<'py>(span: &Bound<'py, Span>, scope: &Bound<'py, PyDict>) -> Bound<'py, PyDict> {
+    let copy = span
+        .borrow_mut()
+        .extra
+        .as_mut()
+        .and_then(|extra| extra.routed.take());
+    copy.map_or_else(|| scope.clone(), |copy| copy.into_bound(scope.py()))
+}
+
+#[inline]
+fn address(scope: &Bound<'_, PyDict>) -> usize {
+    scope.as_ptr() as usize
+}
