@@ -1,10 +1,10 @@
-"""`make bench`: sockets, in process, start-up, and the report of all of it.
+"""`make bench`: sockets, in process, toggled, start-up, and the report of all of it.
 
     python -m benchmarks            # about half an hour
     python -m benchmarks --quick    # some minutes, wide intervals
 
-Every option goes to both measurements that know it; see `--help` of
-benchmarks.sockets and benchmarks.inprocess for what each takes alone.
+Every option goes to the measurements that know it; see `--help` of benchmarks.sockets,
+benchmarks.inprocess and benchmarks.toggled for what each takes alone.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ import sys
 
 
 def main() -> int:
-    """Run the three programs one after the other; stops at the first that fails."""
+    """Run the programs one after the other; stops at the first that fails."""
     options = sys.argv[1:]
-    shared = [word for word in options if word == "--quick"]
+    quick = [word for word in options if word == "--quick"]
+    shared = list(quick)
     if "--variants" in options:
         place = options.index("--variants")
         shared += options[place : place + 2]
     for module, arguments in (
         ("benchmarks.sockets", options),
         ("benchmarks.inprocess", shared),
+        ("benchmarks.toggled", quick),
         ("benchmarks.report", []),
     ):
         done = subprocess.run([sys.executable, "-m", module, *arguments])

@@ -89,13 +89,18 @@ def service(results: Row) -> str:
     return _table(head, lines) if lines else ""
 
 
-def in_process(results: Row) -> str:
-    """Added ns from in-process pairs, and over the bare request of the socket runs."""
-    bare_us = {
+def _bare_request_us(results: Row) -> dict[str, float]:
+    """What a request of the shop costs over sockets, FastAPI's own telemetry off, by path."""
+    return {
         row["path"]: row["cpu_us"]
         for row in results.get("sockets", [])
-        if row["variant"] == "bare" and row["app"].startswith("shop, ")
+        if row["variant"] == "bare" and row["app"] == "shop, FastAPI's telemetry off"
     }
+
+
+def in_process(results: Row) -> str:
+    """Added ns from in-process pairs, and over the bare request of the socket runs."""
+    bare_us = _bare_request_us(results)
     lines = []
     for row in results.get("inprocess", []):
         thread, total = row["added_ns"], row["added_with_export_ns"]
@@ -113,6 +118,31 @@ def in_process(results: Row) -> str:
     head = [
         *("case", "variant", "bare, ns", "added on its thread, ns"),
         *("added with export, ns", "of the bare request over sockets"),
+    ]
+    return _table(head, lines) if lines else ""
+
+
+def toggled(results: Row) -> str:
+    """Added ns from one process with its patches on and off, and over the socket run's bare."""
+    bare_us = _bare_request_us(results)
+    lines = []
+    for row in results.get("toggled", []):
+        added = row["added_ns"]
+        bare = bare_us.get(row["case"].removeprefix("request "))
+        share = (
+            [f"{added[key] / 10 / bare:+.2f}%" for key in ("value", "high")] if bare else ["", ""]
+        )
+        lines.append(
+            [
+                row["case"],
+                f"{row['bare_ns']:,.0f}",
+                f"{added['value']:+,.0f} ({added['low']:+,.0f} to {added['high']:+,.0f})",
+                *share,
+            ]
+        )
+    head = [
+        *("case", "bare, ns", "added by the patches, ns"),
+        *("of the bare request over sockets", "upper end"),
     ]
     return _table(head, lines) if lines else ""
 
@@ -139,6 +169,7 @@ def markdown(results: Row) -> str:
         ("What tracing costs", surroundings(results)),
         ("CPU over sockets", costs(results)),
         ("In process, paired blocks, FastAPI's own telemetry off in both", in_process(results)),
+        ("One process, its patches on and off, FastAPI's own telemetry off", toggled(results)),
         ("Start-up of `python -c pass`", startup(results)),
         ("Throughput, latency and memory", service(results)),
     ]
