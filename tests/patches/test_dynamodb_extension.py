@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.instrumentation.botocore import extensions
 from opentelemetry.instrumentation.botocore.extensions import dynamodb
@@ -89,6 +89,8 @@ def told(extension: Any, recording: bool, result: Any) -> list[Any]:
     return [list(attributes.items()), span.attributes, raised, verdicts]
 
 
+# How long an example takes is the machine's matter.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(operations, parameters, parameters, st.booleans())
 def test_same_attributes_in_the_same_order(
     operation: str, params: dict[str, Any], result: dict[str, Any], recording: bool
