@@ -25,6 +25,7 @@ from typing import Any
 from tests.masking.lines import Line, flat, harmless_lines, secret_lines
 
 ENGINES = {"native": "clarity_otel._native", "twin": "clarity_otel.masking.twin"}
+FAILED = "[masking failed]"
 _REPLACEMENT = re.compile(r"\[masked:[\w.:-]*\]")
 
 
@@ -96,6 +97,8 @@ class Measurement:
     recall_by_family: dict[str, Share] = field(default_factory=dict)
     harmless_by_family: dict[str, Share] = field(default_factory=dict)
     misses: list[Miss] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    """Where the masker gave up: full recall, and a defect all the same."""
 
     @property
     def table(self) -> str:
@@ -107,6 +110,7 @@ class Measurement:
         rows += [f"{self.engine}: overall"]
         for name in ("recall", "precision", "harmless", "context"):
             rows.append(f"  {name:14s}{getattr(self, name)}")
+        rows.append(f"  {'failed':14s}{len(self.failed):5d} lines")
         return "\n".join(rows)
 
 
@@ -114,9 +118,12 @@ def measure(mask: Masker) -> Measurement:
     """Runs the whole corpus through one engine."""
     result = Measurement(mask.name)
     for line in secret_lines():
-        _measure_secrets(line, mask(line.content), result)
+        output = mask(line.content)
+        _measure_secrets(line, output, result)
+        _note_failure(line, output, result)
     for line in harmless_lines():
         output = mask(line.content)
+        _note_failure(line, output, result)
         same = repr(output) == repr(line.content)
         result.harmless.add(same)
         result.harmless_by_family.setdefault(line.family, Share()).add(same)
@@ -142,6 +149,11 @@ def _measure_secrets(line: Line, output: Any, result: Measurement) -> None:
         result.misses.append(Miss(line, f"took {', '.join(map(repr, lost))} along", output))
     if repr(output) != repr(line.content):
         result.precision.add(True)
+
+
+def _note_failure(line: Line, output: Any, result: Measurement) -> None:
+    if FAILED in flat(output) and FAILED not in flat(line.content):
+        result.failed.append(line.where)
 
 
 def is_gone(secret: str, after: str, outside: str) -> bool:
