@@ -33,8 +33,8 @@ def native_table() -> str:
         "",
     ]
     for name in ("HARMLESS_KEYS", "QUALIFIERS", "HARMLESS_VALUES", "HARMLESS_QUOTED", "CODE_ROOTS",
-                 "PHONE_WORDS", "SSN_WORDS", "SCHEMES"):
-        words = sorted(getattr(rules, name))
+                 "PHONE_WORDS", "SSN_WORDS", "SCHEMES", "NO_DOMAIN"):
+        words = sorted(getattr(rules, name), key=str.encode)
         out += [f"pub const {name}: &[&str] = &[", *(f"    {_text(word)}," for word in words), "];", ""]
     out += ["pub const KEYS: &[Key] = &["]
     for number, rule in enumerate(rules.RULES):
@@ -69,7 +69,7 @@ def native_table() -> str:
     return "\n".join(out) + "\n"
 
 
-FOUND_IN_CODE = ("aws_secret", "aws_key", "pin", "authorization")
+FOUND_IN_CODE = ("aws_secret", "aws_key", "password", "secret")
 
 
 def _text(text: str) -> str:

@@ -37,16 +37,17 @@ class Rule(NamedTuple):
 # What a value under a key must be for the rule to count, and how far it reaches:
 # anything ("any"), the rest of the line, an authentication scheme with what follows it,
 # 3 to 12 characters with three digits, 3 or 4 digits, 9 digits, 15 and more letters and
-# digits, 7 to 15 digits, 12 to 19 digits, 16 and more characters that look random.
+# digits, 7 to 15 digits, 12 to 19 digits, 16 and more characters that look random,
+# base64 of user:password.
 VALUE_CHECKS = (
-    "any", "line", "scheme", "code", "cvv", "nine", "long", "phone", "card", "opaque",
+    "any", "line", "scheme", "code", "cvv", "nine", "long", "phone", "card", "opaque", "pair",
 )
 
 RULES: tuple[Rule, ...] = (
     Rule(
         "password",
         "passwords and passphrases, under a key that says so",
-        keys=("password", "passwd", "passphrase", "passcode", "contrasena", "passwort"),
+        keys=("password", "passwd", "passphrase", "passcode", "passwords", "motdepasse", "contrasena", "contraseña", "passwort", "kennwort", "senha", "wachtwoord", "lozenord", "lösenord", "adgangskode", "salasana", "parola", "hasło", "пароль", "密码", "密碼", "パスワード", "비밀번호"),
         words=("pwd", "pass", "pw", "psw", "userpwd", "dbpwd", "mnemonic", "seed phrase", "recovery phrase", "identified by"),
         examples=(
             '{"db_password": "hunter2!"}',
@@ -70,7 +71,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "secret",
         "secrets and credentials, under a key that says so",
-        keys=("secret", "clientsecret", "secretkey", "secretvalue", "signingkey", "encryptionkey", "masterkey", "sharedkey", "credential", "credentials", "webhooksecret", "hmackey", "saltkey", "connectionstring"),
+        keys=("secret", "clientsecret", "secretkey", "secretvalue", "signingkey", "encryptionkey", "masterkey", "sharedkey", "credential", "credentials", "webhooksecret", "hmackey", "saltkey", "secretstring"),
         words=("secrets", "totpseed", "creds"),
         examples=("client_secret=9f8e7d6c5b", '{"appSecret": "s3cr3t-value"}'),
         harmless=("secretary=Ann", "is_secret=True", "secret_name=prod/db"),
@@ -79,14 +80,14 @@ RULES: tuple[Rule, ...] = (
         "token",
         "access, refresh, id and other tokens, under a key that says so",
         keys=("token", "accesstoken", "refreshtoken", "idtoken", "authtoken", "authorizationcode", "authcode", "jwt"),
-        words=("oauth", "bearer", "code verifier", "client assertion", "samlresponse"),
+        words=("bearer", "code verifier", "client assertion", "samlresponse"),
         examples=("access_token=ya.b2c4", '{"refreshToken": "8xLOxBtZp8"}', "?token=abc123&x=1"),
         harmless=("token = next(tokens)", "token_count=512", "max_tokens: 1000", "tokenizer=bert"),
     ),
     Rule(
         "api_key",
         "API keys, under a key that says so",
-        keys=("apikey", "apisecret", "subscriptionkey", "accesskey", "authkey", "accountkey", "functionskey", "licensekey", "appkey", "applicationkey", "consumerkey", "integrationkey", "routingkey", "storagekey", "servicekey", "accesskeyid"),
+        keys=("apikey", "apisecret", "subscriptionkey", "accesskey", "authkey", "accountkey", "functionskey", "licensekey", "appkey", "applicationkey", "integrationkey", "routingkey", "storagekey", "servicekey", "accesskeyid"),
         examples=("x-api-key: 7f3a9c", '{"apiKey": "k-19283"}'),
     ),
     Rule(
@@ -197,7 +198,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phone",
         "phone numbers: international with +, and North American ones, by their number plans",
-        words=("phone", "phone number", "phone no", "telephone", "mobile", "mobile number", "msisdn", "cell", "cell phone", "fax", "tel", "phone home", "home phone", "work phone"),
+        words=("phone", "phone number", "phone no", "telephone", "mobile", "mobile number", "msisdn", "cell", "cell phone", "fax", "tel", "mobil", "handy", "telefon", "telefono", "teléfono", "téléphone", "telephone number", "celular", "电话", "電話", "手机"),
         value="phone",
         finder="numbers",
         examples=("call +44 20 7946 0958", "(415) 555-2671", "tel: 415-555-2671"),
@@ -226,7 +227,9 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "basic",
-        "the credentials after Basic",
+        "the credentials after Basic, and base64 of user:password under the key auth",
+        words=("auth",),
+        value="pair",
         finder="scheme",
         examples=("sent Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",),
         harmless=("Basic authentication failed", "Basic subscription"),
@@ -272,7 +275,7 @@ RULES: tuple[Rule, ...] = (
         "slack",
         "Slack tokens and webhook addresses",
         patterns=(
-            *(f"xox{kind}-[A-Za-z0-9-]{{10,255}}" for kind in "abdeoprs"),
+            *(f"xox{kind}-[A-Za-z0-9-]{{10,255}}" for kind in "abcdeoprs"),
             "xoxe.xox[bp]-[A-Za-z0-9-]{10,255}".replace("xoxe.", "xoxe\\."),
             "xapp-[A-Za-z0-9-]{20,255}",
             "xwfp-[A-Za-z0-9-]{20,255}",
@@ -415,15 +418,10 @@ RULES: tuple[Rule, ...] = (
 # Keys that end like a secret's and hold none, without separators and case.
 HARMLESS_KEYS: tuple[str, ...] = (
     "nexttoken", "nextpagetoken", "pagetoken", "prevpagetoken", "previoustoken", "continuationtoken",
-    "paginationtoken", "cursortoken", "synctoken", "nextsynctoken", "padtoken", "eostoken", "bostoken",
-    "unktoken", "septoken", "clstoken", "masktoken", "specialtoken", "pertoken", "lasttoken", "firsttoken",
-    "currenttoken", "stoptoken", "inputtoken", "outputtoken", "hastoken", "hassecret", "haspassword",
-    "ispassword", "issecret", "istoken", "usepassword", "usetoken", "unexpectedtoken", "invalidtoken",
-    "requirepassword", "requiretoken", "publickey", "primarykey", "foreignkey", "sortkey", "partitionkey",
-    "ifsecret", "nopassword", "notoken", "badtoken", "syntaxtoken", "acceptcookie", "usecookie", "hascookie",
-    "showpassword", "forgotpassword", "resetpassword", "verifypassword", "checkpassword", "changepassword",
-    "wrongpassword", "invalidpassword", "missingtoken", "expiredtoken", "missingpassword", "emptypassword",
-    "verifytoken", "validatetoken", "gettoken", "parsetoken",
+    "paginationtoken", "cursortoken", "synctoken", "padtoken", "eostoken", "bostoken",
+    "unktoken", "septoken", "clstoken", "masktoken", "specialtoken", "pertoken", "stoptoken", "inputtoken",
+    "outputtoken", "hastoken", "hassecret", "haspassword", "unexpectedtoken",
+    "acceptcookie", "acceptcookies", "cookieconsent",
 )
 
 # Ends that do not change what a key holds: new_password_confirm, token_b64.
@@ -443,6 +441,12 @@ CODE_ROOTS: tuple[str, ...] = (
     "self", "cls", "this", "os", "settings", "config", "conf", "cfg", "request", "req", "args", "kwargs",
     "env", "environ", "process", "app", "options", "opts", "params", "data", "user", "form", "body",
     "payload", "response", "session", "ctx", "context", "secrets", "vault", "var", "local", "module",
+)
+
+# Ends of a "domain" that are a file's, a machine's inside a network, or code.
+NO_DOMAIN: tuple[str, ...] = (
+    "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "css", "local", "internal", "localdomain", "lan", "svc",
+    "localhost",
 )
 
 # Words before a number that make it a phone number, a social security number.
@@ -470,5 +474,5 @@ HARMLESS_VALUES: tuple[str, ...] = (
     "not_set", "notset", "sent", "received", "generated", "created", "deleted", "stored", "found", "length",
     "bearer", "basic", "option", "flag", "argument", "parameter", "header", "expected", "unexpected", "got",
     "minimum", "maximum", "only", "new", "old", "no_change", "unchanged", "active", "inactive", "contains",
-    "authentication", "policy", "strength", "weak", "strong", "medium", "unauthorized", "forbidden", "...",
+    "await", "async", "yield", "return", "lambda", "function", "authentication", "policy", "strength", "weak", "strong", "medium", "unauthorized", "forbidden", "...",
 )
