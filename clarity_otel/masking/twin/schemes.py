@@ -242,4 +242,3 @@ def _cut_block(text: str, start: int, after: int) -> Find | None:
     if begin == start:
         return None
     return Find(begin, run(text, name, 5, frozenset("-")), "private_key")
-
