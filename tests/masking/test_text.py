@@ -33,7 +33,7 @@ P, T = "[masked:password]", "[masked:token]"
         ("user%5Bpassword%5D=abc&x=1", f"user%5Bpassword%5D={P}&x=1"),
         ('config["db_password"] = "abc"', f'config["db_password"] = "{P}"'),
         ("(b'x-auth-token', b'abc-123')", f"(b'x-auth-token', b'{T}')"),
-        ('{"name": "DB_PASSWORD", "value": "abc"}', '{"name": "DB_PASSWORD", "value": "' + P + '"}'),
+        ('{"name": "DB_PW", "value": "abc"}', '{"name": "DB_PW", "value": "' + P + '"}'),
         ("Server=db;Password=abc;Database=x", f"Server=db;Password={P};Database=x"),
     ],
 )  # fmt: skip
@@ -67,7 +67,8 @@ def test_keys_are_known_in_every_spelling(masker: ModuleType, key: str) -> None:
         '{"password": null, "token": "", "secret": "***"}', "token_count=512",
         "max_tokens: 1000", "tokenizer=bert", "token_type=bearer", "secret_name=prod/db",
         "password reset requested", "Invalid password", "the password is wrong",
-        "id 9f8b7c6d-1234-4e5f-8a9b-0c1d2e3f4a5b", "commit 3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a",
+        "id 9f8b7c6d-1234-4e5f-8a9b-0c1d2e3f4a5b",
+        "commit 3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a",
         "at 1700000000 took 0.4111111111111111", "2026-02-11T08:14:02.118+02:00",
         "10.0.0.1:5432", "v1.2.3-rc.4", "price 1299.00", "order 20260211-000123",
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",

@@ -15,7 +15,8 @@ from tests.masking.engines import MASKERS
 WORDS = [
     "password", "token", "api_key", "Authorization", "Cookie", "name", "value", "Bearer", "Basic",
     "=", ":", " ", ", ", '"', "'", "\\", '\\"', "{", "}", "[", "]", "(", ")", "<", ">", "&", "%3D",
-    "%22", "@", "example.com", "ann", "://", "4111 1111 1111 1111", "219-09-9998", "+44 20 7946 0958",
+    "%22", "@", "example.com", "ann", "://", "4111 1111 1111 1111", "219-09-9998",
+    "+44 20 7946 0958",
     "DE89370400440532013000", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "AKIAIOSFODNN7EXAMPLE",
     "-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBg", "\n", "é", "用户", "abc123", "null", "AUTH",
     "--password", "-u ", "redis-cli", " -a ", "=>", "->", "QWxhZGRpbjpvcGVu", ";", "/", "0", "7",

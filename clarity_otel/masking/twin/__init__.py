@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from clarity_otel.masking.rules import RULES
 from clarity_otel.masking.twin import at, ip, keys, numbers, shapes
-from clarity_otel.masking.twin.words import SPACES, Find
+from clarity_otel.masking.twin.words import Find
 
 __all__ = ["mask_configure", "mask_counts", "mask_text", "mask_value"]
 

@@ -20,7 +20,8 @@ from clarity_otel.masking.twin.words import (
 WORDS = frozenset(
     (
         "-----BEGIN ", "-----END ", "Bearer", "bearer", "BEARER", "Basic", "basic", "BASIC",
-        "Digest", "digest", "DIGEST", "-u ", "--user ", ".atlasv1.", "AUTH", "sshpass -p", "redis-cli",
+        "Digest", "digest", "DIGEST", "-u ", "--user ", ".atlasv1.", "AUTH", "sshpass -p",
+        "redis-cli",
     )
 )  # fmt: skip
 _TOKEN = ALNUM | frozenset("-._~+/=%:|")
