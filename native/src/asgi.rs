@@ -18,6 +18,7 @@ use crate::engine::{self, Engine};
 use crate::guard;
 use crate::http_method;
 use crate::ids;
+use crate::log_line;
 use crate::propagation::{is_correlation_id, parse_traceparent, parse_tracestate, trace_id_hex};
 use crate::redact;
 use crate::span::{self, SERVER, STATUS_ERROR, Span, Start};
@@ -203,6 +204,7 @@ fn enter<'py>(
     if scope.contains(intern!(py, "clarity.span"))? {
         return Ok(None);
     }
+    log_line::note_request(py)?;
     // FastAPI >= 0.142 traces by itself unless this stands in the scope; it also
     // saves its check, 5 us a request.
     scope.set_item(intern!(py, "fastapi.telemetry"), py.None())?;

@@ -9,6 +9,8 @@
 pub mod attributes;
 pub mod export;
 pub mod ids;
+pub mod log_text;
+pub mod mask;
 pub mod pipeline;
 pub mod propagation;
 pub mod proto;
@@ -30,6 +32,8 @@ pub mod engine;
 pub mod guard;
 #[cfg(feature = "python")]
 pub mod http_method;
+#[cfg(feature = "python")]
+pub mod log_line;
 #[cfg(feature = "python")]
 pub mod module;
 #[cfg(feature = "python")]
