@@ -191,7 +191,7 @@ def configure_logs(
     plain_len: int,
     of_record: Callable[[Any], Any],
     plain: Callable[[Any], Any],
-    not_extra: list[str],
+    not_extra: frozenset[str],
 ) -> None:
     """Set the formatter of log lines up, once a process: see `clarity_otel.logs.output`."""
 

@@ -116,8 +116,9 @@ def _make_emit(original: Any) -> Any:
                 written = attributes.get(ids.WRITTEN, 0)
                 if written & plan.descriptor:
                     return
-                attributes[ids.WRITTEN] = written | plan.descriptor
                 text = plan.text(record)
+                # After it: one attribute more would look like an extra field.
+                attributes[ids.WRITTEN] = written | plan.descriptor
                 if text is None:
                     text = output.of_event(events.of_record(record))
             stream.write(text + self.terminator)

@@ -35,7 +35,7 @@ def configure(service: str, *, is_json: bool, is_native: bool) -> None:
         len(blank.__dict__) + len(events.ID_ATTRIBUTES),
         events.of_record,
         plain,
-        list(events.NOT_EXTRA),
+        events.NOT_EXTRA.union(events.ID_ATTRIBUTES),
     )
     _native = module
 

@@ -11,7 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyIterator, PyList, PyString, PyTuple, PyType};
+use pyo3::types::{
+    PyBool, PyDict, PyFloat, PyFrozenSet, PyFrozenSetMethods, PyInt, PyIterator, PyList, PyString,
+    PyTuple, PyType,
+};
 
 use crate::context::{self, Parent};
 use crate::guard;
@@ -38,7 +41,7 @@ struct Setup {
     of_record: Py<PyAny>,
     plain: Py<PyAny>,
     /// Attributes that are no extra fields.
-    not_extra: Vec<String>,
+    not_extra: Py<PyFrozenSet>,
 }
 
 static SETUP: PyOnceLock<Setup> = PyOnceLock::new();
@@ -54,7 +57,7 @@ pub fn configure_logs(
     plain_len: usize,
     of_record: Py<PyAny>,
     plain: Py<PyAny>,
-    not_extra: Vec<String>,
+    not_extra: Py<PyFrozenSet>,
 ) {
     let mut prefix = b",\"service\":".to_vec();
     quote(&mut prefix, &text_of(service));
@@ -349,15 +352,10 @@ fn plain_record(
     }
     if attributes.len() > setup.plain_len {
         let extra = PyDict::new(py);
+        let not_extra = setup.not_extra.bind(py);
         for (key, value) in attributes.copy()?.iter() {
-            let Ok(key) = key.cast_into::<PyString>() else {
-                return Ok(false);
-            };
-            let name = key.to_cow()?;
-            if !setup.not_extra.iter().any(|known| *known == name)
-                && !matches!(&*name, "trace_id" | "span_id" | "correlation_id")
-            {
-                extra.set_item(&key, value)?;
+            if !not_extra.contains(&key)? {
+                extra.set_item(key, value)?;
             }
         }
         write_extra(py, setup, &extra, out)?;
