@@ -177,6 +177,7 @@ class Model(pydantic.BaseModel):
         (SimpleNamespace(a=1), "namespace(a=1)"),
         (10**5000, "[not serialisable: int, ValueError]"),
     ],
+    ids=lambda value: type(value).__name__,
 )
 def test_values_keep_their_type_and_shape_where_json_has_it(value: Any, written: Any) -> None:
     """Each type has one form, and none loses the line."""
