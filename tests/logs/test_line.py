@@ -26,7 +26,7 @@ from tests.logs.conftest import SERVICE, of_event, of_record, with_extra
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
-def record(message: Any, *args: Any, **attributes: Any) -> logging.LogRecord:
+def _record(message: Any, *args: Any, **attributes: Any) -> logging.LogRecord:
     made = logging.LogRecord("shop.orders", logging.INFO, "shop.py", 7, message, args, None)
     made.__dict__.update(attributes)
     return made
@@ -57,7 +57,7 @@ def test_names_and_order_are_the_documented_ones() -> None:
 
 def test_a_plain_record_needs_no_more_than_its_call() -> None:
     """Arguments are filled in, extra fields stand below `extra`."""
-    line = of_record(record("order %s of %s", 7, "Ann", order=7))
+    line = of_record(_record("order %s of %s", 7, "Ann", order=7))
     assert line["message"] == "order 7 of Ann"
     assert line["logger"] == "shop.orders"
     assert line["extra"] == {"order": 7}
@@ -66,14 +66,14 @@ def test_a_plain_record_needs_no_more_than_its_call() -> None:
 
 def test_ids_on_the_record_are_the_lines() -> None:
     """What was noted on the record is the line's, and is no extra field."""
-    line = of_record(record("x", trace_id=TRACE, span_id=SPAN, correlation_id="order-7"))
+    line = of_record(_record("x", trace_id=TRACE, span_id=SPAN, correlation_id="order-7"))
     assert (line["trace_id"], line["span_id"], line["correlation_id"]) == (TRACE, SPAN, "order-7")
     assert "extra" not in line
 
 
 def test_an_apps_own_trace_id_that_is_none_stays_an_extra_field() -> None:
     """extra={"trace_id": "mine"} is no id, and is not lost."""
-    line = of_record(record("x", trace_id="mine"))
+    line = of_record(_record("x", trace_id="mine"))
     assert line["extra"] == {"trace_id": "mine"}
     assert "trace_id" not in line
 
@@ -82,7 +82,7 @@ def test_an_apps_own_trace_id_that_is_none_stays_an_extra_field() -> None:
     "text",
     [
         "two\nlines\r\n",
-        "tab\tquote\"back\\slash",
+        'tab\tquote"back\\slash',
         "\x00\x1b[31mred\x7f\x9b",
         "next\x85line\u2028separator\u2029",
         "é…€🙂\ufffd",
@@ -90,18 +90,18 @@ def test_an_apps_own_trace_id_that_is_none_stays_an_extra_field() -> None:
 )
 def test_any_text_is_one_line_and_comes_back(text: str) -> None:
     """No text ends the line or moves a terminal, and parsing gives it back."""
-    assert of_record(record(text))["message"] == text
+    assert of_record(_record(text))["message"] == text
 
 
 def test_lone_surrogates_are_replaced() -> None:
     """What UTF-8 cannot write becomes U+FFFD, in messages, values and keys."""
-    assert of_record(record("a\ud800b"))["message"] == "a\ufffdb"
+    assert of_record(_record("a\ud800b"))["message"] == "a\ufffdb"
     assert with_extra(**{"k\udfff": "\udc00"}) == {"k\ufffd": "\ufffd"}
 
 
 def test_a_message_that_does_not_fit_its_arguments_says_so() -> None:
     """The line comes all the same, with the template and what went wrong where."""
-    line = of_record(record("%d of %d", "x"))
+    line = of_record(_record("%d of %d", "x"))
     assert line["message"] == "%d of %d"
     assert line["logging_error"].startswith("TypeError: ")
     assert line["logging_error"].endswith("(shop.py:7)")
@@ -112,7 +112,7 @@ def test_without_raise_exceptions_no_more_is_said_than_that(
 ) -> None:
     """logging.raiseExceptions = False keeps the details from the log."""
     monkeypatch.setattr(logging, "raiseExceptions", False)
-    line = of_record(record("%d", "x"))
+    line = of_record(_record("%d", "x"))
     assert line["logging_error"] == "the message and its arguments do not fit"
 
 
@@ -125,7 +125,7 @@ class Hostile:
 
 def test_objects_without_a_text_do_not_lose_the_line() -> None:
     """A message or value whose `__str__` raises is named by its type."""
-    assert of_record(record(Hostile()))["message"] == "[str() raised RuntimeError]"
+    assert of_record(_record(Hostile()))["message"] == "[str() raised RuntimeError]"
     assert with_extra(x=Hostile())["x"] == "[not serialisable: Hostile, RuntimeError]"
 
 
@@ -193,7 +193,7 @@ def test_a_cycle_ends() -> None:
 
 def test_sizes_are_bounded_and_the_cut_is_marked() -> None:
     """Long texts, many items and many large fields end, and say what is missing."""
-    line = of_record(record("é" * (limits.MESSAGE_LIMIT + 3), text="x" * (limits.VALUE_LIMIT + 2)))
+    line = of_record(_record("é" * (limits.MESSAGE_LIMIT + 3), text="x" * (limits.VALUE_LIMIT + 2)))
     assert line["message"].endswith("…[cut: 3 more characters]")
     assert line["extra"]["text"].endswith("…[cut: 2 more characters]")
     many = with_extra(items=list(range(1000)), table={f"k{n}": n for n in range(1000)})
@@ -214,7 +214,7 @@ def test_a_long_stack_trace_keeps_both_its_ends() -> None:
     assert "…[cut: 9 characters]…" in cut
 
 
-def raised(make: Any) -> Any:
+def _raised(make: Any) -> Any:
     try:
         make()
     except BaseException as exception:
@@ -222,18 +222,18 @@ def raised(make: Any) -> Any:
     raise AssertionError("nothing was raised")
 
 
-def chained() -> None:
+def _chained() -> None:
     try:
         {}["x"]
     except KeyError as cause:
         raise ValueError("no such order") from cause
 
 
-def grouped() -> None:
+def _grouped() -> None:
     raise ExceptionGroup("two", [ValueError("first"), KeyError("second")])
 
 
-def hostile() -> None:
+def _hostile() -> None:
     class HostileError(Exception):
         def __str__(self) -> str:
             raise RuntimeError("no text")
@@ -241,35 +241,35 @@ def hostile() -> None:
     raise HostileError
 
 
-def recursive() -> None:
-    recursive()
+def _recursive() -> None:
+    _recursive()
 
 
 def test_exceptions_are_three_texts() -> None:
     """Type with its module, message, and the stack trace with its chain."""
-    kind, message, stack = exceptions.parts(raised(chained)) or ()
+    kind, message, stack = exceptions.parts(_raised(_chained)) or ()
     assert (kind, message) == ("ValueError", "no such order")
     assert "KeyError: 'x'" in stack
     assert "direct cause" in stack
-    assert "first" in (exceptions.parts(raised(grouped)) or ())[2]
+    assert "first" in (exceptions.parts(_raised(_grouped)) or ())[2]
 
 
 def test_hostile_exceptions_do_not_lose_the_line() -> None:
     """A `__str__` that raises and an endless recursion are told of."""
-    made = record("x", exc_info=raised(hostile))
+    made = _record("x", exc_info=_raised(_hostile))
     assert of_record(made)["exception.message"] == "[str() raised RuntimeError]"
-    made = record("x", exc_info=raised(recursive))
+    made = _record("x", exc_info=_raised(_recursive))
     assert "maximum recursion depth" in of_record(made)["exception.message"]
 
 
 def test_an_empty_exc_info_is_no_exception() -> None:
     """exc_info=True outside of an except block is (None, None, None)."""
-    assert "exception.type" not in of_record(record("x", exc_info=(None, None, None)))
+    assert "exception.type" not in of_record(_record("x", exc_info=(None, None, None)))
 
 
 def test_a_dict_for_a_message_becomes_fields() -> None:
     """Apps that log dicts keep their fields; the message is the one under a usual key."""
-    line = of_record(record({"event": "placed", "order": 7}))
+    line = of_record(_record({"event": "placed", "order": 7}))
     assert (line["message"], line["extra"]) == ("placed", {"order": 7})
 
 
