@@ -106,7 +106,7 @@ def look(now_s: float) -> None:
             if seen != _seen:
                 _seen = seen
                 _changes = control.read(_service) if seen is not None else {}
-            if _changes or _own:
+            if _changes or _own or _opened:
                 _apply()
             if rate.limiter is not None:
                 rate.limiter.say_what_is_over()
@@ -158,10 +158,65 @@ def _apply() -> None:
             if logger.level != level:
                 _set(name, level)
         _open_last_resort(wanted)
+        _open_consoles()
 
 
 def _set(name: str, level: int) -> None:
     _original_set_level(logging.getLogger(name), level)
+
+
+class _Opened:
+    """A console handler's filter while its level is lowered for what was asked for."""
+
+    def __init__(self, own_level: int) -> None:
+        self.own_level = own_level
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let through what the handler would have, and what a change asks for."""
+        return record.levelno >= self.own_level or record.levelno >= _asked(record.name)
+
+
+# Handlers of the app that would hold back what a change asks for, and their filters.
+_opened: dict[logging.Handler, _Opened] = {}
+
+
+def _asked(name: str) -> int:
+    """Return the level of the change that governs a logger, above all levels for none."""
+    changes = in_force()
+    while name:
+        if name in changes:
+            return changes[name].level
+        name = name.rpartition(".")[0]
+    return changes["root"].level if "root" in changes else 2**31
+
+
+def _open_consoles() -> None:
+    """Lower the levels of console handlers for the time of a change, and raise them again.
+
+    `"level": "INFO"` on the console's handler is common, and a change to DEBUG would
+    show nothing.
+    """
+    from clarity_otel.logs import console
+
+    wanted: dict[logging.Handler, int] = {}
+    for name, change in in_force().items():
+        logger: logging.Logger | None = logging.getLogger(name)
+        while logger is not None:
+            for handler in logger.handlers:
+                own = _opened[handler].own_level if handler in _opened else handler.level
+                stream = getattr(handler, "stream", None)
+                if own > change.level and console.descriptor(stream) is not None:
+                    wanted[handler] = min(change.level, wanted.get(handler, own))
+            logger = logger.parent if logger.propagate else None
+    for handler in [handler for handler in _opened if handler not in wanted]:
+        opened = _opened.pop(handler)
+        handler.removeFilter(opened)
+        handler.level = opened.own_level
+    for handler, level in wanted.items():
+        if handler not in _opened:
+            _opened[handler] = _Opened(handler.level)
+            handler.addFilter(_opened[handler])
+        handler.level = level
 
 
 _original_set_level: Any = logging.Logger.setLevel

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -55,9 +54,11 @@ class Service:
             return str(error.headers["X-Correlation-ID"])
 
     def lines(self) -> list[dict[str, Any]]:
-        # Its command and the names of its streams stand above them.
-        written = [text for text in self.process.output.splitlines() if text]
-        return [parsed(text) for text in written if not text.startswith(("$ ", "--- "))]
+        written = self.process.stdout, self.process.stderr
+        # The last of either may still be in the writing.
+        return [
+            parsed(text) for stream in written for text in stream.rpartition("\n")[0].splitlines()
+        ]
 
     def of(self, correlation_id: str, count: int) -> list[dict[str, Any]]:
         """Wait for the lines of a request; return those that came, in order."""
@@ -90,7 +91,7 @@ def test_every_line_of_a_request_leads_to_it(
     (error,) = [line for line in failed if line["level"] == "ERROR"]
     assert error["exception.type"] == "RuntimeError"
     assert error["exception.message"] == "token=[masked:token]"
-    assert SECRET not in service.process.output
+    assert SECRET not in service.process.stdout + service.process.stderr
 
 
 @pytest.mark.slow
@@ -125,12 +126,15 @@ def test_lines_of_a_websocket_lead_to_it(
             await connection.send("one")
 
     asyncio.run(talk())
-    wait_until(lambda: "connection closed" in service.process.output, "the connection's end")
-    named = {
-        line["message"]: line
-        for line in service.lines()
-        if line["message"] in ("socket", "connection open", "connection closed")
-        or "WebSocket" in line["message"]
-    }
-    assert len(named) == 4
-    assert len({line["trace_id"] for line in named.values()}) == 1, json.dumps(named, indent=1)
+
+    def named() -> dict[str, dict[str, Any]]:
+        names = ("socket", "connection open")
+        lines = service.lines()
+        return {
+            line["message"]: line
+            for line in lines
+            if line["message"] in names or "WebSocket" in line["message"]
+        }
+
+    wait_until(lambda: len(named()) == 3, "the three lines of a connection")
+    assert len({line["trace_id"] for line in named().values()}) == 1
