@@ -28,30 +28,14 @@ def native_table() -> str:
         "use super::{Key, Pattern, Rule, Step, Value};",
         "",
         "pub const RULES: &[Rule] = &[",
-        *(
-            f"    Rule {{ name: {_text(rule.name)}, on: {_flag(rule.on)} }},"
-            for rule in rules.RULES
-        ),
+        *(f"    Rule {{ name: {_text(rule.name)}, on: {_flag(rule.on)} }}," for rule in rules.RULES),
         "];",
         "",
     ]
-    for name in (
-        "HARMLESS_KEYS",
-        "QUALIFIERS",
-        "HARMLESS_VALUES",
-        "HARMLESS_QUOTED",
-        "CODE_ROOTS",
-        "PHONE_WORDS",
-        "SSN_WORDS",
-        "SCHEMES",
-    ):
-        words = sorted(getattr(rules, name))
-        out += [
-            f"pub const {name}: &[&str] = &[",
-            *(f"    {_text(word)}," for word in words),
-            "];",
-            "",
-        ]
+    for name in ("HARMLESS_KEYS", "QUALIFIERS", "HARMLESS_VALUES", "HARMLESS_QUOTED", "CODE_ROOTS",
+                 "PHONE_WORDS", "SSN_WORDS", "SCHEMES", "NO_DOMAIN"):
+        words = sorted(getattr(rules, name), key=str.encode)
+        out += [f"pub const {name}: &[&str] = &[", *(f"    {_text(word)}," for word in words), "];", ""]
     out += ["pub const KEYS: &[Key] = &["]
     for number, rule in enumerate(rules.RULES):
         value = f"Value::{rule.value.capitalize()}"
@@ -67,40 +51,16 @@ def native_table() -> str:
             out.append(
                 f"    Pattern {{ rule: {number}, prefix: {_text(prefix(pattern))}, steps: &[{steps}] }},"
             )
-    out += [
-        "];",
-        "",
-        "/// Country code, least and most digits after it.",
-        "pub const PHONE_LENGTHS: &[(&str, u8, u8)] = &[",
-    ]
-    out += [
-        f"    ({_text(code)}, {low}, {high}),"
-        for code, (low, high) in sorted(plans.PHONE_LENGTHS.items())
-    ]
-    out += [
-        "];",
-        "",
-        "/// A bit for each area code from 0 to 1023.",
-        "pub const AREA_CODES: [u64; 16] = [",
-    ]
+    out += ["];", "", "/// Country code, least and most digits after it.", "pub const PHONE_LENGTHS: &[(&str, u8, u8)] = &["]
+    out += [f"    ({_text(code)}, {low}, {high})," for code, (low, high) in sorted(plans.PHONE_LENGTHS.items())]
+    out += ["];", "", "/// A bit for each area code from 0 to 1023.", "pub const AREA_CODES: [u64; 16] = ["]
     for word in range(16):
         bits = sum(1 << bit for bit in range(64) if word * 64 + bit in plans.AREA_CODES)
         out.append(f"    {bits:#018x},")
     out += ["];", "", "pub const IBAN_LENGTHS: &[(&str, u8)] = &["]
-    out += [
-        f"    ({_text(country)}, {length}),"
-        for country, length in sorted(plans.IBAN_LENGTHS.items())
-    ]
-    out += [
-        "];",
-        "",
-        "/// First four digits from and to, and a bit for each length.",
-        "pub const CARD_RANGES: &[(u16, u16, u32)] = &[",
-    ]
-    out += [
-        f"    ({low}, {high}, {sum(1 << n for n in lengths):#x}),"
-        for low, high, lengths in plans.CARD_RANGES
-    ]
+    out += [f"    ({_text(country)}, {length})," for country, length in sorted(plans.IBAN_LENGTHS.items())]
+    out += ["];", "", "/// First four digits from and to, and a bit for each length.", "pub const CARD_RANGES: &[(u16, u16, u32)] = &["]
+    out += [f"    ({low}, {high}, {sum(1 << n for n in lengths):#x})," for low, high, lengths in plans.CARD_RANGES]
     out += ["];", ""]
     names = {rule.name: number for number, rule in enumerate(rules.RULES)}
     for rule_name, number in names.items():
@@ -109,7 +69,7 @@ def native_table() -> str:
     return "\n".join(out) + "\n"
 
 
-FOUND_IN_CODE = ("aws_secret", "aws_key", "pin", "authorization")
+FOUND_IN_CODE = ("aws_secret", "aws_key", "password", "secret")
 
 
 def _text(text: str) -> str:

@@ -55,7 +55,9 @@ def _patterns(text: str, refused: list[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _checked(name: str, pattern: object, where: str, refused: list[str]) -> tuple[str, str] | None:
+def _checked(
+    name: str, pattern: object, where: str, refused: list[str]
+) -> tuple[str, str] | None:
     """A pattern that both Python's `re` and the native masker are to understand."""
     if not _NAME.fullmatch(name):
         refused.append(

@@ -12,9 +12,11 @@
 //! installed the default rules are on.
 
 pub mod at;
+pub mod encoded;
 pub mod ip;
 pub mod keys;
 pub mod numbers;
+pub mod scan;
 pub mod schemes;
 pub mod shapes;
 pub mod table;
@@ -25,6 +27,7 @@ pub mod python;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use aho_corasick::AhoCorasick;
@@ -49,6 +52,7 @@ pub enum Value {
     Phone,
     Card,
     Opaque,
+    Pair,
 }
 
 /// The end of a secret's key, squeezed; `words`: only as whole words.
@@ -60,7 +64,7 @@ pub struct Key {
 }
 
 /// Bytes below 128 as bits, at least, at most.
-pub struct Step([u64; 2], u32, u32);
+pub struct Step(pub [u64; 2], pub u32, pub u32);
 
 /// A token known by its shape.
 pub struct Pattern {
@@ -102,6 +106,8 @@ pub struct Config {
     pub hash_key: Option<Vec<u8>>,
     /// Characters looked at; 0: all.
     pub limit: usize,
+    /// For tests: each look panics.
+    pub broken: bool,
 }
 
 pub struct Masker {
@@ -113,7 +119,12 @@ pub struct Masker {
     allow: HashSet<String>,
     hash_key: Option<hmac::Key>,
     limit: usize,
+    broken: bool,
+    /// Prefixes of tokens, and words that announce credentials.
     prefixes: AhoCorasick,
+    words: AhoCorasick,
+    /// The rows of [`table::KEYS`] by their last byte.
+    keys: Vec<Vec<&'static Key>>,
     counts: Vec<AtomicU64>,
 }
 
@@ -268,7 +279,10 @@ impl Masker {
                 .hash_key
                 .map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key)),
             limit: config.limit,
+            broken: config.broken,
             prefixes: shapes::prefixes(),
+            words: shapes::announcements(),
+            keys: keys::by_last_byte(),
             counts,
         };
         (masker, refused)
@@ -303,11 +317,14 @@ impl Masker {
     }
 
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if !self.enabled {
+        if !self.enabled || text.is_empty() {
             return Cow::Borrowed(text);
         }
         let (looked_at, cut) = self.looked_at(text);
-        let finds = self.find(looked_at);
+        let Ok(finds) = catch_unwind(AssertUnwindSafe(|| self.find(looked_at))) else {
+            count_failure();
+            return Cow::Borrowed(FAILED);
+        };
         if finds.is_empty() && cut == 0 {
             return Cow::Borrowed(text);
         }
@@ -353,10 +370,21 @@ impl Masker {
     pub fn find(&self, text: &str) -> Vec<Find> {
         let bytes = text.as_bytes();
         let mut finds = Vec::new();
-        keys::find(self, bytes, &mut finds);
-        shapes::find(self, bytes, &mut finds);
-        at::find(self, bytes, &mut finds);
-        numbers::find(self, bytes, &mut finds);
+        assert!(!self.broken, "the masker was told to fail");
+        let signs = scan::signs(bytes);
+        if signs.pairs {
+            keys::find(self, bytes, &mut finds);
+        }
+        shapes::words(self, bytes, &mut finds);
+        if scan::has_token_run(bytes) {
+            shapes::tokens(self, bytes, &mut finds);
+        }
+        if signs.at {
+            at::find(bytes, &mut finds);
+        }
+        if signs.numbers {
+            numbers::find(bytes, &mut finds);
+        }
         if self.is_on(table::IP) {
             ip::find(bytes, &mut finds);
         }
@@ -372,7 +400,16 @@ impl Masker {
         if finds.is_empty() {
             return finds;
         }
-        finds.retain(|f| self.is_on(f.rule) && !self.is_allowed(text, f));
+        for find in &mut finds {
+            // Windows that are cut by length may end within a character.
+            while !text.is_char_boundary(find.start) {
+                find.start -= 1;
+            }
+            while !text.is_char_boundary(find.end) {
+                find.end += 1;
+            }
+        }
+        finds.retain(|f| f.start < f.end && self.is_on(f.rule) && !self.is_allowed(text, f));
         merge(&mut finds);
         finds
     }
@@ -431,7 +468,7 @@ fn merge(finds: &mut Vec<Find>) {
             finds[kept] = next;
         }
     }
-    finds.truncate(kept + 1);
+    finds.truncate(finds.len().min(kept + 1));
 }
 
 /// Whether a word may begin at `at`: no letter, digit or underscore before it. The

@@ -278,7 +278,9 @@ impl Walk<'_> {
         under: Under,
         depth: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = dict.py();
+        // "credentials": {"user": …, "password": …}: its own keys say what is secret.
+        let under = under.filter(|(rule, _)| *rule != super::table::SECRET);
+        let named = named(self.masker, dict)?;
         let mut changed: Option<Bound<'py, PyDict>> = None;
         // A snapshot: the text of a value may change the dict.
         for (index, (key, item)) in dict.copy()?.iter().enumerate() {
@@ -292,7 +294,11 @@ impl Walk<'_> {
                 break;
             }
             self.left -= 1;
-            let rule = rule_of(self.masker, &key)?.or(under);
+            let own = rule_of(self.masker, &key)?;
+            let rule = match &named {
+                Some((name, rule)) if own.is_none() && key.eq(name)? => Some(*rule),
+                _ => own.or(under),
+            };
             let masked = self.value(&item, rule, depth + 1)?;
             let masked_key = match key.cast::<PyString>() {
                 Ok(text) => masked_text(self.masker, text, None)?,
@@ -306,12 +312,38 @@ impl Walk<'_> {
                 changed = Some(kept);
             }
         }
-        let _ = py;
         Ok(match changed {
             Some(kept) => kept.into_any(),
             None => original.clone(),
         })
     }
+}
+
+/// {"name": "password", "value": …}: the key of the value, and its rule.
+#[allow(clippy::type_complexity)]
+fn named<'py>(
+    masker: &Masker,
+    dict: &Bound<'py, PyDict>,
+) -> PyResult<Option<(Bound<'py, PyString>, (u16, Value))>> {
+    if dict.len() < 2 || dict.len() > 8 {
+        return Ok(None);
+    }
+    let py = dict.py();
+    for (name, value) in [
+        ("name", "value"),
+        ("Name", "Value"),
+        ("key", "value"),
+        ("Key", "Value"),
+    ] {
+        let Some(name) = dict.get_item(name)? else {
+            continue;
+        };
+        let key = PyString::new(py, value);
+        if let (Some(rule), true) = (rule_of(masker, &name)?, dict.contains(&key)?) {
+            return Ok(Some((key, rule)));
+        }
+    }
+    Ok(None)
 }
 
 fn first_items<'py>(dict: &Bound<'py, PyDict>, count: usize) -> PyResult<Bound<'py, PyDict>> {
@@ -334,7 +366,7 @@ pub fn mask_counts() -> std::collections::HashMap<String, u64> {
 
 /// Makes the process's masker; gives a sentence for each part that was refused.
 #[pyfunction]
-#[pyo3(signature = (*, enabled=true, on=vec![], off=vec![], patterns=vec![], keys=vec![], allow=vec![], hash_key=None, limit=DEFAULT_LIMIT))]
+#[pyo3(signature = (*, enabled=true, on=vec![], off=vec![], patterns=vec![], keys=vec![], allow=vec![], hash_key=None, limit=DEFAULT_LIMIT, broken=false))]
 #[allow(clippy::too_many_arguments)]
 pub fn mask_configure(
     enabled: bool,
@@ -345,6 +377,7 @@ pub fn mask_configure(
     allow: Vec<String>,
     hash_key: Option<Vec<u8>>,
     limit: usize,
+    broken: bool,
 ) -> Vec<String> {
     let (masker, refused) = Masker::new(Config {
         enabled,
@@ -355,6 +388,7 @@ pub fn mask_configure(
         allow,
         hash_key,
         limit,
+        broken,
     });
     install(masker);
     refused
