@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from clarity_otel.settings import Settings
 
 _is_started = False
+_watch: Callable[[], None] | None = None
+
+
+def on_request() -> None:
+    """Follow changes of log levels from the first request on; cheap when called again."""
+    if _watch is not None:
+        _watch()
 
 
 def start(settings: Settings, service: str, engine: str | None) -> None:
@@ -76,9 +83,11 @@ def _install(settings: Settings, service: str, engine: str | None) -> None:
         atexit.register(lambda: limiter.say_what_is_over(all_of_them=True))
     install.all_of_it()
     levels.start(service, settings.log_level)
+    global _watch
+    _watch = levels.watch
     if engine == "native":
         from clarity_otel import _native
 
-        _native.on_first_request(levels.watch)
+        _native.on_first_request(on_request)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=levels.after_fork)

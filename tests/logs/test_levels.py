@@ -86,12 +86,15 @@ def test_a_change_is_in_force_for_its_time_and_no_longer(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("server", ["uvicorn", "gunicorn preloaded"])
+@pytest.mark.parametrize(
+    ("server", "engine"),
+    [("uvicorn", "native"), ("gunicorn preloaded", "native"), ("uvicorn", "sdk")],
+)
 def test_clarity_log_level_changes_a_running_service(
-    server: str, run_process: Callable[..., Process], tmp_path: Path
+    server: str, engine: str, run_process: Callable[..., Process], tmp_path: Path
 ) -> None:
     """The command reaches the serving processes, and its time ends by itself."""
-    env = environment("native", tmp_path)
+    env = environment(engine, tmp_path)
     service = Service(run_process, server, env)
 
     def debug_lines() -> int:

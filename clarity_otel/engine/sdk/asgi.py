@@ -73,8 +73,10 @@ class RecordedExceptions:
 
 def note_ids(_span: Any, scope: Any) -> None:
     """Note a request's ids in its scope: servers log after its span is left."""
+    from clarity_otel import logs
     from clarity_otel.logs import ids
 
+    logs.on_request()
     scope[ids.SPAN_KEY] = ids.current()
 
 
