@@ -209,6 +209,32 @@ class W3CPropagator:
     @property
     def fields(self) -> set[str]: ...
 
+def configure_logs(
+    service: str,
+    record_class: type,
+    plain_len: int,
+    of_record: Callable[[Any], Any],
+    plain: Callable[[Any], Any],
+    not_extra: frozenset[str],
+) -> None:
+    """Set the formatter of log lines up, once a process: see `clarity_otel.logs.output`."""
+
+def log_ids() -> tuple[str, str, str] | None:
+    """Trace, span and correlation id of the current span; None outside of one."""
+
+def span_log_ids(span: Span) -> tuple[str, str, str]: ...
+def note_log_ids(record: Any) -> bool:
+    """Write the ids on a LogRecord without; whether it has ids now."""
+
+def log_line(record: Any) -> str | None:
+    """One line of JSON for a LogRecord; None after an internal error."""
+
+def log_event(event: Any) -> str | None:
+    """The same for a `clarity_otel.logs.event.Event`."""
+
+def on_first_request(callback: Callable[[], None]) -> None:
+    """Call `callback` once in each process that serves requests, with its first one."""
+
 def context_get_current() -> Any: ...
 def context_get_value(key: str, context: Any = None) -> Any: ...
 def context_attach(context: Any) -> Token[Any]: ...

@@ -90,6 +90,11 @@ class Settings:
     correlation_header: str
     correlation_hosts: tuple[str, ...]
 
+    logs: str
+    json_logs: bool
+    log_level: str | None
+    log_rate_limit: tuple[int, float] | None
+
     # Not rows of the table: what follows from several of them.
     is_disabled: bool
     """Whether CLARITY_DISABLED or OTEL_SDK_DISABLED is true."""

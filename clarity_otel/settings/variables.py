@@ -21,6 +21,7 @@ from clarity_otel.settings.kinds import (
     PAIRS,
     PORT,
     POSITIVE_COUNT,
+    RATE,
     SECONDS,
     STRING,
     Kind,
@@ -320,11 +321,10 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     *_group(
         "Logs",
-        *_reserved(
-            "logs are not formatted or masked yet",
-            Variable("LOG_LEVEL", enum("debug", "info", "warning", "error", "critical"), "info", "The level of the service's log."),
-            Variable("JSON_LOGS", BOOLEAN, False, "true writes each log record as one line of JSON."),
-        ),
+        Variable("CLARITY_LOGS", enum("on", "off"), "on", "off leaves the app's logging alone, except for the ids on its records."),
+        Variable("JSON_LOGS", BOOLEAN, True, "Whether the console's log lines are JSON; false writes text for people, coloured on a terminal."),
+        Variable("LOG_LEVEL", enum("debug", "info", "warning", "error", "critical"), None, "The root logger's level, whatever the app sets; unset, the app's own levels stand."),
+        Variable("CLARITY_LOG_RATE_LIMIT", RATE, None, "The most lines of one message template in a period, such as 100/s or 1000/m; errors are exempt."),
     ),
     *_group(
         "Masking",

@@ -19,7 +19,7 @@ use crate::mask::python;
 use crate::pipeline::{self, Limits, Pipeline, ScopeId};
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
-use crate::{asgi, aws, client, copied_scope, propagator, proto, span, tracer};
+use crate::{asgi, aws, client, copied_scope, log_line, propagator, proto, span, tracer};
 
 /// Starts the export thread with the process's first span, never before: a
 /// server's supervising process makes none and needs none.
@@ -283,6 +283,7 @@ fn shutdown(py: Python<'_>, timeout_s: f64) -> bool {
 #[pyfunction]
 fn after_fork_in_child(resource: Vec<u8>) {
     ids::next_generation();
+    log_line::after_fork_in_child();
     if let Some(setup) = EXPORTER.lock().as_mut() {
         setup.set_resource(resource);
     }
@@ -323,6 +324,13 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(client::httpx_exit, module)?)?;
     module.add_function(wrap_pyfunction!(client::correlation_id, module)?)?;
     module.add_function(wrap_pyfunction!(client::set_correlation_id, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::configure_logs, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::on_first_request, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::log_ids, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::span_log_ids, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::note_log_ids, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::log_line, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::log_event, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_get_current, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_get_value, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_attach, module)?)?;
