@@ -23,7 +23,7 @@ use crate::context::{self, Parent, api};
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
-use crate::pipeline::{self, Pipeline, ScopeId, SpanBlock};
+use crate::pipeline::{self, Batch, Pipeline, ScopeId};
 use crate::propagation::{RANDOM, SAMPLED};
 use crate::proto;
 use crate::values::{
@@ -49,7 +49,7 @@ pub struct Held(Mutex<HeldState>);
 
 #[derive(Default)]
 struct HeldState {
-    block: SpanBlock,
+    block: Batch,
     /// `Some(true)`: kept; `Some(false)`: dropped.
     decision: Option<bool>,
 }
@@ -242,10 +242,11 @@ impl Span {
         if !engine.export {
             return;
         }
-        let Some(pipeline) = pipeline::current() else {
+        let Some(pipelines) = pipeline::current() else {
             return;
         };
-        crate::module::ensure_worker(pipeline);
+        crate::module::ensure_worker(pipelines);
+        let pipeline = &pipelines.spans;
         if engine.keep_unsampled && self.local_root {
             self.note_probability(engine);
         }
@@ -269,7 +270,7 @@ impl Span {
             state.decision = keep;
         }
         match keep {
-            Some(false) => state.block = SpanBlock::default(),
+            Some(false) => state.block = Batch::default(),
             _ if state.block.bytes() > HELD_LIMIT_BYTES => {}
             _ => state.block.push(self.scope, |out| self.encode(out, name)),
         }
