@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_V = TypeVar("_V")
 
 class Span:
     """The API's Span; also shows what the SDK's ReadableSpan shows.
@@ -218,3 +219,32 @@ def after_fork_in_child(resource: bytes) -> None: ...
 def xray_header() -> str | None: ...
 def set_has_processors(on: bool) -> None: ...
 def set_error_handler(handler: Callable[[str, BaseException], None]) -> None: ...
+def mask_text(text: object) -> str:
+    """Mask free text; the same object where nothing was found. Linear in the text."""
+
+def mask_value(key: str | bytes | None, value: _V) -> _V:
+    """Mask a value that stands under `key`, with all that is in it.
+
+    Type and shape are kept: dict, list, tuple, set, str, bytes. A number under a
+    secret's key becomes text; None, True and False stay. What is 16 deep or beyond
+    10,000 values is cut and says so. The same object where nothing was found.
+    """
+
+def mask_counts() -> dict[str, int]:
+    """Values masked since the process began, by rule; failures as `failed`."""
+
+def mask_configure(
+    *,
+    enabled: bool = True,
+    on: Sequence[str] = (),
+    off: Sequence[str] = (),
+    patterns: Sequence[tuple[str, str]] = (),
+    keys: Sequence[str] = (),
+    allow: Sequence[str] = (),
+    hash_key: bytes | None = None,
+    limit: int = 65536,
+) -> list[str]:
+    """Replace the masker; return a sentence for each part that was refused.
+
+    `limit` is in characters, 0 for none. Counts go on.
+    """

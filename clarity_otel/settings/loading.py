@@ -77,6 +77,16 @@ class Settings:
     instrumentation_http_known_methods: tuple[str, ...] | None
     semconv_stability_opt_in: tuple[str, ...]
 
+    masking: bool
+    mask_rules_on: tuple[str, ...]
+    mask_rules_off: tuple[str, ...]
+    mask_patterns: str | None
+    mask_keys: tuple[str, ...]
+    mask_allow: tuple[str, ...]
+    mask_file: str | None
+    mask_hash_key: str | None
+    mask_limit: int
+
     correlation_header: str
     correlation_hosts: tuple[str, ...]
 

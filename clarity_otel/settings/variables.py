@@ -327,6 +327,18 @@ VARIABLES: tuple[Variable, ...] = (
         ),
     ),
     *_group(
+        "Masking",
+        Variable("CLARITY_MASKING", BOOLEAN, True, "Whether credentials and personal data are masked in all that leaves the process; see docs/masking.md."),
+        Variable("CLARITY_MASK_RULES_ON", NAMES, (), "Masking rules to switch on beyond the default ones, such as ip."),
+        Variable("CLARITY_MASK_RULES_OFF", NAMES, (), "Masking rules to switch off, such as phone."),
+        Variable("CLARITY_MASK_PATTERNS", STRING, None, "Patterns of your own as name=regular expression, one a line or separated by ;; (two semicolons)."),
+        Variable("CLARITY_MASK_KEYS", LIST, (), "Keys of your own: what stands under them is masked whole."),
+        Variable("CLARITY_MASK_ALLOW", LIST, (), "Values that stay as they are, such as noreply@example.com."),
+        Variable("CLARITY_MASK_FILE", STRING, None, "A TOML file with more of the same: keys, allow, and a table of patterns by name."),
+        Variable("CLARITY_MASK_HASH_KEY", STRING, None, "With a key, each masked value also shows a keyed hash, so that equal values can be joined.", secret=True),
+        Variable("CLARITY_MASK_LIMIT", COUNT, 65536, "The most characters of one text that are looked at; what is longer is cut, and says so. 0 means no limit."),
+    ),
+    *_group(
         "Endpoints",
         *_reserved(
             "the endpoints inside the service do not exist yet",

@@ -9,6 +9,7 @@
 pub mod attributes;
 pub mod export;
 pub mod ids;
+pub mod mask;
 pub mod pipeline;
 pub mod propagation;
 pub mod proto;

@@ -15,6 +15,7 @@ use crate::engine::{self, Engine, SpanLimits};
 use crate::export::{self, Envelope, ExportConfig, Protocol, Setup, Signal};
 use crate::guard;
 use crate::ids;
+use crate::mask::python;
 use crate::pipeline::{self, Limits, Pipelines, ScopeId};
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
@@ -373,5 +374,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
     module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;
+    module.add_function(wrap_pyfunction!(python::mask_text, module)?)?;
+    module.add_function(wrap_pyfunction!(python::mask_value, module)?)?;
+    module.add_function(wrap_pyfunction!(python::mask_counts, module)?)?;
+    module.add_function(wrap_pyfunction!(python::mask_configure, module)?)?;
     Ok(())
 }

@@ -1,0 +1,38 @@
+"""The one masker: credentials and personal data leave the process by no signal.
+
+    mask_text("login of ann@example.com")   'login of [masked:email]'
+    mask_value("password", "hunter2")       '[masked:password]'
+
+The native masker where the extension imports, else the Python twin (`twin`): the same
+rules (`rules`), the same results, tested together. It works before `configure`, with
+the default rules. Thread and fork safe. It fails closed: what cannot be masked becomes
+`[masking failed]` and is counted as `failed`.
+
+Importing this imports no rule and no regular expression where the extension is there.
+"""
+
+from __future__ import annotations
+
+try:
+    from clarity_otel._native import mask_configure as _configure
+    from clarity_otel._native import mask_counts, mask_text, mask_value
+except ImportError:
+    from clarity_otel.masking.twin import mask_configure as _configure
+    from clarity_otel.masking.twin import mask_counts, mask_text, mask_value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from clarity_otel.settings import Settings
+
+__all__ = ["configure", "mask_counts", "mask_text", "mask_value"]
+
+
+def configure(settings: Settings) -> tuple[str, ...]:
+    """Set the masker up from the settings; return a sentence for each refused part.
+
+    The rest of the settings counts all the same. Call it once, at start.
+    """
+    from clarity_otel.masking.options import options
+
+    chosen, refused = options(settings)
+    return (*refused, *(f"masking: {sentence}." for sentence in _configure(**chosen)))
