@@ -32,6 +32,8 @@ pub mod guard;
 #[cfg(feature = "python")]
 pub mod http_method;
 #[cfg(feature = "python")]
+pub mod log_record;
+#[cfg(feature = "python")]
 pub mod module;
 #[cfg(feature = "python")]
 pub mod span;

@@ -19,7 +19,7 @@ use crate::mask::python;
 use crate::pipeline::{self, Limits, Pipelines, ScopeId};
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
-use crate::{asgi, aws, client, proto, span, tracer};
+use crate::{asgi, aws, client, log_record, proto, span, tracer};
 
 /// Starts the export thread with the process's first item, never before: a
 /// server's supervising process makes none and needs none.
@@ -303,14 +303,22 @@ fn force_flush(py: Python<'_>, timeout_s: f64) -> bool {
 }
 
 /// Sends what waits and stops for good, within `timeout_s`; True when nothing
-/// was lost. Idempotent. Releases the GIL.
+/// was lost. With `signal` that one alone, and the others go on. Idempotent.
+/// Releases the GIL.
 #[pyfunction]
-fn shutdown(py: Python<'_>, timeout_s: f64) -> bool {
+#[pyo3(signature = (timeout_s, signal=None))]
+fn shutdown(py: Python<'_>, timeout_s: f64, signal: Option<&str>) -> bool {
     let Some(pipelines) = pipeline::current() else {
         return true;
     };
     let deadline = Instant::now() + Duration::from_secs_f64(timeout_s.clamp(0.0, 3600.0));
-    py.detach(|| export::shutdown(pipelines, deadline))
+    let signal = Signal::ALL
+        .into_iter()
+        .find(|known| Some(known.name()) == signal);
+    py.detach(|| match signal {
+        Some(signal) => export::shutdown_signal(pipelines, signal, deadline),
+        None => export::shutdown(pipelines, deadline),
+    })
 }
 
 /// In a forked child: new ids, empty pipelines, the child's own resource, and
@@ -363,6 +371,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(configure_signal, module)?)?;
+    module.add_function(wrap_pyfunction!(log_record::set_log_limits, module)?)?;
+    module.add_function(wrap_pyfunction!(log_record::configure_log_records, module)?)?;
+    module.add_function(wrap_pyfunction!(log_record::emit_log, module)?)?;
+    module.add_function(wrap_pyfunction!(log_record::emit_api_log, module)?)?;
     module.add_function(wrap_pyfunction!(bind_api, module)?)?;
     module.add_function(wrap_pyfunction!(register_scope, module)?)?;
     module.add_function(wrap_pyfunction!(encode_resource, module)?)?;

@@ -30,7 +30,7 @@ pub use config::{ExportConfig, Protocol, Target};
 pub use otlp::OtlpSink;
 pub use report::{FailureKind, Health};
 pub use retry::RetryPolicy;
-pub use worker::{Envelope, Setup, Worker, ensure_worker, shutdown};
+pub use worker::{Envelope, Setup, Worker, ensure_worker, shutdown, shutdown_signal};
 
 /// What is exported: decides the path, the gRPC method and the word for one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -101,6 +101,15 @@ pub fn shutdown(pipelines: &Pipelines, deadline: Instant) -> bool {
     ended && lost() == before
 }
 
+/// The same for one signal, while the others go on: what its target has not taken by
+/// `deadline` counts as dropped, but for the batch under way.
+pub fn shutdown_signal(pipelines: &Pipelines, signal: Signal, deadline: Instant) -> bool {
+    let pipeline = pipelines.of(signal);
+    pipeline.stop();
+    let flushed = pipelines.worker.get().is_none() || pipeline.flush(deadline);
+    pipeline.abandon(DropReason::Shutdown) == 0 && flushed
+}
+
 /// The handle of the thread. Any thread may use it.
 pub struct Worker {
     stop: watch::Sender<Option<Instant>>,
