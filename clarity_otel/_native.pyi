@@ -249,22 +249,55 @@ def configure(config: dict[str, Any]) -> None:
     span_attribute_length_limit, export, correlation_header, correlation_hosts,
     keep_errors, keep_slower_than_s, tracecontext, baggage, foreign_propagators,
     excluded_urls, captured_headers, known_methods, server_scope, redis_scope,
-    httpx_scope, queue_limit_bytes, queue_limit_spans, batch_limit_bytes,
-    batch_limit_spans, schedule_delay_ms, resource (bytes), exporter (dict, see
-    settings.otlp).
+    httpx_scope, and those of `configure_signal` for the spans.
     """
 
+def configure_signal(signal: str, config: dict[str, Any]) -> None:
+    """Set the pipeline and the exporter of "logs" or "metrics" up; before `configure`.
+
+    Keys (all optional): queue_limit_bytes, queue_limit_items, batch_limit_bytes,
+    batch_limit_items, schedule_delay_ms, export_timeout_ms, resource (bytes), exporter
+    (dict, see settings.otlp). Raises ValueError with a sentence for a bad exporter.
+    """
+
+def set_log_limits(count: int, length: int | None) -> None: ...
+def configure_log_records(
+    record_class: type,
+    null_handler: type,
+    new_keys: list[str],
+    not_extra: frozenset[str],
+    exception_texts: Callable[[Any, Any], tuple[str | None, str | None, str | None] | None],
+) -> None: ...
+def emit_log(logger: Any, record: Any) -> bool:
+    """Export a `logging.LogRecord`; False when it is not sent. Never raises an Exception."""
+
+def emit_api_log(
+    scope_id: int,
+    timestamp: int | None,
+    observed: int | None,
+    severity_number: int,
+    severity_text: str | None,
+    body: Any,
+    attributes: dict[str, Any] | None,
+    event_name: str | None,
+    span: tuple[int, int, int] | None,
+    exception: tuple[str | None, str | None, str | None] | None,
+) -> bool: ...
 def bind_api(objects: dict[str, Any]) -> None: ...
 def register_scope(
     name: str, version: str = "", schema_url: str = "", attributes: dict[str, Any] | None = None
 ) -> int: ...
 def encode_resource(attributes: dict[str, Any]) -> bytes: ...
-def drain(resource: bytes | None = None) -> bytes | None:
-    """Take what waits as one ExportTraceServiceRequest, counted as exported; None when empty."""
+def drain(resource: bytes | None = None, signal: str = "traces") -> bytes | None:
+    """Take what waits of a signal as one export request, counted as exported; None when empty."""
 
-def stats() -> dict[str, int]: ...
+def stats() -> dict[str, int]:
+    """Return counters by name, those of signals other than spans as `logs.made`."""
+
 def force_flush(timeout_s: float) -> bool: ...
-def shutdown(timeout_s: float) -> bool: ...
+def shutdown(timeout_s: float, signal: str | None = None) -> bool:
+    """Send what waits and stop for good, one signal or all; True when nothing was lost."""
+
 def after_fork_in_child(resource: bytes) -> None: ...
 def xray_header() -> str | None: ...
 def set_has_processors(on: bool) -> None: ...

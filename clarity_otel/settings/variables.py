@@ -142,7 +142,6 @@ def _otlp(signal: str) -> tuple[Variable, ...]:
 
 
 _METRICS_LATER = "metrics are not exported yet"
-_LOGS_LATER = "log records are not exported yet"
 _ZIPKIN = "Zipkin accepts OTLP; for its old format install opentelemetry-exporter-zipkin, which reads this itself"
 _PROMETHEUS = "Prometheus scrapes the service itself"
 _STOCK = "the stock SDK, on the sdk engine"
@@ -189,11 +188,8 @@ VARIABLES: tuple[Variable, ...] = (
             Variable("OTEL_METRICS_EXPORTER", NAMES, ("otlp",), "Where metrics go."),
             *_otlp("metrics"),
         ),
-        *_reserved(
-            _LOGS_LATER,
-            Variable("OTEL_LOGS_EXPORTER", NAMES, ("otlp",), "Where log records go."),
-            *_otlp("logs"),
-        ),
+        Variable("OTEL_LOGS_EXPORTER", NAMES, ("otlp",), "Where log records go, beside the app's own handlers: otlp, console, none, a list, or the name of any installed exporter."),
+        *_otlp("logs"),
         *_not_supported(
             _ZIPKIN,
             Variable("OTEL_EXPORTER_ZIPKIN_ENDPOINT", STRING, "http://localhost:9411/api/v2/spans", "A Zipkin's address."),
@@ -212,15 +208,12 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("OTEL_BSP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch, retries included; 0 means no limit. The end of the process waits at most this long, and at most 5000."),
         Variable("OTEL_BSP_MAX_QUEUE_SIZE", POSITIVE_COUNT, None, "The most spans that wait; unset, only CLARITY_QUEUE_LIMIT_BYTES counts (the standard's default is 2048)."),
         Variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", POSITIVE_COUNT, None, "The most spans in a batch; unset, only CLARITY_BATCH_LIMIT_BYTES counts (the standard's default is 512)."),
-        Variable("CLARITY_QUEUE_LIMIT_BYTES", BYTES, 16 * 1024 * 1024, "The most bytes of encoded spans that wait; beyond it the newest are dropped and counted."),
+        Variable("CLARITY_QUEUE_LIMIT_BYTES", BYTES, 16 * 1024 * 1024, "The most bytes of encoded spans that wait, and as many of log records; beyond it the newest are dropped and counted."),
         Variable("CLARITY_BATCH_LIMIT_BYTES", BYTES, 512 * 1024, "The bytes at which a batch is sent without waiting longer."),
-        *_passed_on(
-            _STOCK,
-            Variable("OTEL_BLRP_SCHEDULE_DELAY", MILLISECONDS, 1000, "The longest time a log record waits for its batch."),
-            Variable("OTEL_BLRP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch of log records."),
-            Variable("OTEL_BLRP_MAX_QUEUE_SIZE", POSITIVE_COUNT, 2048, "The most log records that wait."),
-            Variable("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", POSITIVE_COUNT, 512, "The most log records in a batch."),
-        ),
+        Variable("OTEL_BLRP_SCHEDULE_DELAY", MILLISECONDS, 1000, "The longest time a log record waits for its batch."),
+        Variable("OTEL_BLRP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch of log records, retries included; 0 means no limit."),
+        Variable("OTEL_BLRP_MAX_QUEUE_SIZE", POSITIVE_COUNT, None, "The most log records that wait; unset, only CLARITY_QUEUE_LIMIT_BYTES counts (the standard's default is 2048)."),
+        Variable("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", POSITIVE_COUNT, None, "The most log records in a batch; unset, only CLARITY_BATCH_LIMIT_BYTES counts (the standard's default is 512)."),
     ),
     *_group(
         "Limits",
@@ -232,11 +225,8 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("OTEL_SPAN_LINK_COUNT_LIMIT", COUNT, 128, "The most links of a span."),
         Variable("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", COUNT, None, "The most attributes of an event; unset, OTEL_ATTRIBUTE_COUNT_LIMIT."),
         Variable("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", COUNT, None, "The most attributes of a link; unset, OTEL_ATTRIBUTE_COUNT_LIMIT."),
-        *_passed_on(
-            _STOCK,
-            Variable("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", COUNT, None, "The most characters of a log record's attribute."),
-            Variable("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", COUNT, 128, "The most attributes of a log record."),
-        ),
+        Variable("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", COUNT, None, "The most characters of a log record's text attribute; unset, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT."),
+        Variable("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", COUNT, None, "The most attributes of a log record; unset, OTEL_ATTRIBUTE_COUNT_LIMIT."),
     ),
     *_group(
         "Instrumentation",

@@ -40,6 +40,8 @@ pub mod http_method;
 #[cfg(feature = "python")]
 pub mod log_line;
 #[cfg(feature = "python")]
+pub mod log_record;
+#[cfg(feature = "python")]
 pub mod module;
 #[cfg(feature = "python")]
 pub mod propagator;

@@ -24,7 +24,7 @@ use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
 use crate::mask::encoded;
-use crate::pipeline::{self, Pipeline, ScopeId, SpanBlock};
+use crate::pipeline::{self, Batch, Pipeline, ScopeId};
 use crate::propagation::{RANDOM, SAMPLED};
 use crate::proto;
 use crate::values::{
@@ -50,7 +50,7 @@ pub struct Held(Mutex<HeldState>);
 
 #[derive(Default)]
 struct HeldState {
-    block: SpanBlock,
+    block: Batch,
     /// `Some(true)`: kept; `Some(false)`: dropped.
     decision: Option<bool>,
 }
@@ -248,10 +248,11 @@ impl Span {
         if !engine.export {
             return;
         }
-        let Some(pipeline) = pipeline::current() else {
+        let Some(pipelines) = pipeline::current() else {
             return;
         };
-        crate::module::ensure_worker(pipeline);
+        crate::module::ensure_worker(pipelines);
+        let pipeline = &pipelines.spans;
         if engine.keep_unsampled && self.local_root {
             self.note_probability(engine);
         }
@@ -275,7 +276,7 @@ impl Span {
             state.decision = keep;
         }
         match keep {
-            Some(false) => state.block = SpanBlock::default(),
+            Some(false) => state.block = Batch::default(),
             _ if state.block.bytes() > HELD_LIMIT_BYTES => {}
             _ => state.block.push(self.scope, |out| self.encode(out, name)),
         }

@@ -15,12 +15,14 @@ from clarity_otel import correlation, diagnostics, patches
 from clarity_otel.correlation import outgoing
 from clarity_otel.engine import carried, signals
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.imports import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
-    from clarity_otel.engine.sdk.counting import Counters
+    from clarity_otel.engine.sdk.counting import Counters, Tally
     from clarity_otel.settings import Settings
 
 # Those that its own patches put in place. The others are loaded with their libraries.
@@ -29,6 +31,8 @@ REPLACED_INSTRUMENTORS = frozenset({"asgi", "fastapi", "logging", "starlette", "
 _settings: Settings
 _provider: Any = None
 _counters: Counters
+_logger_provider: Any = None
+_log_tally: Tally
 _is_shut_down = False
 
 
@@ -38,7 +42,7 @@ def start(settings: Settings) -> None:
     A part that cannot be set up (an exporter, a propagator) is left out with a
     sentence. Fork: the SDK makes its threads anew; the resource is the child's own.
     """
-    global _settings, _provider, _counters
+    global _settings, _provider, _counters, _log_tally
     from clarity_otel.engine.sdk import (
         context,
         correlation_id,
@@ -50,6 +54,7 @@ def start(settings: Settings) -> None:
 
     _settings = settings
     _counters = counting.Counters()
+    _log_tally = counting.Tally()
     _say_what_is_native_only(settings)
     carried.use(context.use_context_variable())
     context.use_propagators(settings)
@@ -59,11 +64,22 @@ def start(settings: Settings) -> None:
     )
     masking.guard_spans()
     _provider = provider.make(settings, _counters)
+    if settings.log_exporters and not settings.config_file:
+        # Not before this start is over: its imports bring `logging` in.
+        when_imported("logging", _on_logging_imported)
     patches.instrument(settings, libraries.PATCHES)
     atexit.register(shutdown)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork_in_child)
     signals.install(settings, flush_and_stop=shutdown)
+
+
+def _on_logging_imported(module: ModuleType) -> None:
+    global _logger_provider
+    from clarity_otel.engine.sdk import log_provider
+
+    _logger_provider = log_provider.make(_settings, _log_tally)
+    log_provider.hook(_logger_provider)
 
 
 def _say_what_is_native_only(settings: Settings) -> None:
@@ -79,17 +95,32 @@ def _after_fork_in_child() -> None:
         from clarity_otel.engine.sdk import provider
 
         _counters.forget()
+        _log_tally.forget()
         provider.after_fork(_provider, _settings)
+        if _logger_provider is not None:
+            from clarity_otel.engine.sdk import log_provider
+
+            log_provider.after_fork(_logger_provider, _settings, _provider.resource)
 
 
 def force_flush(timeout_s: float) -> bool:
-    """Send all ended spans; False when the time passed first or an exporter failed."""
+    """Send all ended spans and log records; False when the time passed or an exporter failed."""
     if _provider is None or _is_shut_down:
         return True
     from clarity_otel.engine.sdk.bounded import within
 
+    timeout_ms = int(timeout_s * 1000)
+
+    def flush() -> bool:
+        flushed = [
+            provider.force_flush(timeout_ms)
+            for provider in (_provider, _logger_provider)
+            if provider is not None
+        ]
+        return all(flushed)
+
     # The SDK's own flush does not look at its timeout.
-    return bool(within(timeout_s, lambda: _provider.force_flush(int(timeout_s * 1000))))
+    return bool(within(timeout_s, flush))
 
 
 def shutdown() -> None:
@@ -100,8 +131,13 @@ def shutdown() -> None:
     _is_shut_down = True
     from clarity_otel.engine.sdk.bounded import within
 
+    def end() -> None:
+        for provider in (_provider, _logger_provider):
+            if provider is not None:
+                provider.shutdown()
+
     with never_break_the_app("the sdk engine's shutdown"):
-        within(_settings.shutdown_timeout_ms / 1000, _provider.shutdown)
+        within(_settings.shutdown_timeout_ms / 1000, end)
 
 
 def stats() -> dict[str, int]:
@@ -110,4 +146,4 @@ def stats() -> dict[str, int]:
     Spans that a full queue has dropped are among the waiting ones: the SDK counts
     them nowhere.
     """
-    return {} if _provider is None else _counters.snapshot()
+    return {} if _provider is None else {**_counters.snapshot(), **_log_tally.snapshot("logs.")}

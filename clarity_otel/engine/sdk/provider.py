@@ -94,16 +94,14 @@ def _batches(settings: Settings, exporter: SpanExporter) -> SpanProcessor:
     )
 
 
-def _otlp_exporter(settings: Settings) -> SpanExporter:
-    config = settings.otlp_exporter()
+def exporter_options(settings: Settings, signal: str) -> tuple[bool, dict[str, Any]]:
+    """Return whether a signal goes over gRPC, and what its stock exporter is made with."""
+    config = settings.otlp_exporter(signal)
     timeout_s = config["timeout_ms"] / 1000
     if config["protocol"] == "grpc":
         from grpc import (  # type: ignore[import-untyped, unused-ignore]
             Compression,
             ssl_channel_credentials,
-        )
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
-            OTLPSpanExporter as GrpcExporter,
         )
 
         credentials = None
@@ -111,28 +109,40 @@ def _otlp_exporter(settings: Settings) -> SpanExporter:
             credentials = ssl_channel_credentials(
                 _read(config["ca_file"]), _read(config["client_key"]), _read(config["client_cert"])
             )
-        return GrpcExporter(
-            endpoint=config["endpoint"],
-            insecure=config["insecure"],
-            credentials=credentials,
-            headers=tuple((name.lower(), value) for name, value in config["headers"].items()),
-            timeout=timeout_s,
-            compression=Compression.Gzip if config["gzip"] else Compression.NoCompression,
-        )
+        return True, {
+            "endpoint": config["endpoint"],
+            "insecure": config["insecure"],
+            "credentials": credentials,
+            "headers": tuple((name.lower(), value) for name, value in config["headers"].items()),
+            "timeout": timeout_s,
+            "compression": Compression.Gzip if config["gzip"] else Compression.NoCompression,
+        }
     from opentelemetry.exporter.otlp.proto.http import Compression as HttpCompression
+
+    return False, {
+        "endpoint": config["endpoint"],
+        "certificate_file": config["ca_file"],
+        "client_key_file": config["client_key"],
+        "client_certificate_file": config["client_cert"],
+        "headers": config["headers"],
+        "timeout": timeout_s,
+        "compression": HttpCompression.Gzip if config["gzip"] else HttpCompression.NoCompression,
+    }
+
+
+def _otlp_exporter(settings: Settings) -> SpanExporter:
+    is_grpc, options = exporter_options(settings, "traces")
+    if is_grpc:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
+            OTLPSpanExporter as GrpcExporter,
+        )
+
+        return GrpcExporter(**options)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
         OTLPSpanExporter as HttpExporter,
     )
 
-    return HttpExporter(
-        endpoint=config["endpoint"],
-        certificate_file=config["ca_file"],
-        client_key_file=config["client_key"],
-        client_certificate_file=config["client_cert"],
-        headers=config["headers"],
-        timeout=timeout_s,
-        compression=HttpCompression.Gzip if config["gzip"] else HttpCompression.NoCompression,
-    )
+    return HttpExporter(**options)
 
 
 def _read(path: str | None) -> bytes | None:
