@@ -27,8 +27,42 @@ struct Clean {
     slots: Vec<Vec<u8>>,
 }
 
+/// Keys with what they mean.
+#[derive(Default)]
+struct Rules {
+    masker: usize,
+    slots: Vec<(Vec<u8>, Under)>,
+}
+
+/// The longest key that is remembered.
+const LONGEST_KEY: usize = 64;
+
 thread_local! {
     static CLEAN: RefCell<Clean> = RefCell::default();
+    static RULES: RefCell<Rules> = RefCell::default();
+}
+
+/// The rule for what stands under a key; keys repeat, so that it is remembered.
+pub fn rule_of(masker: &Masker, key: &[u8]) -> Under {
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        return masker.secret_key(key);
+    }
+    let slot = slot_of(key);
+    let identity = std::ptr::from_ref(masker) as usize;
+    RULES.with_borrow_mut(|rules| {
+        if rules.masker != identity || rules.slots.is_empty() {
+            rules.masker = identity;
+            rules.slots.clear();
+            rules.slots.resize(SLOTS, (Vec::new(), None));
+        }
+        let (kept, rule) = &mut rules.slots[slot];
+        if kept != key {
+            *rule = masker.secret_key(key);
+            kept.clear();
+            kept.extend_from_slice(key);
+        }
+        *rule
+    })
 }
 
 /// Where an entry is remembered: by its length, its begin, middle and end.
@@ -77,7 +111,11 @@ fn remembered<R>(masker: &Masker, entry: &[u8], look: impl FnOnce() -> Option<R>
 
 /// The masked text, or None where it is clean.
 pub fn text(text: &str) -> Option<String> {
-    let masker = current();
+    text_of(current(), text)
+}
+
+/// As [`text`], by this masker.
+pub fn text_of(masker: &Masker, text: &str) -> Option<String> {
     if !masker.is_enabled() || text.is_empty() {
         return None;
     }
@@ -191,7 +229,7 @@ fn look_at_pair(masker: &Masker, body: &[u8], under: Under, depth: usize) -> Opt
     let mut rule = under;
     message(body, |field, part| match field {
         1 => {
-            if let Some(own) = masker.secret_key(part) {
+            if let Some(own) = rule_of(masker, part) {
                 rule = Some(own);
             }
             text(&String::from_utf8_lossy(part)).map(String::into_bytes)
