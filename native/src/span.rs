@@ -351,8 +351,8 @@ impl Span {
         if let Some(masked) = with_text(name.bind(py), None, encoded::text) {
             span.name = PyString::new(py, &masked).unbind();
         }
-        if let Some(masked) = encoded::attributes(span.attributes.bytes()) {
-            span.attributes.replace(masked);
+        if let Some(masked) = encoded::attributes(span.attributes.unchecked()) {
+            span.attributes.replace_unchecked(&masked);
         }
         if let Some(masked) = span.status_message.as_deref().and_then(encoded::text) {
             span.status_message = Some(masked.into());
