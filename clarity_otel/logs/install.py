@@ -75,7 +75,8 @@ def uninstall() -> None:
 
 
 def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
-    note = ids.engines_note()
+    # Of this process: neither is another one later.
+    note, limiter = ids.engines_note(), rate.limiter
 
     def handle(self: Any, record: logging.LogRecord) -> Any:
         try:
@@ -83,7 +84,7 @@ def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
                 ids.note_request(record)
             if record.created >= levels.next_look_s:
                 levels.look(record.created)
-            if rate.limiter is not None and not rate.limiter.allows(record):
+            if limiter is not None and not limiter.allows(record):
                 return None
         except Exception as failure:
             with never_break_the_app("a log record"):

@@ -402,7 +402,10 @@ fn write_ids(out: &mut Vec<u8>, trace: &str, span: &str, correlation: &str) -> b
     if !is_hex(trace, 32) || !is_hex(span, 16) {
         return false;
     }
-    if !correlation.is_empty() {
+    if correlation == trace {
+        // Its own trace's id is no secret.
+        field(out, ",\"correlation_id\":", trace);
+    } else if !correlation.is_empty() {
         masked_field(out, ",\"correlation_id\":", correlation, VALUE_LIMIT);
     }
     field(out, ",\"trace_id\":", trace);
