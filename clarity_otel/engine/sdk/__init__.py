@@ -39,7 +39,14 @@ def start(settings: Settings) -> None:
     sentence. Fork: the SDK makes its threads anew; the resource is the child's own.
     """
     global _settings, _provider, _counters
-    from clarity_otel.engine.sdk import context, correlation_id, counting, libraries, provider
+    from clarity_otel.engine.sdk import (
+        context,
+        correlation_id,
+        counting,
+        libraries,
+        masking,
+        provider,
+    )
 
     _settings = settings
     _counters = counting.Counters()
@@ -50,6 +57,7 @@ def start(settings: Settings) -> None:
     correlation.use(
         settings.correlation_header, correlation_id.current_id, correlation_id.set_current_id
     )
+    masking.guard_spans()
     _provider = provider.make(settings, _counters)
     patches.instrument(settings, libraries.PATCHES)
     atexit.register(shutdown)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from clarity_otel.masking.rules import RULES
 from clarity_otel.masking.twin import at, ip, keys, numbers, shapes
-from clarity_otel.masking.twin.words import SPACES, Find
+from clarity_otel.masking.twin.words import Find
 
 __all__ = ["mask_configure", "mask_counts", "mask_text", "mask_value"]
 
@@ -36,7 +36,7 @@ class _Masker:
         on: Sequence[str] = (),
         off: Sequence[str] = (),
         patterns: Sequence[tuple[str, str]] = (),
-        keys: Sequence[str] = (),  # noqa: A002
+        keys: Sequence[str] = (),
         allow: Sequence[str] = (),
         hash_key: bytes | None = None,
         limit: int = 65_536,
@@ -93,7 +93,10 @@ class _Masker:
             return text
         looked_at = text[: self.limit] if self.limit else text
         cut = len(text) - len(looked_at)
-        finds = self.find(looked_at)
+        try:
+            finds = self.find(looked_at)
+        except Exception:
+            return _failed()
         if not finds and not cut:
             return text
         out, done = [], 0
@@ -285,7 +288,12 @@ class _Walk:
     def _named(self, value: Mapping[Any, Any]) -> tuple[str, _Rule] | None:
         if not isinstance(value, dict) or not 2 <= len(value) <= 8:
             return None
-        for name, held in (("name", "value"), ("Name", "Value"), ("key", "value"), ("Key", "Value")):
+        for name, held in (
+            ("name", "value"),
+            ("Name", "Value"),
+            ("key", "value"),
+            ("Key", "Value"),
+        ):
             if name in value and held in value and (rule := self.rule_of(value[name])):
                 return held, rule
         return None

@@ -126,9 +126,7 @@ def _password(text: str, at: int, done: int) -> Find | None:
             and bool(set(info) & LETTERS)
         )
         return Find(userinfo, at, "url_password") if is_token else None
-    if slash >= 0 and (
-        slash < colon or not has_scheme or set(info[colon + 1 : slash]) <= DIGITS
-    ):
+    if slash >= 0 and (slash < colon or not has_scheme or set(info[colon + 1 : slash]) <= DIGITS):
         return None
     secret = info[colon + 1 :]
     if not secret or is_placeholder(secret, quoted=True) or secret.startswith(("{", "%s")):

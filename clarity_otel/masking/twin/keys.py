@@ -61,9 +61,7 @@ class Squeezed:
 
     def ends_with(self, end: str, whole: bool) -> bool:
         """Whether the key ends so; `whole`: at the begin of a word."""
-        return self.text.endswith(end) and (
-            not whole or len(self.text) - len(end) in self.starts
-        )
+        return self.text.endswith(end) and (not whole or len(self.text) - len(end) in self.starts)
 
     def shorten(self) -> bool:
         """Take a number, or a word that says nothing, off the end."""
@@ -212,7 +210,9 @@ def _look(
     found = lookup(key)
     if found is None:
         if key.lower() in ("name", "key"):
-            return _named(text, end, finds, lookup)
+            named = _named(text, end, finds, lookup)
+            if named is not None:
+                return named
         if len(key) == len(whole):
             return None
         key = whole

@@ -75,11 +75,7 @@ def _groups(text: str, start: int, separators: str) -> tuple[str, list[tuple[int
         if at >= limit and at < len(text) and text[at] in DIGITS:
             return digits, [], between
         ends.append((len(digits), at))
-        if (
-            at + 1 < limit
-            and text[at] in separators
-            and text[at + 1] in DIGITS
-        ):
+        if at + 1 < limit and text[at] in separators and text[at + 1] in DIGITS:
             between += text[at]
             at += 1
         else:
@@ -173,9 +169,7 @@ def _is_nanp(digits: str) -> bool:
 
 
 def _national(text: str, start: int) -> Find | None:
-    if start > 0 and (
-        text[start - 1] in ALNUM or (text[start - 1] == "_" and text[start] == "(")
-    ):
+    if start > 0 and (text[start - 1] in ALNUM or (text[start - 1] == "_" and text[start] == "(")):
         return None
     at = start
     limit = min(len(text), start + _WINDOW)

@@ -20,7 +20,8 @@ from clarity_otel.masking.twin.words import (
 WORDS = frozenset(
     (
         "-----BEGIN ", "-----END ", "Bearer", "bearer", "BEARER", "Basic", "basic", "BASIC",
-        "Digest", "digest", "DIGEST", "-u ", "--user ", ".atlasv1.", "AUTH", "sshpass -p", "redis-cli",
+        "Digest", "digest", "DIGEST", "-u ", "--user ", ".atlasv1.", "AUTH", "sshpass -p",
+        "redis-cli",
     )
 )  # fmt: skip
 _TOKEN = ALNUM | frozenset("-._~+/=%:|")
@@ -242,4 +243,3 @@ def _cut_block(text: str, start: int, after: int) -> Find | None:
     if begin == start:
         return None
     return Find(begin, run(text, name, 5, frozenset("-")), "private_key")
-

@@ -152,7 +152,9 @@ def _in_quotes(
         if following:
             start = following.start if end == start else start
             end = following.end
-    if text.startswith("{", start, end) and _opens_object(text[start + 1 : min(end, start + 64)], 0):
+    if text.startswith("{", start, end) and _opens_object(
+        text[start + 1 : min(end, start + 64)], 0
+    ):
         return Found(start, start, is_secret=False)
     value = text[start:end].strip(SPACES)
     is_likely = (
@@ -192,9 +194,7 @@ def _in_list(text: str, start: int) -> Found | None:
     last = text.rfind(text[first], start, end)
     if last <= first + 1:
         return None
-    return Found(
-        first + 1, last, not is_placeholder(text[first + 1 : last], quoted=True)
-    )
+    return Found(first + 1, last, not is_placeholder(text[first + 1 : last], quoted=True))
 
 
 _RUNS = {
@@ -296,7 +296,11 @@ def _scheme(text: str, start: int) -> int:
         return _word(text, start)
     following = run(text, start + size, 4, frozenset(" \t"))
     end = run(text, following, 24, _PARAMETER)
-    if end > following and text.startswith("=", end) and text[end + 1 : end + 2] not in ("", "=", " "):
+    if (
+        end > following
+        and text.startswith("=", end)
+        and text[end + 1 : end + 2] not in ("", "=", " ")
+    ):
         return parameters(text, following, len(text))
     return _word(text, following)
 
@@ -345,7 +349,7 @@ def _is_encoded_end(text: str, at: int) -> bool:
 
 
 _PAIR_ENDS = frozenset(" \t\n\r\"',;)]}.<\\&:")
-_KEY = ALNUM | frozenset("_-.")
+_KEY = ALNUM | frozenset("_-.[]%")
 
 
 def _ends_pair(text: str, at: int) -> bool:

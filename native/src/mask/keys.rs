@@ -59,14 +59,14 @@ impl Squeezed {
     }
 
     /// Takes a number or a word that says nothing off the end.
-    fn shorten(&mut self) -> bool {
+    fn shorten(&mut self, index: &Index) -> bool {
         let digits = self.text().iter().rev().take_while(|b| b.is_ascii_digit());
         let digits = digits.count();
         if digits > 0 && digits < self.len {
             self.len -= digits;
             return true;
         }
-        for qualifier in table::QUALIFIERS {
+        for qualifier in &index.qualifiers[Index::slot(self.text())] {
             if qualifier.len() < self.len && self.ends_with(qualifier.as_bytes(), true) {
                 self.len -= qualifier.len();
                 return true;
@@ -94,22 +94,44 @@ pub fn secret_key(masker: &Masker, key: &[u8]) -> Option<(u16, Value)> {
         if let Some(found) = lookup(masker, &squeezed) {
             return Some(found);
         }
-        if !squeezed.shorten() {
+        if !squeezed.shorten(&masker.index) {
             return None;
         }
     }
     None
 }
 
-/// The keys, by their last byte.
-pub fn by_last_byte() -> Vec<Vec<&'static super::Key>> {
-    let mut rows: Vec<Vec<&'static super::Key>> = vec![Vec::new(); 256];
-    for key in table::KEYS {
-        if let Some(last) = key.text.as_bytes().last() {
-            rows[usize::from(*last)].push(key);
+/// The rules' keys and the qualifiers by their last two bytes: most keys end like none
+/// of them, and that is one look.
+pub struct Index {
+    keys: Vec<Vec<&'static super::Key>>,
+    qualifiers: Vec<Vec<&'static str>>,
+}
+
+impl Index {
+    const SLOTS: usize = 1024;
+
+    pub fn new() -> Self {
+        let mut index = Index {
+            keys: vec![Vec::new(); Index::SLOTS],
+            qualifiers: vec![Vec::new(); Index::SLOTS],
+        };
+        for key in table::KEYS {
+            index.keys[Index::slot(key.text.as_bytes())].push(key);
+        }
+        for qualifier in table::QUALIFIERS {
+            index.qualifiers[Index::slot(qualifier.as_bytes())].push(qualifier);
+        }
+        index
+    }
+
+    #[inline]
+    fn slot(end: &[u8]) -> usize {
+        match end {
+            [.., second, last] => (usize::from(*second) << 5 ^ usize::from(*last)) % Index::SLOTS,
+            _ => 0,
         }
     }
-    rows
 }
 
 fn lookup(masker: &Masker, squeezed: &Squeezed) -> Option<(u16, Value)> {
@@ -118,9 +140,8 @@ fn lookup(masker: &Masker, squeezed: &Squeezed) -> Option<(u16, Value)> {
             return Some((key.rule, Value::Any));
         }
     }
-    let last = *squeezed.text().last()?;
     let mut found: Option<&super::Key> = None;
-    for key in &masker.keys[usize::from(last)] {
+    for key in &masker.index.keys[Index::slot(squeezed.text())] {
         if found.is_none_or(|f| f.text.len() < key.text.len())
             && squeezed.ends_with(key.text.as_bytes(), key.words)
             && masker.is_on(key.rule)
@@ -225,14 +246,17 @@ fn look(
     let mut key = &whole[last..];
     let (rule, check) = match masker.secret_key(key) {
         Some(found) => found,
-        None if matches!(key.to_ascii_lowercase().as_slice(), b"name" | b"key") => {
-            return named(masker, text, end, finds);
-        }
-        None if last > 0 => {
+        None => {
+            let is_name = key.eq_ignore_ascii_case(b"name") || key.eq_ignore_ascii_case(b"key");
+            if let Some(end) = is_name.then(|| named(masker, text, end, finds)).flatten() {
+                return Some(end);
+            }
+            if last == 0 {
+                return None;
+            }
             key = whole;
             masker.secret_key(key)?
         }
-        None => return None,
     };
     if separator == Separator::Colon && !before.quoted && is_not_a_key(text, &before, end) {
         return None;
@@ -357,6 +381,9 @@ fn is_key_byte(byte: u8) -> bool {
 /// What may stand for a quote, as the end of `text`: its length and that of the
 /// backslashes before it.
 fn quote_before(text: &[u8]) -> usize {
+    if !matches!(text.last(), Some(b'"' | b'\'' | b'`' | b'2' | b'7' | b';')) {
+        return 0;
+    }
     for quote in value::QUOTES {
         if text.ends_with(quote) {
             let rest = &text[..text.len() - quote.len()];

@@ -120,11 +120,10 @@ pub struct Masker {
     hash_key: Option<hmac::Key>,
     limit: usize,
     broken: bool,
-    /// Prefixes of tokens, and words that announce credentials.
-    prefixes: AhoCorasick,
+    prefixes: shapes::Prefixes,
+    /// Words that announce credentials.
     words: AhoCorasick,
-    /// The rows of [`table::KEYS`] by their last byte.
-    keys: Vec<Vec<&'static Key>>,
+    index: keys::Index,
     counts: Vec<AtomicU64>,
 }
 
@@ -195,6 +194,18 @@ pub fn is_secret_key(key: &str) -> Option<&'static str> {
     let masker = current();
     let (rule, check) = masker.secret_key(key.as_bytes())?;
     matches!(check, Value::Any | Value::Line | Value::Scheme).then(|| masker.name(rule))
+}
+
+/// Makes panics in this module say where they were and not what: their message may
+/// quote the text that was being masked. Other modules have hooks of their own.
+pub fn hide_panic_messages() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        eprintln!(
+            "clarity-otel: an internal error at {}",
+            place.as_deref().unwrap_or("?")
+        );
+    }));
 }
 
 /// A failure of the masker itself was answered with [`FAILED`].
@@ -280,9 +291,9 @@ impl Masker {
                 .map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key)),
             limit: config.limit,
             broken: config.broken,
-            prefixes: shapes::prefixes(),
+            prefixes: shapes::Prefixes::new(),
             words: shapes::announcements(),
-            keys: keys::by_last_byte(),
+            index: keys::Index::new(),
             counts,
         };
         (masker, refused)
@@ -323,7 +334,7 @@ impl Masker {
         let (looked_at, cut) = self.looked_at(text);
         let Ok(finds) = catch_unwind(AssertUnwindSafe(|| self.find(looked_at))) else {
             count_failure();
-            return Cow::Borrowed(FAILED);
+            return Cow::Owned(FAILED.to_owned());
         };
         if finds.is_empty() && cut == 0 {
             return Cow::Borrowed(text);

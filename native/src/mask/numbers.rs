@@ -13,7 +13,7 @@ pub fn find(text: &[u8], finds: &mut Vec<Find>) {
     while at < text.len() {
         let byte = text[at];
         let found = match byte {
-            b'0'..=b'9' if begins_number(text, at) => card(text, at)
+            b'0'..=b'9' if has_digits(text, at) && begins_number(text, at) => card(text, at)
                 .or_else(|| ssn(text, at))
                 .or_else(|| national(text, at))
                 .or_else(|| zeros(text, at)),
@@ -38,6 +38,27 @@ pub fn find(text: &[u8], finds: &mut Vec<Find>) {
             }
         }
     }
+}
+
+/// Whether nine digits follow, with at most two other bytes between any two of them: a
+/// cheap no for what most numbers are.
+fn has_digits(text: &[u8], at: usize) -> bool {
+    let (mut digits, mut others) = (0, 0);
+    for byte in &text[at..text.len().min(at + WINDOW)] {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            others = 0;
+            if digits == 9 {
+                return true;
+            }
+        } else {
+            others += 1;
+            if others > 2 || !matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/') {
+                return false;
+            }
+        }
+    }
+    false
 }
 
 /// Whether a number may begin here: not in a word, a decimal or a longer number.

@@ -17,8 +17,9 @@ pub struct Signs {
     pub at: bool,
 }
 
-/// The fewest digits of any number looked for.
-const DIGITS: usize = 7;
+/// The fewest digits of any number looked for: a phone number has seven, an IBAN with
+/// letters in its account number may have three.
+const DIGITS: usize = 3;
 
 pub fn signs(text: &[u8]) -> Signs {
     let (mut digits, mut pairs, mut at) = (0usize, 0u8, 0u8);

@@ -1,9 +1,10 @@
-//! Tokens known by their first characters: one look for all prefixes at once, then
-//! the pattern of those that were met. Words that announce credentials are looked for
-//! in a pass of their own, which is short enough for vector instructions.
+//! Tokens known by their first characters: where a word begins, the patterns that begin
+//! with its first two bytes are tried. Words that announce credentials are looked for in
+//! a pass of their own, which is short enough for vector instructions.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 
+use super::scan::TOKEN_RUN;
 use super::{Find, Masker, Pattern, begins_word, schemes, table};
 
 /// Words that announce credentials or key blocks; see [`schemes`].
@@ -27,14 +28,25 @@ const WORDS: [&str; 17] = [
     "redis-cli",
 ];
 
-/// What finds the prefixes of all patterns. 200 kB as an automaton of NFA kind, 1 MB as
-/// a DFA: this one runs only over texts with a run that may be a token.
-pub fn prefixes() -> AhoCorasick {
-    AhoCorasick::builder()
-        .kind(Some(AhoCorasickKind::ContiguousNFA))
-        .match_kind(MatchKind::Standard)
-        .build(table::PATTERNS.iter().map(|p| p.prefix))
-        .expect("fewer than 2^31 short prefixes")
+/// The patterns by the first two bytes of their prefixes.
+pub struct Prefixes(Vec<Vec<&'static Pattern>>);
+
+impl Prefixes {
+    const SLOTS: usize = 1024;
+
+    pub fn new() -> Self {
+        let mut slots = vec![Vec::new(); Prefixes::SLOTS];
+        for pattern in table::PATTERNS {
+            let prefix = pattern.prefix.as_bytes();
+            slots[Prefixes::slot(prefix[0], prefix[1])].push(pattern);
+        }
+        Prefixes(slots)
+    }
+
+    #[inline]
+    fn slot(first: u8, second: u8) -> usize {
+        (usize::from(first) << 3 ^ usize::from(second)) % Prefixes::SLOTS
+    }
 }
 
 /// What finds the words that announce credentials.
@@ -61,22 +73,24 @@ pub fn words(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
 
 /// Finds tokens by their patterns.
 pub fn tokens(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
-    let mut done = 0;
-    for hit in masker.prefixes.find_overlapping_iter(text) {
-        if hit.start() < done {
+    for at in 0..text.len().saturating_sub(TOKEN_RUN - 1) {
+        if !text[at].is_ascii_alphanumeric() || !begins_word(text, at) {
             continue;
         }
-        let pattern = &table::PATTERNS[hit.pattern().as_usize()];
-        if let Some(end) = matches(pattern, text, hit.start()) {
-            // Others may begin inside of this one, none that matters.
-            done = hit.start() + 1;
-            finds.push(Find {
-                start: hit.start(),
-                end,
-                rule: pattern.rule,
-            });
-            if pattern.rule == table::AWS_KEY {
-                schemes::secret_beside(text, end, finds);
+        for pattern in &masker.prefixes.0[Prefixes::slot(text[at], text[at + 1])] {
+            if !text[at..].starts_with(pattern.prefix.as_bytes()) {
+                continue;
+            }
+            if let Some(end) = matches(pattern, text, at) {
+                finds.push(Find {
+                    start: at,
+                    end,
+                    rule: pattern.rule,
+                });
+                if pattern.rule == table::AWS_KEY {
+                    schemes::secret_beside(text, end, finds);
+                }
+                break;
             }
         }
     }
@@ -84,9 +98,6 @@ pub fn tokens(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
 
 /// The end of a pattern's match that begins at `start`.
 fn matches(pattern: &Pattern, text: &[u8], start: usize) -> Option<usize> {
-    if !begins_word(text, start) {
-        return None;
-    }
     let mut at = start;
     let mut fixed = false;
     for step in pattern.steps {

@@ -573,7 +573,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 pub const PATTERNS: &[Pattern] = &[
-    Pattern { rule: 19, prefix: "eyJ", steps: &[Step([0x0, 0x2000000000], 1, 1), Step([0x0, 0x200000000000000], 1, 1), Step([0x0, 0x400], 1, 1), Step([0x3ff200000000000, 0x7fffffe87fffffe], 10, 1073741824), Step([0x400000000000, 0x0], 1, 1), Step([0x3ff200000000000, 0x7fffffe87fffffe], 8, 1073741824), Step([0x3ff600000000000, 0x7fffffe87fffffe], 0, 1073741824)] },
+    Pattern { rule: 19, prefix: "eyJ", steps: &[Step([0x0, 0x2000000000], 1, 1), Step([0x0, 0x200000000000000], 1, 1), Step([0x0, 0x400], 1, 1), Step([0x3ff200000000000, 0x7fffffe87fffffe], 12, 1073741824), Step([0x400000000000, 0x0], 1, 1), Step([0x3ff200000000000, 0x7fffffe87fffffe], 8, 1073741824), Step([0x3ff600000000000, 0x7fffffe87fffffe], 0, 1073741824)] },
     Pattern { rule: 23, prefix: "AKIA", steps: &[Step([0x0, 0x2], 1, 1), Step([0x0, 0x800], 1, 1), Step([0x0, 0x200], 1, 1), Step([0x0, 0x2], 1, 1), Step([0xfc000000000000, 0x7fffffe], 16, 16)] },
     Pattern { rule: 23, prefix: "ASIA", steps: &[Step([0x0, 0x2], 1, 1), Step([0x0, 0x80000], 1, 1), Step([0x0, 0x200], 1, 1), Step([0x0, 0x2], 1, 1), Step([0xfc000000000000, 0x7fffffe], 16, 16)] },
     Pattern { rule: 23, prefix: "ABIA", steps: &[Step([0x0, 0x2], 1, 1), Step([0x0, 0x4], 1, 1), Step([0x0, 0x200], 1, 1), Step([0x0, 0x2], 1, 1), Step([0xfc000000000000, 0x7fffffe], 16, 16)] },

@@ -462,7 +462,7 @@ fn ends_pair(rest: &[u8]) -> bool {
         ) => true,
         Some(_) => {
             let name = run(rest, 64, |b| {
-                b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+                b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'[' | b']' | b'%')
             });
             name > 0 && matches!(rest.get(name), Some(b'=' | b':'))
         }
