@@ -140,7 +140,9 @@ fn ids_of_span<'py>(span: &Bound<'py, Span>) -> Ids<'py> {
 
 /// The ids made last, for the span they were made for: a request logs more than one
 /// line, and the three texts cost 0.2 us. It keeps one span alive.
-static LAST: Mutex<Option<(Py<Span>, [Py<PyString>; 3])>> = Mutex::new(None);
+static LAST: Mutex<Option<Remembered>> = Mutex::new(None);
+
+type Remembered = (Py<Span>, [Py<PyString>; 3]);
 
 fn remembered_ids<'py>(span: &Bound<'py, Span>) -> Ids<'py> {
     let py = span.py();
