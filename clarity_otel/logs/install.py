@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from types import FunctionType
 
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.logs import console, exceptions, ids, levels, output, plans, rate
@@ -188,7 +189,7 @@ def _cover(kind: Any) -> None:
         original = owner.__dict__.get("format")
         if owner is logging.Handler:
             return
-        if original is None or owner in _covered or not callable(original):
+        if owner in _covered or not isinstance(original, FunctionType):
             continue
 
         def format(self: Any, record: Any, _original: Any = original) -> Any:  # noqa: A001
