@@ -56,9 +56,9 @@ def native_table() -> str:
     out += ["pub const KEYS: &[Key] = &["]
     for number, rule in enumerate(rules.RULES):
         value = f"Value::{rule.value.capitalize()}"
-        for text, words in [*((k, False) for k in rule.keys), *((w, True) for w in rule.words)]:
+        for text, whole in [*((k, False) for k in rule.keys), *((w, True) for w in rule.words)]:
             squeezed = text.replace(" ", "")
-            fields = f"text: {_text(squeezed)}, words: {_flag(words)}, rule: {number}"
+            fields = f"text: {_text(squeezed)}, words: {_flag(whole)}, rule: {number}"
             out.append(f"    Key {{ {fields}, value: {value} }},")
     out += ["];", "", "pub const PATTERNS: &[Pattern] = &["]
     for number, rule in enumerate(rules.RULES):

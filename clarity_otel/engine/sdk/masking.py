@@ -49,7 +49,7 @@ def _attributes(attributes: Any) -> Any:
     if not attributes:
         return attributes
     plain = dict(attributes)
-    clean: object = mask_value(None, plain)
+    clean: Any = mask_value(None, plain)
     if clean is plain:
         return attributes
     if not isinstance(clean, dict):

@@ -13,6 +13,8 @@ _AT = re.compile("@|%40|%2540")
 _LOCAL = ALNUM | frozenset("._+-'&~!#$*^")
 _DOMAIN = ALNUM | frozenset(".-")
 _HOST = ALNUM | frozenset(".-_")
+_ORACLE = "oracle:thin:"
+_HOST_END = re.compile("""[ \\t\\n\\r\\f/?#"'<>`,]""")
 _STOPS = frozenset(" \t\n\r\"'<>`")
 
 
@@ -24,7 +26,7 @@ def find(text: str) -> Iterator[Find]:
         if at < done:
             continue
         if hit[0] == "@" and (found := _password(text, at, done)):
-            done = at + 1
+            done = found.end + 1
             yield found
         elif found := _email(text, at, len(hit[0])):
             done = found.end
@@ -97,20 +99,18 @@ def _email(text: str, at: int, length: int) -> Find | None:
 
 def _password(text: str, at: int, done: int) -> Find | None:
     lowest = max(done, at - 512, 0)
+    scheme = text.rfind("://", lowest, at)
+    has_scheme = scheme >= 0 and _STOPS.isdisjoint(text[scheme:at])
+    if not has_scheme and not _is_address(text, at + 1) and text.find(_ORACLE, lowest, at) < 0:
+        return None
     start = at
     while start > lowest and text[start - 1] not in _STOPS:
         start -= 1
-    scheme = text.rfind("://", start, at)
-    has_scheme = scheme >= 0
     userinfo = scheme + 3 if has_scheme else start
-    if (
-        not has_scheme
-        and text.find("oracle:thin:", start, at) < 0
-        and not _is_address(text, at + 1)
-    ):
+    if not has_scheme and not _is_address(text, at + 1) and text.find(_ORACLE, start, at) < 0:
         return None
     info = text[userinfo:at]
-    driver = -1 if has_scheme else text.find("oracle:thin:", start, at)
+    driver = -1 if has_scheme else text.find(_ORACLE, start, at)
     if driver >= 0:
         slash = text.find("/", driver + 12, at)
         return Find(slash + 1, at, "url_password") if 0 <= slash < at - 1 else None
@@ -128,7 +128,11 @@ def _password(text: str, at: int, done: int) -> Find | None:
         return Find(userinfo, at, "url_password") if is_token else None
     if slash >= 0 and (slash < colon or not has_scheme or set(info[colon + 1 : slash]) <= DIGITS):
         return None
-    secret = info[colon + 1 :]
+    host = _HOST_END.split(text[at + 1 : at + 257], maxsplit=1)[0]
+    last = host.rfind("@")
+    if has_scheme and 0 <= last < len(host) - 1:
+        at = at + 1 + last
+    secret = text[userinfo + colon + 1 : at]
     if not secret or is_placeholder(secret, quoted=True) or secret.startswith(("{", "%s")):
         return None
     return Find(userinfo + colon + 1, at, "url_password")

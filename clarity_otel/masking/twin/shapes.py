@@ -10,13 +10,16 @@ from clarity_otel.masking.rules import RULES
 from clarity_otel.masking.twin import schemes
 from clarity_otel.masking.twin.words import ALNUM, DIGITS, LOWER, UPPER, Find, begins_word
 
-# Each pattern with whether its last item was as long as it may be: then a longer word
-# is something else.
 _PATTERNS = tuple(
-    (rule.name, prefix(pattern), re.compile(as_regex(pattern)), parse(pattern)[-1][2])
+    (
+        rule.name,
+        prefix(pattern),
+        tuple((re.compile(as_regex([step])), step[2]) for step in parse(pattern)),
+    )
     for rule in RULES
     for pattern in rule.patterns
 )
+_ENDLESS = tuple(steps[-1][1] >= NO_LIMIT for _, _, steps in _PATTERNS)
 _BY_PREFIX: dict[str, list[int]] = {}
 for _number, _row in enumerate(_PATTERNS):
     _BY_PREFIX.setdefault(_row[1], []).append(_number)
@@ -24,7 +27,11 @@ _ALL = sorted(_BY_PREFIX, key=len, reverse=True)
 # A look ahead consumes nothing, so prefixes of prefixes are met too.
 _PREFIXES = re.compile("(?=(" + "|".join(map(re.escape, _ALL)) + "))")
 _WORDS = re.compile("|".join(map(re.escape, sorted(schemes.WORDS, reverse=True))))
-_SHORTER = {long: [p for p in _ALL if long.startswith(p)] for long in _ALL}
+# The patterns to try where a prefix, or one of its own prefixes, was met; in order.
+_NUMBERS = {
+    met: sorted(n for short, rows in _BY_PREFIX.items() if met.startswith(short) for n in rows)
+    for met in _ALL
+}
 
 
 def find(text: str) -> Iterator[Find]:
@@ -34,60 +41,51 @@ def find(text: str) -> Iterator[Find]:
         if hit.start() >= done and (found := schemes.find(hit[0], text, hit.start())):
             done = found.end
             yield found
+    yield from _tokens(text)
+
+
+def _tokens(text: str) -> Iterator[Find]:
+    done = tried = 0
     for hit in _PREFIXES.finditer(text):
-        yield from _tokens(text, hit.start(), hit[1])
-
-
-def _tokens(text: str, start: int, met: str) -> Iterator[Find]:
-    for word in _SHORTER[met]:
-        for number in _BY_PREFIX[word]:
-            end = _match(text, start, number)
+        start = hit.start()
+        if start < done or not begins_word(text, start):
+            continue
+        done = start + 1
+        for number in _NUMBERS[hit[1]]:
+            # A try without a limit that begins before the end of the last one would end
+            # there too, and many of them would be a square.
+            if _ENDLESS[number] and start < tried:
+                continue
+            end, place = _match(text, start, number)
             if end is not None:
                 rule = _PATTERNS[number][0]
                 yield Find(start, end, rule)
                 if rule == "aws_key":
                     yield from schemes.secret_beside(text, end)
+                done = end
+                break
+            if _ENDLESS[number]:
+                tried = place
 
 
-def _match(text: str, start: int, number: int) -> int | None:
-    _, begin, regex, most = _PATTERNS[number]
-    if not begins_word(text, start):
-        return None
-    match = regex.match(text, start)
-    if match is None:
-        return None
-    end = match.end()
-    if most < NO_LIMIT and _is_full(number, match) and end < len(text) and text[end] in ALNUM:
-        return None
+def _match(text: str, start: int, number: int) -> tuple[int | None, int]:
+    """Return where a pattern's match ends, if it is one, and how far it was read."""
+    begin, steps = _PATTERNS[number][1:]
+    at, is_full = start, False
+    for regex, most in steps:
+        match = regex.match(text, at)
+        if match is None:
+            # Where fewer than the least are there: past those that are.
+            return None, at
+        at = match.end()
+        is_full = match.end() - match.start() == most
+    if is_full and at < len(text) and text[at] in ALNUM:
+        return None, at
+    end = at
     while end > start and text[end - 1] in ".-":
         end -= 1
     body = text[start + min(len(begin), end - start) : end]
-    return end if _is_random(body) else None
-
-
-def _is_full(number: int, match: re.Match[str]) -> bool:
-    """Whether the last item took as much as it may."""
-    rule = _PATTERNS[number]
-    chars, _, most = parse_cached(number)
-    text = match.string
-    at = match.end()
-    floor = match.start() + len(rule[1])
-    count = 0
-    while at > floor and count < most and ord(text[at - 1]) in chars:
-        at -= 1
-        count += 1
-    return count == most
-
-
-_LAST: dict[int, tuple[frozenset[int], int, int]] = {}
-
-
-def parse_cached(number: int) -> tuple[frozenset[int], int, int]:
-    """Return the last step of a pattern."""
-    if not _LAST:
-        flat = [pattern for rule in RULES for pattern in rule.patterns]
-        _LAST.update((i, parse(pattern)[-1]) for i, pattern in enumerate(flat))
-    return _LAST[number]
+    return (end if _is_random(body) else None), at
 
 
 def _is_random(body: str) -> bool:

@@ -227,7 +227,8 @@ def _unquoted(
     elif check in _RUNS:
         end = run(text, start, *_RUNS[check])
     else:
-        end = _word(text, start)
+        # Only what was encoded as a whole ends with an encoded &.
+        end = _word(text, start, text[start - spaces - 1] in "dDaA")
     value = text[start:end].rstrip(SPACES)
     if check == "long" and len(value) > 42:
         value = value[: _word(value, 0)]
@@ -308,7 +309,7 @@ def _scheme(text: str, start: int) -> int:
 _WORD_MARKS = re.compile(r"""[ \t\n\r"'`<|\\%,;&()\[\]{}]""")
 
 
-def _word(text: str, start: int) -> int:
+def _word(text: str, start: int, is_encoded: bool = False) -> int:
     at = start
     depth = 0
     while hit := _WORD_MARKS.search(text, at):
@@ -320,7 +321,7 @@ def _word(text: str, start: int) -> int:
             if text[at + 1 : at + 2] in ("n", "r", "t", '"', "'", "\\"):
                 break
         elif char == "%":
-            if _is_encoded_end(text, at):
+            if is_encoded and _is_encoded_end(text, at):
                 break
         elif char in ",;&":
             if _ends_pair(text, at + 1):

@@ -17,7 +17,7 @@ pub fn find(text: &[u8], finds: &mut Vec<Find>) {
         }
         if len == 1 {
             if let Some(found) = password(text, at, done) {
-                done = at + 1;
+                done = found.end + 1;
                 finds.push(found);
                 continue;
             }
@@ -226,7 +226,21 @@ fn password(text: &[u8], at: usize, done: usize) -> Option<Find> {
     {
         return None;
     }
-    let secret = &info[colon + 1..];
+    // A password with an @ in it: the last one before the host counts.
+    let rest = &text[at + 1..text.len().min(at + 257)];
+    let host = rest.iter().position(|b| {
+        b.is_ascii_whitespace()
+            || matches!(
+                b,
+                b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b','
+            )
+    });
+    let host = &rest[..host.unwrap_or(rest.len())];
+    let at = match memchr::memrchr(b'@', host) {
+        Some(last) if has_scheme && last + 1 < host.len() => at + 1 + last,
+        _ => at,
+    };
+    let secret = &text[userinfo + colon + 1..at];
     if secret.is_empty()
         || super::keys::is_placeholder(secret, true)
         || secret.starts_with(b"{")
@@ -234,7 +248,6 @@ fn password(text: &[u8], at: usize, done: usize) -> Option<Find> {
     {
         return None;
     }
-    // An e-mail after a word and a colon: to:ann@example.com/x is the e-mail rule's.
     Some(Find {
         start: userinfo + colon + 1,
         end: at,

@@ -12,6 +12,7 @@ use pyo3::types::{
     PyString, PyTuple,
 };
 
+use super::encoded::{self, rule_of as rule_of_bytes};
 use super::{Config, DEFAULT_LIMIT, FAILED, Masker, Value, count_failure, current, install};
 
 /// Nesting beyond this is cut: a list that holds itself must end.
@@ -99,15 +100,26 @@ pub fn mask_value<'py>(
     })
 }
 
+/// As `masked_text` under no key, for texts that repeat: they are remembered.
+fn repeated_text<'py>(masker: &Masker, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    match text.to_str() {
+        Ok(whole) => Ok(match encoded::text_of(masker, whole) {
+            None => text.clone().into_any(),
+            Some(masked) => PyString::new(text.py(), &masked).into_any(),
+        }),
+        Err(_) => masked_text(masker, text, None),
+    }
+}
+
 fn rule_of(masker: &Masker, key: &Bound<'_, PyAny>) -> PyResult<Under> {
     if let Ok(text) = key.cast::<PyString>() {
         return Ok(match text.to_str() {
-            Ok(text) => masker.secret_key(text.as_bytes()),
+            Ok(text) => rule_of_bytes(masker, text.as_bytes()),
             Err(_) => masker.secret_key(text.to_string_lossy().as_bytes()),
         });
     }
     Ok(match key.cast::<PyBytes>() {
-        Ok(bytes) => masker.secret_key(bytes.as_bytes()),
+        Ok(bytes) => rule_of_bytes(masker, bytes.as_bytes()),
         Err(_) => None,
     })
 }
@@ -126,7 +138,10 @@ impl Walk<'_> {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = value.py();
         if let Ok(text) = value.cast::<PyString>() {
-            return masked_text(self.masker, text, under);
+            return match under {
+                None => repeated_text(self.masker, text),
+                under => masked_text(self.masker, text, under),
+            };
         }
         if value.is_none() || value.is_instance_of::<PyBool>() {
             return Ok(value.clone());
@@ -301,7 +316,7 @@ impl Walk<'_> {
             };
             let masked = self.value(&item, rule, depth + 1)?;
             let masked_key = match key.cast::<PyString>() {
-                Ok(text) => masked_text(self.masker, text, None)?,
+                Ok(text) => repeated_text(self.masker, text)?,
                 Err(_) => key.clone(),
             };
             if let Some(kept) = &changed {

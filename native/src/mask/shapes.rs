@@ -73,31 +73,47 @@ pub fn words(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
 
 /// Finds tokens by their patterns.
 pub fn tokens(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
-    for at in 0..text.len().saturating_sub(TOKEN_RUN - 1) {
+    let mut at = 0;
+    // Where the last try of a pattern without a limit ended: a try that begins before
+    // that would end there too, and many of them would be a square.
+    let mut tried = 0;
+    while at + TOKEN_RUN <= text.len() {
         if !text[at].is_ascii_alphanumeric() || !begins_word(text, at) {
+            at += 1;
             continue;
         }
+        let mut end = at + 1;
         for pattern in &masker.prefixes.0[Prefixes::slot(text[at], text[at + 1])] {
-            if !text[at..].starts_with(pattern.prefix.as_bytes()) {
+            let is_endless = pattern.steps.iter().any(|step| step.2 >= NO_LIMIT);
+            if !text[at..].starts_with(pattern.prefix.as_bytes()) || is_endless && at < tried {
                 continue;
             }
-            if let Some(end) = matches(pattern, text, at) {
-                finds.push(Find {
-                    start: at,
-                    end,
-                    rule: pattern.rule,
-                });
-                if pattern.rule == table::AWS_KEY {
-                    schemes::secret_beside(text, end, finds);
+            match matches(pattern, text, at) {
+                Ok(found) => {
+                    end = found;
+                    finds.push(Find {
+                        start: at,
+                        end,
+                        rule: pattern.rule,
+                    });
+                    if pattern.rule == table::AWS_KEY {
+                        schemes::secret_beside(text, end, finds);
+                    }
+                    break;
                 }
-                break;
+                Err(place) if is_endless => tried = place,
+                Err(_) => {}
             }
         }
+        at = end;
     }
 }
 
-/// The end of a pattern's match that begins at `start`.
-fn matches(pattern: &Pattern, text: &[u8], start: usize) -> Option<usize> {
+/// A count that is no limit; see `clarity_otel/masking/patterns.py`.
+const NO_LIMIT: u32 = 1 << 30;
+
+/// The end of a pattern's match that begins at `start`, or the place where it failed.
+fn matches(pattern: &Pattern, text: &[u8], start: usize) -> Result<usize, usize> {
     let mut at = start;
     let mut fixed = false;
     for step in pattern.steps {
@@ -110,21 +126,22 @@ fn matches(pattern: &Pattern, text: &[u8], start: usize) -> Option<usize> {
         let limit = at.saturating_add(step.2 as usize).min(text.len());
         let count = text[at..limit].iter().take_while(|b| is_in(**b)).count();
         if count < step.1 as usize {
-            return None;
+            return Err(at + count);
         }
         at += count;
         fixed = count == step.2 as usize;
     }
     // A longer word than the pattern's is something else.
     if fixed && text.get(at).is_some_and(u8::is_ascii_alphanumeric) {
-        return None;
+        return Err(at);
     }
+    let read = at;
     // A sentence's full stop, a placeholder's filling.
     while at > start && matches!(text[at - 1], b'.' | b'-') {
         at -= 1;
     }
     let body = &text[start + pattern.prefix.len().min(at - start)..at];
-    is_random(body).then_some(at)
+    if is_random(body) { Ok(at) } else { Err(read) }
 }
 
 /// Whether a token's body is more than a word or a filling: `sk-xxxxxxxx`.

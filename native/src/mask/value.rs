@@ -271,6 +271,8 @@ fn unquoted(
     spaces: usize,
 ) -> Option<Found> {
     let rest = &text[start..];
+    // Only what was encoded as a whole, with %3D, ends with an encoded &.
+    let is_encoded = matches!(text[start - spaces - 1], b'd' | b'D' | b'a' | b'A');
     let len = match check {
         // Attributes of a Set-Cookie stay.
         Value::Line if key.to_ascii_lowercase().starts_with(b"set") => {
@@ -288,7 +290,7 @@ fn unquoted(
         Value::Long => run(rest, 48, |b| {
             b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-')
         }),
-        _ => word(rest),
+        _ => word_of(rest, is_encoded),
     };
     let mut value = rest[..len].trim_ascii_end();
     if check == Value::Long && value.len() > 42 {
@@ -400,6 +402,10 @@ fn scheme(text: &[u8]) -> usize {
 /// A value without quotes: to a space, an `&`, a quote, or a comma or semicolon that
 /// ends it.
 fn word(text: &[u8]) -> usize {
+    word_of(text, false)
+}
+
+fn word_of(text: &[u8], is_encoded: bool) -> usize {
     let mut at = 0;
     let mut depth = 0i32;
     while at < text.len() {
@@ -414,7 +420,7 @@ fn word(text: &[u8]) -> usize {
             {
                 break;
             }
-            b'%' if is_encoded_end(&text[at..]) => break,
+            b'%' if is_encoded && is_encoded_end(&text[at..]) => break,
             b',' | b';' | b'&' if ends_pair(&text[at + 1..]) => break,
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => {
