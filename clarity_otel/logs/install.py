@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from types import FunctionType
 
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.logs import console, exceptions, ids, levels, output, plans, rate
@@ -75,7 +76,8 @@ def uninstall() -> None:
 
 
 def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
-    note = ids.engines_note()
+    # Of this process: neither is another one later.
+    note, limiter = ids.engines_note(), rate.limiter
 
     def handle(self: Any, record: logging.LogRecord) -> Any:
         try:
@@ -83,7 +85,7 @@ def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
                 ids.note_request(record)
             if record.created >= levels.next_look_s:
                 levels.look(record.created)
-            if rate.limiter is not None and not rate.limiter.allows(record):
+            if limiter is not None and not limiter.allows(record):
                 return None
         except Exception as failure:
             with never_break_the_app("a log record"):
@@ -187,7 +189,7 @@ def _cover(kind: Any) -> None:
         original = owner.__dict__.get("format")
         if owner is logging.Handler:
             return
-        if original is None or owner in _covered or not callable(original):
+        if owner in _covered or not isinstance(original, FunctionType):
             continue
 
         def format(self: Any, record: Any, _original: Any = original) -> Any:  # noqa: A001

@@ -99,7 +99,10 @@ def in_force() -> dict[str, control.Change]:
 def look(now_s: float) -> None:
     """Read the control file if it is another than before, and let go what is over."""
     global next_look_s, _seen, _changes
-    with _lock:
+    # Never waits: who holds the lock may wait for logging's own, which the caller may hold.
+    if not _lock.acquire(blocking=False):
+        return
+    try:
         next_look_s = now_s + LOOK_INTERVAL_S
         with never_break_the_app("the log levels"):
             seen = control.stamp(_service)
@@ -110,6 +113,8 @@ def look(now_s: float) -> None:
                 _apply()
             if rate.limiter is not None:
                 rate.limiter.say_what_is_over()
+    finally:
+        _lock.release()
 
 
 def watch() -> None:

@@ -56,7 +56,10 @@ def encode(event: Event, service: str) -> str:
     ]
     if event.ids is not None:
         trace_id, span_id, correlation_id = event.ids
-        if correlation_id:
+        if correlation_id == trace_id:
+            # Its own trace's id is no secret.
+            out.append(f',"correlation_id":"{trace_id}"')
+        elif correlation_id:
             out.append(f',"correlation_id":{_text(correlation_id, limits.VALUE_LIMIT)}')
         out.append(f',"trace_id":"{trace_id}","span_id":"{span_id}"')
     if event.exception is not None:

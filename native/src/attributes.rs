@@ -296,7 +296,7 @@ impl Entries {
         self.dropped
     }
 
-    /// Puts other entries in the place of these, as many.
+    /// Puts other entries in the place of these, as many or fewer.
     pub fn replace(&mut self, entries: Vec<u8>) {
         self.bytes = entries;
     }

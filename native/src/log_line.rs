@@ -140,7 +140,9 @@ fn ids_of_span<'py>(span: &Bound<'py, Span>) -> Ids<'py> {
 
 /// The ids made last, for the span they were made for: a request logs more than one
 /// line, and the three texts cost 0.2 us. It keeps one span alive.
-static LAST: Mutex<Option<(Py<Span>, [Py<PyString>; 3])>> = Mutex::new(None);
+static LAST: Mutex<Option<Remembered>> = Mutex::new(None);
+
+type Remembered = (Py<Span>, [Py<PyString>; 3]);
 
 fn remembered_ids<'py>(span: &Bound<'py, Span>) -> Ids<'py> {
     let py = span.py();
@@ -402,7 +404,10 @@ fn write_ids(out: &mut Vec<u8>, trace: &str, span: &str, correlation: &str) -> b
     if !is_hex(trace, 32) || !is_hex(span, 16) {
         return false;
     }
-    if !correlation.is_empty() {
+    if correlation == trace {
+        // Its own trace's id is no secret.
+        field(out, ",\"correlation_id\":", trace);
+    } else if !correlation.is_empty() {
         masked_field(out, ",\"correlation_id\":", correlation, VALUE_LIMIT);
     }
     field(out, ",\"trace_id\":", trace);

@@ -53,3 +53,38 @@ async def bare(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         raise NotImplementedError
     raise ValueError("token=hunter2secret")
+
+
+def _debug_app() -> Any:
+    """Return an app with a development middleware that logs all that it sees."""
+    import structlog
+    from loguru import logger as loguru_logger
+
+    shop = FastAPI()
+    events = structlog.get_logger("shop")
+
+    @shop.middleware("http")
+    async def log_everything(request: Any, call_next: Any) -> Any:
+        body = await request.body()
+        headers = dict(request.headers)
+        log.info("request %s %s headers=%s body=%s", request.method, request.url, headers, body)
+        log.info("raw headers %r", request.headers.raw)
+        log.info("in extra", extra={"headers": headers, "body": body, "query": str(request.url)})
+        log.info(f"json {body.decode()}")  # noqa: G004 - apps do
+        events.info("event", headers=headers, body=body.decode(), cookies=request.cookies)
+        loguru_logger.bind(headers=headers).info("body {}", body.decode())
+        try:
+            return await call_next(request)
+        except Exception:
+            log.exception("failed with %s", body)
+            loguru_logger.exception("failed")
+            raise
+
+    @shop.post("/login")
+    async def login(data: dict[str, Any]) -> None:
+        raise ValueError(f"cannot log in with {data}")
+
+    return shop
+
+
+debug_app = _debug_app()
