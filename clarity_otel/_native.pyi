@@ -277,8 +277,10 @@ def mask_configure(
     allow: Sequence[str] = (),
     hash_key: bytes | None = None,
     limit: int = 65536,
+    broken: bool = False,
 ) -> list[str]:
     """Replace the masker; return a sentence for each part that was refused.
 
-    `limit` is in characters, 0 for none. Counts go on.
+    `limit` is in characters, 0 for none. `broken`, for tests: each look fails. Counts
+    go on.
     """

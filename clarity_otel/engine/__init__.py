@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 
-from clarity_otel import diagnostics
+from clarity_otel import diagnostics, masking
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def start(settings: Settings) -> None:
         if settings.is_disabled:
             return
         _stop_fastapi_from_exporting_too()
+        for sentence in masking.configure(settings):
+            diagnostics.warn(sentence)
         engine = _load(settings)
         engine.start(settings)
         _engine, _settings = engine, settings

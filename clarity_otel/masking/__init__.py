@@ -27,12 +27,24 @@ if TYPE_CHECKING:
 __all__ = ["configure", "mask_counts", "mask_text", "mask_value"]
 
 
+_is_configured = False
+
+
 def configure(settings: Settings) -> tuple[str, ...]:
     """Set the masker up from the settings; return a sentence for each refused part.
 
     The rest of the settings counts all the same. Call it once, at start.
     """
+    global _is_configured
+    if not _is_configured and not any(name.startswith("CLARITY_MASK") for name in _given(settings)):
+        # The masker stands on its defaults: nothing is imported for them.
+        return ()
+    _is_configured = True
     from clarity_otel.masking.options import options
 
     chosen, refused = options(settings)
     return (*refused, *(f"masking: {sentence}." for sentence in _configure(**chosen)))
+
+
+def _given(settings: Settings) -> list[str]:
+    return [name for name, source in settings.sources.items() if source != "default"]

@@ -1,7 +1,7 @@
-"""Writes native/src/mask/table.rs and the rules of docs/masking.md from the rules.
+"""Writes native/src/mask/table.rs from the rules and the number plans.
 
-python -m clarity_otel.masking.generate          write them
-python -m clarity_otel.masking.generate --check  exit 1 if they are not what would be written
+python -m clarity_otel.masking.generate          write it
+python -m clarity_otel.masking.generate --check  exit 1 if it is not what would be written
 """
 
 from __future__ import annotations
@@ -28,39 +28,78 @@ def native_table() -> str:
         "use super::{Key, Pattern, Rule, Step, Value};",
         "",
         "pub const RULES: &[Rule] = &[",
-        *(f"    Rule {{ name: {_text(rule.name)}, on: {_flag(rule.on)} }}," for rule in rules.RULES),
+        *(
+            f"    Rule {{ name: {_text(rule.name)}, on: {_flag(rule.on)} }},"
+            for rule in rules.RULES
+        ),
         "];",
         "",
     ]
-    for name in ("HARMLESS_KEYS", "QUALIFIERS", "HARMLESS_VALUES", "HARMLESS_QUOTED", "CODE_ROOTS",
-                 "PHONE_WORDS", "SSN_WORDS", "SCHEMES"):
-        words = sorted(getattr(rules, name))
-        out += [f"pub const {name}: &[&str] = &[", *(f"    {_text(word)}," for word in words), "];", ""]
+    for name in (
+        "HARMLESS_KEYS",
+        "QUALIFIERS",
+        "HARMLESS_VALUES",
+        "HARMLESS_QUOTED",
+        "CODE_ROOTS",
+        "PHONE_WORDS",
+        "SSN_WORDS",
+        "SCHEMES",
+        "NO_DOMAIN",
+    ):
+        words = sorted(getattr(rules, name), key=str.encode)
+        out += [
+            f"pub const {name}: &[&str] = &[",
+            *(f"    {_text(word)}," for word in words),
+            "];",
+            "",
+        ]
     out += ["pub const KEYS: &[Key] = &["]
     for number, rule in enumerate(rules.RULES):
         value = f"Value::{rule.value.capitalize()}"
-        for text, words in [*((k, False) for k in rule.keys), *((w, True) for w in rule.words)]:
+        for text, whole in [*((k, False) for k in rule.keys), *((w, True) for w in rule.words)]:
             squeezed = text.replace(" ", "")
-            out.append(
-                f"    Key {{ text: {_text(squeezed)}, words: {_flag(words)}, rule: {number}, value: {value} }},"
-            )
+            fields = f"text: {_text(squeezed)}, words: {_flag(whole)}, rule: {number}"
+            out.append(f"    Key {{ {fields}, value: {value} }},")
     out += ["];", "", "pub const PATTERNS: &[Pattern] = &["]
     for number, rule in enumerate(rules.RULES):
         for pattern in rule.patterns:
             steps = ", ".join(_step(*step) for step in parse(pattern))
-            out.append(
-                f"    Pattern {{ rule: {number}, prefix: {_text(prefix(pattern))}, steps: &[{steps}] }},"
-            )
-    out += ["];", "", "/// Country code, least and most digits after it.", "pub const PHONE_LENGTHS: &[(&str, u8, u8)] = &["]
-    out += [f"    ({_text(code)}, {low}, {high})," for code, (low, high) in sorted(plans.PHONE_LENGTHS.items())]
-    out += ["];", "", "/// A bit for each area code from 0 to 1023.", "pub const AREA_CODES: [u64; 16] = ["]
+            fields = f"rule: {number}, prefix: {_text(prefix(pattern))}"
+            out.append(f"    Pattern {{ {fields}, steps: &[{steps}] }},")
+    out += [
+        "];",
+        "",
+        "/// Country code, least and most digits after it.",
+        "pub const PHONE_LENGTHS: &[(&str, u8, u8)] = &[",
+    ]
+    out += [
+        f"    ({_text(code)}, {low}, {high}),"
+        for code, (low, high) in sorted(plans.PHONE_LENGTHS.items())
+    ]
+    out += [
+        "];",
+        "",
+        "/// A bit for each area code from 0 to 1023.",
+        "pub const AREA_CODES: [u64; 16] = [",
+    ]
     for word in range(16):
         bits = sum(1 << bit for bit in range(64) if word * 64 + bit in plans.AREA_CODES)
         out.append(f"    {bits:#018x},")
     out += ["];", "", "pub const IBAN_LENGTHS: &[(&str, u8)] = &["]
-    out += [f"    ({_text(country)}, {length})," for country, length in sorted(plans.IBAN_LENGTHS.items())]
-    out += ["];", "", "/// First four digits from and to, and a bit for each length.", "pub const CARD_RANGES: &[(u16, u16, u32)] = &["]
-    out += [f"    ({low}, {high}, {sum(1 << n for n in lengths):#x})," for low, high, lengths in plans.CARD_RANGES]
+    out += [
+        f"    ({_text(country)}, {length}),"
+        for country, length in sorted(plans.IBAN_LENGTHS.items())
+    ]
+    out += [
+        "];",
+        "",
+        "/// First four digits from and to, and a bit for each length.",
+        "pub const CARD_RANGES: &[(u16, u16, u32)] = &[",
+    ]
+    out += [
+        f"    ({low}, {high}, {sum(1 << n for n in lengths):#x}),"
+        for low, high, lengths in plans.CARD_RANGES
+    ]
     out += ["];", ""]
     names = {rule.name: number for number, rule in enumerate(rules.RULES)}
     for rule_name, number in names.items():
@@ -69,7 +108,7 @@ def native_table() -> str:
     return "\n".join(out) + "\n"
 
 
-FOUND_IN_CODE = ("aws_secret", "aws_key", "pin", "authorization")
+FOUND_IN_CODE = ("aws_secret", "aws_key", "password", "secret")
 
 
 def _text(text: str) -> str:
@@ -87,15 +126,14 @@ def _step(chars: frozenset[int], lowest: int, highest: int) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the files, or with --check compare them; return the exit code."""
-    status = 0
-    for path, wanted in ((NATIVE_TABLE, native_table()),):
-        if "--check" not in arguments:
-            path.write_text(wanted, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != wanted:
-            sys.stderr.write(f"{path} is not what the rules say; run: {_COMMAND}\n")
-            status = 1
-    return status
+    """Write the table, or with --check compare it; return the exit code."""
+    wanted = native_table()
+    if "--check" not in arguments:
+        NATIVE_TABLE.write_text(wanted, encoding="utf-8")
+    elif not NATIVE_TABLE.exists() or NATIVE_TABLE.read_text(encoding="utf-8") != wanted:
+        sys.stderr.write(f"{NATIVE_TABLE} is not what the rules say; run: {_COMMAND}\n")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ def _patterns(text: str, refused: list[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _checked(
-    name: str, pattern: object, where: str, refused: list[str]
-) -> tuple[str, str] | None:
+def _checked(name: str, pattern: object, where: str, refused: list[str]) -> tuple[str, str] | None:
     """A pattern that both Python's `re` and the native masker are to understand."""
     if not _NAME.fullmatch(name):
         refused.append(
@@ -78,7 +77,7 @@ def _file(path: str, refused: list[str]) -> dict[str, Any]:
 
     empty: dict[str, Any] = {"patterns": {}, "keys": [], "allow": []}
     try:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             content = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError) as error:
         refused.append(f"CLARITY_MASK_FILE cannot be read: {error}.")

@@ -11,6 +11,8 @@ groups: a rule has several patterns instead. All of it is ASCII.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 NO_LIMIT = 1 << 30
 
 Step = tuple[frozenset[int], int, int]
@@ -40,10 +42,10 @@ def prefix(pattern: str) -> str:
     return found
 
 
-def as_regex(pattern: str) -> str:
-    """Return the same pattern for `re`: counts that give nothing back."""
+def as_regex(steps: Iterable[Step]) -> str:
+    """Return steps for `re`: with counts that give nothing back."""
     text = ""
-    for chars, lowest, highest in parse(pattern):
+    for chars, lowest, highest in steps:
         members = "".join(f"\\x{byte:02x}" for byte in sorted(chars))
         most = "" if highest >= NO_LIMIT else str(highest)
         text += f"[{members}]" + ("" if (lowest, highest) == (1, 1) else f"{{{lowest},{most}}}+")

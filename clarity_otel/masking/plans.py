@@ -6,7 +6,7 @@ IBANs: the length by country of the SWIFT IBAN registry. Cards: the ranges of th
 issuers' first digits (ISO/IEC 7812) with the lengths that they use.
 """
 
-# ruff: noqa: E501, SIM905 - tables read as tables.
+# ruff: noqa: E501 - tables read as tables.
 
 from __future__ import annotations
 

@@ -83,6 +83,11 @@ impl<const FIELD: u32> Attributes<FIELD> {
         self.dropped
     }
 
+    /// Puts other entries in the place of these, as many.
+    pub fn replace(&mut self, entries: Vec<u8>) {
+        self.bytes = entries;
+    }
+
     pub fn drop_one(&mut self) {
         self.dropped += 1;
     }
@@ -257,6 +262,11 @@ impl Entries {
 
     pub fn dropped(&self) -> u32 {
         self.dropped
+    }
+
+    /// Puts other entries in the place of these, as many.
+    pub fn replace(&mut self, entries: Vec<u8>) {
+        self.bytes = entries;
     }
 
     /// Appends an entry (tag and length included); the oldest goes when `limit`

@@ -346,6 +346,7 @@ fn set_error_handler(py: Python<'_>, handler: Py<PyAny>) {
 
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    crate::mask::hide_panic_messages();
     module.add_class::<span::Span>()?;
     module.add_class::<tracer::Tracer>()?;
     module.add_class::<tracer::SpanBlock>()?;

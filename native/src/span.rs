@@ -23,6 +23,7 @@ use crate::context::{self, Parent, api};
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
+use crate::mask::encoded;
 use crate::pipeline::{self, Batch, Pipeline, ScopeId};
 use crate::propagation::{RANDOM, SAMPLED};
 use crate::proto;
@@ -323,6 +324,8 @@ impl Span {
                 return Ok(true);
             }
         }
+        // Before anybody sees the span: processors, exporters, the trace held back.
+        Span::mask(slf);
         if engine::has_processors() {
             guard::run(py, "span processors", (), || match api(py) {
                 Some(api) => api.support.call_method1(py, "on_end", (slf,)).map(drop),
@@ -333,6 +336,30 @@ impl Span {
             slf.borrow_mut().emit(py, engine);
         }
         Ok(true)
+    }
+
+    /// Masks all that the span says. Runs no Python code.
+    fn mask(slf: &Bound<'_, Span>) {
+        let py = slf.py();
+        let mut span = slf.borrow_mut();
+        let name = span.name.clone_ref(py);
+        if let Some(masked) = with_text(name.bind(py), None, encoded::text) {
+            span.name = PyString::new(py, &masked).unbind();
+        }
+        if let Some(masked) = encoded::attributes(span.attributes.bytes()) {
+            span.attributes.replace(masked);
+        }
+        if let Some(masked) = span.status_message.as_deref().and_then(encoded::text) {
+            span.status_message = Some(masked.into());
+        }
+        if let Some(extra) = &mut span.extra {
+            if let Some(masked) = encoded::events(extra.events.bytes()) {
+                extra.events.replace(masked);
+            }
+            if let Some(masked) = encoded::links(extra.links.bytes()) {
+                extra.links.replace(masked);
+            }
+        }
     }
 
     /// `on_start` of the Python span processors; costs one load without any.

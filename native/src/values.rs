@@ -43,6 +43,8 @@ pub fn with_text<R>(
     };
     match limit {
         Some(limit) if whole.len() > limit => {
+            // Masked before it is cut: half a token is not known as one.
+            let whole = &*crate::mask::text(whole);
             let end = whole.char_indices().nth(limit).map_or(whole.len(), |c| c.0);
             body(&whole[..end])
         }

@@ -46,7 +46,7 @@ def start(settings: Settings) -> None:
     from clarity_otel import resource
 
     _settings = settings
-    _resource = dict(resource.attributes(settings))
+    _resource = dict(_native.mask_value(None, resource.attributes(settings)))
     _native.set_error_handler(_on_internal_error)
     configuration = _configuration(settings)
     hears_logs = _configure_logs(settings, configuration["resource"])

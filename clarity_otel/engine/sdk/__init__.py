@@ -43,7 +43,14 @@ def start(settings: Settings) -> None:
     sentence. Fork: the SDK makes its threads anew; the resource is the child's own.
     """
     global _settings, _provider, _counters, _log_tally
-    from clarity_otel.engine.sdk import context, correlation_id, counting, libraries, provider
+    from clarity_otel.engine.sdk import (
+        context,
+        correlation_id,
+        counting,
+        libraries,
+        masking,
+        provider,
+    )
 
     _settings = settings
     _counters = counting.Counters()
@@ -55,9 +62,10 @@ def start(settings: Settings) -> None:
     correlation.use(
         settings.correlation_header, correlation_id.current_id, correlation_id.set_current_id
     )
+    masking.guard_spans()
     _provider = provider.make(settings, _counters)
     if settings.log_exporters and not settings.config_file:
-        # Not before this start is over: its imports bring `logging` in.
+        # At once: the SDK has imported `logging`.
         when_imported("logging", _on_logging_imported)
     patches.instrument(settings, libraries.PATCHES)
     atexit.register(shutdown)

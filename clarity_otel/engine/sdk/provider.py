@@ -12,6 +12,7 @@ from clarity_otel import diagnostics, resource
 from clarity_otel.engine import exporters
 from clarity_otel.engine.sdk.correlation_id import CorrelationProcessor
 from clarity_otel.engine.sdk.counting import CountedExporter, Counters
+from clarity_otel.masking import mask_value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -158,7 +159,7 @@ def _resource(settings: Settings) -> Resource:
         # The SDK says its own; with the fallback the settings still name the native engine.
         if not name.startswith("telemetry.sdk.")
     }
-    return Resource.create(attributes)
+    return Resource.create(mask_value(None, attributes))
 
 
 def after_fork(provider: Any, settings: Settings) -> None:

@@ -28,12 +28,12 @@ impl Squeezed {
         let mut room = Squeezed::LIMIT;
         while start > 0 && room > 0 {
             start -= 1;
-            room -= usize::from(key[start].is_ascii_alphanumeric());
+            room -= usize::from(is_part(key[start]));
         }
         let mut before = 0u8;
         for &byte in &key[start..] {
-            if byte.is_ascii_alphanumeric() {
-                let begins = !before.is_ascii_alphanumeric()
+            if is_part(byte) {
+                let begins = !is_part(before)
                     || byte.is_ascii_uppercase() && !before.is_ascii_uppercase()
                     || byte.is_ascii_alphabetic() && before.is_ascii_digit();
                 out.words |= u64::from(begins) << out.len;
@@ -59,14 +59,14 @@ impl Squeezed {
     }
 
     /// Takes a number or a word that says nothing off the end.
-    fn shorten(&mut self) -> bool {
+    fn shorten(&mut self, index: &Index) -> bool {
         let digits = self.text().iter().rev().take_while(|b| b.is_ascii_digit());
         let digits = digits.count();
         if digits > 0 && digits < self.len {
             self.len -= digits;
             return true;
         }
-        for qualifier in table::QUALIFIERS {
+        for qualifier in &index.qualifiers[Index::slot(self.text())] {
             if qualifier.len() < self.len && self.ends_with(qualifier.as_bytes(), true) {
                 self.len -= qualifier.len();
                 return true;
@@ -74,6 +74,12 @@ impl Squeezed {
         }
         false
     }
+}
+
+/// Letters and digits, and all that is not ASCII.
+#[inline]
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
 }
 
 /// The rule for a key and what its value must be.
@@ -88,11 +94,44 @@ pub fn secret_key(masker: &Masker, key: &[u8]) -> Option<(u16, Value)> {
         if let Some(found) = lookup(masker, &squeezed) {
             return Some(found);
         }
-        if !squeezed.shorten() {
+        if !squeezed.shorten(&masker.index) {
             return None;
         }
     }
     None
+}
+
+/// The rules' keys and the qualifiers by their last two bytes: most keys end like none
+/// of them, and that is one look.
+pub struct Index {
+    keys: Vec<Vec<&'static super::Key>>,
+    qualifiers: Vec<Vec<&'static str>>,
+}
+
+impl Index {
+    const SLOTS: usize = 1024;
+
+    pub fn new() -> Self {
+        let mut index = Index {
+            keys: vec![Vec::new(); Index::SLOTS],
+            qualifiers: vec![Vec::new(); Index::SLOTS],
+        };
+        for key in table::KEYS {
+            index.keys[Index::slot(key.text.as_bytes())].push(key);
+        }
+        for qualifier in table::QUALIFIERS {
+            index.qualifiers[Index::slot(qualifier.as_bytes())].push(qualifier);
+        }
+        index
+    }
+
+    #[inline]
+    fn slot(end: &[u8]) -> usize {
+        match end {
+            [.., second, last] => (usize::from(*second) << 5 ^ usize::from(*last)) % Index::SLOTS,
+            _ => 0,
+        }
+    }
 }
 
 fn lookup(masker: &Masker, squeezed: &Squeezed) -> Option<(u16, Value)> {
@@ -101,11 +140,9 @@ fn lookup(masker: &Masker, squeezed: &Squeezed) -> Option<(u16, Value)> {
             return Some((key.rule, Value::Any));
         }
     }
-    let last = *squeezed.text().last()?;
     let mut found: Option<&super::Key> = None;
-    for key in table::KEYS {
-        if key.text.as_bytes()[key.text.len() - 1] == last
-            && found.is_none_or(|f| f.text.len() < key.text.len())
+    for key in &masker.index.keys[Index::slot(squeezed.text())] {
+        if found.is_none_or(|f| f.text.len() < key.text.len())
             && squeezed.ends_with(key.text.as_bytes(), key.words)
             && masker.is_on(key.rule)
         {
@@ -168,6 +205,9 @@ pub fn find(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
                     continue;
                 }
             },
+            0xef if text[at..].starts_with("：".as_bytes()) => (Separator::Colon, at, at + 3),
+            // auth_token -> "…"
+            b'>' if at > 0 && text[at - 1] == b'-' => (Separator::Compares, at - 1, at + 1),
             b'>' => (Separator::Tag, at, at + 1),
             b',' => (Separator::Comma, at, at + 1),
             b'\'' | b'"' if at > 0 && text[at - 1] == b' ' => (Separator::Space, at, at),
@@ -199,10 +239,107 @@ fn look(
     end: usize,
     finds: &mut Vec<Find>,
 ) -> Option<usize> {
-    let (key, quoted) = key_before(text, separator, start)?;
-    let (rule, check) = masker.secret_key(key)?;
-    let found = value::read(masker, text, separator, check, key, quoted, end)?;
+    let before = key_before(text, separator, start)?;
+    let whole = &text[before.start..before.end];
+    // The last word alone, then with those before it: "the API key".
+    let last = whole.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1);
+    let mut key = &whole[last..];
+    let (rule, check) = match masker.secret_key(key) {
+        Some(found) => found,
+        None => {
+            let is_name = key.eq_ignore_ascii_case(b"name") || key.eq_ignore_ascii_case(b"key");
+            if let Some(end) = is_name.then(|| named(masker, text, end, finds)).flatten() {
+                return Some(end);
+            }
+            if last == 0 {
+                return None;
+            }
+            key = whole;
+            masker.secret_key(key)?
+        }
+    };
+    if separator == Separator::Colon && !before.quoted && is_not_a_key(text, &before, end) {
+        return None;
+    }
+    if separator == Separator::Space && rule != table::PASSWORD {
+        return None;
+    }
+    let found = value::read(masker, text, separator, check, key, before.quoted, end)?;
     if found.is_secret {
+        finds.push(Find {
+            start: found.start,
+            end: found.end,
+            rule,
+        });
+    } else if found.is_object && rule != table::SECRET {
+        return Some(value::in_object(text, found.start, rule, finds));
+    }
+    Some(found.end)
+}
+
+/// The user in `https://token:…@host`, the class in `<SimpleCookie: …>`, a part of an ARN.
+fn is_not_a_key(text: &[u8], key: &KeyBefore, end: usize) -> bool {
+    let before = &text[..key.start];
+    if before.ends_with(b"//") || before.ends_with(b"<") {
+        return true;
+    }
+    if text[..key.start].ends_with(b":") && text.get(end) != Some(&b' ') {
+        let from = key.start.saturating_sub(128);
+        return memchr::memmem::find(&text[from..key.start], b"arn:").is_some();
+    }
+    false
+}
+
+/// `name="password" value="…"`, `{"name": "password", "value": "…"}`, and a form's
+/// part: `name="password"`, an empty line, the value.
+fn named(masker: &Masker, text: &[u8], at: usize, finds: &mut Vec<Find>) -> Option<usize> {
+    let name = value::read_quoted(text, at)?;
+    let (rule, check) = masker.secret_key(&text[name.start..name.end])?;
+    let mut next = name.end + name.close;
+    for line_end in [&b"\r\n\r\n"[..], b"\n\n", br"\r\n\r\n", br"\n\n"] {
+        if text[next..].starts_with(line_end) {
+            let start = next + line_end.len();
+            let len = value::form_part(&text[start..]);
+            let found = &text[start..start + len];
+            if fits(check, found) && !is_placeholder(found, true) {
+                finds.push(Find {
+                    start,
+                    end: start + len,
+                    rule,
+                });
+            }
+            return Some(start + len);
+        }
+    }
+    let rest = &text[next..];
+    next += rest
+        .iter()
+        .take(32)
+        .take_while(|b| {
+            matches!(
+                b,
+                b',' | b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'\'' | b'\\'
+            )
+        })
+        .count();
+    let word = text.get(next..next + 5)?;
+    if !word.eq_ignore_ascii_case(b"value") {
+        return None;
+    }
+    next += 5;
+    let rest = &text[next..];
+    next += rest
+        .iter()
+        .take(16)
+        .take_while(|b| matches!(b, b':' | b'=' | b' ' | b'"' | b'\'' | b'\\'))
+        .take_while(|b| !matches!(b, b':' | b'='))
+        .count();
+    if !matches!(text.get(next), Some(b':' | b'=')) {
+        return None;
+    }
+    let found = value::read_quoted(text, next + 1)?;
+    let value = &text[found.start..found.end];
+    if fits(check, value) && !is_placeholder(value, true) {
         finds.push(Find {
             start: found.start,
             end: found.end,
@@ -238,12 +375,15 @@ fn option_key(text: &[u8], at: usize) -> Option<usize> {
 
 #[inline]
 fn is_key_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'$')
+    is_part(byte) || matches!(byte, b'_' | b'-' | b'.' | b'$')
 }
 
 /// What may stand for a quote, as the end of `text`: its length and that of the
 /// backslashes before it.
 fn quote_before(text: &[u8]) -> usize {
+    if !matches!(text.last(), Some(b'"' | b'\'' | b'`' | b'2' | b'7' | b';')) {
+        return 0;
+    }
     for quote in value::QUOTES {
         if text.ends_with(quote) {
             let rest = &text[..text.len() - quote.len()];
@@ -254,14 +394,42 @@ fn quote_before(text: &[u8]) -> usize {
     0
 }
 
-/// The key that ends before a separator, and whether it stands in quotes.
-fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<(&[u8], bool)> {
+/// A key in the text, and whether it stands in quotes.
+struct KeyBefore {
+    start: usize,
+    end: usize,
+    quoted: bool,
+}
+
+/// The name of the tag that ends with the `>` at `at`, without its prefix.
+fn tag_before(text: &[u8], at: usize) -> Option<KeyBefore> {
+    let window = &text[at.saturating_sub(256)..at];
+    let open = window.iter().rposition(|b| matches!(b, b'<' | b'>'))?;
+    if window[open] == b'>' {
+        return None;
+    }
+    let mut start = at - window.len() + open + 1;
+    let name = text[start..at].iter();
+    let end = start + name.take_while(|b| is_key_byte(**b) || **b == b':').count();
+    if let Some(colon) = text[start..end].iter().rposition(|b| *b == b':') {
+        start += colon + 1;
+    }
+    (end > start && (end == at || text[end] == b' ')).then_some(KeyBefore {
+        start,
+        end,
+        quoted: false,
+    })
+}
+
+/// The key that ends before a separator.
+fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<KeyBefore> {
+    if separator == Separator::Tag {
+        return tag_before(text, at);
+    }
     let mut end = at;
-    if separator != Separator::Tag {
-        for _ in 0..4 {
-            if end > 0 && matches!(text[end - 1], b' ' | b'\t') {
-                end -= 1;
-            }
+    for _ in 0..4 {
+        if end > 0 && matches!(text[end - 1], b' ' | b'\t') {
+            end -= 1;
         }
     }
     if end > 0 && text[end - 1] == b']' {
@@ -275,11 +443,7 @@ fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<(&[u8], bo
     let mut start = end;
     while start > lowest {
         let byte = text[start - 1];
-        let is_space = byte == b' '
-            && start < end
-            && separator != Separator::Tag
-            && start > 1
-            && is_key_byte(text[start - 2]);
+        let is_space = byte == b' ' && start < end && start > 1 && is_key_byte(text[start - 2]);
         if !is_key_byte(byte) && !is_space {
             break;
         }
@@ -293,7 +457,6 @@ fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<(&[u8], bo
         return None;
     }
     match separator {
-        Separator::Tag if start == 0 || text[start - 1] != b'<' && text[start - 1] != b':' => None,
         Separator::Comma if quote == 0 => None,
         Separator::Space if quote > 0 => None,
         Separator::Comma => {
@@ -303,9 +466,17 @@ fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<(&[u8], bo
                 before -= 1;
             }
             let opens = before > 0 && matches!(text[before - 1], b'(' | b'[');
-            (open > 0 && opens).then(|| (&text[start..end], true))
+            (open > 0 && opens).then_some(KeyBefore {
+                start,
+                end,
+                quoted: true,
+            })
         }
-        _ => Some((&text[start..end], quote > 0)),
+        _ => Some(KeyBefore {
+            start,
+            end,
+            quoted: quote > 0,
+        }),
     }
 }
 
@@ -321,6 +492,7 @@ pub fn fits(check: Value, value: &[u8]) -> bool {
         Value::Long => value.len() >= 15 && digits >= 4 && letters >= 2 && value.len() <= 42,
         Value::Phone => (7..=15).contains(&digits) && letters == 0 && value.len() <= 24,
         Value::Card => (12..=19).contains(&digits) && letters == 0 && value.len() <= 24,
+        Value::Pair => value.len() >= 8 && super::schemes::is_pair(value),
         Value::Opaque => {
             value.len() >= 16
                 && digits > 0
@@ -354,15 +526,31 @@ pub fn is_placeholder(value: &[u8], quoted: bool) -> bool {
             b.is_ascii_alphabetic() || matches!(b, b' ' | b'_' | b'-' | b'.' | b':' | b'\'')
         })
     };
+    // Bearer {token}
+    if let Some(space) = value.iter().position(|b| *b == b' ') {
+        let rest = &value[space + 1..];
+        if value.ends_with(b"}") && (rest.starts_with(b"{") || rest.starts_with(b"${")) {
+            return true;
+        }
+    }
     match first {
         b'[' => {
             inner(b"[", b"]")
                 && (value.starts_with(b"[masked:") || is_name(&value[1..value.len() - 1]))
         }
         b'<' => inner(b"<", b">") && is_name(&value[1..value.len() - 1]),
-        b'{' => inner(b"{", b"}") && !value.contains(&b'"'),
+        b'{' => value.starts_with(b"{{") || inner(b"{", b"}") && !value.contains(&b'"'),
+        // A parameter in SQL, an attribute in Ruby.
+        b':' => {
+            value.len() > 1
+                && value[1..]
+                    .iter()
+                    .all(|b| b.is_ascii_lowercase() || *b == b'_')
+        }
         b'$' => {
             inner(b"${", b"}")
+                || value.starts_with(b"${{")
+                || value.len() > 1 && value.len() <= 3 && value[1..].iter().all(u8::is_ascii_digit)
                 || inner(b"$(", b")")
                 || value.len() > 1
                     && value[1..]
@@ -385,6 +573,9 @@ pub fn is_placeholder(value: &[u8], quoted: bool) -> bool {
             let word = if quoted {
                 &*lower
             } else {
+                // A type in Rust or C: &str.
+                let begin = lower.iter().position(|b| !matches!(b, b'&' | b'*'));
+                let lower = &lower[begin.unwrap_or(0)..];
                 let end = lower
                     .iter()
                     .rposition(|b| !matches!(b, b'.' | b',' | b';' | b'!'));

@@ -3,18 +3,17 @@
 //! Each is tried only where a number may begin (no letter, digit or underscore before
 //! it) and reads at most some forty characters.
 
-use super::{Find, Masker, begins_word, ends_word, table};
+use super::{Find, begins_word, ends_word, table};
 
 /// The longest card, phone number or IBAN with what may stand between its digits.
 const WINDOW: usize = 48;
 
-pub fn find(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
-    let _ = masker;
+pub fn find(text: &[u8], finds: &mut Vec<Find>) {
     let mut at = 0;
     while at < text.len() {
         let byte = text[at];
         let found = match byte {
-            b'0'..=b'9' if begins_number(text, at) => card(text, at)
+            b'0'..=b'9' if has_digits(text, at) && begins_number(text, at) => card(text, at)
                 .or_else(|| ssn(text, at))
                 .or_else(|| national(text, at))
                 .or_else(|| zeros(text, at)),
@@ -41,13 +40,34 @@ pub fn find(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
     }
 }
 
+/// Whether nine digits follow, with at most two other bytes between any two of them: a
+/// cheap no for what most numbers are.
+fn has_digits(text: &[u8], at: usize) -> bool {
+    let (mut digits, mut others) = (0, 0);
+    for byte in &text[at..text.len().min(at + WINDOW)] {
+        if byte.is_ascii_digit() {
+            digits += 1;
+            others = 0;
+            if digits == 9 {
+                return true;
+            }
+        } else {
+            others += 1;
+            if others > 2 || !matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/') {
+                return false;
+            }
+        }
+    }
+    false
+}
+
 /// Whether a number may begin here: not in a word, a decimal or a longer number.
 fn begins_number(text: &[u8], at: usize) -> bool {
     if !begins_word(text, at) {
         return false;
     }
     match at.checked_sub(1).map(|i| text[i]) {
-        Some(b'.' | b'-' | b',') => !at.checked_sub(2).is_some_and(|i| text[i].is_ascii_digit()),
+        Some(b'.' | b'-') => !at.checked_sub(2).is_some_and(|i| text[i].is_ascii_digit()),
         _ => true,
     }
 }
@@ -130,7 +150,13 @@ fn card(text: &[u8], start: usize) -> Option<Find> {
             | [4, 4, 5] => same,
             _ => false,
         };
-        if printed && is_card(&groups.digits[..count]) {
+        // 4317 4318 8888 9090 9093: more groups of the same kind are around it.
+        let goes_on = sizes.len() > 1
+            && sizes.iter().all(|s| *s == sizes[0])
+            && start > 4
+            && text[start - 1] == groups.separators[0]
+            && text[start - 5..start - 1].iter().all(u8::is_ascii_digit);
+        if printed && !goes_on && is_card(&groups.digits[..count]) {
             chosen = Some(end);
         }
     }
@@ -219,7 +245,7 @@ fn is_nanp(digits: &[u8]) -> bool {
 fn national(text: &[u8], start: usize) -> Option<Find> {
     if start > 0
         && (text[start - 1].is_ascii_alphanumeric()
-            || matches!(text[start - 1], b'_' | b'/' | b'=') && text[start] == b'(')
+            || text[start - 1] == b'_' && text[start] == b'(')
     {
         return None;
     }
@@ -279,9 +305,13 @@ fn national(text: &[u8], start: usize) -> Option<Find> {
 
 /// `0044 20 7946 0958`: only with something between its digits.
 fn zeros(text: &[u8], start: usize) -> Option<Find> {
-    if !text[start..].starts_with(b"00") {
+    let code = if text[start..].starts_with(b"00") {
+        2
+    } else if text[start..].starts_with(b"011") {
+        3 + usize::from(matches!(text.get(start + 3), Some(b' ' | b'-')))
+    } else {
         return None;
-    }
+    };
     let end = start + 16;
     let has_gap = text[start..text.len().min(end)]
         .iter()
@@ -289,7 +319,7 @@ fn zeros(text: &[u8], start: usize) -> Option<Find> {
     if !has_gap {
         return None;
     }
-    international(text, start, start + 2)
+    international(text, start, start + code)
 }
 
 /// `+44 (0)20 7946 0958`: a country code, and as many digits as that country uses.

@@ -12,6 +12,7 @@ use pyo3::types::{
     PyString, PyTuple,
 };
 
+use super::encoded::{self, rule_of as rule_of_bytes};
 use super::{Config, DEFAULT_LIMIT, FAILED, Masker, Value, count_failure, current, install};
 
 /// Nesting beyond this is cut: a list that holds itself must end.
@@ -99,15 +100,26 @@ pub fn mask_value<'py>(
     })
 }
 
+/// As `masked_text` under no key, for texts that repeat: they are remembered.
+fn repeated_text<'py>(masker: &Masker, text: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    match text.to_str() {
+        Ok(whole) => Ok(match encoded::text_of(masker, whole) {
+            None => text.clone().into_any(),
+            Some(masked) => PyString::new(text.py(), &masked).into_any(),
+        }),
+        Err(_) => masked_text(masker, text, None),
+    }
+}
+
 fn rule_of(masker: &Masker, key: &Bound<'_, PyAny>) -> PyResult<Under> {
     if let Ok(text) = key.cast::<PyString>() {
         return Ok(match text.to_str() {
-            Ok(text) => masker.secret_key(text.as_bytes()),
+            Ok(text) => rule_of_bytes(masker, text.as_bytes()),
             Err(_) => masker.secret_key(text.to_string_lossy().as_bytes()),
         });
     }
     Ok(match key.cast::<PyBytes>() {
-        Ok(bytes) => masker.secret_key(bytes.as_bytes()),
+        Ok(bytes) => rule_of_bytes(masker, bytes.as_bytes()),
         Err(_) => None,
     })
 }
@@ -126,7 +138,10 @@ impl Walk<'_> {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = value.py();
         if let Ok(text) = value.cast::<PyString>() {
-            return masked_text(self.masker, text, under);
+            return match under {
+                None => repeated_text(self.masker, text),
+                under => masked_text(self.masker, text, under),
+            };
         }
         if value.is_none() || value.is_instance_of::<PyBool>() {
             return Ok(value.clone());
@@ -278,7 +293,9 @@ impl Walk<'_> {
         under: Under,
         depth: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = dict.py();
+        // "credentials": {"user": …, "password": …}: its own keys say what is secret.
+        let under = under.filter(|(rule, _)| *rule != super::table::SECRET);
+        let named = named(self.masker, dict)?;
         let mut changed: Option<Bound<'py, PyDict>> = None;
         // A snapshot: the text of a value may change the dict.
         for (index, (key, item)) in dict.copy()?.iter().enumerate() {
@@ -292,10 +309,14 @@ impl Walk<'_> {
                 break;
             }
             self.left -= 1;
-            let rule = rule_of(self.masker, &key)?.or(under);
+            let own = rule_of(self.masker, &key)?;
+            let rule = match &named {
+                Some((name, rule)) if own.is_none() && key.eq(name)? => Some(*rule),
+                _ => own.or(under),
+            };
             let masked = self.value(&item, rule, depth + 1)?;
             let masked_key = match key.cast::<PyString>() {
-                Ok(text) => masked_text(self.masker, text, None)?,
+                Ok(text) => repeated_text(self.masker, text)?,
                 Err(_) => key.clone(),
             };
             if let Some(kept) = &changed {
@@ -306,12 +327,38 @@ impl Walk<'_> {
                 changed = Some(kept);
             }
         }
-        let _ = py;
         Ok(match changed {
             Some(kept) => kept.into_any(),
             None => original.clone(),
         })
     }
+}
+
+/// {"name": "password", "value": …}: the key of the value, and its rule.
+#[allow(clippy::type_complexity)]
+fn named<'py>(
+    masker: &Masker,
+    dict: &Bound<'py, PyDict>,
+) -> PyResult<Option<(Bound<'py, PyString>, (u16, Value))>> {
+    if dict.len() < 2 || dict.len() > 8 {
+        return Ok(None);
+    }
+    let py = dict.py();
+    for (name, value) in [
+        ("name", "value"),
+        ("Name", "Value"),
+        ("key", "value"),
+        ("Key", "Value"),
+    ] {
+        let Some(name) = dict.get_item(name)? else {
+            continue;
+        };
+        let key = PyString::new(py, value);
+        if let (Some(rule), true) = (rule_of(masker, &name)?, dict.contains(&key)?) {
+            return Ok(Some((key, rule)));
+        }
+    }
+    Ok(None)
 }
 
 fn first_items<'py>(dict: &Bound<'py, PyDict>, count: usize) -> PyResult<Bound<'py, PyDict>> {
@@ -334,7 +381,7 @@ pub fn mask_counts() -> std::collections::HashMap<String, u64> {
 
 /// Makes the process's masker; gives a sentence for each part that was refused.
 #[pyfunction]
-#[pyo3(signature = (*, enabled=true, on=vec![], off=vec![], patterns=vec![], keys=vec![], allow=vec![], hash_key=None, limit=DEFAULT_LIMIT))]
+#[pyo3(signature = (*, enabled=true, on=vec![], off=vec![], patterns=vec![], keys=vec![], allow=vec![], hash_key=None, limit=DEFAULT_LIMIT, broken=false))]
 #[allow(clippy::too_many_arguments)]
 pub fn mask_configure(
     enabled: bool,
@@ -345,6 +392,7 @@ pub fn mask_configure(
     allow: Vec<String>,
     hash_key: Option<Vec<u8>>,
     limit: usize,
+    broken: bool,
 ) -> Vec<String> {
     let (masker, refused) = Masker::new(Config {
         enabled,
@@ -355,6 +403,7 @@ pub fn mask_configure(
         allow,
         hash_key,
         limit,
+        broken,
     });
     install(masker);
     refused

@@ -13,6 +13,14 @@ pub fn find(word: &str, text: &[u8], start: usize) -> Option<Find> {
         b'-' if word.ends_with("BEGIN ") => key_block(text, start, after),
         b'-' if word.ends_with("END ") => cut_block(text, start, after),
         b'-' => user(text, start, after),
+        b'a' => redis_auth(text, start, after),
+        b's' => argument(text, after),
+        b'r' => {
+            let window = &text[after..text.len().min(after + 128)];
+            let line = &window[..memchr::memchr(b'\n', window).unwrap_or(window.len())];
+            let option = memchr::memmem::find(line, b" -a ")?;
+            argument(text, after + option + 4)
+        }
         b'.' => terraform(text, start, after),
         _ => None,
     }
@@ -51,8 +59,13 @@ fn bearer(text: &[u8], word: usize, after: usize) -> Option<Find> {
                 b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b'%' | b':' | b'|'
             )
     });
-    while end > start && matches!(text[end - 1], b'.' | b':' | b'=') && text[end - 1] != b'=' {
+    while end > start && matches!(text[end - 1], b'.' | b':') {
         end -= 1;
+    }
+    // token_type=Bearer expires_in=3600: the next pair, not a token.
+    let equals = memchr::memchr(b'=', &text[start..end]).map(|i| start + i);
+    if equals.is_some_and(|i| i + 1 < end && text[i + 1] != b'=') {
+        return None;
     }
     let token = &text[start..end];
     let digits = token.iter().filter(|b| b.is_ascii_digit()).count();
@@ -95,16 +108,18 @@ fn basic(text: &[u8], word: usize, after: usize) -> Option<Find> {
 }
 
 /// Whether base64 without its padding holds `user:password` in printable text.
-fn is_pair(token: &[u8]) -> bool {
+pub fn is_pair(token: &[u8]) -> bool {
     let (mut bits, mut held) = (0u32, 0u32);
     let mut colon = false;
-    for &byte in token {
+    let end = token.iter().rposition(|b| *b != b'=').map_or(0, |i| i + 1);
+    for &byte in &token[..end] {
         let digit = match byte {
             b'A'..=b'Z' => byte - b'A',
             b'a'..=b'z' => byte - b'a' + 26,
             b'0'..=b'9' => byte - b'0' + 52,
             b'+' | b'-' => 62,
-            _ => 63,
+            b'/' | b'_' => 63,
+            _ => return false,
         };
         bits = bits << 6 | u32::from(digit);
         held += 6;
@@ -122,8 +137,9 @@ fn is_pair(token: &[u8]) -> bool {
 
 fn digest(text: &[u8], word: usize, after: usize) -> Option<Find> {
     let start = credentials(text, word, after)?;
-    let end = run(text, start, 4096, |b| !matches!(b, b'\n' | b'\r'));
-    let line = &text[start..end];
+    let line = &text[start..text.len().min(start + 4096)];
+    let line = &line[..super::value::parameters(line)];
+    let end = start + line.len();
     let is_credentials = line.len() > 16
         && memchr::memmem::find(line, b"response=").is_some()
         && memchr::memmem::find(line, b"username").is_some();
@@ -164,6 +180,64 @@ fn user(text: &[u8], word: usize, after: usize) -> Option<Find> {
         start,
         end,
         rule: table::URL_PASSWORD,
+    })
+}
+
+/// `AUTH password`, `"AUTH" "user" "password"`: the last of at most two words.
+fn redis_auth(text: &[u8], word: usize, after: usize) -> Option<Find> {
+    if !begins_word(text, word) {
+        return None;
+    }
+    let quoted = word > 0 && text[word - 1] == b'"' && text.get(after) == Some(&b'"');
+    let mut at = after + usize::from(quoted);
+    let mut found = None;
+    for _ in 0..2 {
+        if text.get(at) != Some(&b' ') || quoted && text.get(at + 1) != Some(&b'"') {
+            break;
+        }
+        let begin = at + 1 + usize::from(quoted);
+        let end = run(text, begin, 256, |b| {
+            b.is_ascii_graphic() && b != b'"' && b != b'\''
+        });
+        if end == begin {
+            break;
+        }
+        found = Some((begin, end));
+        at = end + usize::from(quoted);
+    }
+    let (start, end) = found?;
+    let value = &text[start..end];
+    let is_secret = value.len() >= 6
+        && value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && !value.contains(&b'=')
+        && !super::keys::is_placeholder(value, false);
+    is_secret.then_some(Find {
+        start,
+        end,
+        rule: table::PASSWORD,
+    })
+}
+
+/// A command's next argument, with quotes or without.
+fn argument(text: &[u8], at: usize) -> Option<Find> {
+    let mut start = at + usize::from(text.get(at) == Some(&b' '));
+    let quote = text
+        .get(start)
+        .copied()
+        .filter(|b| matches!(b, b'"' | b'\''));
+    start += usize::from(quote.is_some());
+    let end = run(text, start.min(text.len()), 256, |b| match quote {
+        Some(quote) => b != quote && b != b'\n',
+        None => !matches!(b, b' ' | b'\n' | b'\t' | b'"' | b'\''),
+    });
+    let value = text.get(start..end)?;
+    let is_secret =
+        !value.is_empty() && value[0] != b'-' && !super::keys::is_placeholder(value, false);
+    is_secret.then_some(Find {
+        start,
+        end,
+        rule: table::PASSWORD,
     })
 }
 

@@ -1,13 +1,14 @@
-//! Tokens known by their first characters: one look for all prefixes at once, then
-//! the pattern of those that were met. Key blocks and authentication schemes are
-//! looked for in the same pass.
+//! Tokens known by their first characters: where a word begins, the patterns that begin
+//! with its first two bytes are tried. Words that announce credentials are looked for in
+//! a pass of their own, which is short enough for vector instructions.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 
+use super::scan::TOKEN_RUN;
 use super::{Find, Masker, Pattern, begins_word, schemes, table};
 
-/// Prefixes of no pattern: what they begin is found in code.
-const OTHERS: [&str; 15] = [
+/// Words that announce credentials or key blocks; see [`schemes`].
+const WORDS: [&str; 17] = [
     "-----BEGIN ",
     "-----END ",
     "Bearer",
@@ -22,61 +23,97 @@ const OTHERS: [&str; 15] = [
     "-u ",
     "--user ",
     ".atlasv1.",
-    "PRIVATE KEY",
+    "AUTH",
+    "sshpass -p",
+    "redis-cli",
 ];
 
-/// What finds the prefixes of all patterns.
-pub fn prefixes() -> AhoCorasick {
-    AhoCorasick::builder()
-        .kind(Some(AhoCorasickKind::DFA))
-        .match_kind(MatchKind::Standard)
-        .build(
-            table::PATTERNS
-                .iter()
-                .map(|p| p.prefix)
-                .chain(OTHERS.iter().copied()),
-        )
-        .expect("fewer than 2^31 short prefixes")
+/// The patterns by the first two bytes of their prefixes.
+pub struct Prefixes(Vec<Vec<&'static Pattern>>);
+
+impl Prefixes {
+    const SLOTS: usize = 1024;
+
+    pub fn new() -> Self {
+        let mut slots = vec![Vec::new(); Prefixes::SLOTS];
+        for pattern in table::PATTERNS {
+            let prefix = pattern.prefix.as_bytes();
+            slots[Prefixes::slot(prefix[0], prefix[1])].push(pattern);
+        }
+        Prefixes(slots)
+    }
+
+    #[inline]
+    fn slot(first: u8, second: u8) -> usize {
+        (usize::from(first) << 3 ^ usize::from(second)) % Prefixes::SLOTS
+    }
 }
 
-pub fn find(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
+/// What finds the words that announce credentials.
+pub fn announcements() -> AhoCorasick {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(WORDS)
+        .expect("seventeen short words")
+}
+
+/// Finds what a word announces.
+pub fn words(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
     let mut done = 0;
-    for hit in masker.prefixes.find_overlapping_iter(text) {
-        let number = hit.pattern().as_usize();
-        let start = hit.start();
-        if start < done {
+    for hit in masker.words.find_iter(text) {
+        if hit.start() < done {
             continue;
         }
-        match table::PATTERNS.get(number) {
-            Some(pattern) => {
-                if let Some(end) = matches(pattern, text, start) {
-                    let from = start;
+        if let Some(found) = schemes::find(WORDS[hit.pattern().as_usize()], text, hit.start()) {
+            done = found.end;
+            finds.push(found);
+        }
+    }
+}
+
+/// Finds tokens by their patterns.
+pub fn tokens(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
+    let mut at = 0;
+    // Where the last try of a pattern without a limit ended: a try that begins before
+    // that would end there too, and many of them would be a square.
+    let mut tried = 0;
+    while at + TOKEN_RUN <= text.len() {
+        if !text[at].is_ascii_alphanumeric() || !begins_word(text, at) {
+            at += 1;
+            continue;
+        }
+        let mut end = at + 1;
+        for pattern in &masker.prefixes.0[Prefixes::slot(text[at], text[at + 1])] {
+            let is_endless = pattern.steps.iter().any(|step| step.2 >= NO_LIMIT);
+            if !text[at..].starts_with(pattern.prefix.as_bytes()) || is_endless && at < tried {
+                continue;
+            }
+            match matches(pattern, text, at) {
+                Ok(found) => {
+                    end = found;
                     finds.push(Find {
-                        start: from,
+                        start: at,
                         end,
                         rule: pattern.rule,
                     });
                     if pattern.rule == table::AWS_KEY {
                         schemes::secret_beside(text, end, finds);
                     }
+                    break;
                 }
-            }
-            None => {
-                let other = OTHERS[number - table::PATTERNS.len()];
-                if let Some(found) = schemes::find(other, text, start) {
-                    done = found.end;
-                    finds.push(found);
-                }
+                Err(place) if is_endless => tried = place,
+                Err(_) => {}
             }
         }
+        at = end;
     }
 }
 
-/// The end of a pattern's match that begins at `start`.
-fn matches(pattern: &Pattern, text: &[u8], start: usize) -> Option<usize> {
-    if !begins_word(text, start) {
-        return None;
-    }
+/// A count that is no limit; see `clarity_otel/masking/patterns.py`.
+const NO_LIMIT: u32 = 1 << 30;
+
+/// The end of a pattern's match that begins at `start`, or the place where it failed.
+fn matches(pattern: &Pattern, text: &[u8], start: usize) -> Result<usize, usize> {
     let mut at = start;
     let mut fixed = false;
     for step in pattern.steps {
@@ -89,21 +126,22 @@ fn matches(pattern: &Pattern, text: &[u8], start: usize) -> Option<usize> {
         let limit = at.saturating_add(step.2 as usize).min(text.len());
         let count = text[at..limit].iter().take_while(|b| is_in(**b)).count();
         if count < step.1 as usize {
-            return None;
+            return Err(at + count);
         }
         at += count;
         fixed = count == step.2 as usize;
     }
     // A longer word than the pattern's is something else.
     if fixed && text.get(at).is_some_and(u8::is_ascii_alphanumeric) {
-        return None;
+        return Err(at);
     }
+    let read = at;
     // A sentence's full stop, a placeholder's filling.
     while at > start && matches!(text[at - 1], b'.' | b'-') {
         at -= 1;
     }
     let body = &text[start + pattern.prefix.len().min(at - start)..at];
-    is_random(body).then_some(at)
+    if is_random(body) { Ok(at) } else { Err(read) }
 }
 
 /// Whether a token's body is more than a word or a filling: `sk-xxxxxxxx`.

@@ -1,7 +1,7 @@
 //! Where the value after a secret's key begins and ends, and whether it is one.
 
 use super::keys::{self, Separator};
-use super::{Masker, Value, table};
+use super::{Find, Masker, Value, table};
 
 /// What may stand for a quote: as it is, URL-encoded, as an HTML entity.
 pub const QUOTES: [&[u8]; 9] = [
@@ -12,6 +12,15 @@ pub struct Found {
     pub start: usize,
     pub end: usize,
     pub is_secret: bool,
+    /// An object begins here: its parts are to be looked at.
+    pub is_object: bool,
+}
+
+/// A quoted text: its content, and the length of what closes it.
+pub struct Quoted {
+    pub start: usize,
+    pub end: usize,
+    pub close: usize,
 }
 
 /// Reads the value after a separator that ends at `at`. None: there is no value.
@@ -34,6 +43,13 @@ pub fn read(
             && check != Value::Phone
     {
         start += if text[start] == b'%' { 3 } else { 1 };
+    }
+    // PHP's var_dump: string(9) "…".
+    if text[start..].starts_with(b"string(") {
+        let digits = run(&text[start + 7..], 8, |b| b.is_ascii_digit());
+        if text[start + 7 + digits..].starts_with(b") ") {
+            start += digits + 9;
+        }
     }
     // b'…' and the like.
     let mut open = start;
@@ -59,6 +75,14 @@ pub fn read(
         Separator::Comma | Separator::Space | Separator::Compares => None,
         Separator::Tag => in_tag(text, check, start),
         _ if text.get(start) == Some(&b'[') && quoted_key => in_list(text, start),
+        _ if text.get(start) == Some(&b'{') && opens_object(&text[start + 1..]) => Some(Found {
+            start,
+            end: start + 1,
+            is_secret: false,
+            is_object: true,
+        }),
+        // A repr: what is in it has keys of its own.
+        _ if check == Value::Line && text.get(start) == Some(&b'<') => None,
         _ => unquoted(masker, text, separator, check, key, start, start - at),
     }
 }
@@ -84,6 +108,77 @@ fn closes(mut count: usize, mut open: usize) -> bool {
     count % 2 == 0
 }
 
+/// The end of a quoted text's content, and the length of what closes it.
+fn quoted_end(text: &[u8], start: usize, escapes: usize, quote: &[u8]) -> (usize, usize) {
+    let mut at = start;
+    loop {
+        let Some(found) = memchr::memmem::find(&text[at..], quote) else {
+            return (text.len(), 0);
+        };
+        let found = at + found;
+        let before = text[at..found]
+            .iter()
+            .rev()
+            .take_while(|b| **b == b'\\')
+            .count();
+        if closes(before, escapes) {
+            let kept = before.min(escapes);
+            return (found - kept, kept + quote.len());
+        }
+        at = found + quote.len();
+    }
+}
+
+/// A quoted text after spaces.
+pub fn read_quoted(text: &[u8], at: usize) -> Option<Quoted> {
+    let at = at + run(text.get(at..)?, 8, |b| b == b' ');
+    let (escapes, quote) = opening_quote(text, at)?;
+    let start = at + escapes + quote.len();
+    let (end, close) = quoted_end(text, start, escapes, quote);
+    Some(Quoted { start, end, close })
+}
+
+/// The length of a form's part: to the line end before the boundary.
+pub fn form_part(text: &[u8]) -> usize {
+    let end = memchr::memmem::find(text, b"\n--").or_else(|| memchr::memmem::find(text, br"\n--"));
+    let mut end = end.unwrap_or_else(|| memchr::memchr(b'\n', text).unwrap_or(text.len()));
+    if text[..end].ends_with(b"\r") {
+        end -= 1;
+    } else if text[..end].ends_with(br"\r") {
+        end -= 2;
+    }
+    end
+}
+
+/// Whether what follows a brace is an object's first key.
+fn opens_object(rest: &[u8]) -> bool {
+    let spaces = run(rest, 16, |b| matches!(b, b' ' | b'\n' | b'\r' | b'\t'));
+    opening_quote(rest, spaces).is_some()
+}
+
+/// Masks the quoted values of the object that begins at `start`; gives its end.
+pub fn in_object(text: &[u8], start: usize, rule: u16, finds: &mut Vec<Find>) -> usize {
+    let limit = text.len().min(start + 4096);
+    let mut at = start + 1;
+    while at < limit && text[at] != b'}' {
+        if text[at] == b':' {
+            if let Some(value) = read_quoted(text, at + 1) {
+                if !keys::is_placeholder(&text[value.start..value.end], true) {
+                    finds.push(Find {
+                        start: value.start,
+                        end: value.end,
+                        rule,
+                    });
+                }
+                at = value.end + value.close;
+                continue;
+            }
+        }
+        at += 1;
+    }
+    at.min(text.len())
+}
+
 fn in_quotes(
     text: &[u8],
     separator: Separator,
@@ -92,22 +187,28 @@ fn in_quotes(
     escapes: usize,
     quote: &'static [u8],
 ) -> Found {
-    let mut at = start;
-    let end = loop {
-        let Some(found) = memchr::memmem::find(&text[at..], quote) else {
-            break text.len();
-        };
-        let found = at + found;
-        let before = text[start..found]
-            .iter()
-            .rev()
-            .take_while(|b| **b == b'\\')
-            .count();
-        if closes(before, escapes) {
-            break found - before.min(escapes);
+    let (mut end, close) = quoted_end(text, start, escapes, quote);
+    let mut start = start;
+    // Terraform and its like: "old" => "new".
+    let rest = &text[end + close..];
+    if separator != Separator::Comma && (rest.starts_with(b" => ") || rest.starts_with(b" -> ")) {
+        if let Some(next) = read_quoted(text, end + close + 4) {
+            if end == start {
+                start = next.start;
+            }
+            end = next.end;
         }
-        at = found + quote.len();
-    };
+    }
+    // JSON in a text: its keys say what is secret.
+    let inner = &text[start..end];
+    if inner.starts_with(b"{") && opens_object(&inner[1..]) {
+        return Found {
+            start,
+            end: start,
+            is_secret: false,
+            is_object: false,
+        };
+    }
     let value = text[start..end].trim_ascii();
     let is_likely = match separator {
         // ("password", "email") is a list of names: a value has more to it.
@@ -121,6 +222,7 @@ fn in_quotes(
         start,
         end,
         is_secret: is_likely && keys::fits(check, value) && !keys::is_placeholder(value, true),
+        is_object: false,
     }
 }
 
@@ -135,6 +237,7 @@ fn in_tag(text: &[u8], check: Value, start: usize) -> Option<Found> {
         start,
         end: start + len,
         is_secret: keys::fits(check, value) && !keys::is_placeholder(value, true),
+        is_object: false,
     })
 }
 
@@ -154,6 +257,7 @@ fn in_list(text: &[u8], start: usize) -> Option<Found> {
         start: start + first + 1,
         end: start + last,
         is_secret: !keys::is_placeholder(value, true),
+        is_object: false,
     })
 }
 
@@ -167,7 +271,14 @@ fn unquoted(
     spaces: usize,
 ) -> Option<Found> {
     let rest = &text[start..];
+    // Only what was encoded as a whole, with %3D, ends with an encoded &.
+    let is_encoded = matches!(text[start - spaces - 1], b'd' | b'D' | b'a' | b'A');
     let len = match check {
+        // Attributes of a Set-Cookie stay.
+        Value::Line if key.to_ascii_lowercase().starts_with(b"set") => {
+            let end = line(rest);
+            memchr::memchr(b';', &rest[..end]).unwrap_or(end)
+        }
         Value::Line => line(rest),
         Value::Scheme => scheme(rest),
         Value::Card | Value::Nine => {
@@ -179,7 +290,7 @@ fn unquoted(
         Value::Long => run(rest, 48, |b| {
             b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-')
         }),
-        _ => word(rest),
+        _ => word_of(rest, is_encoded),
     };
     let mut value = rest[..len].trim_ascii_end();
     if check == Value::Long && value.len() > 42 {
@@ -189,13 +300,27 @@ fn unquoted(
     if value.is_empty() {
         return None;
     }
+    // "credentials: user=ann": what follows has keys of its own.
+    let name = run(value, 64, |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')
+    });
+    let is_pair = name > 0 && value.get(name) == Some(&b'=') && value.len() > name + 2;
+    if spaces > 0 && check == Value::Any && is_pair {
+        return None;
+    }
+    let told = match check {
+        // Not the scheme's name, the last word.
+        Value::Scheme => &value[value.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..],
+        _ => first_word(value),
+    };
     let is_secret = keys::fits(check, value)
-        && !keys::is_placeholder(first_word(value), false)
+        && !keys::is_placeholder(told, false)
         && !is_code(masker, text, value, key, separator, spaces, end);
     Some(Found {
         start,
         end,
         is_secret,
+        is_object: false,
     })
 }
 
@@ -213,10 +338,33 @@ fn line(text: &[u8]) -> usize {
     let mut at = 0;
     while at < text.len() {
         match text[at] {
-            b'\n' | b'\r' | b'"' | b'`' => return at,
-            // A quote at the end of a Python repr; cookies hold none.
-            b'\'' => return at,
+            b'\n' | b'\r' | b'`' | b'\'' => return at,
+            // A quoted cookie is part of the line.
+            b'"' if at > 0 && text[at - 1] == b'=' => {
+                match memchr::memchr2(b'"', b'\n', &text[at + 1..]) {
+                    Some(len) => at += len + 2,
+                    None => return text.len(),
+                }
+            }
+            b'"' => return at,
             b'\\' if matches!(text.get(at + 1), Some(b'n' | b'r' | b'"' | b'\'')) => return at,
+            _ => at += 1,
+        }
+    }
+    at.min(text.len())
+}
+
+/// The end of `name="value", …`: the line's, or that of the text around it.
+pub fn parameters(text: &[u8]) -> usize {
+    // Escaped quotes belong to the parameters, then a plain one ends them.
+    let first = memchr::memchr3(b'"', b'\n', b'\r', text);
+    let escaped = first.is_some_and(|i| text[i] == b'"' && i > 0 && text[i - 1] == b'\\');
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            b'\n' | b'\r' | b'\'' => return at,
+            b'"' if escaped && text[at - 1] != b'\\' => return at,
+            b'\\' if matches!(text.get(at + 1), Some(b'n' | b'r')) => return at,
             _ => at += 1,
         }
     }
@@ -240,12 +388,13 @@ fn scheme(text: &[u8]) -> usize {
     let parameter = run(next, 24, |b| {
         b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
     });
-    if next.get(parameter) == Some(&b'=')
-        && matches!(next.get(parameter + 1), Some(b) if *b != b'=' && *b != b' ' && *b != b'"' || next.get(parameter + 2).is_some() && *b == b'"')
+    if parameter > 0
+        && next.get(parameter) == Some(&b'=')
+        && next
+            .get(parameter + 1)
+            .is_some_and(|b| !matches!(b, b'=' | b' '))
     {
-        // Parameters: to the end of the line, quotes included.
-        let end = next.iter().position(|b| matches!(b, b'\n' | b'\r'));
-        return start + end.unwrap_or(next.len());
+        return start + parameters(next);
     }
     start + word(next)
 }
@@ -253,12 +402,16 @@ fn scheme(text: &[u8]) -> usize {
 /// A value without quotes: to a space, an `&`, a quote, or a comma or semicolon that
 /// ends it.
 fn word(text: &[u8]) -> usize {
+    word_of(text, false)
+}
+
+fn word_of(text: &[u8], is_encoded: bool) -> usize {
     let mut at = 0;
     let mut depth = 0i32;
     while at < text.len() {
         let byte = text[at];
         match byte {
-            b' ' | b'\t' | b'\n' | b'\r' | b'&' | b'"' | b'\'' | b'`' | b'<' | b'|' => break,
+            b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'|' => break,
             b'\\'
                 if matches!(
                     text.get(at + 1),
@@ -267,8 +420,8 @@ fn word(text: &[u8]) -> usize {
             {
                 break;
             }
-            b'%' if is_encoded_end(&text[at..]) => break,
-            b',' | b';' if ends_pair(&text[at + 1..]) => break,
+            b'%' if is_encoded && is_encoded_end(&text[at..]) => break,
+            b',' | b';' | b'&' if ends_pair(&text[at + 1..]) => break,
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => {
                 if depth == 0 && ends_pair(&text[at + 1..]) {
@@ -315,7 +468,7 @@ fn ends_pair(rest: &[u8]) -> bool {
         ) => true,
         Some(_) => {
             let name = run(rest, 64, |b| {
-                b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+                b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'[' | b']' | b'%')
             });
             name > 0 && matches!(rest.get(name), Some(b'=' | b':'))
         }
@@ -360,7 +513,10 @@ fn is_code(
         return true;
     }
     // Another secret's name: password=new_password.
-    if masker.secret_key(value).is_some() {
+    let upper = value.iter().any(u8::is_ascii_uppercase);
+    let lower = value.iter().any(u8::is_ascii_lowercase);
+    let is_named = !(upper && lower && value.contains(&b'_'));
+    if is_named && masker.secret_key(value).is_some() {
         return true;
     }
     match separator {

@@ -1,0 +1,79 @@
+"""Masks the SDK's spans before any processor or exporter sees that they ended.
+
+`Span._readable_span` makes what processors get in `on_end`: the one place that all
+providers pass, the one of OTEL_CONFIG_FILE and the app's own included.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span
+from opentelemetry.trace import Link, Status
+
+from clarity_otel.masking import mask_text, mask_value
+
+
+def guard_spans() -> None:
+    """Mask all spans that end from now on. Idempotent."""
+    original = Span._readable_span
+    if hasattr(original, "__wrapped__"):
+        return
+
+    @functools.wraps(original)
+    def _readable_span(self: Span) -> ReadableSpan:
+        return masked(original(self))
+
+    Span._readable_span = _readable_span  # type: ignore[method-assign]
+
+
+def masked(span: ReadableSpan) -> ReadableSpan:
+    """Mask a readable span in place; never raises."""
+    try:
+        span._name = mask_text(span._name)
+        span._attributes = _attributes(span._attributes)
+        span._status = _status(span._status)
+        span._events = tuple(_event(event) for event in span._events)
+        span._links = tuple(_link(link) for link in span._links)
+    except Exception:
+        # The masker answers for itself; this is a span that we do not understand.
+        span._name, span._attributes = "[masking failed]", {}
+        span._events = span._links = ()
+        span._status = Status(span._status.status_code)
+    return span
+
+
+def _attributes(attributes: Any) -> Any:
+    if not attributes:
+        return attributes
+    plain = dict(attributes)
+    clean: Any = mask_value(None, plain)
+    if clean is plain:
+        return attributes
+    if not isinstance(clean, dict):
+        clean = dict.fromkeys(plain, clean)
+    bounded = BoundedAttributes(attributes=clean, immutable=True)
+    bounded.dropped = getattr(attributes, "dropped", 0)
+    return bounded
+
+
+def _status(status: Status) -> Status:
+    text = status.description
+    if not text:
+        return status
+    clean = mask_text(text)
+    return status if clean is text else Status(status.status_code, clean)
+
+
+def _event(event: Event) -> Event:
+    name, attributes = mask_text(event.name), _attributes(event.attributes)
+    if name is event.name and attributes is event.attributes:
+        return event
+    return Event(name, attributes, event.timestamp)
+
+
+def _link(link: Link) -> Link:
+    attributes = _attributes(link.attributes)
+    return link if attributes is link.attributes else Link(link.context, attributes)
