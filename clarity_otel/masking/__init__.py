@@ -36,7 +36,7 @@ def configure(settings: Settings) -> tuple[str, ...]:
     The rest of the settings counts all the same. Call it once, at start.
     """
     global _is_configured
-    if not _is_configured and not any(name.startswith("CLARITY_MASK") for name in _given(settings)):
+    if not _is_configured and not _given(settings):
         # The masker stands on its defaults: nothing is imported for them.
         return ()
     _is_configured = True
@@ -46,5 +46,9 @@ def configure(settings: Settings) -> tuple[str, ...]:
     return (*refused, *(f"masking: {sentence}." for sentence in _configure(**chosen)))
 
 
-def _given(settings: Settings) -> list[str]:
-    return [name for name, source in settings.sources.items() if source != "default"]
+def _given(settings: Settings) -> bool:
+    """Whether any row of the settings' group Masking is set."""
+    from clarity_otel.settings import VARIABLES
+
+    names = [variable.name for variable in VARIABLES if variable.group == "Masking"]
+    return any(settings.sources[name] != "default" for name in names)

@@ -76,7 +76,12 @@ Phone numbers: {len(PHONE_LENGTHS)} country codes with the lengths that each use
 """
 
 _MEASURED = """\
-(not measured)"""
+On tests/masking/corpus, 1,062 secrets in secret-bearing lines and 962 harmless look-alikes, written without a look at the rules: recall 100%, precision 100%, on the native masker and on the twin. The rules were then fitted to it, so that this is no forecast for other lines; the first runs on lines that the rules had not seen are nearer to one:
+
+| Lines not seen before | Secrets gone | Harmless lines unchanged |
+|---|---|---|
+| the corpus, before any fitting | 921 of 951 (96.8%) | 865 of 877 (98.6%) |
+| `further`, written after the fitting | 109 of 111 (98.2%) | 85 of 85 |"""
 
 
 def page() -> str:

@@ -83,7 +83,7 @@ impl<const FIELD: u32> Attributes<FIELD> {
         self.dropped
     }
 
-    /// Puts other entries in the place of these, as many.
+    /// Puts other entries in the place of these, as many or fewer.
     pub fn replace(&mut self, entries: Vec<u8>) {
         self.bytes = entries;
     }
@@ -264,7 +264,7 @@ impl Entries {
         self.dropped
     }
 
-    /// Puts other entries in the place of these, as many.
+    /// Puts other entries in the place of these, as many or fewer.
     pub fn replace(&mut self, entries: Vec<u8>) {
         self.bytes = entries;
     }

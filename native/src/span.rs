@@ -10,6 +10,7 @@
 //! Fork safety: a span started before a fork is ended by the parent process
 //! only; in the child its end is silent.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -23,7 +24,7 @@ use crate::context::{self, Parent, api};
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
-use crate::mask::encoded;
+use crate::mask::{self, encoded};
 use crate::pipeline::{self, Batch, Pipeline, ScopeId};
 use crate::propagation::{RANDOM, SAMPLED};
 use crate::proto;
@@ -338,27 +339,37 @@ impl Span {
         Ok(true)
     }
 
-    /// Masks all that the span says. Runs no Python code.
+    /// Masks all that the span says. Runs no Python code. Where that fails, the span
+    /// keeps its times and ids and says nothing.
     fn mask(slf: &Bound<'_, Span>) {
         let py = slf.py();
         let mut span = slf.borrow_mut();
         let name = span.name.clone_ref(py);
-        if let Some(masked) = with_text(name.bind(py), None, encoded::text) {
-            span.name = PyString::new(py, &masked).unbind();
-        }
-        if let Some(masked) = encoded::attributes(span.attributes.bytes()) {
-            span.attributes.replace(masked);
-        }
-        if let Some(masked) = span.status_message.as_deref().and_then(encoded::text) {
-            span.status_message = Some(masked.into());
-        }
-        if let Some(extra) = &mut span.extra {
-            if let Some(masked) = encoded::events(extra.events.bytes()) {
-                extra.events.replace(masked);
+        let masked = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(masked) = with_text(name.bind(py), None, encoded::text) {
+                span.name = PyString::new(py, &masked).unbind();
             }
-            if let Some(masked) = encoded::links(extra.links.bytes()) {
-                extra.links.replace(masked);
+            if let Some(masked) = encoded::attributes(span.attributes.bytes()) {
+                span.attributes.replace(masked);
             }
+            if let Some(masked) = span.status_message.as_deref().and_then(encoded::text) {
+                span.status_message = Some(masked.into());
+            }
+            if let Some(extra) = &mut span.extra {
+                if let Some(masked) = encoded::events(extra.events.bytes()) {
+                    extra.events.replace(masked);
+                }
+                if let Some(masked) = encoded::links(extra.links.bytes()) {
+                    extra.links.replace(masked);
+                }
+            }
+        }));
+        if masked.is_err() {
+            mask::count_failure();
+            span.name = PyString::new(py, mask::FAILED).unbind();
+            span.attributes = SpanAttributes::new();
+            span.status_message = None;
+            span.extra = None;
         }
     }
 

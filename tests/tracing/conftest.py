@@ -81,6 +81,9 @@ def _engine() -> None:
 def exported(_engine: None) -> Iterator[Exported]:
     """What the test exports. Internal failures are raised; no span stays current."""
     _configure({})
+    # What is tested here is that values arrive as they were set; tests/masking and
+    # tests/engines/test_masking.py have the masker.
+    _native.mask_configure(enabled=False)
     patches.uninstrument()
     guard.raise_internal_errors(True)
     spans = Exported()
@@ -91,6 +94,7 @@ def exported(_engine: None) -> Iterator[Exported]:
     finally:
         guard.raise_internal_errors(os.environ.get("CLARITY_RAISE_INTERNAL_ERRORS") == "true")
         _configure({})
+        _native.mask_configure()
     assert _native.stats()["internal_errors"] == failures + spans.internal_errors
     assert _native.context_variable().get() is None, "a context is still attached"
 

@@ -131,7 +131,7 @@ pub fn attributes(entries: &[u8]) -> Option<Vec<u8>> {
     if !masker.is_enabled() {
         return None;
     }
-    message(entries, |_, body| pair(masker, body, None, 0))
+    message(entries, |_, body| pair(masker, body, None, 0)).map(|masked| unique(masked, None))
 }
 
 /// Masks repeated events.
@@ -146,6 +146,7 @@ pub fn events(entries: &[u8]) -> Option<Vec<u8>> {
             3 => pair(masker, body, None, 0),
             _ => None,
         })
+        .map(|masked| unique(masked, Some(3)))
     })
 }
 
@@ -160,6 +161,7 @@ pub fn links(entries: &[u8]) -> Option<Vec<u8>> {
             4 => pair(masker, body, None, 0),
             _ => None,
         })
+        .map(|masked| unique(masked, Some(4)))
     })
 }
 
@@ -213,6 +215,47 @@ fn message(
                 }
             }
         }
+    }
+    out
+}
+
+/// Of several pairs whose keys were masked to the same text, the first: OTLP allows a
+/// key once. `field`: the one that holds the pairs, None where all do.
+fn unique(masked: Vec<u8>, field: Option<u32>) -> Vec<u8> {
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    let mut out = Vec::with_capacity(masked.len());
+    let mut at = 0;
+    while at < masked.len() {
+        let start = at;
+        let tag = read_varint(&masked, &mut at) as u32;
+        let mut body: &[u8] = &[];
+        match tag & 7 {
+            proto::VARINT => {
+                read_varint(&masked, &mut at);
+            }
+            proto::FIXED64 => at += 8,
+            proto::FIXED32 => at += 4,
+            _ => {
+                let len = read_varint(&masked, &mut at) as usize;
+                let end = at.saturating_add(len).min(masked.len());
+                body = &masked[at..end];
+                at = end;
+            }
+        }
+        at = at.min(masked.len());
+        let is_pair = field.is_none_or(|field| tag >> 3 == field) && body.first() == Some(&0x0a);
+        if is_pair {
+            let mut key_at = 1;
+            let len = read_varint(body, &mut key_at) as usize;
+            let key = body.get(key_at..key_at + len).unwrap_or_default();
+            if key.starts_with(b"[mask") {
+                if seen.iter().any(|other| other == key) {
+                    continue;
+                }
+                seen.push(key.to_vec());
+            }
+        }
+        out.extend_from_slice(&masked[start..at]);
     }
     out
 }
@@ -281,6 +324,7 @@ fn any(masker: &Masker, body: &[u8], under: Under, depth: usize) -> Option<Vec<u
             let under = under.filter(|(rule, _)| *rule != super::table::SECRET);
             message(body, |_, list| {
                 message(list, |_, item| pair(masker, item, under, depth + 1))
+                    .map(|masked| unique(masked, None))
             })
         }
         _ => None,
@@ -330,5 +374,18 @@ mod tests {
         set.set_int("n", 4_111_111_111_111_111, 128);
         let text = shown(&attributes(set.bytes()).expect("both are secret"));
         assert!(text.contains("[masked:password]") && text.contains("[masked:card]"));
+    }
+
+    /// Two keys that are masked to one text would be one key twice.
+    #[test]
+    fn keys_stay_unique() {
+        let mut set = SpanAttributes::new();
+        set.set_int("ann@example.com", 1, 128);
+        set.set_int("bob@example.com", 2, 128);
+        set.set_int("plain", 3, 128);
+        let masked = attributes(set.bytes()).expect("keys are secret");
+        let read = SpanAttributes::from_encoded(masked);
+        let keys: Vec<&[u8]> = read.iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, [&b"[masked:email]"[..], b"plain"]);
     }
 }

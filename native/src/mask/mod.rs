@@ -346,10 +346,14 @@ impl Masker {
         if !self.enabled {
             return Cow::Borrowed(text);
         }
-        match self.secret_key(key.as_bytes()) {
+        let look = || match self.secret_key(key.as_bytes()) {
             Some((rule, check)) => self.under(rule, check, text),
             None => self.text(text),
-        }
+        };
+        catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
+            count_failure();
+            Cow::Owned(FAILED.to_owned())
+        })
     }
 
     /// Masks the whole text where it is what `check` asks, else what is in it.
