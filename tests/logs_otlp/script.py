@@ -124,5 +124,22 @@ def processor() -> None:
     logging.getLogger("app").error("mail to %s", "ann@example.com")
 
 
+def broken_masker() -> None:
+    """Every text holds the secret, and the masker raises for each."""
+    from clarity_otel import _native
+
+    logging.getLogger("app").error("warm")
+    _native.mask_configure(broken=True)
+    try:
+        raise ValueError("hunter2hunter2")
+    except ValueError:
+        extra = {"n": 5, "text": "hunter2hunter2", "nested": {"a": ["hunter2hunter2", 7]}}
+        logging.getLogger("app").exception("by hunter2hunter2", extra=extra)
+        logging.getLogger("app").error({"event": "hunter2hunter2"})
+    from opentelemetry._logs import get_logger
+
+    get_logger("library").emit(body="hunter2hunter2", attributes={"k": "hunter2hunter2"})
+
+
 if __name__ == "__main__":
     globals()[sys.argv[1]]()
