@@ -294,7 +294,7 @@ def drain(resource: bytes | None = None, signal: str = "traces") -> bytes | None
 def stats() -> dict[str, int]:
     """Return counters by name, those of signals other than spans as `logs.made`."""
 
-def force_flush(timeout_s: float) -> bool: ...
+def force_flush(timeout_s: float, signal: str | None = None) -> bool: ...
 def shutdown(timeout_s: float, signal: str | None = None) -> bool:
     """Send what waits and stop for good, one signal or all; True when nothing was lost."""
 

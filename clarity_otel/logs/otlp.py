@@ -60,6 +60,14 @@ def use_native(*, is_sent: bool) -> None:
 
     `is_sent`: by OTLP; else only the listeners are told.
     """
+    from clarity_otel import _native
+
+    configure_native()
+    hook(_native.emit_log if is_sent else None)
+
+
+def configure_native() -> None:
+    """Tell the native engine what it has to know of `logging`. Once a process."""
     import logging
 
     from clarity_otel import _native
@@ -72,7 +80,6 @@ def use_native(*, is_sent: bool) -> None:
         NOT_EXTRA,
         exception_texts,
     )
-    hook(_native.emit_log if is_sent else None)
 
 
 def hook(emit: Emit | None) -> None:

@@ -386,15 +386,13 @@ class _Reader:
                 )
 
     def _check_batch_size(self) -> None:
-        for prefix in ("OTEL_BSP", "OTEL_BLRP"):
-            queue = self.values[f"{prefix}_MAX_QUEUE_SIZE"]
-            batch = self.values[f"{prefix}_MAX_EXPORT_BATCH_SIZE"]
+        for largest, most in (
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"),
+            ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "OTEL_BLRP_MAX_QUEUE_SIZE"),
+        ):
+            batch, queue = self.values[largest], self.values[most]
             if isinstance(queue, int) and isinstance(batch, int) and batch > queue:
-                self._reject(
-                    BY_NAME[f"{prefix}_MAX_EXPORT_BATCH_SIZE"],
-                    str(batch),
-                    f"is more than {prefix}_MAX_QUEUE_SIZE ({queue})",
-                )
+                self._reject(BY_NAME[largest], str(batch), f"is more than {most} ({queue})")
 
 
 def _shown_default(variable: Variable) -> str:

@@ -23,7 +23,7 @@ use crate::context::{self, Parent};
 use crate::guard;
 use crate::ids;
 use crate::pipeline::{self, DropReason, Pipelines, ScopeId, register_scope};
-use crate::propagation::{SAMPLED, trace_id_hex};
+use crate::propagation::trace_id_hex;
 use crate::proto;
 use crate::span::correlation_of;
 use crate::values::{
@@ -422,7 +422,7 @@ impl<'py> Origin<'py> {
             return Ok(Origin {
                 trace_id: span.trace_id,
                 span_id: span.span_id,
-                flags: span.flags & SAMPLED,
+                flags: span.flags,
                 correlation: Some(correlation_of(py, &span).into_bound(py)),
                 is_of_the_record: false,
             });
@@ -441,7 +441,7 @@ impl<'py> Origin<'py> {
         Ok(Origin {
             trace_id: parent.trace_id,
             span_id: parent.span_id,
-            flags: parent.flags & SAMPLED,
+            flags: parent.flags,
             correlation: Some(correlation),
             is_of_the_record: false,
         })
@@ -739,7 +739,7 @@ pub fn emit_api_log(
                     origin.correlation = None;
                 }
                 (origin.trace_id, origin.span_id) = (trace_id, span_id);
-                origin.flags = flags & SAMPLED;
+                origin.flags = flags;
             }
             origin.write(out);
             let mut writer = Writer {

@@ -120,8 +120,8 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
 /// `configure`; see `_native.pyi` for the keys.
 #[pyfunction]
 fn configure_signal(signal: &str, config: &Bound<'_, PyDict>) -> PyResult<()> {
-    match Signal::ALL.iter().find(|known| known.name() == signal) {
-        Some(signal) => set_up_signal(*signal, config),
+    match named(Some(signal)) {
+        Some(signal) => set_up_signal(signal, config),
         None => Err(PyValueError::new_err(format!("{signal} is not a signal."))),
     }
 }
@@ -263,8 +263,7 @@ fn drain<'py>(
     resource: Option<&[u8]>,
     signal: &str,
 ) -> Option<Bound<'py, PyBytes>> {
-    let signal = *Signal::ALL.iter().find(|known| known.name() == signal)?;
-    let pipeline = pipeline::current()?.of(signal);
+    let pipeline = pipeline::current()?.of(named(Some(signal))?);
     let batch = pipeline.try_next()?;
     let request = batch.to_request(resource.unwrap_or_default(), "");
     let items = batch.items();
@@ -292,17 +291,31 @@ fn stats() -> std::collections::HashMap<String, u64> {
     out
 }
 
-/// Sends all that waits; False when `timeout_s` passed first. Releases the GIL.
+fn named(signal: Option<&str>) -> Option<Signal> {
+    let mut known = Signal::ALL.into_iter();
+    known.find(|known| Some(known.name()) == signal)
+}
+
+/// Sends all that waits, of one signal or of all; False when `timeout_s` passed
+/// first. Releases the GIL.
 #[pyfunction]
-fn force_flush(py: Python<'_>, timeout_s: f64) -> bool {
+#[pyo3(signature = (timeout_s, signal=None))]
+fn force_flush(py: Python<'_>, timeout_s: f64, signal: Option<&str>) -> bool {
     let Some(pipelines) = pipeline::current() else {
         return true;
     };
+    let asked = named(signal);
     if !pipelines.worker_started.load(Ordering::Relaxed) {
-        return Signal::ALL.map(|signal| pipelines.of(signal).waiting().1) == [0; 3];
+        let mut asked = Signal::ALL
+            .into_iter()
+            .filter(|signal| asked.is_none_or(|asked| asked == *signal));
+        return asked.all(|signal| pipelines.of(signal).waiting().1 == 0);
     }
     let deadline = Instant::now() + Duration::from_secs_f64(timeout_s.clamp(0.0, 3600.0));
-    py.detach(|| pipelines.flush(deadline))
+    py.detach(|| match asked {
+        Some(signal) => pipelines.of(signal).flush(deadline),
+        None => pipelines.flush(deadline),
+    })
 }
 
 /// Sends what waits and stops for good, within `timeout_s`; True when nothing
@@ -315,10 +328,7 @@ fn shutdown(py: Python<'_>, timeout_s: f64, signal: Option<&str>) -> bool {
         return true;
     };
     let deadline = Instant::now() + Duration::from_secs_f64(timeout_s.clamp(0.0, 3600.0));
-    let signal = Signal::ALL
-        .into_iter()
-        .find(|known| Some(known.name()) == signal);
-    py.detach(|| match signal {
+    py.detach(|| match named(signal) {
         Some(signal) => export::shutdown_signal(pipelines, signal, deadline),
         None => export::shutdown(pipelines, deadline),
     })

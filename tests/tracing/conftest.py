@@ -26,7 +26,8 @@ Configure = Callable[..., None]
 
 
 def _settings(environ: dict[str, str]) -> Settings:
-    return load({"OTEL_SERVICE_NAME": "tracing", "OTEL_TRACES_EXPORTER": "none", **environ})
+    none = {"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    return load({"OTEL_SERVICE_NAME": "tracing", **none, **environ})
 
 
 def _configure(environ: dict[str, str]) -> None:

@@ -88,7 +88,7 @@ class ClarityTracerProvider(trace.TracerProvider):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send all ended spans; False when the time passed first or a processor failed."""
         deadline = monotonic() + timeout_millis / 1000
-        flushed = _native.force_flush(timeout_millis / 1000)
+        flushed = _native.force_flush(timeout_millis / 1000, "traces")
         return self.flush_processors(max(0.0, deadline - monotonic())) and flushed
 
     def flush_processors(self, timeout_s: float) -> bool:

@@ -65,7 +65,7 @@ def start(settings: Settings) -> None:
     masking.guard_spans()
     _provider = provider.make(settings, _counters)
     if settings.log_exporters and not settings.config_file:
-        # Not before this start is over: its imports bring `logging` in.
+        # At once: the SDK has imported `logging`.
         when_imported("logging", _on_logging_imported)
     patches.instrument(settings, libraries.PATCHES)
     atexit.register(shutdown)

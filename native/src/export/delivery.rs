@@ -71,8 +71,8 @@ impl<S: Sink> Delivery<'_, S> {
             if left.is_zero() {
                 let limit_s = self.policy.max_elapsed.as_secs_f64();
                 let given_up = format!(
-                    "It was tried for {limit_s} s, the limit of {}_EXPORT_TIMEOUT.",
-                    self.signal.batch_variables()
+                    "It was tried for {limit_s} s, the limit of {}.",
+                    self.signal.timeout_variable()
                 );
                 self.failed(&failure, &given_up, items);
                 return (0, DropReason::ExportFailed);
@@ -103,8 +103,8 @@ impl<S: Sink> Delivery<'_, S> {
                 match self.limits.queue_items {
                     usize::MAX => format!("{bytes} bytes by CLARITY_QUEUE_LIMIT_BYTES"),
                     limit => format!(
-                        "{limit} by {}_MAX_QUEUE_SIZE, or {bytes} bytes",
-                        self.signal.batch_variables()
+                        "{limit} by {}, or {bytes} bytes",
+                        self.signal.queue_variable()
                     ),
                 },
                 self.sink.target()

@@ -70,12 +70,21 @@ impl Signal {
         }
     }
 
-    /// How the variables of its batches begin.
-    pub const fn batch_variables(self) -> &'static str {
+    /// The variable that limits how long a batch is tried.
+    pub const fn timeout_variable(self) -> &'static str {
         match self {
-            Signal::Traces => "OTEL_BSP",
-            Signal::Logs => "OTEL_BLRP",
-            Signal::Metrics => "OTEL_METRIC",
+            Signal::Traces => "OTEL_BSP_EXPORT_TIMEOUT",
+            Signal::Logs => "OTEL_BLRP_EXPORT_TIMEOUT",
+            Signal::Metrics => "OTEL_METRIC_EXPORT_TIMEOUT",
+        }
+    }
+
+    /// The variable that limits how many items wait, where there is one.
+    pub const fn queue_variable(self) -> &'static str {
+        match self {
+            Signal::Traces => "OTEL_BSP_MAX_QUEUE_SIZE",
+            Signal::Logs => "OTEL_BLRP_MAX_QUEUE_SIZE",
+            Signal::Metrics => "CLARITY_QUEUE_LIMIT_BYTES",
         }
     }
 
