@@ -68,14 +68,15 @@ pub fn rule_of(masker: &Masker, key: &[u8]) -> Under {
 /// Where an entry is remembered: by its length, its begin, middle and end.
 fn slot_of(entry: &[u8]) -> usize {
     let word = |at: usize| {
-        let mut bytes = [0u8; 8];
-        let part = &entry[at..entry.len().min(at + 8)];
-        bytes[..part.len()].copy_from_slice(part);
-        u64::from_le_bytes(bytes)
+        let part = entry.get(at..).and_then(|rest| rest.first_chunk::<8>());
+        part.map_or(0, |part| u64::from_le_bytes(*part))
     };
-    let hash = word(0)
-        ^ word(entry.len() / 2).rotate_left(21)
-        ^ word(entry.len().saturating_sub(8)).rotate_left(42);
+    let hash = match entry.len() {
+        0..8 => entry
+            .iter()
+            .fold(0u64, |hash, byte| hash << 8 | u64::from(*byte)),
+        len => word(0) ^ word(len / 2).rotate_left(21) ^ word(len - 8).rotate_left(42),
+    };
     let hash = (hash ^ entry.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (hash >> 57) as usize % SLOTS
 }

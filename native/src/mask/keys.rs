@@ -111,7 +111,7 @@ pub struct Index {
 impl Index {
     const SLOTS: usize = 1024;
 
-    pub fn new() -> Self {
+    pub fn build() -> Self {
         let mut index = Index {
             keys: vec![Vec::new(); Index::SLOTS],
             qualifiers: vec![Vec::new(); Index::SLOTS],

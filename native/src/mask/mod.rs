@@ -291,9 +291,9 @@ impl Masker {
                 .map(|key| hmac::Key::new(hmac::HMAC_SHA256, &key)),
             limit: config.limit,
             broken: config.broken,
-            prefixes: shapes::Prefixes::new(),
+            prefixes: shapes::Prefixes::build(),
             words: shapes::announcements(),
-            index: keys::Index::new(),
+            index: keys::Index::build(),
             counts,
         };
         (masker, refused)

@@ -34,7 +34,7 @@ pub struct Prefixes(Vec<Vec<&'static Pattern>>);
 impl Prefixes {
     const SLOTS: usize = 1024;
 
-    pub fn new() -> Self {
+    pub fn build() -> Self {
         let mut slots = vec![Vec::new(); Prefixes::SLOTS];
         for pattern in table::PATTERNS {
             let prefix = pattern.prefix.as_bytes();
@@ -154,5 +154,5 @@ fn is_random(body: &[u8]) -> bool {
     let digits = body.iter().any(u8::is_ascii_digit);
     let upper = body.iter().any(u8::is_ascii_uppercase);
     let lower = body.iter().any(u8::is_ascii_lowercase);
-    distinct >= 5 && (digits || upper && lower || !lower)
+    distinct >= 5 && (digits || upper || !lower)
 }
