@@ -76,12 +76,13 @@ Phone numbers: {len(PHONE_LENGTHS)} country codes with the lengths that each use
 """
 
 _MEASURED = """\
-On tests/masking/corpus, 1,062 secrets in secret-bearing lines and 962 harmless look-alikes, written without a look at the rules: recall 100%, precision 100%, on the native masker and on the twin. The rules were then fitted to it, so that this is no forecast for other lines; the first runs on lines that the rules had not seen are nearer to one:
+On tests/masking/corpus, 1,135 secrets in 1,030 secret-bearing lines and 1,028 harmless look-alikes, written without a look at the rules: recall 99.8% (1,133), precision 99.9%, harmless lines unchanged 99.9% (1,027), on the native masker and on the twin alike. The rules were then fitted to all but the last files of it, so that this is no forecast for other lines; the first runs on lines that the rules had not seen are nearer to one:
 
 | Lines not seen before | Secrets gone | Harmless lines unchanged |
 |---|---|---|
 | the corpus, before any fitting | 921 of 951 (96.8%) | 865 of 877 (98.6%) |
-| `further`, written after the fitting | 109 of 111 (98.2%) | 85 of 85 |"""
+| `further`, written after the fitting | 109 of 111 (98.2%) | 85 of 85 |
+| `unseen`, kept apart until the rules were done, never fitted | 71 of 73 (97.3%) | 65 of 66 |"""
 
 
 def page() -> str:
