@@ -18,6 +18,11 @@ P, T = "[masked:password]", "[masked:token]"
             r'"{\\\"password\\\": \\\"ab1\\\", \\\"n\\\": 1}"',
             r'"{\\\"password\\\": \\\"' + P + r'\\\", \\\"n\\\": 1}"',
         ),
+        (
+            repr(b'{"password": "it\'s a \\"quoted\\" x", "n": 1}'),
+            'b\'{"password": "' + P + '", "n": 1}\'',
+        ),
+        ('{"password": "ends so\\\\", "n": 1}', '{"password": "' + P + '", "n": 1}'),
         ('{"password": "cut off', '{"password": "' + P),
         ("{'password': 'it is', 'n': 1}", "{'password': '" + P + "', 'n': 1}"),
         ("password=abc&next=1", f"password={P}&next=1"),

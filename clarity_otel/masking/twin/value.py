@@ -82,6 +82,14 @@ def _closes(count: int, opened: int) -> bool:
     return count % 2 == 0
 
 
+def _ends_text(text: str, at: int) -> bool:
+    r"""Whether a quote after an escaped backslash is the end of a text, by what follows it.
+
+    In the `repr` of bytes that hold JSON, an escaped quote of that stands as `\\"`.
+    """
+    return at >= len(text) or text[at] in ",}]);\n\r"
+
+
 def _quoted_end(text: str, start: int, escapes: int, quote: str) -> tuple[int, int]:
     at = start
     while True:
@@ -92,7 +100,8 @@ def _quoted_end(text: str, start: int, escapes: int, quote: str) -> tuple[int, i
         while before > at and text[before - 1] == "\\":
             before -= 1
         count = found - before
-        if _closes(count, escapes):
+        is_end = count < 2 or escapes > 0 or _ends_text(text, found + len(quote))
+        if is_end and _closes(count, escapes):
             kept = min(count, escapes)
             return found - kept, kept + len(quote)
         at = found + len(quote)

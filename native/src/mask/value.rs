@@ -108,6 +108,15 @@ fn closes(mut count: usize, mut open: usize) -> bool {
     count % 2 == 0
 }
 
+/// Whether a quote after an escaped backslash is the end of a text, by what follows it.
+/// In the `repr` of bytes that hold JSON, an escaped quote of that stands as `\\"`.
+fn ends_text(next: Option<&u8>) -> bool {
+    matches!(
+        next,
+        None | Some(b',' | b'}' | b']' | b')' | b';' | b'\n' | b'\r')
+    )
+}
+
 /// The end of a quoted text's content, and the length of what closes it.
 fn quoted_end(text: &[u8], start: usize, escapes: usize, quote: &[u8]) -> (usize, usize) {
     let mut at = start;
@@ -121,7 +130,8 @@ fn quoted_end(text: &[u8], start: usize, escapes: usize, quote: &[u8]) -> (usize
             .rev()
             .take_while(|b| **b == b'\\')
             .count();
-        if closes(before, escapes) {
+        let is_end = before < 2 || escapes > 0 || ends_text(text.get(found + quote.len()));
+        if is_end && closes(before, escapes) {
             let kept = before.min(escapes);
             return (found - kept, kept + quote.len());
         }
