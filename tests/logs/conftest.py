@@ -115,6 +115,7 @@ def environment(engine: str, runtime: Path) -> dict[str, str]:
         "CLARITY_RAISE_INTERNAL_ERRORS": "true",
         "OTEL_LOG_LEVEL": "warn",
         "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
         "OTEL_SERVICE_NAME": SERVICE,
     }
 

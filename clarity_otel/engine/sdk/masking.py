@@ -7,13 +7,17 @@ providers pass, the one of OTEL_CONFIG_FILE and the app's own included.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span
+from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Link, Status
 
 from clarity_otel.masking import mask_text, mask_value
+
+_Item = TypeVar("_Item")
 
 
 def guard_spans() -> None:
@@ -35,8 +39,8 @@ def masked(span: ReadableSpan) -> ReadableSpan:
         span._name = mask_text(span._name)
         span._attributes = _attributes(span._attributes)
         span._status = _status(span._status)
-        span._events = tuple(_event(event) for event in span._events)
-        span._links = tuple(_link(link) for link in span._links)
+        span._events = _each(_event, span._events)
+        span._links = _each(_link, span._links)
     except Exception:
         # The masker answers for itself; this is a span that we do not understand.
         span._name, span._attributes = "[masking failed]", {}
@@ -56,6 +60,19 @@ def _attributes(attributes: Any) -> Any:
         clean = dict.fromkeys(plain, clean)
     bounded = BoundedAttributes(attributes=clean, immutable=True)
     bounded.dropped = getattr(attributes, "dropped", 0)
+    return bounded
+
+
+def _each(clean: Callable[[_Item], _Item], items: Sequence[_Item]) -> Sequence[_Item]:
+    """Return the items, each cleaned; the same sequence where nothing was found.
+
+    The SDK keeps how many it has dropped in the sequence itself.
+    """
+    cleaned = [clean(item) for item in items]
+    if all(new is old for new, old in zip(cleaned, items, strict=True)):
+        return items
+    bounded: BoundedList[_Item] = BoundedList.from_seq(len(cleaned), cleaned)
+    bounded.dropped = getattr(items, "dropped", 0)
     return bounded
 
 
