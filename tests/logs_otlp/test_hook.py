@@ -114,6 +114,7 @@ def test_console_writes_each_record_on_stderr(
         *(run_process, stub, tmp_path, "queued"),
         CLARITY_ENGINE=engine,
         OTEL_LOGS_EXPORTER="console",
+        CLARITY_LOGS="off",  # the app's own handler writes no JSON
     )
     lines = [json.loads(line) for line in process.stderr.splitlines() if line.startswith("{")]
     assert [line["body"] for line in lines] == ["through a queue"]
