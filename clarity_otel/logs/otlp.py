@@ -51,6 +51,12 @@ IDS = ("trace_id", "span_id", "correlation_id")
 _FRAMES_LIMIT = 200
 
 _replaced = Replaced()
+# What the hook has been given; `is_hooked` is also true where only listeners are told.
+_emit: Emit | None = None
+# Set when loguru and structlog are imported: whether a record of `logging` has been
+# taken where the call was made, and a rendered event as message and fields.
+is_passed_on: Callable[[LogRecord], bool] | None = None
+apart: Callable[[LogRecord], LogRecord] | None = None
 # Told of every record too: log record processors written in Python.
 _listeners: tuple[Emit, ...] = ()
 
@@ -84,25 +90,24 @@ def configure_native() -> None:
 
 def hook(emit: Emit | None) -> None:
     """Call `emit(logger, record)` with every record. It must not raise. Once a process."""
+    global _emit
     if _replaced:
         return
     import logging
 
+    _emit = emit
+
     def make(original: Any) -> Any:
-        if emit is None:
-
-            def callHandlers(self: Any, record: LogRecord) -> None:  # noqa: N802 - logging's name
+        def callHandlers(self: Any, record: LogRecord) -> None:  # noqa: N802 - logging's name
+            # First, so that what formatters write on the record is not seen.
+            if is_passed_on is None and apart is None:
+                if emit is not None:
+                    emit(self, record)
                 if _listeners:
                     _tell(self, record)
-                original(self, record)
-        else:
-
-            def callHandlers(self: Any, record: LogRecord) -> None:  # noqa: N802 - logging's name
-                # First, so that what formatters write on the record is not seen.
-                emit(self, record)
-                if _listeners:
-                    _tell(self, record)
-                original(self, record)
+            else:
+                _take(self, record)
+            original(self, record)
 
         return callHandlers
 
@@ -111,9 +116,39 @@ def hook(emit: Emit | None) -> None:
 
 def unhook() -> None:
     """Put the method back and forget the listeners."""
-    global _listeners
-    _listeners = ()
+    global _listeners, _emit
+    _listeners, _emit = (), None
     _replaced.undo()
+
+
+def is_hooked() -> bool:
+    """Whether anybody wants records."""
+    return _emit is not None or bool(_listeners)
+
+
+def emit(record: LogRecord) -> None:
+    """Take a record that no logger of `logging` has been given."""
+    import logging
+
+    root = logging.getLogger()
+    if _emit is not None:
+        _emit(root, record)
+    if _listeners:
+        _tell(root, record)
+
+
+def _take(logger: Logger, record: LogRecord) -> None:
+    from clarity_otel.guard import never_break_the_app
+
+    with never_break_the_app("a log record"):
+        if is_passed_on is not None and is_passed_on(record):
+            return
+        if apart is not None:
+            record = apart(record)
+        if _emit is not None:
+            _emit(logger, record)
+        if _listeners:
+            _tell(logger, record)
 
 
 def listen(listener: Emit) -> None:
