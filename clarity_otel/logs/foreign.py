@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from threading import local
 
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.logs import console, ids, otlp, output, rate
 from clarity_otel.logs import event as events
-from clarity_otel.logs import ids, otlp, rate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _handed_on = local()
 def made(
     *,
     created_s: float,
-    name: str,
+    logger: str,
     level: int,
     level_name: str,
     message: Any,
@@ -51,30 +51,36 @@ def made(
     `extra.NAME`.
     """
     path, line, function = place or ("", 0, "")
-    record = logging.LogRecord(name, level, path, line, message, None, exc_info, function)
+    record = logging.LogRecord(logger, level, path, line, message, None, exc_info, function)
     record.created, record.levelname, record.exc_text = created_s, level_name, exc_text
     fields = record.__dict__
     if place is None:
         fields.update(pathname=None, lineno=None, funcName=None)
     if noted is not None:
         fields.update(zip(events.ID_ATTRIBUTES, noted, strict=True))
+    own = events.NOT_EXTRA if noted is None else events.NOT_EXTRA.union(events.ID_ATTRIBUTES)
     for key, value in extra.items():
-        key = str(key)
-        if key in events.NOT_EXTRA or (noted is not None and key in events.ID_ATTRIBUTES):
-            if noted is not None and value in noted:
-                continue
-            key = f"extra.{key}"
-        fields[key] = value
+        name = str(key)
+        if noted is not None and name in events.ID_ATTRIBUTES and str(value) in noted:
+            continue
+        fields[f"extra.{name}" if name in own else name] = value
     return record
 
 
 def take(record: logging.LogRecord) -> bool:
     """Send a record that `made` has returned. False when the rate limit leaves the call out."""
     with never_break_the_app("a log record"):
-        if rate.limiter is not None and not rate.limiter.allows(record):
+        if rate.limiter is not None and not rate.limiter.allows(record, _say):
             return False
         otlp.emit(record)
     return True
+
+
+def _say(record: logging.LogRecord) -> None:
+    """Tell of suppressed calls: neither their sinks nor a logger of `logging` is there to ask."""
+    otlp.emit(record)
+    line = output.of_event(events.of_record(record), console.is_coloured(sys.stderr))
+    console.write(console.STDERR, output.to_ascii(line))
 
 
 def current_ids() -> events.Ids | None:

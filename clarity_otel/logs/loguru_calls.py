@@ -64,7 +64,7 @@ def _take(record: dict[str, Any]) -> bool:
     level = record["level"]
     made = foreign.made(
         created_s=record["time"].timestamp(),
-        name=record["name"] or "",
+        logger=record["name"] or "",
         level=level.no,
         level_name=level.name,
         message=record["message"],

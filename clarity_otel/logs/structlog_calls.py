@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 # The methods of structlog's loggers, and what others than the levels stand for.
 _LEVELS = {
-    **{"msg": "INFO", "log": "INFO", "warn": "WARNING", "fatal": "CRITICAL"},
+    "msg": "INFO",
+    "log": "INFO",
+    "warn": "WARNING",
+    "fatal": "CRITICAL",
     **dict.fromkeys(("failure", "err", "exception"), "ERROR"),
 }
 
@@ -98,7 +101,7 @@ def _record(
         number = {"TRACE": 5, "NOTSET": 0}.get(event.level, logging.INFO)
     return foreign.made(
         created_s=event.created_s,
-        name=event.logger,
+        logger=event.logger,
         level=number,
         level_name=event.level,
         message=event.message,

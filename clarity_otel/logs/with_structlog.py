@@ -11,8 +11,8 @@ import sys
 from functools import partial
 from time import time
 
-from clarity_otel.logs import console, event, ids, otlp, output, passthrough, plans, structlog_calls
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.logs import console, event, ids, otlp, output, passthrough, plans, structlog_calls
 from clarity_otel.masking import mask_text
 from clarity_otel.patches.wrapping import Replaced
 

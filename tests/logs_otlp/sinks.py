@@ -45,10 +45,9 @@ def loguru_levels() -> None:
 
 
 def loguru_sinks() -> None:
-    """Four sinks, one of them behind a queue, one a handler of logging's."""
+    """Four sinks (one is loguru's own), one of them behind a queue, one a handler of logging's."""
     from loguru import logger
 
-    logger.add(sys.stdout.write if False else sys.stderr)
     logger.add(lambda message: None)
     logger.add(sys.stderr, enqueue=True)
     logger.add(logging.StreamHandler())
@@ -66,11 +65,12 @@ def loguru_exception() -> None:
         logger.exception("failed")
     print("failed")
 
-    @logger.catch
+    @logger.catch(message="caught")
     def broken() -> None:
-        raise KeyError("caught")
+        raise KeyError("key")
 
     broken()
+    print("caught")
 
 
 def intercept() -> None:
@@ -142,9 +142,8 @@ def propagate_queued() -> None:
 
 
 def limited() -> None:
-    from loguru import logger
-
     import structlog
+    from loguru import logger
 
     log = structlog.get_logger()
     for _ in range(5):
@@ -190,11 +189,14 @@ def write_logger() -> None:
 
 
 def bytes_logger() -> None:
-    import orjson
+    import json
+
     import structlog
 
-    json = structlog.processors.JSONRenderer(serializer=orjson.dumps)
-    _structlog(structlog.BytesLoggerFactory(sys.stderr.buffer), json)
+    renderer = structlog.processors.JSONRenderer(
+        serializer=lambda fields, **options: json.dumps(fields, **options).encode()
+    )
+    _structlog(structlog.BytesLoggerFactory(sys.stderr.buffer), renderer)
 
 
 def stdlib_json() -> None:

@@ -96,19 +96,12 @@ def test_an_exception_that_loguru_logs_is_in_three_attributes(
     engine: str, logged: Callable[..., list[Log]]
 ) -> None:
     """By `exception` and by `catch`, masked."""
-    caught = "An error has been caught in function 'loguru_exception', process 'MainProcess' "
-    failed, by_catch = _exceptions(logged, engine, caught)
+    records = {str(record.body): record for record in logged("loguru_exception", engine)}
+    failed, by_catch = records["failed"], records["caught"]
     assert failed.attributes["exception.type"] == "ValueError"
     assert failed.attributes["exception.message"] == "password=[masked:password]"
     assert "in loguru_exception" in str(failed.attributes["exception.stacktrace"])
     assert by_catch.attributes["exception.type"] == "KeyError"
-
-
-def _exceptions(run: Callable[..., list[Log]], engine: str, caught: str) -> tuple[Log, Log]:
-    records = run("loguru_exception", engine)
-    (failed,) = (record for record in records if record.body == "failed")
-    (by_catch,) = (record for record in records if str(record.body).startswith(caught))
-    return failed, by_catch
 
 
 @pytest.mark.parametrize("engine", ENGINES)
