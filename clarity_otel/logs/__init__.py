@@ -40,6 +40,10 @@ def start(settings: Settings, service: str, engine: str | None) -> None:
 
     when_imported("logging", on_logging)
     if settings.logs == "off":
+        # Their calls are sent by OTLP all the same, as those of `logging`.
+        when_imported("structlog._output", _applied("structlog", "with_structlog", "calls_only"))
+        for name in ("loguru._simple_sinks", "loguru._handler"):
+            when_imported(name, _applied(name, "loguru_calls"))
         return
     for name, home in (
         ("logging.handlers", "with_handlers"),
@@ -53,14 +57,14 @@ def start(settings: Settings, service: str, engine: str | None) -> None:
         when_imported(name, _applied(name, home))
 
 
-def _applied(name: str, home: str) -> Callable[[ModuleType], None]:
+def _applied(name: str, home: str, function: str = "apply") -> Callable[[ModuleType], None]:
     def apply(module: ModuleType) -> None:
         from importlib import import_module
 
         # structlog and loguru may come without `logging`: their lines are made by the same code.
         import_module("logging")
         with never_break_the_app(f"the log lines of {name}"):
-            import_module(f"clarity_otel.logs.{home}").apply(module)
+            getattr(import_module(f"clarity_otel.logs.{home}"), function)(module)
 
     return apply
 

@@ -18,7 +18,7 @@ import sys
 from types import FunctionType
 
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.logs import console, exceptions, ids, levels, output, plans, rate
+from clarity_otel.logs import console, exceptions, ids, levels, otlp, output, plans, rate
 from clarity_otel.logs import event as events
 from clarity_otel.patches.wrapping import Replaced
 
@@ -85,7 +85,7 @@ def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
                 ids.note_request(record)
             if record.created >= levels.next_look_s:
                 levels.look(record.created)
-            if limiter is not None and not limiter.allows(record):
+            if limiter is not None and not _is_passed_on(record) and not limiter.allows(record):
                 return None
         except Exception as failure:
             with never_break_the_app("a log record"):
@@ -93,6 +93,11 @@ def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
         return original(self, record)
 
     return handle
+
+
+def _is_passed_on(record: logging.LogRecord) -> bool:
+    # loguru's call, which has been counted there.
+    return otlp.is_passed_on is not None and otlp.is_passed_on(record)
 
 
 def _make_format(original: Any) -> Any:

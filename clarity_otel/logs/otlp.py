@@ -17,6 +17,9 @@ from __future__ import annotations
 
 import sys
 
+from clarity_otel.logs import exceptions
+from clarity_otel.logs.event import ID_ATTRIBUTES as IDS
+from clarity_otel.logs.event import NOT_EXTRA
 from clarity_otel.patches.wrapping import Replaced
 
 TYPE_CHECKING = False
@@ -26,31 +29,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     Emit = Callable[[Logger, LogRecord], object]
-    Texts = tuple[str | None, str | None, str | None]
-
-# What every LogRecord has, by CPython 3.11 to 3.14, and what Formatter adds to it.
-_STANDARD = frozenset(
-    {
-        *("name", "msg", "args", "levelname", "levelno", "pathname", "filename", "module"),
-        *("exc_info", "exc_text", "stack_info", "lineno", "funcName", "created", "msecs"),
-        *("relativeCreated", "thread", "threadName", "processName", "process", "taskName"),
-        *("message", "asctime"),
-    }
-)
-# Copies of what the record says elsewhere: uvicorn's message with colours, the ids that
-# OpenTelemetry's instrumentation writes, our own marks, structlog's.
-_COPIES = frozenset(
-    {
-        *("color_message", "otelTraceID", "otelSpanID", "otelTraceSampled", "otelServiceName"),
-        *("_clarity_written", "_record", "_from_structlog"),
-    }
-)
-NOT_EXTRA = _STANDARD | _COPIES
-IDS = ("trace_id", "span_id", "correlation_id")
-
-_FRAMES_LIMIT = 200
 
 _replaced = Replaced()
+# What the hook has been given; `is_hooked` is also true where only listeners are told.
+_emit: Emit | None = None
+# Set when loguru and structlog are imported: whether a record of `logging` has been
+# taken where the call was made, and a rendered event as message and fields.
+is_passed_on: Callable[[LogRecord], bool] | None = None
+apart: Callable[[LogRecord], LogRecord] | None = None
 # Told of every record too: log record processors written in Python.
 _listeners: tuple[Emit, ...] = ()
 
@@ -78,31 +64,30 @@ def configure_native() -> None:
         logging.NullHandler,
         list(blank.__dict__),
         NOT_EXTRA,
-        exception_texts,
+        exceptions.parts,
     )
 
 
 def hook(emit: Emit | None) -> None:
     """Call `emit(logger, record)` with every record. It must not raise. Once a process."""
+    global _emit
     if _replaced:
         return
     import logging
 
+    _emit = emit
+
     def make(original: Any) -> Any:
-        if emit is None:
-
-            def callHandlers(self: Any, record: LogRecord) -> None:  # noqa: N802 - logging's name
+        def callHandlers(self: Any, record: LogRecord) -> None:  # noqa: N802 - logging's name
+            # First, so that what formatters write on the record is not seen.
+            if is_passed_on is None and apart is None:
+                if emit is not None:
+                    emit(self, record)
                 if _listeners:
                     _tell(self, record)
-                original(self, record)
-        else:
-
-            def callHandlers(self: Any, record: LogRecord) -> None:  # noqa: N802 - logging's name
-                # First, so that what formatters write on the record is not seen.
-                emit(self, record)
-                if _listeners:
-                    _tell(self, record)
-                original(self, record)
+            else:
+                _take(self, record)
+            original(self, record)
 
         return callHandlers
 
@@ -111,9 +96,39 @@ def hook(emit: Emit | None) -> None:
 
 def unhook() -> None:
     """Put the method back and forget the listeners."""
-    global _listeners
-    _listeners = ()
+    global _listeners, _emit
+    _listeners, _emit = (), None
     _replaced.undo()
+
+
+def is_hooked() -> bool:
+    """Whether anybody wants records."""
+    return _emit is not None or bool(_listeners)
+
+
+def emit(record: LogRecord) -> None:
+    """Take a record that no logger of `logging` has been given."""
+    import logging
+
+    root = logging.getLogger()
+    if _emit is not None:
+        _emit(root, record)
+    if _listeners:
+        _tell(root, record)
+
+
+def _take(logger: Logger, record: LogRecord) -> None:
+    from clarity_otel.guard import never_break_the_app
+
+    with never_break_the_app("a log record"):
+        if is_passed_on is not None and is_passed_on(record):
+            return
+        if apart is not None:
+            record = apart(record)
+        if _emit is not None:
+            _emit(logger, record)
+        if _listeners:
+            _tell(logger, record)
 
 
 def listen(listener: Emit) -> None:
@@ -144,43 +159,6 @@ def is_silenced(logger: Logger) -> bool:
     return False
 
 
-def exception_texts(exc_info: Any, exc_text: Any = None) -> Texts | None:
-    """Return (type, message, stack trace), not masked; None where there is no exception.
-
-    `exc_info` is what a record holds: a tuple, an exception or nothing; `exc_text` a
-    stack trace that is made already. Never raises an Exception; frames' values are not
-    read.
-    """
-    is_tuple = isinstance(exc_info, tuple) and len(exc_info) == 3
-    exception = exc_info[1] if is_tuple else exc_info
-    if not isinstance(exception, BaseException):
-        return (None, None, str(exc_text)) if exc_text else None
-    kind = type(exception)
-    name = kind.__qualname__
-    if kind.__module__ not in ("builtins", "__main__"):
-        name = f"{kind.__module__}.{name}"
-    try:
-        message = str(exception)
-    except Exception as failure:
-        message = f"[str() raised {type(failure).__name__}]"
-    if exc_text:
-        return name, message, str(exc_text)
-    traceback = exc_info[2] if is_tuple else exception.__traceback__
-    return name, message, _stacktrace(exception, traceback)
-
-
-def _stacktrace(exception: BaseException, traceback: Any) -> str:
-    from traceback import TracebackException
-
-    try:
-        report = TracebackException(
-            type(exception), exception, traceback, limit=-_FRAMES_LIMIT, compact=True
-        )
-        return "".join(report.format()).rstrip("\n")
-    except Exception as failure:
-        return f"[the stack trace could not be made: {type(failure).__name__}]"
-
-
 def severity_number(level: int) -> int:
     """Return the data model's number for a level of Python's logging (appendix B)."""
     if level <= 0:
@@ -203,7 +181,7 @@ def attributes_of(record: LogRecord, correlation_id: str | None) -> dict[str, An
     }
     if correlation_id:
         attributes["correlation.id"] = mask_text(correlation_id)
-    texts = exception_texts(record.exc_info, record.exc_text)
+    texts = exceptions.parts(record.exc_info, record.exc_text)
     if texts is not None:
         for part, text in zip(("type", "message", "stacktrace"), texts, strict=True):
             if text is not None:

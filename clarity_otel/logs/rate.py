@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Key = tuple[str, int, object]
+    Say = Callable[[logging.LogRecord], object]
 
 TEMPLATES_LIMIT = 1024
 _TEMPLATE_LENGTH = 200
@@ -28,13 +29,14 @@ limiter: RateLimiter | None = None
 
 
 class _Window:
-    __slots__ = ("end_s", "example", "left", "suppressed")
+    __slots__ = ("end_s", "example", "left", "say", "suppressed")
 
-    def __init__(self, end_s: float, left: int, example: str) -> None:
+    def __init__(self, end_s: float, left: int, example: str, say: Say) -> None:
         self.end_s = end_s
         self.left = left
         self.suppressed = 0
         self.example = example
+        self.say = say
 
 
 class RateLimiter:
@@ -47,8 +49,11 @@ class RateLimiter:
         self._lock = allocate_lock()
         self._windows: dict[Key, _Window] = {}
 
-    def allows(self, record: logging.LogRecord) -> bool:
-        """Count a record; False when its template has had its share of this period."""
+    def allows(self, record: logging.LogRecord, say: Say | None = None) -> bool:
+        """Count a record; False when its template has had its share of this period.
+
+        `say` takes the record that tells of what was suppressed; else its logger does.
+        """
         if record.levelno >= logging.ERROR:
             return True
         key, example = _template(record)
@@ -64,7 +69,7 @@ class RateLimiter:
                 if len(self._windows) >= TEMPLATES_LIMIT:
                     oldest = next(iter(self._windows))
                     over.append((oldest, self._windows.pop(oldest)))
-                window = _Window(now + self._period_s, self._count, example)
+                window = _Window(now + self._period_s, self._count, example, say or _to_logger)
                 self._windows[key] = window
             allowed = window.left > 0
             if allowed:
@@ -98,7 +103,8 @@ def _template(record: logging.LogRecord) -> tuple[Key, str]:
     if isinstance(message, dict):
         message = message.get("event", "")
     text = message[:_TEMPLATE_LENGTH] if type(message) is str else type(message).__name__
-    if record.args:
+    # structlog's own loggers know no place.
+    if record.args or not record.pathname:
         return (record.name, record.levelno, text), text
     return (record.name, record.levelno, (record.pathname, record.lineno)), text
 
@@ -118,6 +124,10 @@ def _say(over: list[tuple[Key, _Window]]) -> None:
         )
         record.suppressed = window.suppressed
         record.trace_id = record.span_id = record.correlation_id = ""
-        logger = logging.getLogger(name)
-        if logger.isEnabledFor(levelno):
-            logger.callHandlers(record)
+        window.say(record)
+
+
+def _to_logger(record: logging.LogRecord) -> None:
+    logger = logging.getLogger(record.name)
+    if logger.isEnabledFor(record.levelno):
+        logger.callHandlers(record)

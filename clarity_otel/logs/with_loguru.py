@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 
-from clarity_otel.logs import console, event, exceptions, ids, output, passthrough
+from clarity_otel.logs import console, event, exceptions, ids, loguru_calls, output, passthrough
+from clarity_otel.logs.loguru_calls import IDS as _IDS
 from clarity_otel.masking import mask_text
 from clarity_otel.patches.wrapping import Replaced
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 _replaced = Replaced()
-_IDS = "clarity_ids"
 
 
 def apply(module: Any) -> None:
     """Patch `loguru._simple_sinks` or `loguru._handler`."""
+    loguru_calls.apply(module)
     if module.__name__ == "loguru._handler":
         _replaced.replace(module.Handler, "emit", _make_emit)
         return

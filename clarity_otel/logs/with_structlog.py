@@ -8,14 +8,17 @@ event is written instead. In a file it is the text that it always was, masked.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from time import time
 
-from clarity_otel.logs import console, event, ids, output, passthrough, plans
+from clarity_otel.guard import never_break_the_app
+from clarity_otel.logs import console, event, ids, otlp, output, passthrough, plans, structlog_calls
 from clarity_otel.masking import mask_text
 from clarity_otel.patches.wrapping import Replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _replaced = Replaced()
@@ -57,20 +60,43 @@ def fields_of(text: str) -> dict[str, Any] | None:
     return last.event_dict if last is not None and str.__eq__(last, text) else None
 
 
+class RenderedJson(str):
+    """JSONRenderer's text, and the event dict that it was made of: what OTLP sends.
+
+    On a console its text counts, so the dict has another name than a `Rendered` has.
+    """
+
+    __slots__ = ("fields",)
+    fields: dict[str, Any]
+
+
+def calls_only(module: Any) -> None:
+    """Take the calls of `structlog._output`, and leave its lines alone (CLARITY_LOGS=off)."""
+    _apply(module, _taking)
+
+
 def apply(module: Any) -> None:
     """Patch one of structlog's modules."""
     plans.fields_of = fields_of
+    structlog_calls.fields_of = fields_of
+    if module.__name__ == "structlog.processors":
+        _replaced.replace(module.JSONRenderer, "__call__", _make_json_renderer)
     for name in _RENDERERS.get(module.__name__, ()):
         if hasattr(module, name):
             _replaced.replace(getattr(module, name), "__call__", _make_renderer)
     if module.__name__ == "structlog._output":
-        for name in _LOGGERS:
-            owner = getattr(module, name, None)
-            if owner is None:
-                continue
-            for alias in _NAMES:
-                if alias in vars(owner):
-                    _replaced.replace(owner, alias, _writing)
+        _apply(module, _writing)
+
+
+def _apply(module: Any, make: Callable[[Any, str], Any]) -> None:
+    otlp.apart = structlog_calls.apart
+    for name in _LOGGERS:
+        owner = getattr(module, name, None)
+        if owner is None:
+            continue
+        for alias in _NAMES:
+            if alias in vars(owner):
+                _replaced.replace(owner, alias, partial(make, alias))
 
 
 def _make_renderer(original: Any) -> Any:
@@ -83,8 +109,35 @@ def _make_renderer(original: Any) -> Any:
     return __call__
 
 
-def _writing(original: Any) -> Any:
+def _make_json_renderer(original: Any) -> Any:
+    def __call__(self: Any, logger: Any, name: str, event_dict: Any) -> Any:  # noqa: N807
+        kept = dict(event_dict)
+        text = original(self, logger, name, event_dict)
+        if not isinstance(text, str):
+            return text
+        made = RenderedJson(text)
+        made.fields = kept
+        return made
+
+    return __call__
+
+
+def _taking(method: str, original: Any) -> Any:
     def msg(self: Any, message: Any) -> Any:
+        with never_break_the_app("an event of structlog"):
+            structlog_calls.take(self, method, message)
+        return original(self, message)
+
+    return msg
+
+
+def _writing(method: str, original: Any) -> Any:
+    def msg(self: Any, message: Any) -> Any:
+        is_allowed: bool | None = True
+        with never_break_the_app("an event of structlog"):
+            is_allowed = structlog_calls.take(self, method, message)
+        if not is_allowed:
+            return None
         try:
             message = _line(self, message)
         except Exception:

@@ -397,7 +397,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(log_record::set_log_limits, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::configure_log_records, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::emit_log, module)?)?;
-    module.add_function(wrap_pyfunction!(log_record::emit_api_log, module)?)?;
+    module.add_function(wrap_pyfunction!(log_record::api::emit_api_log, module)?)?;
     module.add_function(wrap_pyfunction!(bind_api, module)?)?;
     module.add_function(wrap_pyfunction!(register_scope, module)?)?;
     module.add_function(wrap_pyfunction!(encode_resource, module)?)?;

@@ -114,7 +114,7 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
         else:
             span = _span_of(fields.get("context"))
         if self._is_sent:
-            from clarity_otel.logs.otlp import exception_texts
+            from clarity_otel.logs import exceptions
 
             attributes = fields["attributes"]
             _native.emit_api_log(
@@ -127,7 +127,7 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
                 dict(attributes) if isinstance(attributes, Mapping) else None,
                 fields["event_name"],
                 span,
-                exception_texts(fields["exception"]),
+                exceptions.parts(fields["exception"]),
             )
         if self.processors:
             self._process_api(logger, record, fields)

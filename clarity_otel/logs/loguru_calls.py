@@ -1,0 +1,84 @@
+"""loguru's calls: each that a sink takes is one record, made before the sink has it.
+
+The place is the sink's filter: it is asked after the sink's level, and what it lets
+through is written. The filter is a descriptor on loguru's class, so that sinks that
+are there already count too and pickled ones (`enqueue=True`) stay as they were.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from clarity_otel.guard import never_break_the_app
+from clarity_otel.logs import foreign, otlp, rate
+from clarity_otel.patches.wrapping import Replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+IDS = "clarity_ids"
+# On a loguru record: whether its call goes on. Several sinks are given the same record.
+_DECIDED = "clarity_decided"
+
+_replaced = Replaced()
+
+
+def apply(module: Any) -> None:
+    """Patch `loguru._simple_sinks` or `loguru._handler`."""
+    if module.__name__ == "loguru._handler":
+        module.Handler._filter = _Filter()
+        return
+    otlp.is_passed_on = foreign.is_passed_on
+    for sink in (module.StandardSink, module.CallableSink):
+        _replaced.replace(sink, "write", _make_write)
+
+
+class _Filter:
+    """`Handler._filter`: the sink's own, and then ours."""
+
+    def __get__(self, handler: Any, owner: Any = None) -> Any:
+        return self if handler is None else partial(_passes, handler.__dict__["_filter"])
+
+    def __set__(self, handler: Any, value: Any) -> None:
+        handler.__dict__["_filter"] = value
+
+
+def _passes(own: Any, record: dict[str, Any]) -> bool:
+    if own is not None and not own(record):
+        return False
+    if _DECIDED not in record:
+        # First: what follows may log.
+        record[_DECIDED] = True
+        with never_break_the_app("a message of loguru"):
+            record[_DECIDED] = _take(record)
+    return bool(record[_DECIDED])
+
+
+def _take(record: dict[str, Any]) -> bool:
+    if not otlp.is_hooked() and rate.limiter is None:
+        return True
+    if foreign.is_from_logging(record["message"]):
+        return True
+    exc = record["exception"]
+    level = record["level"]
+    made = foreign.made(
+        created_s=record["time"].timestamp(),
+        logger=record["name"] or "",
+        level=level.no,
+        level_name=level.name,
+        message=record["message"],
+        extra=record["extra"],
+        noted=record.get(IDS) or foreign.current_ids(),
+        place=(record["file"].path, record["line"], record["function"]),
+        exc_info=(exc.type, exc.value, exc.traceback) if exc else None,
+    )
+    return foreign.take(made)
+
+
+def _make_write(original: Any) -> Any:
+    def write(self: Any, message: Any) -> Any:
+        with foreign.handing_on(message.record["message"]):
+            return original(self, message)
+
+    return write
