@@ -142,7 +142,7 @@ def test_they_are_not_traced(
 ) -> None:
     """The app's requests are, and so are those that are left to it."""
     stub = otlp_http_stub()
-    sent = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": stub.url}
+    sent = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint}
     service = serve(app, engine, OTEL_BSP_SCHEDULE_DELAY="50", **sent)
     assert service.ask(LOG_LEVEL).status == 200
     assert service.ask(LOG_LEVEL, "PUT", CHANGE).status == 200
@@ -151,7 +151,7 @@ def test_they_are_not_traced(
     service.ask(LOG_LEVEL, headers={"Via": "1.1 proxy"})
     paths = wait_until(
         lambda: (
-            (found := [span.attributes.get("url.path") for span in stub.spans])
+            (found := [span.attributes.get("url.path") for span in stub.spans()])
             and len(found) >= 2
             and found
         ),
