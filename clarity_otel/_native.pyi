@@ -159,8 +159,11 @@ class AwsOperation:
 
 def aws_note_response(span: Span, result: Any) -> None: ...
 def aws_fail(span: Span, exception: BaseException) -> None: ...
-def server_enter(scope: Any, send: Any) -> ServerRequest | None:
-    """Open the server span of an ASGI request; None when there is nothing to trace."""
+def server_enter(scope: Any, send: Any) -> ServerRequest | Literal[False] | None:
+    """Open the server span of an ASGI request; None when there is nothing to trace.
+
+    False, with `endpoints` configured: `clarity_otel.endpoints.front` has to look, once.
+    """
 
 def server_routing(scope: Any) -> None:
     """Show the scope that a router is about to match; a copy of the request's is kept."""
@@ -248,7 +251,7 @@ def configure(config: dict[str, Any]) -> None:
     event_attribute_count_limit, link_attribute_count_limit, attribute_length_limit,
     span_attribute_length_limit, export, correlation_header, correlation_hosts,
     keep_errors, keep_slower_than_s, tracecontext, baggage, foreign_propagators,
-    excluded_urls, captured_headers, known_methods, server_scope, redis_scope,
+    excluded_urls, captured_headers, endpoints, known_methods, server_scope, redis_scope,
     httpx_scope, and those of `configure_signal` for the spans.
     """
 
@@ -293,6 +296,14 @@ def drain(resource: bytes | None = None, signal: str = "traces") -> bytes | None
 
 def stats() -> dict[str, int]:
     """Return counters by name, those of signals other than spans as `logs.made`."""
+
+def export_health() -> dict[str, dict[str, Any]]:
+    """Return how the export of each signal with an exporter is doing, by the signal's name.
+
+    target (no credentials, no query), last_success_s and last_error_s (since the epoch, or
+    None), last_error (a sentence without secrets, or None), consecutive_failures (attempts
+    since the last success), queue_limit_bytes.
+    """
 
 def force_flush(timeout_s: float, signal: str | None = None) -> bool: ...
 def shutdown(timeout_s: float, signal: str | None = None) -> bool:

@@ -16,6 +16,7 @@ from clarity_otel.engine import http_methods
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
+    from typing import Any
 
     from clarity_otel.settings import Settings
 
@@ -105,6 +106,11 @@ def shutdown() -> None:
     """Send what waits, within the shutdown bound, and stop for good."""
     if _engine is not None:
         _engine.shutdown()
+
+
+def export_health() -> dict[str, dict[str, Any]]:
+    """Return how the export of each signal is doing: see `_native.export_health`."""
+    return {} if _engine is None else dict(_engine.export_health())
 
 
 def stats() -> dict[str, int]:

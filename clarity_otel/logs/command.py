@@ -10,8 +10,6 @@ import typer
 
 from clarity_otel.logs import control
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 def log_level(
     name: Annotated[str, typer.Argument(help="The logger, such as shop.orders; root for all.")],
@@ -31,7 +29,7 @@ def log_level(
 
     try:
         wanted = None if level.strip().lower() == "reset" else levels.checked_level(level)
-        for_s = None if for_ is None else seconds(for_)
+        for_s = None if for_ is None else levels.seconds(for_)
         chosen = _service(service)
         levels.set_level(name, wanted, for_s, chosen)
     except (ValueError, OSError) as failure:
@@ -44,19 +42,6 @@ def log_level(
         end = datetime.now().astimezone().timestamp() + for_s
         until = f" until {datetime.fromtimestamp(end).astimezone():%H:%M:%S}"
     typer.echo(f"{chosen}: {name} has {what}{until} in {followers} processes, within a second.")
-
-
-def seconds(text: str) -> float:
-    """Return the seconds that `10m` and the like mean; raise ValueError for another text."""
-    text = text.strip().lower()
-    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS_S else (text, "s")
-    try:
-        value = float(number) * _UNITS_S[unit]
-    except ValueError:
-        raise ValueError(f"{text} is not a time such as 30s, 10m or 2h") from None
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{text} is not a time above 0")
-    return value
 
 
 def _service(given: str | None) -> str:

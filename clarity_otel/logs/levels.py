@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LOOK_INTERVAL_S = 1.0
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 # When a log record is to look at the file next: seconds since the epoch.
@@ -88,6 +89,24 @@ def checked_time(for_s: float) -> float:
     if not 0 < for_s < float("inf"):
         raise ValueError(f"{for_s} is not a time in seconds above 0")
     return float(for_s)
+
+
+def seconds(text: str) -> float:
+    """Return the seconds that `10m` and the like mean; raise ValueError for another text."""
+    text = text.strip().lower()
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS_S else (text, "s")
+    try:
+        value = float(number) * _UNITS_S[unit]
+    except ValueError:
+        raise ValueError(f"{text} is not a time such as 30s, 10m or 2h") from None
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{text} is not a time above 0")
+    return value
+
+
+def service() -> str:
+    """Return the name of the service whose file this process follows; empty for none."""
+    return _service
 
 
 def in_force() -> dict[str, control.Change]:

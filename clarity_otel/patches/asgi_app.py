@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clarity_otel._native import server_enter
+from clarity_otel.endpoints.front import answered_around
 
 
 class TracedApp:
@@ -19,7 +20,11 @@ class TracedApp:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI 3."""
         request = server_enter(scope, send)
-        if request is None:
+        if request is False:
+            if await answered_around(self.__wrapped__, scope, receive, send):
+                return
+            request = server_enter(scope, send)
+        if not request:
             await self.__wrapped__(scope, receive, send)
             return
         try:

@@ -20,9 +20,15 @@ SPAN_KEY = "clarity.span"
 def traced_app(original: Any) -> Any:
     """Return an `__call__` for an ASGI class that opens the server span."""
 
+    from clarity_otel.endpoints.front import answered
+
     async def traced(self: Any, scope: Any, receive: Any, send: Any) -> None:
         request = server_enter(scope, send)
-        if request is None:
+        if request is False:
+            if await answered(self, scope, receive, send):
+                return
+            request = server_enter(scope, send)
+        if not request:
             await original(self, scope, receive, send)
             return
         try:

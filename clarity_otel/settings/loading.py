@@ -48,6 +48,8 @@ class Settings:
     diagnostics_level: str
     propagators: tuple[str, ...]
     config_file: str | None
+    endpoints: str
+    token: str | None
     raise_internal_errors: bool
     disabled_commands: tuple[str, ...]
     flush_on_sigterm: bool

@@ -330,10 +330,8 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     *_group(
         "Endpoints",
-        *_reserved(
-            "the endpoints inside the service do not exist yet",
-            Variable("CLARITY_TOKEN", STRING, None, "What /metrics and /api/v1/observability ask of remote callers.", secret=True),
-        ),
+        Variable("CLARITY_ENDPOINTS", enum("on", "token", "off"), "on", "Who is answered at /api/v1/observability in the service: on, direct callers from this machine and who shows the token; token, only the latter; off, nobody."),
+        Variable("CLARITY_TOKEN", STRING, None, "What the endpoints ask of callers from elsewhere, as Authorization: Bearer; unset, they are answered by the app.", secret=True),
     ),
     *_group(
         "Alerts",

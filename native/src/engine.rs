@@ -42,6 +42,8 @@ pub struct Engine {
     pub foreign_propagators: bool,
     pub excluded_urls: bool,
     pub captured_headers: bool,
+    /// Paths of the endpoints are handed to `clarity_otel.endpoints.front` first.
+    pub endpoints: bool,
     /// HTTP methods that keep their name; `None`: the conventions' own.
     pub known_methods: Option<Vec<String>>,
     pub server_scope: ScopeId,
@@ -73,6 +75,7 @@ impl Default for Engine {
             foreign_propagators: false,
             excluded_urls: false,
             captured_headers: false,
+            endpoints: false,
             known_methods: None,
             server_scope: ScopeId(0),
             redis_scope: ScopeId(0),

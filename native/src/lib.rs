@@ -36,6 +36,8 @@ pub mod exception;
 #[cfg(feature = "python")]
 pub mod guard;
 #[cfg(feature = "python")]
+pub mod health;
+#[cfg(feature = "python")]
 pub mod http_method;
 #[cfg(feature = "python")]
 pub mod log_line;

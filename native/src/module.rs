@@ -14,6 +14,7 @@ use crate::context::{self, Api};
 use crate::engine::{self, Engine, SpanLimits};
 use crate::export::{self, Envelope, ExportConfig, Protocol, Setup, Signal};
 use crate::guard;
+use crate::health;
 use crate::ids;
 use crate::mask::python;
 use crate::pipeline::{self, Limits, Pipelines, ScopeId};
@@ -103,6 +104,7 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
         foreign_propagators: flag("foreign_propagators", false)?,
         excluded_urls: flag("excluded_urls", false)?,
         captured_headers: flag("captured_headers", false)?,
+        endpoints: flag("endpoints", false)?,
         known_methods: optional(config, "known_methods")?,
         server_scope: scope("server_scope")?,
         redis_scope: scope("redis_scope")?,
@@ -291,6 +293,13 @@ fn stats() -> std::collections::HashMap<String, u64> {
     out
 }
 
+/// The signals that are exported, and where they go.
+pub fn exporter_targets() -> Vec<(Signal, String)> {
+    let setups = EXPORTERS.lock();
+    let target = |setup: &Setup| (setup.signal(), setup.target().to_owned());
+    setups.iter().map(target).collect()
+}
+
 fn named(signal: Option<&str>) -> Option<Signal> {
     let mut known = Signal::ALL.into_iter();
     known.find(|known| Some(known.name()) == signal)
@@ -403,6 +412,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(encode_resource, module)?)?;
     module.add_function(wrap_pyfunction!(drain, module)?)?;
     module.add_function(wrap_pyfunction!(stats, module)?)?;
+    module.add_function(wrap_pyfunction!(health::export_health, module)?)?;
     module.add_function(wrap_pyfunction!(force_flush, module)?)?;
     module.add_function(wrap_pyfunction!(shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(tracer::xray_header, module)?)?;

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clarity_otel.logs import command, control, levels
+from clarity_otel.logs import control, levels
 from tests.backends.process import Process, wait_until
 from tests.logs.conftest import BIN, SERVICE, Output, environment
 from tests.logs.test_servers import Service
@@ -165,14 +165,14 @@ def test_permissions_are_the_users_alone(folder: Path) -> None:
 )
 def test_times_have_units(text: str, seconds: float) -> None:
     """--for takes seconds, minutes, hours and days."""
-    assert command.seconds(text) == seconds
+    assert levels.seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "m", "-1s", "0", "tomorrow", "nan", "inf"])
 def test_a_wrong_time_is_refused(text: str) -> None:
     """What is no time above 0 is a sentence."""
     with pytest.raises(ValueError, match="time"):
-        command.seconds(text)
+        levels.seconds(text)
 
 
 def test_a_wrong_level_is_refused() -> None:

@@ -115,6 +115,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
             getattr(settings, f"{capture}_{which}")
             for which in ("server_request", "server_response", "client_request", "client_response")
         ),
+        "endpoints": settings.endpoints != "off",
         "known_methods": None
         if settings.instrumentation_http_known_methods is None
         else list(settings.instrumentation_http_known_methods),
@@ -251,6 +252,11 @@ def shutdown() -> None:
     for provider in (_provider, _logger_provider):
         if provider is not None:
             provider.shutdown()
+
+
+def export_health() -> dict[str, dict[str, Any]]:
+    """Return how the export of each signal is doing."""
+    return _native.export_health()
 
 
 def stats() -> dict[str, int]:

@@ -140,6 +140,25 @@ def shutdown() -> None:
         within(_settings.shutdown_timeout_ms / 1000, end)
 
 
+def export_health() -> dict[str, dict[str, Any]]:
+    """Return how the export of each signal is doing. The SDK tells no reason of a failure."""
+    if _provider is None:
+        return {}
+    tallies = (
+        ("traces", _settings.exporters, _counters),
+        ("logs", _settings.log_exporters, _log_tally),
+    )
+    return {
+        signal: {
+            "target": _settings.otlp_exporter(signal)["endpoint"],
+            "queue_limit_bytes": None,
+            **tally.health(),
+        }
+        for signal, exporters, tally in tallies
+        if "otlp" in exporters
+    }
+
+
 def stats() -> dict[str, int]:
     """Return what is known: made, exported, export_failed, waiting.
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 from clarity_otel.correlation import correlation_id, header_name
+from clarity_otel.endpoints import front
 from clarity_otel.guard import never_break_the_app
 
 # Spans for single messages double a trace's size and say nothing.
@@ -21,6 +22,8 @@ def returns_id(original: Any) -> Any:
 
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: N807
         if scope["type"] in ("http", "websocket") and MARK not in scope:
+            if front.is_ours(scope) and await front.answered_by_any(self, scope, receive, send):
+                return
             scope[MARK] = self
             # FastAPI >= 0.142 traces by itself unless this stands in the scope.
             scope.setdefault("fastapi.telemetry", None)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
@@ -23,6 +24,9 @@ class Tally:
     def _start(self) -> None:
         self._lock = threading.Lock()
         self._made = self._exported = self._failed = 0
+        self._failures_since_success = 0
+        self._last_success_s: float | None = None
+        self._last_error_s: float | None = None
 
     def made(self, number: int) -> None:
         """Note items that are to be exported."""
@@ -33,11 +37,15 @@ class Tally:
         """Note items that the receiver took."""
         with self._lock:
             self._exported += number
+            self._last_success_s = time.time()
+            self._failures_since_success = 0
 
     def failed(self, number: int) -> None:
         """Note items that the exporter gave up."""
         with self._lock:
             self._failed += number
+            self._last_error_s = time.time()
+            self._failures_since_success += 1
 
     def snapshot(self, prefix: str = "") -> dict[str, int]:
         """Return the counters by the native engine's names."""
@@ -47,6 +55,18 @@ class Tally:
                 f"{prefix}exported": self._exported,
                 f"{prefix}export_failed": self._failed,
                 f"{prefix}waiting": self._made - self._exported - self._failed,
+            }
+
+    def health(self) -> dict[str, Any]:
+        """Return how the export is doing, by the native engine's names."""
+        with self._lock:
+            return {
+                "last_success_s": self._last_success_s,
+                "last_error": None
+                if self._last_error_s is None
+                else "The exporter has given up a batch; why is in the log.",
+                "last_error_s": self._last_error_s,
+                "consecutive_failures": self._failures_since_success,
             }
 
     def forget(self) -> None:

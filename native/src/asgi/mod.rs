@@ -16,7 +16,7 @@ mod route;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBool, PyDict, PyString};
 
 use crate::context::{self, Parent, api_needed};
 use crate::copied_scope;
@@ -33,13 +33,15 @@ use request::Phase;
 pub use request::ServerRequest;
 
 /// Opens the server span of a request and makes it current. `None`: this call
-/// is not a request to be traced (lifespan, a mounted app of a traced one).
+/// is not a request to be traced (lifespan, a mounted app of a traced one). `False`:
+/// the path may be one of the endpoints (`clarity_otel.endpoints.front`), which says so
+/// in the scope when it leaves the request to the application.
 #[pyfunction]
 pub fn server_enter<'py>(
     py: Python<'py>,
     scope: &Bound<'py, PyAny>,
     send: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, ServerRequest>>> {
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     guard::run(py, "asgi.enter", None, || enter(py, scope, send))
 }
 
@@ -47,7 +49,7 @@ fn enter<'py>(
     py: Python<'py>,
     scope: &Bound<'py, PyAny>,
     send: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, ServerRequest>>> {
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     let (Ok(scope), Some(engine)) = (scope.cast::<PyDict>(), engine::current()) else {
         return Ok(None);
     };
@@ -62,6 +64,9 @@ fn enter<'py>(
     };
     if scope.contains(intern!(py, "clarity.span"))? {
         return Ok(None);
+    }
+    if engine.endpoints && !websocket && may_be_an_endpoint(scope)? {
+        return Ok(Some(PyBool::new(py, false).to_owned().into_any()));
     }
     log_line::note_request(py)?;
     // FastAPI >= 0.142 traces by itself unless this stands in the scope; it also
@@ -129,7 +134,24 @@ fn enter<'py>(
         ended: false,
         end_ns: 0,
     };
-    Ok(Some(Bound::new(py, request)?))
+    Ok(Some(Bound::new(py, request)?.into_any()))
+}
+
+/// A look at the end and the middle of the path, for a root path may stand in front;
+/// `clarity_otel.endpoints.front` compares it whole.
+fn may_be_an_endpoint(scope: &Bound<'_, PyDict>) -> PyResult<bool> {
+    let py = scope.py();
+    let Some(path) = scope.get_item(intern!(py, "path"))? else {
+        return Ok(false);
+    };
+    // A lone surrogate is no UTF-8, and in no path of ours.
+    let Some(path) = path.cast::<PyString>().ok().and_then(|p| p.to_str().ok()) else {
+        return Ok(false);
+    };
+    if !path.ends_with("/metrics") && !path.contains("/api/v1/observability") {
+        return Ok(false);
+    }
+    Ok(!scope.contains(intern!(py, "clarity.endpoints"))?)
 }
 
 /// The caller's span, by the configured propagators. Without one, the current

@@ -58,6 +58,11 @@ impl Setup {
         self.config.signal
     }
 
+    /// Where it goes, without credentials and query.
+    pub fn target(&self) -> &str {
+        &self.target.shown
+    }
+
     /// A forked child's own resource.
     pub fn set_resource(&mut self, resource: Vec<u8>) {
         self.envelope.resource = resource.into();

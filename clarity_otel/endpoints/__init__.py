@@ -1,0 +1,22 @@
+"""The endpoints of the instrumented service: one small ASGI app.
+
+    /api/v1/observability               what there is
+    /api/v1/observability/health        how the pipeline is doing
+    /api/v1/observability/log-level     levels of loggers, read and changed
+    /api/v1/observability/openapi.json  all of it as an OpenAPI document
+
+The patches put it in front of the service's app (`front`), which keeps the routes that it
+has itself; `access` says who is answered. By hand, in any ASGI app:
+
+    from clarity_otel.endpoints import app
+    service.mount("/internal/observability", app)
+
+`register` adds an endpoint.
+"""
+
+from __future__ import annotations
+
+from clarity_otel.endpoints.asgi import app
+from clarity_otel.endpoints.table import Answer, Endpoint, Operation, Request, register
+
+__all__ = ["Answer", "Endpoint", "Operation", "Request", "app", "register"]

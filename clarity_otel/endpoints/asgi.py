@@ -1,0 +1,145 @@
+"""The ASGI app of the endpoints."""
+
+from __future__ import annotations
+
+import os
+from inspect import isawaitable
+
+from clarity_otel.endpoints import access, table
+from clarity_otel.endpoints.table import Answer, RefusedError, Request, in_json
+from clarity_otel.guard import record_failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import Any
+
+    from clarity_otel.endpoints.table import Endpoint
+    from clarity_otel.settings import Settings
+
+    Receive = Callable[[], Awaitable[Any]]
+    Send = Callable[[Any], Awaitable[None]]
+
+_NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_read_by_hand: Settings | None = None
+
+
+def settings() -> Settings:
+    """Return the engine's settings; those of the environment where no engine runs."""
+    global _read_by_hand
+    from clarity_otel import engine
+
+    current = engine.settings() or _read_by_hand
+    if current is None:
+        from clarity_otel.settings import load
+
+        current = _read_by_hand = load(os.environ)
+    return current
+
+
+def route_path(scope: Mapping[str, Any]) -> str:
+    """Return the path below the root path that a server or a mount has put in front."""
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    if root and (path == root or path.startswith(root + "/")):
+        return path[len(root) :]
+    return path
+
+
+def may_ask(scope: Mapping[str, Any]) -> bool:
+    """Whether the caller is answered."""
+    current = settings()
+    if current.endpoints == "off":
+        return False
+    return access.is_allowed(scope, current.token, loopback=current.endpoints == "on")
+
+
+def asks_for_a_token() -> bool:
+    """Whether who may not ask is told to show the token; nothing is said where none is set."""
+    current = settings()
+    return current.endpoints != "off" and bool((current.token or "").strip())
+
+
+async def app(scope: Any, receive: Receive, send: Send) -> None:
+    """ASGI 3. Mounted by hand, it answers below its mount, to those who may ask."""
+    if scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+        return
+    if scope["type"] != "http":
+        await send({"type": "websocket.close"})
+        return
+    path = route_path(scope)
+    endpoint = table.find(table.PREFIX + path) or table.find(path)
+    if endpoint is None or not (may_ask(scope) or asks_for_a_token()):
+        plain = {"content-type": "text/plain; charset=utf-8"}
+        await _send(Answer(404, b"Not Found", plain), scope["method"], send)
+        return
+    await serve(endpoint, scope, receive, send)
+
+
+async def serve(endpoint: Endpoint, scope: Any, receive: Receive, send: Send) -> None:
+    """Answer a request at an endpoint. Raises nothing but what `receive` and `send` raise."""
+    try:
+        answer = await _answer(endpoint, scope, receive)
+    except RefusedError as refused:
+        answer = refused.answer()
+    except Exception as failure:
+        record_failure(f"the endpoint {endpoint.path}", failure)
+        sentence = f"an internal error ({type(failure).__name__}) is counted and said on stderr"
+        answer = in_json({"error": sentence}, 500)
+    await _send(answer, scope["method"], send)
+
+
+async def _answer(endpoint: Endpoint, scope: Any, receive: Receive) -> Answer:
+    if not may_ask(scope):
+        raise RefusedError(
+            401,
+            "show the service's CLARITY_TOKEN as Authorization: Bearer <token>",
+            **{"www-authenticate": 'Bearer realm="clarity-otel"'},
+        )
+    method = scope["method"]
+    operation = endpoint.operations.get("GET" if method == "HEAD" else method)
+    if operation is None:
+        allowed = [*endpoint.operations, *(["HEAD"] if "GET" in endpoint.operations else [])]
+        raise RefusedError(405, f"{method} is not served here", allow=", ".join(allowed))
+    headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+    }
+    body = b"" if method in access.SAFE_METHODS else await read_body(receive)
+    query = scope.get("query_string", b"").decode("latin-1")
+    answer = operation.handler(Request(method, headers, query, body))
+    return await answer if isawaitable(answer) else answer
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return the whole body; raise RefusedError above `BODY_LIMIT_BYTES`."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RefusedError(400, "the request was not complete")
+        body += bytes(message.get("body", b""))
+        if len(body) > table.BODY_LIMIT_BYTES:
+            raise RefusedError(413, f"the body is larger than {table.BODY_LIMIT_BYTES} bytes")
+        if not message.get("more_body"):
+            return body
+
+
+async def _send(answer: Answer, method: str, send: Send) -> None:
+    headers = {**_NO_STORE, **answer.headers, "content-length": str(len(answer.body))}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+    )
+    body = b"" if method == "HEAD" else answer.body
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

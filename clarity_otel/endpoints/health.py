@@ -1,0 +1,140 @@
+"""/health: whether what this process measures arrives, and if not, why.
+
+The rule: 503 where the newest attempt to export a signal has failed, where a signal's
+queue is at least `FULL` full, or where no engine runs; else 200. What was dropped since the
+process started, and values that could not be masked, are shown and do not count: they
+would never get well again.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from typing import Any
+
+from clarity_otel import __version__, engine, guard, masking, patches
+from clarity_otel.endpoints.table import PREFIX, Answer, Endpoint, Operation, Request
+from clarity_otel.endpoints.table import in_json as _in_json
+
+FULL = 0.9
+# The pipeline's counters of lost items; the sdk engine has the one that it knows.
+_DROP_REASONS = ("queue_full", "rejected", "export_failed", "shutdown", "internal")
+_COUNTS = ("made", "exported", "waiting", "waiting_bytes", "in_flight", "batches_sent", "retries")
+
+
+def show(request: Request) -> Answer:
+    """Return the health of this process; of several workers any may answer."""
+    signals = {signal: _signal(signal, row) for signal, row in engine.export_health().items()}
+    problems = _problems(signals)
+    masked = dict(masking.mask_counts())
+    settings = engine.settings()
+    return _in_json(
+        {
+            "status": "failing" if problems else "ok",
+            "problems": problems,
+            "pid": os.getpid(),
+            "engine": engine.name(),
+            "versions": {
+                "clarity-otel": __version__,
+                "python": platform.python_version(),
+            },
+            "signals": signals,
+            "libraries": {
+                name: masking.mask_text(outcome)
+                for name, outcome in sorted(patches.outcomes.items())
+            },
+            "masking": {
+                "on": settings is None or bool(settings["CLARITY_MASKING"]),
+                "failed": masked.pop("failed", 0),
+                "masked": masked,
+            },
+            "internal_errors": guard.internal_errors(),
+        },
+        503 if problems else 200,
+    )
+
+
+def _signal(signal: str, row: dict[str, Any]) -> dict[str, Any]:
+    prefix = "" if signal == "traces" else f"{signal}."
+    stats = engine.stats()
+    counts = {name: stats[prefix + name] for name in _COUNTS if prefix + name in stats}
+    dropped = {name: stats[prefix + name] for name in _DROP_REASONS if prefix + name in stats}
+    limit = row["queue_limit_bytes"]
+    return {
+        "target": row["target"],
+        "last_export": _time(row["last_success_s"]),
+        "last_error": row["last_error"] and masking.mask_text(row["last_error"]),
+        "last_error_at": _time(row["last_error_s"]),
+        "consecutive_failures": row["consecutive_failures"],
+        **counts,
+        "queue_limit_bytes": limit,
+        "queue_fullness": round(counts.get("waiting_bytes", 0) / limit, 4) if limit else None,
+        "dropped": dropped,
+    }
+
+
+def _problems(signals: dict[str, dict[str, Any]]) -> list[str]:
+    if not engine.is_started():
+        return ["no engine runs in this process: nothing is traced"]
+    problems = []
+    for signal, row in signals.items():
+        if row["consecutive_failures"]:
+            problems.append(f"{signal} do not arrive: {row['last_error']}")
+        if (row["queue_fullness"] or 0) >= FULL:
+            problems.append(f"the queue of {signal} is {row['queue_fullness']:.0%} full")
+    return problems
+
+
+def _time(since_epoch_s: float | None) -> str | None:
+    if since_epoch_s is None:
+        return None
+    return datetime.fromtimestamp(since_epoch_s, UTC).isoformat(timespec="milliseconds")
+
+
+_SCHEMA = {
+    "type": "object",
+    "required": ["status", "problems", "pid", "engine", "versions", "signals", "libraries"],
+    "properties": {
+        "status": {"enum": ["ok", "failing"]},
+        "problems": {"type": "array", "items": {"type": "string"}},
+        "pid": {"type": "integer", "description": "The process that answers, and speaks of."},
+        "engine": {"type": ["string", "null"]},
+        "versions": {"type": "object", "additionalProperties": {"type": "string"}},
+        "signals": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {
+                    "target": {"type": "string"},
+                    "last_export": {"type": ["string", "null"], "format": "date-time"},
+                    "last_error": {"type": ["string", "null"]},
+                    "last_error_at": {"type": ["string", "null"], "format": "date-time"},
+                    "consecutive_failures": {"type": "integer"},
+                    "queue_fullness": {"type": ["number", "null"]},
+                    "dropped": {"type": "object", "additionalProperties": {"type": "integer"}},
+                },
+            },
+        },
+        "libraries": {"type": "object", "additionalProperties": {"type": "string"}},
+        "masking": {"type": "object"},
+        "internal_errors": {"type": "object", "additionalProperties": {"type": "integer"}},
+    },
+}
+
+ENDPOINT = Endpoint(
+    f"{PREFIX}/health",
+    GET=Operation(
+        show,
+        "Whether what this process measures arrives, and if not, why",
+        {
+            "responses": {
+                "200": {"description": "All is well", "schema": _SCHEMA},
+                "503": {
+                    "description": "An export fails, a queue is nearly full, or no engine runs",
+                    "schema": _SCHEMA,
+                },
+            }
+        },
+    ),
+)
