@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import fastapi
 import jsonschema
 import pytest
 
@@ -50,7 +51,8 @@ def test_a_pipeline_that_delivers_is_well(
 ) -> None:
     """Where it goes, when it last arrived, how much was made, and what is patched."""
     stub = otlp_http_stub()
-    service = serve(engine=engine, **sending_to(stub.endpoint))
+    with_password = stub.endpoint.replace("://", "://user:seeded-secret-value@")
+    service = serve(engine=engine, **sending_to(with_password))
     assert health(service)["signals"]["traces"]["last_export"] is None
     service.ask("/level")
     said = wait_until(
@@ -59,6 +61,7 @@ def test_a_pipeline_that_delivers_is_well(
     assert said["status"] == "ok"
     assert said["engine"] == engine
     assert said["problems"] == []
+    assert said["versions"]["fastapi"] == fastapi.__version__
     traces = said["signals"]["traces"]
     assert stub.endpoint in traces["target"]
     assert (traces["made"], traces["exported"], traces["waiting"]) == (1, 1, 0)
