@@ -40,9 +40,10 @@ async def answered(app: Any, scope: Any, receive: Receive, send: Send) -> bool:
     scope[KEY] = True
     endpoint = None
     with never_break_the_app("the endpoints"):
-        endpoint = _wanted(scope)
-        if endpoint is not None and _has_route(app, scope):
-            endpoint = None
+        wanted = _wanted(scope)
+        # Routes that cannot be read are the app's.
+        if wanted is not None and not _has_route(app, scope):
+            endpoint = wanted
     if endpoint is None:
         return False
     await _serve(endpoint, scope, receive, send)

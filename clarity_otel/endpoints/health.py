@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +39,7 @@ def show(request: Request) -> Answer:
             "versions": {
                 "clarity-otel": __version__,
                 "python": platform.python_version(),
+                **_versions(),
             },
             "signals": signals,
             "libraries": {
@@ -53,6 +55,13 @@ def show(request: Request) -> Answer:
         },
         503 if problems else 200,
     )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the libraries of the patches that are imported here."""
+    modules = {patch.library: sys.modules.get(patch.library) for patch in patches.PATCHES}
+    versions = {name: getattr(module, "__version__", None) for name, module in modules.items()}
+    return {name: str(version) for name, version in sorted(versions.items()) if version}
 
 
 def _signal(signal: str, row: dict[str, Any]) -> dict[str, Any]:

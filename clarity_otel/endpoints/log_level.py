@@ -39,7 +39,9 @@ def _service() -> str:
     service = levels.service()
     if not service:
         raise RefusedError(
-            409, "the app's logging is left alone (CLARITY_LOGS=off): its levels are its own"
+            409,
+            "the app's logging is left alone (CLARITY_LOGS=off, or nothing is instrumented): "
+            "its levels are its own",
         )
     return service
 

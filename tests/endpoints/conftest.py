@@ -22,6 +22,7 @@ SERVERS = {
         *("gunicorn", "-k", "uvicorn_worker.UvicornWorker", "--no-control-socket"),
         *("--workers", "3", "-b", LOOPBACK + ":{port}"),
     ),
+    "uvicorn --root-path": ("uvicorn", "--port", "{port}", "--root-path", "/shop"),
     "hypercorn": ("hypercorn", "-b", LOOPBACK + ":{port}"),
 }
 

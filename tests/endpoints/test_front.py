@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.backends.otlp_http_stub import OtlpHttpStub
-from tests.backends.process import wait_until
+from tests.backends.process import Process, wait_until
 from tests.endpoints.conftest import LOG_LEVEL, PREFIX, Service
-from tests.logs.conftest import ENGINES
+from tests.logs.conftest import BIN, ENGINES, ROOT, environment
 
 HEALTH = PREFIX + "/health"
 OWN = b"the app's own"
@@ -19,13 +22,20 @@ both_engines = pytest.mark.parametrize("engine", ENGINES)
 
 @pytest.mark.slow
 @both_engines
-@pytest.mark.parametrize("app", ["owning", "wrapped_owning", "in_a_mount", "catching_all", "bare"])
+@pytest.mark.parametrize(
+    "app",
+    [
+        *("owning", "wrapped_owning", "in_a_mount", "catching_all", "bare"),
+        *("with_a_slash", "by_default", "posting"),
+    ],
+)
 def test_the_apps_own_route_is_the_apps(
     app: str, engine: str, serve: Callable[..., Service]
 ) -> None:
     """Also below a mount, in an app inside a middleware, and in one without a framework."""
     reply = serve(app, engine).ask(HEALTH)
-    assert (reply.status, reply.body) == (200, OWN)
+    expected = {"with_a_slash": (307, b""), "posting": (405, b"Method Not Allowed")}
+    assert (reply.status, reply.body) == expected.get(app, (200, OWN))
 
 
 @pytest.mark.slow
@@ -42,9 +52,35 @@ def test_other_paths_are_answered(app: str, engine: str, serve: Callable[..., Se
 
 @pytest.mark.slow
 @both_engines
-def test_hypercorn_and_a_root_path(engine: str, serve: Callable[..., Service]) -> None:
-    """hypercorn serves them too."""
-    assert serve(engine=engine, server="hypercorn").ask(LOG_LEVEL).status == 200
+@pytest.mark.parametrize("server", ["hypercorn", "uvicorn --root-path"])
+def test_the_server_makes_no_difference(
+    server: str, engine: str, serve: Callable[..., Service]
+) -> None:
+    """hypercorn serves them too, and a root path stands before them in the scope alone."""
+    service = serve(engine=engine, server=server)
+    assert service.ask(LOG_LEVEL).status == 200
+    assert service.ask(LOG_LEVEL, headers={"X-Forwarded-For": "127.0.0.1"}).status == 404
+
+
+@pytest.mark.slow
+@both_engines
+def test_a_unix_socket_is_no_address(
+    engine: str, run_process: Callable[..., Process], tmp_path: Path
+) -> None:
+    """Who connects to it may be a proxy: nobody is answered without the token."""
+    path = tmp_path / "s"
+    server = [BIN / "clarity-instrument", BIN / "uvicorn", "--uds", path, "tests.endpoints.app:app"]
+    env = environment(engine, tmp_path) | {"CLARITY_TOKEN": "secret-token"}
+    run_process([*server], env=env, cwd=ROOT)
+    wait_until(path.exists, "the socket", 30)
+
+    async def ask(**headers: str) -> int:
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        async with httpx.AsyncClient(transport=transport) as client:
+            return (await client.get("http://localhost" + HEALTH, headers=headers)).status_code
+
+    assert asyncio.run(ask()) == 401
+    assert asyncio.run(ask(Authorization="Bearer secret-token")) == 200
 
 
 @pytest.mark.slow

@@ -144,13 +144,17 @@ def export_health() -> dict[str, dict[str, Any]]:
     """Return how the export of each signal is doing. The SDK tells no reason of a failure."""
     if _provider is None:
         return {}
+    from clarity_otel.settings import otlp
+
     tallies = (
         ("traces", _settings.exporters, _counters),
         ("logs", _settings.log_exporters, _log_tally),
     )
     return {
         signal: {
-            "target": _settings.otlp_exporter(signal)["endpoint"],
+            "target": otlp.without_userinfo(
+                _settings.otlp_exporter(signal)["endpoint"].partition("?")[0]
+            ),
             "queue_limit_bytes": None,
             **tally.health(),
         }
