@@ -71,8 +71,9 @@ def test_a_unix_socket_is_no_address(
     path = tmp_path / "s"
     server = [BIN / "clarity-instrument", BIN / "uvicorn", "--uds", path, "tests.endpoints.app:app"]
     env = environment(engine, tmp_path) | {"CLARITY_TOKEN": "secret-token"}
-    run_process([*server], env=env, cwd=ROOT)
-    wait_until(path.exists, "the socket", 30)
+    process = run_process([*server], env=env, cwd=ROOT)
+    # The socket's file is there before anybody listens.
+    wait_until(lambda: "Uvicorn running" in process.stderr, "the server", 30)
 
     async def ask(**headers: str) -> int:
         transport = httpx.AsyncHTTPTransport(uds=str(path))
