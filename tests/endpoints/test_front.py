@@ -144,6 +144,19 @@ def test_with_a_token_others_are_asked_for_it(engine: str, serve: Callable[..., 
 
 @pytest.mark.slow
 @both_engines
+def test_a_registered_endpoint_is_in_front_too(engine: str, serve: Callable[..., Service]) -> None:
+    """/metrics of another package: by the same rules, and not instead of the app's."""
+    service = serve(engine=engine)
+    reply = service.ask("/metrics", headers={"Accept": "text/plain"})
+    assert (reply.status, reply.body) == (200, b"text/plain")
+    assert reply.headers["content-length"] == "10"
+    assert service.ask("/metrics", headers={"Via": "1.1 proxy"}).status == 404
+    assert service.ask("/other/metrics").status == 404
+    assert serve("owning", engine).ask("/metrics").body == OWN
+
+
+@pytest.mark.slow
+@both_engines
 def test_they_can_be_switched_off(engine: str, serve: Callable[..., Service]) -> None:
     """CLARITY_ENDPOINTS=off is for everybody; token is for all who show none."""
     token = {"CLARITY_TOKEN": "secret-token", "CLARITY_ENDPOINTS": "off"}
