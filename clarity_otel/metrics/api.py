@@ -6,7 +6,6 @@ and verbs that write to all families that belong together. Verbs never raise.
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any, Literal
 
@@ -20,7 +19,7 @@ from clarity_otel.metrics.recorders import (
     Recorder,
     exemplar,
 )
-from clarity_otel.metrics.timing import OK, Timing
+from clarity_otel.metrics.timing import Timing
 
 Severity = Literal["low", "medium", "high", "critical"]
 Status = Literal["ok", "error", "cancelled"]
@@ -89,7 +88,7 @@ class Metrics:
         return Timing(ended, running.inc)
 
     def record_prediction(
-        self, model: str, version: str, status: Status = OK, duration_s: float | None = None
+        self, model: str, version: str, status: Status = "ok", duration_s: float | None = None
     ) -> None:
         """Count a prediction that was timed elsewhere, or not at all."""
         with never_break_the_app("record_prediction"):
@@ -117,7 +116,7 @@ class Metrics:
         analysis_type: str,
         duration_s: float,
         data_points: int | None = None,
-        status: Status = OK,
+        status: Status = "ok",
     ) -> None:
         """Count a PAT analysis that was timed elsewhere."""
         with never_break_the_app("record_pat_analysis"):
@@ -276,17 +275,11 @@ def get_metrics() -> Metrics:
 
 
 def _make() -> Metrics:
-    from clarity_otel import engine
-    from clarity_otel.settings import load
-
-    settings = engine.settings() or load(os.environ)
-    if settings.is_disabled or not settings.metrics_enabled:
-        return NoOpMetrics()
     with never_break_the_app("get_metrics"):
         from clarity_otel.metrics import lifecycle
 
-        lifecycle.begin()
-        return Metrics(settings.metrics_label_limit)
+        if lifecycle.begin():
+            return Metrics(lifecycle.settings().metrics_label_limit)
     return NoOpMetrics()
 
 

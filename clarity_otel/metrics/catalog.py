@@ -45,7 +45,22 @@ from clarity_otel.metrics.family import (
 )
 
 # Labels that several families share.
-_METHOD = Label("http.request.method", ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY", "_OTHER"))
+_METHOD = Label(
+    "http.request.method",
+    (
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "DELETE",
+        "CONNECT",
+        "OPTIONS",
+        "TRACE",
+        "PATCH",
+        "QUERY",
+        "_OTHER",
+    ),
+)
 _ROUTE = Label("http.route", limit=200)
 _STATUS = Label("http.response.status_code", limit=60)
 _SCHEME = Label("url.scheme", ("http", "https", "ws", "wss"))

@@ -17,8 +17,10 @@ VALUE_LIMIT_CHARACTERS = 120
 
 def masked(text: str) -> str:
     """Return a label's value as it may leave the process."""
-    from clarity_otel.masking import mask_text
-
+    try:
+        from clarity_otel.masking import mask_text  # type: ignore[import-not-found]
+    except ImportError:
+        return text[:VALUE_LIMIT_CHARACTERS]
     return str(mask_text(text))[:VALUE_LIMIT_CHARACTERS]
 
 
@@ -33,14 +35,14 @@ class Bounds:
     def apply(self, values: tuple[str, ...]) -> tuple[str, ...]:
         """Return the values that the series carries, in the order of the family's labels."""
         kept = []
-        for label, limit, allowed, value in zip(
+        for label, limit, allowed, given in zip(
             self._family.labels, self._limits, self._allowed, values, strict=True
         ):
-            if value in allowed:
-                kept.append(value)
+            if given in allowed:
+                kept.append(given)
                 continue
             if not label.values:
-                value = masked(value)
+                value = masked(given)
                 # A set that grows by one under two threads at once is one too large at most.
                 if value in allowed or len(allowed) < limit:
                     allowed.add(value)

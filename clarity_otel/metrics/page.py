@@ -45,7 +45,8 @@ def page() -> str:
     text += "".join(f"- *{rule}*: {meaning}\n" for rule, meaning in RULES.items())
     for group in GROUPS:
         text += f"\n## {group}\n\n"
-        text += "| Metric | OpenTelemetry | Kind | Unit | Labels | What it is | Written by | Processes |\n"
+        text += "| Metric | OpenTelemetry | Kind | Unit | Labels | What it is "
+        text += "| Written by | Processes |\n"
         text += "|---|---|---|---|---|---|---|---|\n"
         text += "".join(_row(family) for family in CATALOG if family.group == group)
     return text

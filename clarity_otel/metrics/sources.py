@@ -36,8 +36,9 @@ Labels are not bounded here: a source tells template routes and known methods on
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from clarity_otel.guard import never_break_the_app
@@ -50,7 +51,10 @@ INFINITY = "+Inf"
 
 
 class Source(Protocol):
-    """Something that knows numbers. `collect` may raise: it is left out that time."""
+    """Something that knows numbers. `collect` may raise: it is left out that time.
+
+    One that also has `after_fork_in_child()` is told in a forked child, after the store.
+    """
 
     def collect(self, write: Writer) -> None:
         """Tell all numbers as they are now."""
@@ -145,6 +149,7 @@ def histogram_series(family: Family, labels: tuple[str, ...]) -> list[Series]:
 
 _sources: list[Source] = []
 _writer: Writer | None = None
+_lock = threading.Lock()
 
 
 def add(source: Source) -> None:
@@ -153,18 +158,34 @@ def add(source: Source) -> None:
         _sources.append(source)
 
 
-def publish(extra: Iterable[Source] = ()) -> None:
+def remove(source: Source) -> None:
+    """Ask a source no more. What it has told stays."""
+    if source in _sources:
+        _sources.remove(source)
+
+
+def publish() -> None:
     """Ask every source, write what it tells, and note that all is written.
 
-    Raises nothing; the time it takes is the sources'. One thread at a time: the caller
-    holds `lock`.
+    Thread-safe; raises nothing; the time it takes is the sources'.
     """
     global _writer
     target = store()
-    if _writer is None:
-        _writer = Writer(target)
-    for source in (*_sources, *extra):
-        with never_break_the_app("metrics source"):
-            source.collect(_writer)
-    _writer.take_back()
-    target.note_published()
+    with _lock:
+        if _writer is None:
+            _writer = Writer(target)
+        for source in _sources:
+            with never_break_the_app("metrics source"):
+                source.collect(_writer)
+        _writer.take_back()
+        target.note_published()
+
+
+def after_fork_in_child() -> None:
+    """Let no thread hold the lock that is not there, and tell sources that know a fork."""
+    global _lock
+    _lock = threading.Lock()
+    for source in _sources:
+        forget = getattr(source, "after_fork_in_child", None)
+        if forget is not None:
+            forget()

@@ -1,10 +1,10 @@
 """Times a block or a function, and says how it ended.
 
-    with metrics.time_ml_inference("PAT-transformer", "v1.0"):
-        ...
+with metrics.time_ml_inference("PAT-transformer", "v1.0"):
+    ...
 
-    @metrics.time_ml_inference("PAT-transformer", "v1.0")
-    async def infer(...): ...
+@metrics.time_ml_inference("PAT-transformer", "v1.0")
+async def infer(...): ...
 """
 
 from __future__ import annotations

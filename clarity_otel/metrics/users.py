@@ -41,7 +41,7 @@ class ActiveUsers:
         self._family = family
         self._store = store
         self._key = _key(store.folder)
-        self._seen: memoryview | None = None
+        self._seen: memoryview[int] | None = None
         self._estimates: dict[str, int] = {}
         self._estimated_at = 0.0
         self._lock = threading.Lock()
@@ -56,7 +56,7 @@ class ActiveUsers:
         seen = self._seen if self._seen is not None else self._open()
         seen[register * RANKS + rank] = int(time.time() if now is None else now)
 
-    def _open(self) -> memoryview:
+    def _open(self) -> memoryview[int]:
         with self._lock:
             if self._seen is None:
                 self._seen = _memory(self._store)
@@ -65,7 +65,7 @@ class ActiveUsers:
     def collect(self, write: Writer) -> None:
         """Tell the service's estimates, anew every five seconds."""
         now = time.time()
-        if not 0 <= now - self._estimated_at < ESTIMATE_INTERVAL_S:
+        if not self._estimates or not 0 <= now - self._estimated_at < ESTIMATE_INTERVAL_S:
             self._estimates = self.estimates(now)
             self._estimated_at = now
         for window, number in self._estimates.items():
@@ -138,7 +138,7 @@ def _read(path: Path) -> array[int] | None:
     return array("I", data) if len(data) == SIZE_BYTES else None
 
 
-def _memory(store: Store) -> memoryview:
+def _memory(store: Store) -> memoryview[int]:
     if store.member is not None and store.folder is not None:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         with suppress(OSError):

@@ -26,7 +26,7 @@ class Segment:
 
     __slots__ = ("numbers",)
 
-    def __init__(self, numbers: memoryview) -> None:
+    def __init__(self, numbers: memoryview[float]) -> None:
         self.numbers = numbers
 
 
@@ -60,8 +60,7 @@ class Cells:
 
     def get(self, place: int) -> float:
         """Return a number."""
-        number: float = self.segment(place).numbers[place % SEGMENT_CELLS]
-        return number
+        return self.segment(place).numbers[place % SEGMENT_CELLS]
 
     def set(self, place: int, number: float) -> None:
         """Store a number."""
@@ -72,11 +71,13 @@ class Cells:
         numbers = array("d")
         for number in range(max(self._segments, default=-1) + 1):
             segment = self._segments.get(number)
-            numbers.frombytes(bytes(SEGMENT_BYTES) if segment is None else segment.numbers)
+            numbers.frombytes(
+                bytes(SEGMENT_BYTES) if segment is None else segment.numbers.cast("B")
+            )
         return numbers
 
 
-def _memory(descriptor: int | None, number: int) -> memoryview:
+def _memory(descriptor: int | None, number: int) -> memoryview[float]:
     if descriptor is None:
         return memoryview(bytearray(SEGMENT_BYTES)).cast("d")
     start = number * SEGMENT_BYTES

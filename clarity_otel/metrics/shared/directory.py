@@ -76,7 +76,9 @@ class Directory:
                 self.refresh()
                 known = self._known(wanted)
                 if known is None:
-                    _write(descriptor, "".join(f"{line}\n" for line in self._lines(wanted)).encode())
+                    _write(
+                        descriptor, "".join(f"{line}\n" for line in self._lines(wanted)).encode()
+                    )
                     self.refresh()
                     known = self.places[wanted[0]]
                 return known

@@ -3,8 +3,8 @@
 The first process of a service names the folder in CLARITY_LAUNCH_METRICS_FOLDER, which
 its workers inherit; it is made when the first of them keeps a metric. Without that
 variable (setup_observability in each worker) the workers of one server find each other
-by their common parent. A folder lies in a per-user one of mode 0700, in memory where
-the system has such a place.
+by their common parent: multiprocessing's, or one of which they are a fork. A folder lies
+in a per-user one of mode 0700, in memory where the system has such a place.
 """
 
 from __future__ import annotations
@@ -116,9 +116,9 @@ def _root_pid() -> int:
     parent = process.parent_process() if process is not None else None
     if parent is not None and isinstance(parent.pid, int):
         return parent.pid
-    if "gunicorn.arbiter" in sys.modules and _command(os.getppid()) == _command(os.getpid()):
-        return os.getppid()
-    return os.getpid()
+    # A fork has its parent's command line.
+    own = _command(os.getpid())
+    return os.getppid() if own and own == _command(os.getppid()) else os.getpid()
 
 
 def _command(pid: int) -> bytes:

@@ -73,9 +73,7 @@ def service_families(store: Store) -> list[Samples]:
 
 
 def _apart(store: Store) -> list[tuple[Series, Labels, float]]:
-    found = (
-        (series, _value(series, place, numbers)) for series, place, numbers in store.apart()
-    )
+    found = ((series, _value(series, place, numbers)) for series, place, numbers in store.apart())
     return [(series, series.labels, value) for series, value in found if value is not None]
 
 
@@ -103,9 +101,7 @@ def _gauge(
         # A service of one process has no need to tell it apart.
         if len(alive) == 1:
             return [(series, labels, numbers[place]) for _, numbers in living]
-        return [
-            (series, (*labels, ("pid", pid)), numbers[place]) for pid, numbers in living
-        ]
+        return [(series, (*labels, ("pid", pid)), numbers[place]) for pid, numbers in living]
     known = [numbers for _, numbers in living]
     if rule in (SUM, MAX, "min", LAST) and retired[when]:
         known.append(retired)
@@ -131,8 +127,8 @@ def _families(values: list[tuple[Series, Labels, float]]) -> list[Samples]:
     kinds: dict[str, Series] = {}
     plain: dict[str, dict[tuple[str, Labels], float]] = {}
     histograms: dict[str, dict[Labels, _Histogram]] = {}
-    for series, labels, value in values:
-        name = series.family
+    for series, all_labels, value in values:
+        name, labels = series.family, all_labels
         if kinds.setdefault(name, series).kind != series.kind:
             continue
         if series.kind == "histogram":

@@ -35,6 +35,11 @@ _MODES = {
 MODE_OF_RULE = {rule: mode for mode, rule in _MODES.items()} | {PID: "liveall"}
 
 
+def rule_of_mode(mode: str, default: str) -> str:
+    """Return our rule for prometheus_client's `multiprocess_mode`."""
+    return _MODES.get(mode, default)
+
+
 class SharedValue:
     """One number of a metric: what prometheus_client calls a value. Thread and fork safe.
 
@@ -80,8 +85,7 @@ class SharedValue:
 
     def get(self) -> float:
         """Return this process's number."""
-        number: float = self._segment.numbers[self._offset]
-        return number
+        return self._segment.numbers[self._offset]
 
     def set_exemplar(self, exemplar: Any) -> None:
         """Keep the exemplar of the last observation."""
@@ -94,7 +98,13 @@ class SharedValue:
 
 def install(module: Any) -> bool:
     """Put SharedValue into `prometheus_client.values`; False where the user's mode stands."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ or "prometheus_multiproc_dir" in os.environ:
+    if is_stock_multiprocess():
         return False
-    module.ValueClass = SharedValue
+    if not issubclass(module.ValueClass, SharedValue):
+        module.ValueClass = SharedValue
     return True
+
+
+def is_stock_multiprocess() -> bool:
+    """Whether the user has set prometheus_client's own way of sharing up."""
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ or "prometheus_multiproc_dir" in os.environ
