@@ -10,10 +10,8 @@ in a per-user one of mode 0700, in memory where the system has such a place.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 from clarity_otel import diagnostics
@@ -53,6 +51,23 @@ def make(service: str) -> Path | None:
     return None
 
 
+def remove_own() -> None:
+    """Remove what the workers of this process have made, at the end of the first process.
+
+    It need not keep metrics itself: a supervisor does not.
+    """
+    from clarity_otel.metrics.shared.members import has_living_members
+
+    root = os.environ.get(VARIABLE, "").strip()
+    if not _is_plain(root) or root.split("-", 1)[0] != str(os.getpid()):
+        return
+    for base in _bases():
+        home = Path(base) / f"clarity-otel-{_user()}" / f"metrics-{_pid_namespace()}"
+        for folder in home.glob(f"{root}-*"):
+            if not has_living_members(folder):
+                remove(folder)
+
+
 def is_root(folder: Path) -> bool:
     """Whether this process is the first of the service, the last one to leave."""
     return folder.name.split("-", 1)[0] == str(os.getpid())
@@ -60,6 +75,8 @@ def is_root(folder: Path) -> bool:
 
 def remove(folder: Path) -> None:
     """Remove a folder and all in it."""
+    import shutil
+
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -78,9 +95,11 @@ def root_is_gone(folder: Path) -> bool:
 
 
 def _bases() -> list[str]:
+    from tempfile import gettempdir
+
     # Memory first; containers with a read-only root have /dev/shm all the same.
     bases = [os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm" if sys.platform == "linux" else ""]
-    return [base for base in bases if base] + [tempfile.gettempdir()]
+    return [base for base in bases if base] + [gettempdir()]
 
 
 def _private(folder: Path) -> Path:
