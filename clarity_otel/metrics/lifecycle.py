@@ -12,6 +12,7 @@ import threading
 from typing import Any
 
 from clarity_otel.engine import signals
+from clarity_otel.forks import quiet
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.imports import when_imported
 from clarity_otel.metrics import sources
@@ -99,12 +100,6 @@ def begin(loop: Any = None) -> bool:
     return True
 
 
-def serving(loop: Any) -> None:
-    """Begin because this process serves; in a thread of its own, so that nothing waits."""
-    with never_break_the_app("the start of metrics"):
-        begin(loop)
-
-
 def active_users() -> ActiveUsers:
     """Return the counter of active users. Only after `begin()`."""
     if _running is None:
@@ -120,9 +115,10 @@ def set_interval(interval_s: float) -> None:
 
 def refresh() -> None:
     """Bring this process's cells up to date, for a scrape of it."""
-    if _running is not None:
-        _running.sampler.ensure_sampled()
-    sources.publish()
+    with quiet():
+        if _running is not None:
+            _running.sampler.ensure_sampled()
+        sources.publish()
 
 
 def _on_prometheus_imported(module: Any) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from clarity_otel.forks import quiet
 from clarity_otel.guard import never_break_the_app
 
 Scope = MutableMapping[str, Any]
@@ -47,7 +48,7 @@ class SystemMetricsMiddleware:
 
 def begin(loop: asyncio.AbstractEventLoop, interval_s: float) -> None:
     """Begin metrics with this interval; imports and first sample are off the loop."""
-    with never_break_the_app("SystemMetricsMiddleware"):
+    with never_break_the_app("SystemMetricsMiddleware"), quiet():
         from clarity_otel.metrics import lifecycle
 
         if lifecycle.begin(loop):

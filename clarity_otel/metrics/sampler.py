@@ -13,6 +13,7 @@ import threading
 import time
 from typing import Protocol
 
+from clarity_otel.forks import quiet
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics import sources
 from clarity_otel.metrics.bell import Bell
@@ -107,21 +108,24 @@ class Sampler:
             # One that was sampled twice quickly is on its way.
             interval_s = min(SECOND_SAMPLE_S, self._interval_s) if samples < 2 else self._interval_s
             if samples == 0 or now - last >= interval_s:
-                self.sample()
-                sources.publish()
+                with quiet():
+                    self.sample()
+                    sources.publish()
                 samples, last = samples + 1, now
                 continue
             is_frequent = bool(self._turns) or bool(self._loops)
             if is_frequent and now >= next_probe:
                 next_probe = now + PROBE_INTERVAL_S
-                self._look()
+                with quiet():
+                    self._look()
             due = last + interval_s
             if is_frequent:
                 due = min(due, next_probe)
             with never_break_the_app("metrics bell"):
                 if self._bell.wait(max(0.0, due - time.monotonic())) and not self._is_stopped:
-                    self.ensure_sampled()
-                    sources.publish()
+                    with quiet():
+                        self.ensure_sampled()
+                        sources.publish()
                 continue
             # The bell cannot be waited for: never a busy loop.
             time.sleep(PROBE_INTERVAL_S)

@@ -37,10 +37,10 @@ _ALPHA = 0.7213 / (1 + 1.079 / REGISTERS)
 class ActiveUsers:
     """The users of this process; `collect` tells those of the service. Thread-safe."""
 
-    def __init__(self, store: Store, family: Family) -> None:
+    def __init__(self, store: Store, family: Family, key: bytes | None = None) -> None:
         self._family = family
         self._store = store
-        self._key = _key(store.folder)
+        self._key = _key(store.folder) if key is None else key
         self._seen: memoryview[int] | None = None
         self._estimates: dict[str, int] = {}
         self._estimated_at = 0.0

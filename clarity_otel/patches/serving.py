@@ -10,6 +10,7 @@ import sys
 import threading
 
 from clarity_otel import engine
+from clarity_otel.forks import quiet
 from clarity_otel.guard import never_break_the_app
 
 DELAY_S = 1.0
@@ -28,7 +29,7 @@ def begin_soon() -> None:
 
 
 def _begin(loop: object) -> None:
-    with never_break_the_app("the start of metrics"):
+    with never_break_the_app("the start of metrics"), quiet():
         from clarity_otel.metrics import lifecycle
 
         lifecycle.begin(loop)

@@ -88,6 +88,7 @@ def orders(found: Values) -> set[float]:
 
 @pytest.fixture
 def runtime(tmp_path: Path) -> Path:
+    """The per-user runtime folder of a test's service."""
     folder = tmp_path / "runtime"
     folder.mkdir(mode=0o700)
     return folder
