@@ -17,7 +17,7 @@ _lock = threading.RLock()
 _is_taken = False
 
 
-def quiet() -> threading.RLock:  # type: ignore[valid-type]
+def quiet() -> threading.RLock:
     """Return the lock to hold during work that a fork must not cut in two. Reentrant."""
     return _lock
 

@@ -60,14 +60,6 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
     engine.start(settings)
     _running = settings
     other_agents.watch(settings, is_native=engine.name() == "native")
-    if "CLARITY_LAUNCH_PID" in os.environ:
-        from clarity_otel.engine import signals
-
-        signals.when_ended(_remove_metrics_folder)
-    if settings.metrics_port is not None:
-        from clarity_otel.patches import serving
-
-        serving.begin_soon()
     if speaks:
         engine.say_what_is_traced()
     # opentelemetry-instrument loads them by itself.
@@ -82,17 +74,6 @@ def _new_folder_name() -> str:
     from time import time_ns
 
     return f"{os.getpid()}-{time_ns()}"
-
-
-def _remove_metrics_folder() -> None:
-    """Where this is the service's first process, remove what its workers have shared."""
-    if os.environ.get("CLARITY_LAUNCH_METRICS_FOLDER", "").startswith(f"{os.getpid()}-"):
-        from clarity_otel.guard import never_break_the_app
-
-        with never_break_the_app("the end of metrics"):
-            from clarity_otel.metrics.shared.folder import remove_own
-
-            remove_own()
 
 
 def running() -> Settings | None:
