@@ -62,7 +62,7 @@ def _remove_shared_metrics() -> None:
         from clarity_otel.guard import never_break_the_app
 
         with never_break_the_app("the end of metrics"):
-            from clarity_otel.metrics.shared.folder import remove_own
+            from clarity_otel.metrics.shared.homes import remove_own
 
             remove_own()
 

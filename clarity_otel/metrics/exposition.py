@@ -15,13 +15,15 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from time import sleep
 from typing import Any
 
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics import lifecycle
 from clarity_otel.metrics.bell import ring_all
-from clarity_otel.metrics.shared.merge import Labels, Samples, service_families
+from clarity_otel.metrics.shared.merge import BREATH, Labels, Samples, service_families
 from clarity_otel.metrics.shared.store import store
+from clarity_otel.metrics.shared.values import EXEMPLARS
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -110,7 +112,9 @@ def text(families: list[Samples]) -> str:
         elif kind not in ("gauge", "histogram", "summary"):
             kind = "untyped"
         lines.append(f"# HELP {name} {_help(family.help)}\n# TYPE {name} {kind}\n")
-        for sample, labels, value in family.samples:
+        for index, (sample, labels, value) in enumerate(family.samples):
+            if index % BREATH == BREATH - 1:
+                sleep(0)
             lines.append(f"{_name(sample)}{_labels(labels)} {_number(value)}\n")
     return "".join(lines)
 
@@ -123,7 +127,9 @@ def open_metrics(families: list[Samples], exemplars: Exemplars | None = None) ->
         name = _name(family.name)
         kind = family.kind if family.kind in _OPEN_KINDS else "unknown"
         lines.append(f"# HELP {name} {_help(family.help, quoted=True)}\n# TYPE {name} {kind}\n")
-        for sample, labels, value in family.samples:
+        for index, (sample, labels, value) in enumerate(family.samples):
+            if index % BREATH == BREATH - 1:
+                sleep(0)
             line = f"{_name(sample)}{_labels(labels)} {_number(value)}"
             if exemplars and (exemplar := exemplars.get((sample, labels))) is not None:
                 line += (
@@ -177,26 +183,12 @@ def _number(value: float) -> str:
 
 def _exemplars() -> Exemplars:
     """Return what this process's histograms and counters have kept."""
-    found: Exemplars = {}
-    client = sys.modules.get("prometheus_client")
-    registry = getattr(client, "REGISTRY", None)
-    if client is None or registry is None:
-        return found
-    with never_break_the_app("metrics exemplars"):
-        for collector in list(registry._collector_to_names):
-            if not isinstance(collector, client.metrics.MetricWrapperBase):
-                continue
-            children = getattr(collector, "_metrics", None)
-            for metric in [collector] if not children else list(children.values()):
-                values = getattr(metric, "_buckets", None) or [getattr(metric, "_value", None)]
-                for value in values:
-                    kept = getattr(value, "get_exemplar", lambda: None)()
-                    series = getattr(value, "series", None)
-                    if kept is not None and series is not None:
-                        found[series.name, series.labels] = Exemplar(
-                            tuple(kept.labels.items()), kept.value, kept.timestamp
-                        )
-    return found
+    return {
+        (series.name, series.labels): Exemplar(
+            tuple(kept.labels.items()), kept.value, kept.timestamp
+        )
+        for series, kept in list(EXEMPLARS.items())
+    }
 
 
 def _with_stock_multiprocess(families: list[Samples]) -> list[Samples]:

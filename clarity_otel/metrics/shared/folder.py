@@ -15,15 +15,12 @@ import sys
 from pathlib import Path
 
 from clarity_otel import diagnostics
-
-VARIABLE = "CLARITY_LAUNCH_METRICS_FOLDER"
+from clarity_otel.metrics.shared import homes
 
 
 def name_for(service: str) -> str:
     """Return the name of this process's folder: its first process, and the service."""
-    root = os.environ.get(VARIABLE, "").strip()
-    if not _is_plain(root):
-        root = f"{_root_pid()}-0"
+    root = homes.root() or f"{_root_pid()}-0"
     # Another program that the service runs has another service.name, and is another service.
     plain = "".join(c if c.isalnum() else "_" for c in service)[:48]
     return f"{root}-{plain}"
@@ -35,10 +32,10 @@ def make(service: str) -> Path | None:
     Folders that other services have left behind are removed on the way.
     """
     name = name_for(service)
-    for base in _bases():
+    for base in homes.bases():
         try:
-            home = _private(Path(base) / f"clarity-otel-{_user()}")
-            home = _private(home / f"metrics-{_pid_namespace()}")
+            home = _private(Path(base) / homes.user_folder_name())
+            home = _private(home / homes.namespace_folder_name())
             folder = _private(home / name)
         except OSError:
             continue
@@ -51,23 +48,6 @@ def make(service: str) -> Path | None:
     return None
 
 
-def remove_own() -> None:
-    """Remove what the workers of this process have made, at the end of the first process.
-
-    It need not keep metrics itself: a supervisor does not.
-    """
-    from clarity_otel.metrics.shared.members import has_living_members
-
-    root = os.environ.get(VARIABLE, "").strip()
-    if not _is_plain(root) or root.split("-", 1)[0] != str(os.getpid()):
-        return
-    for base in _bases():
-        home = Path(base) / f"clarity-otel-{_user()}" / f"metrics-{_pid_namespace()}"
-        for folder in home.glob(f"{root}-*"):
-            if not has_living_members(folder):
-                remove(folder)
-
-
 def is_root(folder: Path) -> bool:
     """Whether this process is the first of the service, the last one to leave."""
     return folder.name.split("-", 1)[0] == str(os.getpid())
@@ -75,9 +55,7 @@ def is_root(folder: Path) -> bool:
 
 def remove(folder: Path) -> None:
     """Remove a folder and all in it."""
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
+    homes.remove(str(folder))
 
 
 def root_is_gone(folder: Path) -> bool:
@@ -94,14 +72,6 @@ def root_is_gone(folder: Path) -> bool:
     return False
 
 
-def _bases() -> list[str]:
-    from tempfile import gettempdir
-
-    # Memory first; containers with a read-only root have /dev/shm all the same.
-    bases = [os.environ.get("XDG_RUNTIME_DIR", ""), "/dev/shm" if sys.platform == "linux" else ""]
-    return [base for base in bases if base] + [gettempdir()]
-
-
 def _private(folder: Path) -> Path:
     """Make a folder for this user alone; raise OSError where it is somebody else's."""
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -111,22 +81,6 @@ def _private(folder: Path) -> Path:
     if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         raise PermissionError(f"{folder} belongs to somebody else")
     return folder
-
-
-def _user() -> str:
-    return str(os.geteuid()) if hasattr(os, "geteuid") else "user"
-
-
-def _pid_namespace() -> str:
-    # Containers may share a volume, and mean different processes by one number.
-    try:
-        return str(Path("/proc/self/ns/pid").stat().st_ino)
-    except OSError:
-        return "0"
-
-
-def _is_plain(root: str) -> bool:
-    return bool(root) and all(c.isalnum() or c == "-" for c in root)
 
 
 def _root_pid() -> int:

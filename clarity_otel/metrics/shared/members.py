@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from clarity_otel.metrics.family import LAST, MAX, SUM
-from clarity_otel.metrics.shared import cells
+from clarity_otel.metrics.shared import cells, homes
 from clarity_otel.metrics.shared.directory import Directory, Series
 
 SUFFIX = ".cells"
@@ -148,19 +148,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _is_dead(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        return True
-    finally:
-        os.close(descriptor)
+    return path.exists() and not homes.is_locked(str(path.parent), path.name)
 
 
 def _read_retired(folder: Path) -> tuple[array[float], set[str]]:

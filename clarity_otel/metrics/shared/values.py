@@ -18,6 +18,9 @@ from clarity_otel.metrics.family import LAST, LIVE_MAX, LIVE_MIN, LIVE_SUM, MAX,
 from clarity_otel.metrics.shared.directory import Series
 from clarity_otel.metrics.shared.store import store
 
+# The exemplars of this process: the last of each series that has one.
+EXEMPLARS: dict[Series, Any] = {}
+
 # prometheus_client's modes of a gauge. Its default, `all`, keeps a series for each
 # process that ever was: here those of the living.
 _MODES = {
@@ -90,6 +93,7 @@ class SharedValue:
     def set_exemplar(self, exemplar: Any) -> None:
         """Keep the exemplar of the last observation."""
         self._exemplar = exemplar
+        EXEMPLARS[self.series] = exemplar
 
     def get_exemplar(self) -> Any:
         """Return the exemplar that was kept last, None without one."""
