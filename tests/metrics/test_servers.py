@@ -42,6 +42,7 @@ class Service:
         **env: str,
     ) -> None:
         self.port = free_port()
+        self.unanswered = 0
         self.runtime = runtime
         program, *arguments = SERVERS[server]
         bind = (
@@ -66,9 +67,13 @@ class Service:
         return f"http://{LOOPBACK}:{self.port}{path}"
 
     def order(self, number: int) -> Counter[int]:
-        """Make so many orders; how many each process has answered."""
+        """Make so many orders; how many each process has answered.
+
+        gunicorn resets connections of a worker that has had its share: such an order may
+        have been counted or not.
+        """
         result = load(self.url("/order"), number, 8)
-        assert result.failures == []
+        self.unanswered += len(result.failures)
         return Counter(json.loads(answer.body)["pid"] for answer in result.responses)
 
     def scrape(self) -> Values:
@@ -100,13 +105,19 @@ def test_a_scrape_is_the_sum_over_all_workers(
 ) -> None:
     """Every counter equals what was sent, whichever worker answers, replaced ones included."""
     service = Service(run_process, server, runtime)
-    pids: Counter[int] = Counter()
-    for sent in range(60, 241, 60):
-        pids += service.order(60)
+    answers: Counter[int] = Counter()
+    counted = 0.0
+    for _ in range(4):
+        answers += service.order(60)
         for _ in range(3):
-            assert orders(service.scrape()) == {sent}
+            (now,) = orders(service.scrape())
+            assert answers.total() <= now <= answers.total() + service.unanswered
+            assert now >= counted
+            counted = now
     if "--max-requests" in server:
-        assert len(pids) > 3, "no worker was replaced"
+        assert len(answers) > 3, "no worker was replaced"
+    else:
+        assert service.unanswered == 0
     service.process.stop(signal.SIGTERM)
     left = [path for path in runtime.rglob("*") if path.is_file()]
     assert left == [], "the service's folder is removed"
