@@ -148,7 +148,11 @@ fn may_be_an_endpoint(scope: &Bound<'_, PyDict>) -> PyResult<bool> {
     let Some(path) = path.cast::<PyString>().ok().and_then(|p| p.to_str().ok()) else {
         return Ok(false);
     };
-    if !path.ends_with("/metrics") && !path.contains("/api/v1/observability") {
+    // `str::contains` prepares a searcher, 0.3 us a request; most paths are shorter.
+    let ours = b"/api/v1/observability";
+    let may_be = path.ends_with("/metrics")
+        || path.len() >= ours.len() && memchr::memmem::find(path.as_bytes(), ours).is_some();
+    if !may_be {
         return Ok(false);
     }
     Ok(!scope.contains(intern!(py, "clarity.endpoints"))?)
