@@ -101,9 +101,10 @@ async def _answer(endpoint: Endpoint, scope: Any, receive: Receive) -> Answer:
     if operation is None:
         allowed = [*endpoint.operations, *(["HEAD"] if "GET" in endpoint.operations else [])]
         raise RefusedError(405, f"{method} is not served here", allow=", ".join(allowed))
-    headers = {
-        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-    }
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     body = b"" if method in access.SAFE_METHODS else await read_body(receive)
     query = scope.get("query_string", b"").decode("latin-1")
     answer = operation.handler(Request(method, headers, query, body))
@@ -125,7 +126,8 @@ async def read_body(receive: Receive) -> bytes:
 
 
 async def _send(answer: Answer, method: str, send: Send) -> None:
-    headers = {**_NO_STORE, **answer.headers, "content-length": str(len(answer.body))}
+    own = {name.lower(): value for name, value in answer.headers.items()}
+    headers = {**_NO_STORE, **own, "content-length": str(len(answer.body))}
     await send(
         {
             "type": "http.response.start",

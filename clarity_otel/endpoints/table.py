@@ -14,7 +14,7 @@ BODY_LIMIT_BYTES = 16 * 1024
 
 
 class Request:
-    """A request that was let in. `headers` have names in lower case, the last value counts."""
+    """A request that was let in. `headers` by lower-case name, repeated ones joined by commas."""
 
     __slots__ = ("body", "headers", "method", "query_string")
 
@@ -28,7 +28,7 @@ class Request:
 
 
 class Answer:
-    """What is sent. `headers` have names in lower case; content-length is added."""
+    """What is sent; content-length, cache-control and x-content-type-options are added."""
 
     __slots__ = ("body", "headers", "status")
 

@@ -11,8 +11,16 @@ from fastapi.responses import PlainTextResponse
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from clarity_otel.endpoints import Answer, Endpoint, Operation, Request, register
 from clarity_otel.endpoints import app as endpoints
 
+
+async def _metrics(request: Request) -> Answer:
+    asked = request.headers.get("accept", "")
+    return Answer(200, asked.encode(), {"Content-Type": "text/plain", "Content-Length": "0"})
+
+
+register(Endpoint("/metrics", GET=Operation(_metrics, "All metrics")))
 HEALTH = "/api/v1/observability/health"
 log = logging.getLogger("shop")
 logging.basicConfig(level=logging.INFO)
@@ -31,6 +39,7 @@ async def _own(_: Any = None) -> PlainTextResponse:
 
 owning = FastAPI()
 owning.add_api_route(HEALTH, _own)
+owning.add_api_route("/metrics", _own)
 starlette = Starlette(routes=[Route("/level", _own)])
 in_a_mount = Starlette(routes=[Mount("/api", routes=[Route("/v1/observability/health", _own)])])
 beside_a_mount = Starlette(routes=[Mount("/api", routes=[Route("/v1/other", _own)])])

@@ -71,8 +71,9 @@ def test_a_unix_socket_is_no_address(
     path = tmp_path / "s"
     server = [BIN / "clarity-instrument", BIN / "uvicorn", "--uds", path, "tests.endpoints.app:app"]
     env = environment(engine, tmp_path) | {"CLARITY_TOKEN": "secret-token"}
-    run_process([*server], env=env, cwd=ROOT)
-    wait_until(path.exists, "the socket", 30)
+    process = run_process([*server], env=env, cwd=ROOT)
+    # The socket's file is there before anybody listens.
+    wait_until(lambda: "Uvicorn running" in process.stderr, "the server", 30)
 
     async def ask(**headers: str) -> int:
         transport = httpx.AsyncHTTPTransport(uds=str(path))
@@ -139,6 +140,19 @@ def test_with_a_token_others_are_asked_for_it(engine: str, serve: Callable[..., 
         assert reply.status == 200
         assert token.encode() not in reply.body
     assert service.ask(PREFIX + "/nothing", headers=proxied).status == 404
+
+
+@pytest.mark.slow
+@both_engines
+def test_a_registered_endpoint_is_in_front_too(engine: str, serve: Callable[..., Service]) -> None:
+    """/metrics of another package: by the same rules, and not instead of the app's."""
+    service = serve(engine=engine)
+    reply = service.ask("/metrics", headers={"Accept": "text/plain"})
+    assert (reply.status, reply.body) == (200, b"text/plain")
+    assert reply.headers["content-length"] == "10"
+    assert service.ask("/metrics", headers={"Via": "1.1 proxy"}).status == 404
+    assert service.ask("/other/metrics").status == 404
+    assert serve("owning", engine).ask("/metrics").body == OWN
 
 
 @pytest.mark.slow
