@@ -6,6 +6,7 @@ Each function is a case for `clarity_otel.bench.worker`.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -27,6 +28,19 @@ async def request(path: str) -> AsyncIterator[Once]:
     """A request to the shop with canned clients, FastAPI's own telemetry off."""
     app = FastAPI(title="shop", routes=shop.routes, telemetry=_OFF)
     async for once in _with_canned_clients(app, path):
+        yield once
+
+
+@asynccontextmanager
+async def request_logged(path: str) -> AsyncIterator[Once]:
+    """As `request`, with the request's log line written by a plain handler at INFO."""
+    app = FastAPI(title="shop", routes=shop.routes, telemetry=_OFF)
+    # The handler of basicConfig writes to descriptor 2, as to a console.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    async for once in _with_canned_clients(app, path):
+        logging.getLogger("shop").setLevel(logging.INFO)
         yield once
 
 

@@ -28,6 +28,7 @@ CASES = {
     "request /http": ("request", "/http", 1),
     "request /ddb": ("request", "/ddb", 1),
     "request /order": ("request", "/order", 1),
+    "request /order, its log line written": ("request_logged", "/order", 1),
     "request /hello, FastAPI's telemetry as it comes": ("request_as_is", "/hello", 1),
     "redis GET": ("redis_get", "", 1),
     "httpx GET": ("httpx_get", "", 1),

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_V = TypeVar("_V")
 
 class Span:
     """The API's Span; also shows what the SDK's ReadableSpan shows.
@@ -208,6 +209,32 @@ class W3CPropagator:
     @property
     def fields(self) -> set[str]: ...
 
+def configure_logs(
+    service: str,
+    record_class: type,
+    plain_len: int,
+    of_record: Callable[[Any], Any],
+    plain: Callable[[Any], Any],
+    not_extra: frozenset[str],
+) -> None:
+    """Set the formatter of log lines up, once a process: see `clarity_otel.logs.output`."""
+
+def log_ids() -> tuple[str, str, str] | None:
+    """Trace, span and correlation id of the current span; None outside of one."""
+
+def span_log_ids(span: Span) -> tuple[str, str, str]: ...
+def note_log_ids(record: Any) -> bool:
+    """Write the ids on a LogRecord without; whether it has ids now."""
+
+def log_line(record: Any) -> str | None:
+    """One line of JSON for a LogRecord; None after an internal error."""
+
+def log_event(event: Any) -> str | None:
+    """The same for a `clarity_otel.logs.event.Event`."""
+
+def on_first_request(callback: Callable[[], None]) -> None:
+    """Call `callback` once in each process that serves requests, with its first one."""
+
 def context_get_current() -> Any: ...
 def context_get_value(key: str, context: Any = None) -> Any: ...
 def context_attach(context: Any) -> Token[Any]: ...
@@ -222,23 +249,87 @@ def configure(config: dict[str, Any]) -> None:
     span_attribute_length_limit, export, correlation_header, correlation_hosts,
     keep_errors, keep_slower_than_s, tracecontext, baggage, foreign_propagators,
     excluded_urls, captured_headers, known_methods, server_scope, redis_scope,
-    httpx_scope, queue_limit_bytes, queue_limit_spans, batch_limit_bytes,
-    batch_limit_spans, schedule_delay_ms, resource (bytes), exporter (dict, see
-    settings.otlp).
+    httpx_scope, and those of `configure_signal` for the spans.
     """
 
+def configure_signal(signal: str, config: dict[str, Any]) -> None:
+    """Set the pipeline and the exporter of "logs" or "metrics" up; before `configure`.
+
+    Keys (all optional): queue_limit_bytes, queue_limit_items, batch_limit_bytes,
+    batch_limit_items, schedule_delay_ms, export_timeout_ms, resource (bytes), exporter
+    (dict, see settings.otlp). Raises ValueError with a sentence for a bad exporter.
+    """
+
+def set_log_limits(count: int, length: int | None) -> None: ...
+def configure_log_records(
+    record_class: type,
+    null_handler: type,
+    new_keys: list[str],
+    not_extra: frozenset[str],
+    exception_texts: Callable[[Any, Any], tuple[str | None, str | None, str | None] | None],
+) -> None: ...
+def emit_log(logger: Any, record: Any) -> bool:
+    """Export a `logging.LogRecord`; False when it is not sent. Never raises an Exception."""
+
+def emit_api_log(
+    scope_id: int,
+    timestamp: int | None,
+    observed: int | None,
+    severity_number: int,
+    severity_text: str | None,
+    body: Any,
+    attributes: dict[str, Any] | None,
+    event_name: str | None,
+    span: tuple[int, int, int] | None,
+    exception: tuple[str | None, str | None, str | None] | None,
+) -> bool: ...
 def bind_api(objects: dict[str, Any]) -> None: ...
 def register_scope(
     name: str, version: str = "", schema_url: str = "", attributes: dict[str, Any] | None = None
 ) -> int: ...
 def encode_resource(attributes: dict[str, Any]) -> bytes: ...
-def drain(resource: bytes | None = None) -> bytes | None:
-    """Take what waits as one ExportTraceServiceRequest, counted as exported; None when empty."""
+def drain(resource: bytes | None = None, signal: str = "traces") -> bytes | None:
+    """Take what waits of a signal as one export request, counted as exported; None when empty."""
 
-def stats() -> dict[str, int]: ...
-def force_flush(timeout_s: float) -> bool: ...
-def shutdown(timeout_s: float) -> bool: ...
+def stats() -> dict[str, int]:
+    """Return counters by name, those of signals other than spans as `logs.made`."""
+
+def force_flush(timeout_s: float, signal: str | None = None) -> bool: ...
+def shutdown(timeout_s: float, signal: str | None = None) -> bool:
+    """Send what waits and stop for good, one signal or all; True when nothing was lost."""
+
 def after_fork_in_child(resource: bytes) -> None: ...
 def xray_header() -> str | None: ...
 def set_has_processors(on: bool) -> None: ...
 def set_error_handler(handler: Callable[[str, BaseException], None]) -> None: ...
+def mask_text(text: object) -> str:
+    """Mask free text; the same object where nothing was found. Linear in the text."""
+
+def mask_value(key: str | bytes | None, value: _V) -> _V:
+    """Mask a value that stands under `key`, with all that is in it.
+
+    Type and shape are kept: dict, list, tuple, set, str, bytes. A number under a
+    secret's key becomes text; None, True and False stay. What is 16 deep or beyond
+    10,000 values is cut and says so. The same object where nothing was found.
+    """
+
+def mask_counts() -> dict[str, int]:
+    """Values masked since the process began, by rule; failures as `failed`."""
+
+def mask_configure(
+    *,
+    enabled: bool = True,
+    on: Sequence[str] = (),
+    off: Sequence[str] = (),
+    patterns: Sequence[tuple[str, str]] = (),
+    keys: Sequence[str] = (),
+    allow: Sequence[str] = (),
+    hash_key: bytes | None = None,
+    limit: int = 65536,
+    broken: bool = False,
+) -> list[str]:
+    """Replace the masker; return a sentence for each part that was refused.
+
+    `limit` is in characters, 0 for none. `broken`, for tests: each look fails. Counts
+    go on.
+    """

@@ -55,10 +55,11 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
     os.environ.setdefault(
         "OTEL_SEMCONV_STABILITY_OPT_IN", ",".join(settings.semconv_stability_opt_in)
     )
-    from clarity_otel import engine
+    from clarity_otel import engine, logs
 
     engine.start(settings)
     _running = settings
+    logs.start(settings, service_name(settings, argv, os.environ), engine.name())
     other_agents.watch(settings, is_native=engine.name() == "native")
     if speaks:
         engine.say_what_is_traced()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from _thread import allocate_lock
 
-from clarity_otel import diagnostics
+from clarity_otel import diagnostics, masking
 from clarity_otel.engine import http_methods
 
 TYPE_CHECKING = False
@@ -36,6 +36,8 @@ def start(settings: Settings) -> None:
         if settings.is_disabled:
             return
         _stop_fastapi_from_exporting_too()
+        for sentence in masking.configure(settings):
+            diagnostics.warn(sentence)
         engine = _load(settings)
         http_methods.use(settings)
         engine.start(settings)

@@ -90,6 +90,27 @@ def _number(text: str) -> float:
     return float(text)
 
 
+_PERIODS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+RATE_UNITS = {period_s: unit for unit, period_s in _PERIODS_S.items()}
+
+
+def _rate(text: str) -> tuple[int, float]:
+    count, slash, unit = text.lower().partition("/")
+    if not slash or unit not in _PERIODS_S:
+        raise ValueError
+    return _integer(count), _PERIODS_S[unit]
+
+
+def _is_rate(value: object) -> bool:
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and isinstance(value[0], int)
+        and value[0] >= 1
+        and value[1] in _PERIODS_S.values()
+    )
+
+
 def _list(text: str) -> tuple[str, ...]:
     # Deduplicated, first one wins: the specification asks it of OTEL_PROPAGATORS.
     return tuple(dict.fromkeys(item for part in text.split(",") if (item := part.strip())))
@@ -171,6 +192,7 @@ RATIO = Kind(
     (int, float),
     lambda value: isinstance(value, int | float) and 0 <= value <= 1,
 )
+RATE = Kind("a rate such as 100/s, 1000/m or 5000/h", _rate, (tuple, list), _is_rate)
 PORT = Kind(
     "a port from 1 to 65535",
     _integer,

@@ -64,6 +64,10 @@ class Settings:
     bsp_export_timeout_ms: int
     bsp_max_queue_size: int | None
     bsp_max_export_batch_size: int | None
+    blrp_schedule_delay_ms: int
+    blrp_export_timeout_ms: int
+    blrp_max_queue_size: int | None
+    blrp_max_export_batch_size: int | None
     queue_limit_bytes: int
     batch_limit_bytes: int
 
@@ -77,6 +81,16 @@ class Settings:
     instrumentation_http_known_methods: tuple[str, ...] | None
     semconv_stability_opt_in: tuple[str, ...]
 
+    masking: bool
+    mask_rules_on: tuple[str, ...]
+    mask_rules_off: tuple[str, ...]
+    mask_patterns: str | None
+    mask_keys: tuple[str, ...]
+    mask_allow: tuple[str, ...]
+    mask_file: str | None
+    mask_hash_key: str | None
+    mask_limit: int
+
     correlation_header: str
     correlation_hosts: tuple[str, ...]
 
@@ -85,6 +99,11 @@ class Settings:
     metrics_label_limit: int
     system_metrics_interval_s: float
 
+    logs: str
+    json_logs: bool
+    log_level: str | None
+    log_rate_limit: tuple[int, float] | None
+
     # Not rows of the table: what follows from several of them.
     is_disabled: bool
     """Whether CLARITY_DISABLED or OTEL_SDK_DISABLED is true."""
@@ -92,6 +111,8 @@ class Settings:
     """The ratio of new traces that are kept, 0 to 1, whatever the sampler is called."""
     exporters: tuple[str, ...]
     """Names of the span exporters, the console included where OTEL_TRACE_CONSOLE asks for it."""
+    log_exporters: tuple[str, ...]
+    """Names of the log records' exporters."""
     shutdown_timeout_ms: int
     """The longest that the end of the process waits for spans."""
 
@@ -144,6 +165,15 @@ class Settings:
             self["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"] if length is None else length
         )
         return limits  # type: ignore[return-value]
+
+    def log_limits(self) -> tuple[int | None, int | None]:
+        """Return (attributes, characters of one) of a log record at most; None: no limit."""
+        count = self["OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT"]
+        length = self["OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT"]
+        return (
+            self["OTEL_ATTRIBUTE_COUNT_LIMIT"] if count is None else count,
+            self["OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"] if length is None else length,
+        )  # type: ignore[return-value]
 
     def excluded_urls_for(self, library: str) -> tuple[str, ...]:
         """Return the regular expressions of URLs that `library` (fastapi, httpx…) leaves out."""
@@ -239,7 +269,10 @@ class _Reader:
         values = self.values
         self._choose_engine()
         ratio = self._sampling_ratio()
-        exporters = self._exporters()
+        exporters = self._exporters("traces")
+        if self.values["OTEL_TRACE_CONSOLE"]:
+            exporters = tuple(dict.fromkeys((*exporters, "console")))
+        log_exporters = self._exporters("logs")
         self._check_files()
         self._check_batch_size()
         timeout = values["OTEL_BSP_EXPORT_TIMEOUT"] or otlp.NO_LIMIT_MS
@@ -254,6 +287,7 @@ class _Reader:
             is_disabled=bool(values["CLARITY_DISABLED"] or values["OTEL_SDK_DISABLED"]),
             sampling_ratio=ratio,
             exporters=exporters,
+            log_exporters=log_exporters,
             # Design bound: nobody waits for telemetry longer than 5 s at the end.
             shutdown_timeout_ms=min(int(timeout), 5000),  # type: ignore[call-overload]
             # The generic endpoint's warning would come once for each signal.
@@ -319,31 +353,28 @@ class _Reader:
             self._reject(BY_NAME["OTEL_TRACES_SAMPLER_ARG"], str(argument), str(error))
             return 1.0
 
-    def _exporters(self) -> tuple[str, ...]:
+    def _exporters(self, signal: str) -> tuple[str, ...]:
+        variable = f"OTEL_{signal.upper()}_EXPORTER"
         names: list[str] = []
-        for name in self.values["OTEL_TRACES_EXPORTER"]:  # type: ignore[attr-defined]
+        for name in self.values[variable]:  # type: ignore[attr-defined]
             if name in _OTLP_NAMES:
-                protocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+                protocol = f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL"
                 self.values[protocol] = _OTLP_NAMES[name]
-                self.sources[protocol] = self.sources["OTEL_TRACES_EXPORTER"]
+                self.sources[protocol] = self.sources[variable]
                 names.append("otlp")
             elif name in _BUILT_IN_EXPORTERS or _is_installed(
-                "opentelemetry_traces_exporter", name
+                f"opentelemetry_{signal}_exporter", name
             ):
                 names.append(name)
             else:
                 hint = "; write console" if name == "logging" else ""
                 self.warnings.append(
-                    f"OTEL_TRACES_EXPORTER names {name}, which is neither otlp, console or none "
+                    f"{variable} names {name}, which is neither otlp, console or none "
                     f"nor an installed exporter; it is left out{hint}."
                 )
         if "none" in names:
-            names = []
-        elif not names:
-            names = ["otlp"]
-        if self.values["OTEL_TRACE_CONSOLE"]:
-            names.append("console")
-        return tuple(dict.fromkeys(names))
+            return ()
+        return tuple(dict.fromkeys(names or ["otlp"]))
 
     def _check_files(self) -> None:
         """Replace a certificate file that cannot be read, while a sentence can still say so."""
@@ -360,14 +391,13 @@ class _Reader:
                 )
 
     def _check_batch_size(self) -> None:
-        queue = self.values["OTEL_BSP_MAX_QUEUE_SIZE"]
-        batch = self.values["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"]
-        if isinstance(queue, int) and isinstance(batch, int) and batch > queue:
-            self._reject(
-                BY_NAME["OTEL_BSP_MAX_EXPORT_BATCH_SIZE"],
-                str(batch),
-                f"is more than OTEL_BSP_MAX_QUEUE_SIZE ({queue})",
-            )
+        for largest, most in (
+            ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_MAX_QUEUE_SIZE"),
+            ("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", "OTEL_BLRP_MAX_QUEUE_SIZE"),
+        ):
+            batch, queue = self.values[largest], self.values[most]
+            if isinstance(queue, int) and isinstance(batch, int) and batch > queue:
+                self._reject(BY_NAME[largest], str(batch), f"is more than {most} ({queue})")
 
 
 def _shown_default(variable: Variable) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clarity_otel.settings.kinds import RATE, RATE_UNITS
 from clarity_otel.settings.otlp import without_userinfo
 from clarity_otel.settings.variables import BY_NAME, Variable
 
@@ -18,6 +19,9 @@ def shown(variable: Variable, value: object) -> str:
         return MASKED
     if isinstance(value, bool):
         return str(value).lower()
+    if variable.kind is RATE and isinstance(value, tuple):
+        count, period_s = value
+        return f"{count}/{RATE_UNITS[period_s]}"
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     if isinstance(value, dict):

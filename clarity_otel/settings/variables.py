@@ -21,6 +21,7 @@ from clarity_otel.settings.kinds import (
     PAIRS,
     PORT,
     POSITIVE_COUNT,
+    RATE,
     SECONDS,
     STRING,
     Kind,
@@ -141,7 +142,6 @@ def _otlp(signal: str) -> tuple[Variable, ...]:
 
 
 _METRICS_LATER = "metrics are not exported yet"
-_LOGS_LATER = "log records are not exported yet"
 _ZIPKIN = "Zipkin accepts OTLP; for its old format install opentelemetry-exporter-zipkin, which reads this itself"
 _PROMETHEUS = "Prometheus scrapes the service itself"
 _STOCK = "the stock SDK, on the sdk engine"
@@ -188,11 +188,8 @@ VARIABLES: tuple[Variable, ...] = (
             Variable("OTEL_METRICS_EXPORTER", NAMES, ("otlp",), "Where metrics go."),
             *_otlp("metrics"),
         ),
-        *_reserved(
-            _LOGS_LATER,
-            Variable("OTEL_LOGS_EXPORTER", NAMES, ("otlp",), "Where log records go."),
-            *_otlp("logs"),
-        ),
+        Variable("OTEL_LOGS_EXPORTER", NAMES, ("otlp",), "Where log records go, beside the app's own handlers: otlp, console, none, a list, or the name of any installed exporter."),
+        *_otlp("logs"),
         *_not_supported(
             _ZIPKIN,
             Variable("OTEL_EXPORTER_ZIPKIN_ENDPOINT", STRING, "http://localhost:9411/api/v2/spans", "A Zipkin's address."),
@@ -211,15 +208,12 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("OTEL_BSP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch, retries included; 0 means no limit. The end of the process waits at most this long, and at most 5000."),
         Variable("OTEL_BSP_MAX_QUEUE_SIZE", POSITIVE_COUNT, None, "The most spans that wait; unset, only CLARITY_QUEUE_LIMIT_BYTES counts (the standard's default is 2048)."),
         Variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", POSITIVE_COUNT, None, "The most spans in a batch; unset, only CLARITY_BATCH_LIMIT_BYTES counts (the standard's default is 512)."),
-        Variable("CLARITY_QUEUE_LIMIT_BYTES", BYTES, 16 * 1024 * 1024, "The most bytes of encoded spans that wait; beyond it the newest are dropped and counted."),
+        Variable("CLARITY_QUEUE_LIMIT_BYTES", BYTES, 16 * 1024 * 1024, "The most bytes of encoded spans that wait, and as many of log records; beyond it the newest are dropped and counted."),
         Variable("CLARITY_BATCH_LIMIT_BYTES", BYTES, 512 * 1024, "The bytes at which a batch is sent without waiting longer."),
-        *_passed_on(
-            _STOCK,
-            Variable("OTEL_BLRP_SCHEDULE_DELAY", MILLISECONDS, 1000, "The longest time a log record waits for its batch."),
-            Variable("OTEL_BLRP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch of log records."),
-            Variable("OTEL_BLRP_MAX_QUEUE_SIZE", POSITIVE_COUNT, 2048, "The most log records that wait."),
-            Variable("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", POSITIVE_COUNT, 512, "The most log records in a batch."),
-        ),
+        Variable("OTEL_BLRP_SCHEDULE_DELAY", MILLISECONDS, 1000, "The longest time a log record waits for its batch."),
+        Variable("OTEL_BLRP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch of log records, retries included; 0 means no limit."),
+        Variable("OTEL_BLRP_MAX_QUEUE_SIZE", POSITIVE_COUNT, None, "The most log records that wait; unset, only CLARITY_QUEUE_LIMIT_BYTES counts (the standard's default is 2048)."),
+        Variable("OTEL_BLRP_MAX_EXPORT_BATCH_SIZE", POSITIVE_COUNT, None, "The most log records in a batch; unset, only CLARITY_BATCH_LIMIT_BYTES counts (the standard's default is 512)."),
     ),
     *_group(
         "Limits",
@@ -231,11 +225,8 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("OTEL_SPAN_LINK_COUNT_LIMIT", COUNT, 128, "The most links of a span."),
         Variable("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", COUNT, None, "The most attributes of an event; unset, OTEL_ATTRIBUTE_COUNT_LIMIT."),
         Variable("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", COUNT, None, "The most attributes of a link; unset, OTEL_ATTRIBUTE_COUNT_LIMIT."),
-        *_passed_on(
-            _STOCK,
-            Variable("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", COUNT, None, "The most characters of a log record's attribute."),
-            Variable("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", COUNT, 128, "The most attributes of a log record."),
-        ),
+        Variable("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", COUNT, None, "The most characters of a log record's text attribute; unset, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT."),
+        Variable("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", COUNT, None, "The most attributes of a log record; unset, OTEL_ATTRIBUTE_COUNT_LIMIT."),
     ),
     *_group(
         "Instrumentation",
@@ -324,11 +315,22 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     *_group(
         "Logs",
-        *_reserved(
-            "logs are not formatted or masked yet",
-            Variable("LOG_LEVEL", enum("debug", "info", "warning", "error", "critical"), "info", "The level of the service's log."),
-            Variable("JSON_LOGS", BOOLEAN, False, "true writes each log record as one line of JSON."),
-        ),
+        Variable("CLARITY_LOGS", enum("on", "off"), "on", "off leaves the app's logging alone, except for the ids on its records."),
+        Variable("JSON_LOGS", BOOLEAN, True, "Whether the console's log lines are JSON; false writes text for people, coloured on a terminal."),
+        Variable("LOG_LEVEL", enum("debug", "info", "warning", "error", "critical"), None, "The root logger's level, whatever the app sets; unset, the app's own levels stand."),
+        Variable("CLARITY_LOG_RATE_LIMIT", RATE, None, "The most lines of one message template in a period, such as 100/s or 1000/m; errors are exempt."),
+    ),
+    *_group(
+        "Masking",
+        Variable("CLARITY_MASKING", BOOLEAN, True, "Whether credentials and personal data are masked in all that leaves the process; see docs/masking.md."),
+        Variable("CLARITY_MASK_RULES_ON", NAMES, (), "Masking rules to switch on beyond the default ones, such as ip."),
+        Variable("CLARITY_MASK_RULES_OFF", NAMES, (), "Masking rules to switch off, such as phone."),
+        Variable("CLARITY_MASK_PATTERNS", STRING, None, "Patterns of your own as name=regular expression, one a line or separated by ;; (two semicolons)."),
+        Variable("CLARITY_MASK_KEYS", LIST, (), "Keys of your own: what stands under them is masked whole."),
+        Variable("CLARITY_MASK_ALLOW", LIST, (), "Values that stay as they are, such as noreply@example.com."),
+        Variable("CLARITY_MASK_FILE", STRING, None, "A TOML file with more of the same: keys, allow, and a table of patterns by name."),
+        Variable("CLARITY_MASK_HASH_KEY", STRING, None, "With a key, each masked value also shows a keyed hash, so that equal values can be joined.", secret=True),
+        Variable("CLARITY_MASK_LIMIT", COUNT, 65536, "The most characters of one text that are looked at; what is longer is cut, and says so. 0 means no limit."),
     ),
     *_group(
         "Endpoints",

@@ -11,7 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use _native::export::{Envelope, ExportConfig, Protocol, Setup, Signal, ensure_worker, shutdown};
-use _native::pipeline::{Limits, Pipeline, register_scope, snapshot};
+use _native::pipeline::{Pipelines, register_scope, snapshot};
 use _native::proto;
 
 const SPANS: u64 = 3_000_000;
@@ -30,11 +30,12 @@ fn run(gzip: bool) {
             serve(stream.unwrap());
         }
     });
-    let pipeline: &'static Pipeline = Box::leak(Box::new(Pipeline::new(Limits::default())));
+    let pipelines: &'static Pipelines = Box::leak(Box::new(Pipelines::new(Default::default())));
+    let pipeline = &pipelines.spans;
     let mut config = ExportConfig::new(Signal::Traces, Protocol::HttpProtobuf, &url);
     config.gzip = gzip;
     let setup = Setup::new(config, Envelope::default()).unwrap();
-    ensure_worker(pipeline, || setup);
+    ensure_worker(pipelines, || vec![setup]);
     let scope = register_scope(b"\x0a\x05bench", "");
 
     let mut span_bytes = 0;
@@ -64,7 +65,7 @@ fn run(gzip: bool) {
         SPANS as f64 / cpu,
         SPANS as f64 / wall,
     );
-    assert!(shutdown(pipeline, Instant::now() + Duration::from_secs(5)));
+    assert!(shutdown(pipelines, Instant::now() + Duration::from_secs(5)));
 }
 
 /// A server span as a request makes it: eight attributes.

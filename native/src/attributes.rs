@@ -15,6 +15,9 @@ pub struct Attributes<const FIELD: u32> {
     dropped: u32,
     /// An entry was set by its key: until then all are known to be distinct.
     keyed: bool,
+    /// Bytes at the front that hold nothing to be masked: patches that know what
+    /// they write say so, and the end of the span looks at the others only.
+    checked: usize,
 }
 
 /// `Span.attributes`.
@@ -42,6 +45,7 @@ impl<const FIELD: u32> Attributes<FIELD> {
             count: 0,
             dropped: 0,
             keyed: false,
+            checked: 0,
         }
     }
 
@@ -52,6 +56,7 @@ impl<const FIELD: u32> Attributes<FIELD> {
             count: 0,
             dropped: 0,
             keyed: false,
+            checked: 0,
         }
     }
 
@@ -62,6 +67,7 @@ impl<const FIELD: u32> Attributes<FIELD> {
             count: 0,
             dropped: 0,
             keyed: false,
+            checked: 0,
         };
         attributes.count = attributes.iter().count() as u32;
         attributes
@@ -81,6 +87,12 @@ impl<const FIELD: u32> Attributes<FIELD> {
 
     pub fn dropped(&self) -> u32 {
         self.dropped
+    }
+
+    /// Puts other entries in the place of the unchecked ones, as many or fewer.
+    pub fn replace_unchecked(&mut self, entries: &[u8]) {
+        self.bytes.truncate(self.checked);
+        self.bytes.extend_from_slice(entries);
     }
 
     pub fn drop_one(&mut self) {
@@ -119,18 +131,43 @@ impl<const FIELD: u32> Attributes<FIELD> {
         }
         if self.count > 0 {
             if let Some((start, end)) = self.find(key.as_bytes()) {
-                self.bytes.drain(start..end);
+                self.remove(start, end);
                 self.count -= 1;
             }
         }
         if self.count >= limit {
             let mut end = 1;
             let len = read_varint(&self.bytes, &mut end) as usize;
-            self.bytes.drain(..end + len);
+            self.remove(0, end + len);
             self.count -= 1;
             self.dropped += 1;
         }
         true
+    }
+
+    /// Takes the bytes of one entry out.
+    fn remove(&mut self, start: usize, end: usize) {
+        self.bytes.drain(start..end);
+        if end <= self.checked {
+            self.checked -= end - start;
+        }
+    }
+
+    /// All that is there holds nothing to be masked.
+    #[inline]
+    pub fn mark_checked(&mut self) {
+        self.checked = self.bytes.len();
+    }
+
+    #[inline]
+    pub fn is_checked(&self) -> bool {
+        self.checked == self.bytes.len()
+    }
+
+    /// The entries that nobody has looked at.
+    #[inline]
+    pub fn unchecked(&self) -> &[u8] {
+        &self.bytes[self.checked..]
     }
 
     /// Sets a key to an encoded `AnyValue` body, within `limit` entries.
@@ -259,6 +296,11 @@ impl Entries {
         self.dropped
     }
 
+    /// Puts other entries in the place of these, as many or fewer.
+    pub fn replace(&mut self, entries: Vec<u8>) {
+        self.bytes = entries;
+    }
+
     /// Appends an entry (tag and length included); the oldest goes when `limit`
     /// is reached, as the Python SDK's BoundedList does.
     pub fn push(&mut self, entry: &[u8], limit: u32) {
@@ -328,6 +370,24 @@ mod tests {
         assert_eq!(attributes.dropped(), 1);
         attributes.set_int("d", 1, 0);
         assert_eq!(attributes.dropped(), 2);
+    }
+
+    /// What comes after the mark is unchecked, also when entries before it go.
+    #[test]
+    fn the_mark_moves_with_the_entries_before_it() {
+        let mut attributes = SpanAttributes::new();
+        attributes.push_str("a", b"1");
+        attributes.push_str("b", b"2");
+        attributes.mark_checked();
+        attributes.set_str("c", "3", 128);
+        let rest = attributes.unchecked().to_vec();
+        attributes.set_str("a", "4", 128);
+        assert!(attributes.unchecked().starts_with(&rest));
+        assert_eq!(keys(&attributes), ["b", "c", "a"]);
+        attributes.set_str("c", "5", 128);
+        attributes.replace_unchecked(b"");
+        assert_eq!(keys(&attributes), ["b"]);
+        assert!(attributes.is_checked());
     }
 
     /// Entries drop their oldest too.

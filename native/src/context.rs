@@ -196,6 +196,12 @@ impl Parent {
     }
 }
 
+/// Whether nothing at all is current.
+#[inline]
+pub fn is_empty(py: Python<'_>) -> PyResult<bool> {
+    Ok(variable(py)?.get(py)?.is_none())
+}
+
 /// The native span of the current context, if that is what it holds.
 #[inline]
 pub fn current_span(py: Python<'_>) -> PyResult<Option<Bound<'_, Span>>> {

@@ -7,6 +7,7 @@ use pyo3::types::PyString;
 
 use crate::attributes::SpanAttributes;
 use crate::engine::Engine;
+use crate::mask::encoded;
 use crate::values::with_text;
 
 const KNOWN: [&str; 10] = [
@@ -34,6 +35,8 @@ pub fn push(attributes: &mut SpanAttributes, method: &Bound<'_, PyString>, known
     }
     attributes.push_str("http.request.method", b"_OTHER");
     with_text(method, Some(64), |m| {
-        attributes.push_str("http.request.method_original", m.as_bytes())
+        let masked = encoded::text(m);
+        let method = masked.as_deref().unwrap_or(m);
+        attributes.push_str("http.request.method_original", method.as_bytes())
     });
 }

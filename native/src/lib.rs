@@ -9,6 +9,8 @@
 pub mod attributes;
 pub mod export;
 pub mod ids;
+pub mod log_text;
+pub mod mask;
 pub mod pipeline;
 pub mod propagation;
 pub mod proto;
@@ -35,6 +37,10 @@ pub mod exception;
 pub mod guard;
 #[cfg(feature = "python")]
 pub mod http_method;
+#[cfg(feature = "python")]
+pub mod log_line;
+#[cfg(feature = "python")]
+pub mod log_record;
 #[cfg(feature = "python")]
 pub mod module;
 #[cfg(feature = "python")]

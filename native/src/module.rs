@@ -15,29 +15,35 @@ use crate::engine::{self, Engine, SpanLimits};
 use crate::export::{self, Envelope, ExportConfig, Protocol, Setup, Signal};
 use crate::guard;
 use crate::ids;
-use crate::pipeline::{self, Limits, Pipeline, ScopeId};
+use crate::mask::python;
+use crate::pipeline::{self, Limits, Pipelines, ScopeId};
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
-use crate::{asgi, aws, client, copied_scope, propagator, proto, span, tracer};
+use crate::{
+    asgi, aws, client, copied_scope, log_line, log_record, propagator, proto, span, tracer,
+};
 
-/// Starts the export thread with the process's first span, never before: a
+/// Starts the export thread with the process's first item, never before: a
 /// server's supervising process makes none and needs none.
 #[inline]
-pub fn ensure_worker(pipeline: &'static Pipeline) {
-    if !pipeline.worker_started.load(Ordering::Relaxed) {
-        start_worker(pipeline);
+pub fn ensure_worker(pipelines: &'static Pipelines) {
+    if !pipelines.worker_started.load(Ordering::Relaxed) {
+        start_worker(pipelines);
     }
 }
 
-/// The exporter's checked configuration, for this process's thread and for
-/// those of its forked children.
-static EXPORTER: Mutex<Option<Setup>> = Mutex::new(None);
+/// The exporters' checked configurations, one for each signal that is sent, for
+/// this process's thread and for those of its forked children.
+static EXPORTERS: Mutex<Vec<Setup>> = Mutex::new(Vec::new());
+
+/// The bounds of the signals that `configure_signal` was called for.
+static LIMITS: Mutex<[Option<Limits>; Signal::COUNT]> = Mutex::new([None, None, None]);
 
 #[cold]
-fn start_worker(pipeline: &'static Pipeline) {
-    let setup = EXPORTER.lock().clone();
-    if let Some(setup) = setup {
-        export::ensure_worker(pipeline, move || setup);
+fn start_worker(pipelines: &'static Pipelines) {
+    let setups = EXPORTERS.lock().clone();
+    if !setups.is_empty() {
+        export::ensure_worker(pipelines, move || setups);
     }
 }
 
@@ -102,19 +108,48 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
         redis_scope: scope("redis_scope")?,
         httpx_scope: scope("httpx_scope")?,
     });
+    set_up_signal(Signal::Traces, config)?;
+    if pipeline::current().is_none() {
+        let limits = LIMITS.lock().clone();
+        pipeline::install(limits.map(Option::unwrap_or_default));
+    }
+    Ok(())
+}
+
+/// Sets the bounds and the exporter of one signal ("logs", "metrics"), before
+/// `configure`; see `_native.pyi` for the keys.
+#[pyfunction]
+fn configure_signal(signal: &str, config: &Bound<'_, PyDict>) -> PyResult<()> {
+    match named(Some(signal)) {
+        Some(signal) => set_up_signal(signal, config),
+        None => Err(PyValueError::new_err(format!("{signal} is not a signal."))),
+    }
+}
+
+fn set_up_signal(signal: Signal, config: &Bound<'_, PyDict>) -> PyResult<()> {
+    let default = Limits::default();
+    LIMITS.lock()[signal as usize] = Some(Limits {
+        queue_bytes: optional(config, "queue_limit_bytes")?.unwrap_or(default.queue_bytes),
+        queue_items: optional(config, "queue_limit_items")?.unwrap_or(default.queue_items),
+        batch_bytes: optional(config, "batch_limit_bytes")?.unwrap_or(default.batch_bytes),
+        batch_items: optional(config, "batch_limit_items")?.unwrap_or(default.batch_items),
+        schedule_delay: optional::<u64>(config, "schedule_delay_ms")?
+            .map_or(default.schedule_delay, Duration::from_millis),
+    });
     if let Some(exporter) = optional::<Bound<'_, PyDict>>(config, "exporter")? {
         let resource: Vec<u8> = optional(config, "resource")?.unwrap_or_default();
         let timeout_ms: u64 = optional(config, "export_timeout_ms")?.unwrap_or(30_000);
-        *EXPORTER.lock() = Some(exporter_setup(&exporter, resource, timeout_ms)?);
-    }
-    if pipeline::current().is_none() {
-        install_pipeline(config)?;
+        let setup = exporter_setup(signal, &exporter, resource, timeout_ms)?;
+        let mut exporters = EXPORTERS.lock();
+        exporters.retain(|known| known.signal() != signal);
+        exporters.push(setup);
     }
     Ok(())
 }
 
 /// Checks the exporter's settings; a ValueError's sentence names the wrong one.
 fn exporter_setup(
+    signal: Signal,
     exporter: &Bound<'_, PyDict>,
     resource: Vec<u8>,
     batch_timeout_ms: u64,
@@ -124,7 +159,7 @@ fn exporter_setup(
         _ => Protocol::HttpProtobuf,
     };
     let endpoint: String = optional(exporter, "endpoint")?.unwrap_or_default();
-    let mut config = ExportConfig::new(Signal::Traces, protocol, &endpoint);
+    let mut config = ExportConfig::new(signal, protocol, &endpoint);
     if let Some(headers) =
         optional::<std::collections::BTreeMap<String, String>>(exporter, "headers")?
     {
@@ -148,19 +183,6 @@ fn exporter_setup(
         resource_schema_url: String::new(),
     };
     Setup::new(config, envelope).map_err(PyValueError::new_err)
-}
-
-fn install_pipeline(config: &Bound<'_, PyDict>) -> PyResult<()> {
-    let default = Limits::default();
-    pipeline::install(Limits {
-        queue_bytes: optional(config, "queue_limit_bytes")?.unwrap_or(default.queue_bytes),
-        queue_items: optional(config, "queue_limit_spans")?.unwrap_or(default.queue_items),
-        batch_bytes: optional(config, "batch_limit_bytes")?.unwrap_or(default.batch_bytes),
-        batch_items: optional(config, "batch_limit_spans")?.unwrap_or(default.batch_items),
-        schedule_delay: optional::<u64>(config, "schedule_delay_ms")?
-            .map_or(default.schedule_delay, Duration::from_millis),
-    });
-    Ok(())
 }
 
 /// Tells the engine the objects of `opentelemetry-api` once it is imported.
@@ -232,12 +254,16 @@ fn encode_resource<'py>(attributes: &Bound<'py, PyDict>) -> PyResult<Bound<'py, 
     Ok(PyBytes::new(attributes.py(), &body))
 }
 
-/// Takes what waits as one `ExportTraceServiceRequest`, or None; for tests and
-/// exporters written in Python. The spans count as exported.
+/// Takes what waits of a signal ("traces", "logs", "metrics") as one export request,
+/// or None; for tests and exporters written in Python. The items count as exported.
 #[pyfunction]
-#[pyo3(signature = (resource=None))]
-fn drain<'py>(py: Python<'py>, resource: Option<&[u8]>) -> Option<Bound<'py, PyBytes>> {
-    let pipeline = pipeline::current()?;
+#[pyo3(signature = (resource=None, signal="traces"))]
+fn drain<'py>(
+    py: Python<'py>,
+    resource: Option<&[u8]>,
+    signal: &str,
+) -> Option<Bound<'py, PyBytes>> {
+    let pipeline = pipeline::current()?.of(named(Some(signal))?);
     let batch = pipeline.try_next()?;
     let request = batch.to_request(resource.unwrap_or_default(), "");
     let items = batch.items();
@@ -245,48 +271,80 @@ fn drain<'py>(py: Python<'py>, resource: Option<&[u8]>) -> Option<Bound<'py, PyB
     Some(PyBytes::new(py, &request))
 }
 
-/// Counters of the pipeline and of internal errors, by name.
+/// Counters by name: those of the spans bare, of other signals with the signal in
+/// front (`logs.made`), and internal errors.
 #[pyfunction]
-fn stats() -> std::collections::HashMap<&'static str, u64> {
-    let mut out = pipeline::current().map_or_else(Default::default, pipeline::snapshot);
-    out.insert("internal_errors", guard::internal_errors());
+fn stats() -> std::collections::HashMap<String, u64> {
+    let mut out = std::collections::HashMap::new();
+    if let Some(pipelines) = pipeline::current() {
+        for signal in Signal::ALL {
+            for (name, count) in pipeline::snapshot(pipelines.of(signal)) {
+                let name = match signal {
+                    Signal::Traces => name.to_owned(),
+                    _ => format!("{}.{name}", signal.name()),
+                };
+                out.insert(name, count);
+            }
+        }
+    }
+    out.insert("internal_errors".to_owned(), guard::internal_errors());
     out
 }
 
-/// Sends all that waits; False when `timeout_s` passed first. Releases the GIL.
+fn named(signal: Option<&str>) -> Option<Signal> {
+    let mut known = Signal::ALL.into_iter();
+    known.find(|known| Some(known.name()) == signal)
+}
+
+/// Sends all that waits, of one signal or of all; False when `timeout_s` passed
+/// first. Releases the GIL.
 #[pyfunction]
-fn force_flush(py: Python<'_>, timeout_s: f64) -> bool {
-    let Some(pipeline) = pipeline::current() else {
+#[pyo3(signature = (timeout_s, signal=None))]
+fn force_flush(py: Python<'_>, timeout_s: f64, signal: Option<&str>) -> bool {
+    let Some(pipelines) = pipeline::current() else {
         return true;
     };
-    if !pipeline.worker_started.load(Ordering::Relaxed) {
-        return pipeline.waiting().1 == 0;
+    let asked = named(signal);
+    if !pipelines.worker_started.load(Ordering::Relaxed) {
+        let mut asked = Signal::ALL
+            .into_iter()
+            .filter(|signal| asked.is_none_or(|asked| asked == *signal));
+        return asked.all(|signal| pipelines.of(signal).waiting().1 == 0);
     }
     let deadline = Instant::now() + Duration::from_secs_f64(timeout_s.clamp(0.0, 3600.0));
-    py.detach(|| pipeline.flush(deadline))
+    py.detach(|| match asked {
+        Some(signal) => pipelines.of(signal).flush(deadline),
+        None => pipelines.flush(deadline),
+    })
 }
 
 /// Sends what waits and stops for good, within `timeout_s`; True when nothing
-/// was lost. Idempotent. Releases the GIL.
+/// was lost. With `signal` that one alone, and the others go on. Idempotent.
+/// Releases the GIL.
 #[pyfunction]
-fn shutdown(py: Python<'_>, timeout_s: f64) -> bool {
-    let Some(pipeline) = pipeline::current() else {
+#[pyo3(signature = (timeout_s, signal=None))]
+fn shutdown(py: Python<'_>, timeout_s: f64, signal: Option<&str>) -> bool {
+    let Some(pipelines) = pipeline::current() else {
         return true;
     };
     let deadline = Instant::now() + Duration::from_secs_f64(timeout_s.clamp(0.0, 3600.0));
-    py.detach(|| export::shutdown(pipeline, deadline))
+    py.detach(|| match named(signal) {
+        Some(signal) => export::shutdown_signal(pipelines, signal, deadline),
+        None => export::shutdown(pipelines, deadline),
+    })
 }
 
-/// In a forked child: new ids, an empty pipeline, the child's own resource, and
-/// no export thread until the first span.
+/// In a forked child: new ids, empty pipelines, the child's own resource, and
+/// no export thread until the first item.
 #[pyfunction]
 fn after_fork_in_child(resource: Vec<u8>) {
     ids::next_generation();
-    if let Some(setup) = EXPORTER.lock().as_mut() {
-        setup.set_resource(resource);
+    log_line::after_fork_in_child();
+    for setup in EXPORTERS.lock().iter_mut() {
+        setup.set_resource(resource.clone());
     }
-    if let Some(pipeline) = pipeline::current() {
-        pipeline::install(pipeline.limits().clone());
+    if let Some(pipelines) = pipeline::current() {
+        pipeline::install(pipelines.limits());
     }
 }
 
@@ -302,6 +360,7 @@ fn set_error_handler(py: Python<'_>, handler: Py<PyAny>) {
 
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    crate::mask::hide_panic_messages();
     module.add_class::<span::Span>()?;
     module.add_class::<tracer::Tracer>()?;
     module.add_class::<tracer::SpanBlock>()?;
@@ -321,12 +380,24 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(client::httpx_exit, module)?)?;
     module.add_function(wrap_pyfunction!(client::correlation_id, module)?)?;
     module.add_function(wrap_pyfunction!(client::set_correlation_id, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::configure_logs, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::on_first_request, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::log_ids, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::span_log_ids, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::note_log_ids, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::log_line, module)?)?;
+    module.add_function(wrap_pyfunction!(log_line::log_event, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_get_current, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_get_value, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_attach, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_detach, module)?)?;
     module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
+    module.add_function(wrap_pyfunction!(configure_signal, module)?)?;
+    module.add_function(wrap_pyfunction!(log_record::set_log_limits, module)?)?;
+    module.add_function(wrap_pyfunction!(log_record::configure_log_records, module)?)?;
+    module.add_function(wrap_pyfunction!(log_record::emit_log, module)?)?;
+    module.add_function(wrap_pyfunction!(log_record::emit_api_log, module)?)?;
     module.add_function(wrap_pyfunction!(bind_api, module)?)?;
     module.add_function(wrap_pyfunction!(register_scope, module)?)?;
     module.add_function(wrap_pyfunction!(encode_resource, module)?)?;
@@ -338,5 +409,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
     module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;
+    module.add_function(wrap_pyfunction!(python::mask_text, module)?)?;
+    module.add_function(wrap_pyfunction!(python::mask_value, module)?)?;
+    module.add_function(wrap_pyfunction!(python::mask_counts, module)?)?;
+    module.add_function(wrap_pyfunction!(python::mask_configure, module)?)?;
     Ok(())
 }

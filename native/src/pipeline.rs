@@ -1,13 +1,17 @@
-//! The bounded buffer between the application's threads and the exporter.
+//! The bounded buffers between the application's threads and the exporter, one
+//! for each signal.
 //!
-//! Spans arrive as encoded OTLP bytes (`ScopeSpans.spans` entries) and leave as
-//! whole `ExportTraceServiceRequest` bodies. Every bound is in bytes. What does
-//! not fit is dropped, the newest first, and counted by reason, so that at any
-//! moment: made = exported + dropped (by reason) + waiting + in flight.
+//! Items (spans, log records) arrive as encoded OTLP bytes and leave as whole
+//! export requests. One code serves both: `ExportTraceServiceRequest` and
+//! `ExportLogsServiceRequest` have the same field numbers down to the item, which
+//! is field 2 of its scope. What is made as a whole (metrics) comes as a request.
+//! Every bound is in bytes. What does not fit is dropped, the newest first, and
+//! counted by reason, so that at any moment and for each signal:
+//! made = exported + dropped (by reason) + waiting + in flight.
 //!
-//! Fork safety: the pipeline stands behind one pointer. A child process gets a
-//! new, empty pipeline and leaves the old one alone (its lock may be held by a
-//! thread that does not exist in the child, and its spans are the parent's).
+//! Fork safety: the pipelines stand behind one pointer. A child process gets
+//! new, empty ones and leaves the old ones alone (a lock may be held by a thread
+//! that does not exist in the child, and the items are the parent's).
 //! For the same reason the locks are the standard library's, which hold no
 //! state outside themselves, and the list of scopes, which lives on in the
 //! child, has no lock at all.
@@ -17,7 +21,10 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::export::Worker;
+use tokio::sync::Notify;
+use tokio::time::timeout_at;
+
+use crate::export::{Signal, Worker};
 use crate::proto;
 
 /// Why an item was dropped; the label of the dropped counter.
@@ -44,18 +51,21 @@ pub const DROP_REASONS: [(DropReason, &str); 5] = [
     (DropReason::Internal, "internal"),
 ];
 
-/// Bounds and pace. Sizes in bytes, counts in spans.
+/// Bounds and pace of one signal. Sizes in bytes, counts in items.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Waiting bytes, over all batches.
     pub queue_bytes: usize,
-    /// Waiting spans (OTEL_BSP_MAX_QUEUE_SIZE), `usize::MAX` when only bytes count.
+    /// Waiting items (OTEL_BSP_MAX_QUEUE_SIZE, OTEL_BLRP_MAX_QUEUE_SIZE),
+    /// `usize::MAX` when only bytes count.
     pub queue_items: usize,
     /// A batch is closed when it reaches this many bytes.
     pub batch_bytes: usize,
-    /// A batch is closed when it holds this many spans (OTEL_BSP_MAX_EXPORT_BATCH_SIZE).
+    /// A batch is closed when it holds this many items (OTEL_BSP_MAX_EXPORT_BATCH_SIZE,
+    /// OTEL_BLRP_MAX_EXPORT_BATCH_SIZE).
     pub batch_items: usize,
-    /// Longest wait of a span in an open batch (OTEL_BSP_SCHEDULE_DELAY).
+    /// Longest wait of an item in an open batch (OTEL_BSP_SCHEDULE_DELAY,
+    /// OTEL_BLRP_SCHEDULE_DELAY).
     pub schedule_delay: Duration,
 }
 
@@ -126,15 +136,18 @@ pub fn register_scope(scope: &[u8], schema_url: &str) -> ScopeId {
     }
 }
 
-/// Encoded spans by scope: an open batch, or a held-back local trace.
+/// Encoded items by scope: an open batch, or a held-back local trace. Or one
+/// whole request.
 #[derive(Default)]
-pub struct SpanBlock {
+pub struct Batch {
     parts: Vec<(ScopeId, Vec<u8>)>,
+    /// An export request made elsewhere; then there are no parts.
+    request: Vec<u8>,
     items: u64,
     bytes: usize,
 }
 
-impl SpanBlock {
+impl Batch {
     pub fn items(&self) -> u64 {
         self.items
     }
@@ -147,17 +160,27 @@ impl SpanBlock {
         self.items == 0
     }
 
-    /// Lets `write` append one span (tag and length included) for `scope`. When
+    /// A whole export request of `items` items, resource included.
+    pub fn of_request(request: Vec<u8>, items: u64) -> Self {
+        Batch {
+            bytes: request.len(),
+            request,
+            items,
+            ..Batch::default()
+        }
+    }
+
+    /// Lets `write` append one item (tag and length included) for `scope`. When
     /// `write` panics, what it wrote is taken back.
     #[inline]
     pub fn push(&mut self, scope: ScopeId, write: impl FnOnce(&mut Vec<u8>)) {
         let part = self.part(scope);
         let before = part.len();
-        let mut span = Unfinished { part, before };
-        write(span.part);
-        let added = span.part.len() - before;
-        span.before += added;
-        drop(span);
+        let mut item = Unfinished { part, before };
+        write(item.part);
+        let added = item.part.len() - before;
+        item.before += added;
+        drop(item);
         self.bytes += added;
         self.items += 1;
     }
@@ -175,7 +198,7 @@ impl SpanBlock {
         &mut self.parts[at].1
     }
 
-    fn append(&mut self, other: &SpanBlock) {
+    fn append(&mut self, other: &Batch) {
         for (scope, bytes) in &other.parts {
             self.part(*scope).extend_from_slice(bytes);
         }
@@ -187,13 +210,17 @@ impl SpanBlock {
         for (_, bytes) in &mut self.parts {
             bytes.clear();
         }
+        self.request = Vec::new();
         self.items = 0;
         self.bytes = 0;
     }
 
-    /// The whole `ExportTraceServiceRequest`; `resource` is the body of a `Resource`
-    /// message and `schema_url` the resource's.
+    /// The whole export request; `resource` is the body of a `Resource` message and
+    /// `schema_url` the resource's.
     pub fn to_request(&self, resource: &[u8], schema_url: &str) -> Vec<u8> {
+        if !self.request.is_empty() {
+            return self.request.clone();
+        }
         let parts: Vec<(&Scope, &Vec<u8>)> = self
             .parts
             .iter()
@@ -211,10 +238,10 @@ impl SpanBlock {
         if !schema_url.is_empty() {
             proto::bytes_field(&mut tail, 3, schema_url.as_bytes());
         }
-        let resource_spans = head.len() + parts_len + tail.len();
-        let mut out = Vec::with_capacity(resource_spans + 12);
+        let of_resource = head.len() + parts_len + tail.len();
+        let mut out = Vec::with_capacity(of_resource + 12);
         proto::tag(&mut out, 1, proto::BYTES);
-        proto::varint(&mut out, resource_spans as u64);
+        proto::varint(&mut out, of_resource as u64);
         out.extend_from_slice(&head);
         for (scope, bytes) in parts {
             proto::tag(&mut out, 2, proto::BYTES);
@@ -231,10 +258,10 @@ impl SpanBlock {
     }
 }
 
-/// Takes a half-written span back when its writer panics.
+/// Takes a half-written item back when its writer panics.
 struct Unfinished<'a> {
     part: &'a mut Vec<u8>,
-    /// Where the last whole span ends.
+    /// Where the last whole item ends.
     before: usize,
 }
 
@@ -245,7 +272,7 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-/// What happened to the spans so far; see the module's equation. Changed only
+/// What happened to the items so far; see the module's equation. Changed only
 /// under the pipeline's lock, so that [`snapshot`] adds up.
 #[derive(Default)]
 pub struct Counters {
@@ -265,9 +292,9 @@ impl Counters {
 
 #[derive(Default)]
 struct State {
-    open: SpanBlock,
-    closed: VecDeque<SpanBlock>,
-    spare: Vec<SpanBlock>,
+    open: Batch,
+    closed: VecDeque<Batch>,
+    spare: Vec<Batch>,
     waiting_bytes: usize,
     waiting_items: u64,
     /// Batches closed and settled so far: a flush waits until all that were
@@ -288,24 +315,22 @@ impl State {
     }
 }
 
+/// The buffer of one signal.
 pub struct Pipeline {
     limits: Limits,
     state: Mutex<State>,
-    /// Tells the exporter: a batch is closed, a flush is wanted, or stop.
-    work: Condvar,
+    /// Tells the exporter: a batch is closed, a flush is wanted, or stop. Only the
+    /// exporter waits, so that one permit is enough.
+    work: Notify,
     /// Tells waiting flushes: a batch was settled.
     settled: Condvar,
     pub counters: Counters,
-    /// The exporter's thread, once it runs in this process.
-    pub worker: OnceLock<Worker>,
-    /// Whether `worker` is set: the check that every span makes.
-    pub worker_started: AtomicBool,
 }
 
 /// What [`Pipeline::next`] hands to the exporter.
 pub enum Next {
     /// A batch to send; give it back to [`Pipeline::settle`].
-    Batch(SpanBlock),
+    Batch(Batch),
     /// Nothing is left and the pipeline is stopping.
     Stop,
     /// The wait ended with nothing to do.
@@ -317,11 +342,9 @@ impl Pipeline {
         Pipeline {
             limits,
             state: Mutex::new(State::default()),
-            work: Condvar::new(),
+            work: Notify::new(),
             settled: Condvar::new(),
             counters: Counters::default(),
-            worker: OnceLock::new(),
-            worker_started: AtomicBool::new(false),
         }
     }
 
@@ -331,13 +354,13 @@ impl Pipeline {
 
     #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A writer's panic leaves the state whole (see `SpanBlock::push`).
+        // A writer's panic leaves the state whole (see `Batch::push`).
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends one span, or drops it when the buffer is full. `write` appends
-    /// the `ScopeSpans.spans` entry with tag and length; should it panic, the
-    /// span counts as dropped (internal) and the panic goes on.
+    /// Appends one item, or drops it when the buffer is full. `write` appends
+    /// the entry of its scope (field 2) with tag and length; should it panic, the
+    /// item counts as dropped (internal) and the panic goes on.
     #[inline]
     pub fn emit(&self, scope: ScopeId, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut state = self.lock();
@@ -357,7 +380,7 @@ impl Pipeline {
 
     /// Appends a held-back local trace as a whole, or drops it as a whole. Its
     /// spans are counted as made here.
-    pub fn emit_block(&self, block: &SpanBlock) -> bool {
+    pub fn emit_block(&self, block: &Batch) -> bool {
         let mut state = self.lock();
         self.counters.made.fetch_add(block.items, Ordering::Relaxed);
         if let Some(reason) = self.refuses(&state, block.bytes) {
@@ -373,6 +396,31 @@ impl Pipeline {
         state.open.append(block);
         self.added(&mut state, block.bytes, block.items);
         true
+    }
+
+    /// Hands over a whole request of `items` items, or drops it as a whole. It is a
+    /// batch of its own, in turn with what came before.
+    pub fn emit_request(&self, request: Vec<u8>, items: u64) -> bool {
+        let mut state = self.lock();
+        self.counters.made.fetch_add(items, Ordering::Relaxed);
+        if let Some(reason) = self.refuses(&state, request.len()) {
+            self.counters.drop_items(reason, items);
+            return false;
+        }
+        state.close_open();
+        state.waiting_bytes += request.len();
+        state.waiting_items += items;
+        state.closed.push_back(Batch::of_request(request, items));
+        state.closed_count += 1;
+        self.work.notify_one();
+        true
+    }
+
+    /// Counts an item that could not even be encoded.
+    pub fn count_lost(&self, reason: DropReason) {
+        let _state = self.lock();
+        self.counters.made.fetch_add(1, Ordering::Relaxed);
+        self.counters.drop_items(reason, 1);
     }
 
     #[inline]
@@ -397,39 +445,40 @@ impl Pipeline {
         }
     }
 
-    /// Bytes and spans waiting to be taken by the exporter.
+    /// Bytes and items waiting to be taken by the exporter.
     pub fn waiting(&self) -> (usize, u64) {
         let state = self.lock();
         (state.waiting_bytes, state.waiting_items)
     }
 
-    /// The exporter's next piece of work, waiting up to the schedule delay.
-    pub fn next(&self) -> Next {
+    /// The exporter's next piece of work, waiting up to the schedule delay. For one
+    /// waiter at a time, on a tokio runtime with time.
+    pub async fn next(&self) -> Next {
         let until = Instant::now() + self.limits.schedule_delay;
-        let mut state = self.lock();
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if state.closed.is_empty() && (left.is_zero() || state.stopping) {
-                state.close_open();
+            let is_due = until <= Instant::now();
+            if let Some(next) = self.next_now(is_due) {
+                return next;
             }
-            if let Some(batch) = self.take(&mut state) {
-                return Next::Batch(batch);
-            }
-            if state.stopping {
-                return Next::Stop;
-            }
-            if left.is_zero() {
-                return Next::Idle;
-            }
-            (state, _) = self
-                .work
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner);
+            // A permit that was given since the look above ends it at once.
+            let _ = timeout_at(until.into(), self.work.notified()).await;
+        }
+    }
+
+    fn next_now(&self, is_due: bool) -> Option<Next> {
+        let mut state = self.lock();
+        if state.closed.is_empty() && (is_due || state.stopping) {
+            state.close_open();
+        }
+        match self.take(&mut state) {
+            Some(batch) => Some(Next::Batch(batch)),
+            None if state.stopping => Some(Next::Stop),
+            None => is_due.then_some(Next::Idle),
         }
     }
 
     /// A closed batch or the open one, without waiting.
-    pub fn try_next(&self) -> Option<SpanBlock> {
+    pub fn try_next(&self) -> Option<Batch> {
         let mut state = self.lock();
         if state.closed.is_empty() {
             state.close_open();
@@ -437,7 +486,7 @@ impl Pipeline {
         self.take(&mut state)
     }
 
-    fn take(&self, state: &mut State) -> Option<SpanBlock> {
+    fn take(&self, state: &mut State) -> Option<Batch> {
         let batch = state.closed.pop_front()?;
         state.waiting_bytes -= batch.bytes;
         state.waiting_items -= batch.items;
@@ -447,9 +496,9 @@ impl Pipeline {
         Some(batch)
     }
 
-    /// Settles a batch taken earlier: `exported` spans arrived, the others are
-    /// dropped for `reason`. The block's memory is used again.
-    pub fn settle(&self, mut batch: SpanBlock, exported: u64, reason: DropReason) {
+    /// Settles a batch taken earlier: `exported` items arrived, the others are
+    /// dropped for `reason`. The batch's memory is used again.
+    pub fn settle(&self, mut batch: Batch, exported: u64, reason: DropReason) {
         let items = batch.items;
         let exported = exported.min(items);
         batch.clear();
@@ -470,14 +519,24 @@ impl Pipeline {
     }
 
     /// Asks the exporter to send all that waits now, and waits until it is sent
-    /// or dropped, but not past `deadline`: then false. Spans that arrive later
+    /// or dropped, but not past `deadline`: then false. Items that arrive later
     /// are not waited for, so that it ends under load too. Never call it with
     /// the GIL held: another thread may need it to finish its span.
     pub fn flush(&self, deadline: Instant) -> bool {
+        let ticket = self.ask_flush();
+        self.wait_flushed(ticket, deadline)
+    }
+
+    /// The first half of [`flush`](Self::flush); the ticket goes to its second.
+    fn ask_flush(&self) -> u64 {
         let mut state = self.lock();
         state.close_open();
-        let ticket = state.closed_count;
-        self.work.notify_all();
+        self.work.notify_one();
+        state.closed_count
+    }
+
+    fn wait_flushed(&self, ticket: u64, deadline: Instant) -> bool {
+        let mut state = self.lock();
         while state.settled_count < ticket {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -494,7 +553,7 @@ impl Pipeline {
     /// From now on nothing is taken in, and the exporter stops once empty.
     pub fn stop(&self) {
         self.lock().stopping = true;
-        self.work.notify_all();
+        self.work.notify_one();
     }
 
     pub fn is_stopping(&self) -> bool {
@@ -512,7 +571,7 @@ impl Pipeline {
     }
 }
 
-/// Counts a span as lost when its writer panics.
+/// Counts an item as lost when its writer panics.
 struct LostUnlessForgotten<'a>(&'a Counters);
 
 impl Drop for LostUnlessForgotten<'_> {
@@ -521,24 +580,71 @@ impl Drop for LostUnlessForgotten<'_> {
     }
 }
 
-static CURRENT: AtomicPtr<Pipeline> = AtomicPtr::new(std::ptr::null_mut());
+/// All pipelines of a process, and the one thread that empties them.
+pub struct Pipelines {
+    pub spans: Pipeline,
+    pub logs: Pipeline,
+    pub metrics: Pipeline,
+    /// The exporter's thread, once it runs in this process.
+    pub worker: OnceLock<Worker>,
+    /// Whether `worker` is set: the check that every item makes.
+    pub worker_started: AtomicBool,
+}
 
-/// The process's pipeline; `None` before [`install`].
+impl Pipelines {
+    /// `limits` in the order of [`Signal::ALL`].
+    pub fn new([spans, logs, metrics]: [Limits; Signal::COUNT]) -> Self {
+        Pipelines {
+            spans: Pipeline::new(spans),
+            logs: Pipeline::new(logs),
+            metrics: Pipeline::new(metrics),
+            worker: OnceLock::new(),
+            worker_started: AtomicBool::new(false),
+        }
+    }
+
+    pub fn of(&self, signal: Signal) -> &Pipeline {
+        match signal {
+            Signal::Traces => &self.spans,
+            Signal::Logs => &self.logs,
+            Signal::Metrics => &self.metrics,
+        }
+    }
+
+    pub fn limits(&self) -> [Limits; Signal::COUNT] {
+        Signal::ALL.map(|signal| self.of(signal).limits().clone())
+    }
+
+    /// [`Pipeline::flush`] for all signals at once: one that hangs holds no other up.
+    pub fn flush(&self, deadline: Instant) -> bool {
+        let tickets = Signal::ALL.map(|signal| (signal, self.of(signal).ask_flush()));
+        let mut flushed = true;
+        for (signal, ticket) in tickets {
+            flushed &= self.of(signal).wait_flushed(ticket, deadline);
+        }
+        flushed
+    }
+}
+
+static CURRENT: AtomicPtr<Pipelines> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The process's pipelines; `None` before [`install`].
 #[inline]
-pub fn current() -> Option<&'static Pipeline> {
+pub fn current() -> Option<&'static Pipelines> {
     crate::raw::deref_leaked(CURRENT.load(Ordering::Acquire))
 }
 
-/// Makes a new, empty pipeline the current one. The former is leaked on
-/// purpose: other threads may still hold a reference, and after a fork its lock
+/// Makes new, empty pipelines the current ones. The former are leaked on
+/// purpose: other threads may still hold a reference, and after a fork a lock
 /// may never be released. It happens once, and once more in each forked child.
-pub fn install(limits: Limits) -> &'static Pipeline {
-    let pipeline: &'static mut Pipeline = Box::leak(Box::new(Pipeline::new(limits)));
-    CURRENT.store(pipeline, Ordering::Release);
-    pipeline
+pub fn install(limits: [Limits; Signal::COUNT]) -> &'static Pipelines {
+    let pipelines: &'static mut Pipelines = Box::leak(Box::new(Pipelines::new(limits)));
+    CURRENT.store(pipelines, Ordering::Release);
+    pipelines
 }
 
-/// The counters as a name-to-number map, for self-telemetry; all of one moment.
+/// The counters of one signal as a name-to-number map, for self-telemetry; all of
+/// one moment.
 pub fn snapshot(pipeline: &Pipeline) -> HashMap<&'static str, u64> {
     let state = pipeline.lock();
     let (bytes, items) = (state.waiting_bytes, state.waiting_items);

@@ -5,6 +5,7 @@
 use parking_lot::Mutex;
 
 use crate::attributes::SpanAttributes;
+use crate::mask;
 
 /// Longer keys are not remembered: a hostile client shall not fill the memory.
 const KEY_LIMIT_BYTES: usize = 512;
@@ -18,7 +19,10 @@ struct Entry {
 
 /// A direct-mapped cache: a text has one slot, and the newest text holds it.
 /// At most `SLOTS` entries of some hundred bytes.
+///
+/// Values are masked before they are encoded: with another masker all is forgotten.
 pub struct Repeated<const SLOTS: usize> {
+    masker: usize,
     slots: [Option<Entry>; SLOTS],
 }
 
@@ -31,6 +35,7 @@ impl<const SLOTS: usize> Default for Repeated<SLOTS> {
 impl<const SLOTS: usize> Repeated<SLOTS> {
     pub const fn new() -> Self {
         Repeated {
+            masker: 0,
             slots: [const { None }; SLOTS],
         }
     }
@@ -63,6 +68,11 @@ pub fn push_repeated<const SLOTS: usize>(
     push: impl FnOnce(&mut SpanAttributes),
 ) {
     let mut cache = cache.lock();
+    let masker = std::ptr::from_ref(mask::current()) as usize;
+    if cache.masker != masker {
+        *cache = Repeated::new();
+        cache.masker = masker;
+    }
     if let Some((encoded, count)) = cache.get(key) {
         attributes.push_encoded(encoded, count);
         return;

@@ -10,6 +10,7 @@
 //! Fork safety: a span started before a fork is ended by the parent process
 //! only; in the child its end is silent.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -23,7 +24,8 @@ use crate::context::{self, Parent, api};
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
-use crate::pipeline::{self, Pipeline, ScopeId, SpanBlock};
+use crate::mask::{self, encoded};
+use crate::pipeline::{self, Batch, Pipeline, ScopeId};
 use crate::propagation::{RANDOM, SAMPLED};
 use crate::proto;
 use crate::values::{
@@ -49,7 +51,7 @@ pub struct Held(Mutex<HeldState>);
 
 #[derive(Default)]
 struct HeldState {
-    block: SpanBlock,
+    block: Batch,
     /// `Some(true)`: kept; `Some(false)`: dropped.
     decision: Option<bool>,
 }
@@ -247,10 +249,11 @@ impl Span {
         if !engine.export {
             return;
         }
-        let Some(pipeline) = pipeline::current() else {
+        let Some(pipelines) = pipeline::current() else {
             return;
         };
-        crate::module::ensure_worker(pipeline);
+        crate::module::ensure_worker(pipelines);
+        let pipeline = &pipelines.spans;
         if engine.keep_unsampled && self.local_root {
             self.note_probability(engine);
         }
@@ -274,7 +277,7 @@ impl Span {
             state.decision = keep;
         }
         match keep {
-            Some(false) => state.block = SpanBlock::default(),
+            Some(false) => state.block = Batch::default(),
             _ if state.block.bytes() > HELD_LIMIT_BYTES => {}
             _ => state.block.push(self.scope, |out| self.encode(out, name)),
         }
@@ -327,6 +330,8 @@ impl Span {
                 return Ok(true);
             }
         }
+        // Before anybody sees the span: processors, exporters, the trace held back.
+        Span::mask(slf);
         if engine::has_processors() {
             guard::run(py, "span processors", (), || match api(py) {
                 Some(api) => api.support.call_method1(py, "on_end", (slf,)).map(drop),
@@ -337,6 +342,40 @@ impl Span {
             slf.borrow_mut().emit(py, engine);
         }
         Ok(true)
+    }
+
+    /// Masks all that the span says. Runs no Python code. Where that fails, the span
+    /// keeps its times and ids and says nothing.
+    fn mask(slf: &Bound<'_, Span>) {
+        let py = slf.py();
+        let mut span = slf.borrow_mut();
+        let name = span.name.clone_ref(py);
+        let masked = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(masked) = with_text(name.bind(py), None, encoded::text) {
+                span.name = PyString::new(py, &masked).unbind();
+            }
+            if let Some(masked) = encoded::attributes(span.attributes.unchecked()) {
+                span.attributes.replace_unchecked(&masked);
+            }
+            if let Some(masked) = span.status_message.as_deref().and_then(encoded::text) {
+                span.status_message = Some(masked.into());
+            }
+            if let Some(extra) = &mut span.extra {
+                if let Some(masked) = encoded::events(extra.events.bytes()) {
+                    extra.events.replace(masked);
+                }
+                if let Some(masked) = encoded::links(extra.links.bytes()) {
+                    extra.links.replace(masked);
+                }
+            }
+        }));
+        if masked.is_err() {
+            mask::count_failure();
+            span.name = PyString::new(py, mask::FAILED).unbind();
+            span.attributes = SpanAttributes::new();
+            span.status_message = None;
+            span.extra = None;
+        }
     }
 
     /// `on_start` of the Python span processors; costs one load without any.

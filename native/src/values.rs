@@ -7,6 +7,9 @@
 //! lose the attribute, and a value that cannot be read becomes null, where the
 //! SDK would raise into the app.
 
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -14,6 +17,7 @@ use pyo3::types::{
     PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple,
 };
 
+use crate::mask;
 use crate::proto;
 
 /// Nesting beyond this is cut: a list that holds itself must end.
@@ -39,6 +43,8 @@ pub fn with_text<R>(
     };
     match limit {
         Some(limit) if whole.len() > limit => {
+            // Masked before it is cut: half a token is not known as one.
+            let whole = &*crate::mask::text(whole);
             let end = whole.char_indices().nth(limit).map_or(whole.len(), |c| c.0);
             body(&whole[..end])
         }
@@ -110,20 +116,74 @@ pub fn encode_any(
     let mut encoder = Encoder {
         limit,
         containers: 0,
+        masks: false,
     };
-    encoder.value(out, value, 0)
+    encoder.value(out, "", value, 0)
 }
+
+/// As [`encode_any`], with every text masked before it is cut, also by the key it
+/// stands under (`key` at the outermost). What another type holds is kept unless a
+/// rule masks its text; an object that is no value is its `str()` without a word.
+pub fn encode_masked(
+    out: &mut Vec<u8>,
+    key: &str,
+    value: &Bound<'_, PyAny>,
+    limit: Option<usize>,
+) -> PyResult<()> {
+    let mut encoder = Encoder {
+        limit,
+        containers: 0,
+        masks: true,
+    };
+    encoder.value(out, key, value, 0)
+}
+
+/// [`mask::text`], failing closed: what panics in it is masked as a whole.
+#[inline]
+pub fn masked_text(text: &str) -> Cow<'_, str> {
+    closed(|| mask::text(text))
+}
+
+/// [`mask::value`], failing closed.
+#[inline]
+pub fn masked_value<'a>(key: &str, text: &'a str) -> Cow<'a, str> {
+    closed(|| mask::value(key, text))
+}
+
+#[inline]
+fn closed<'a>(masked: impl FnOnce() -> Cow<'a, str>) -> Cow<'a, str> {
+    catch_unwind(AssertUnwindSafe(masked)).unwrap_or_else(|_| {
+        mask::count_failure();
+        Cow::Borrowed(mask::FAILED)
+    })
+}
+
+/// Whether a key is made of letters, as most are: there is nothing to mask in it.
+pub fn is_plain_key(key: &str) -> bool {
+    key.bytes()
+        .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+/// A value that no rule masks for what it is: tells whether its key's rule does.
+const PROBE: &str = "clarity-probe";
 
 /// Encodes one attribute's value.
 struct Encoder {
     limit: Option<usize>,
     containers: u32,
+    masks: bool,
 }
 
 impl Encoder {
-    fn value(&mut self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+    fn value(
+        &mut self,
+        out: &mut Vec<u8>,
+        key: &str,
+        value: &Bound<'_, PyAny>,
+        depth: usize,
+    ) -> PyResult<()> {
         let before = out.len();
-        let Err(failure) = self.attempt(out, value, depth) else {
+        let Err(failure) = self.attempt(out, key, value, depth) else {
             return Ok(());
         };
         if !failure.is_instance_of::<PyException>(value.py()) {
@@ -134,20 +194,62 @@ impl Encoder {
         Ok(())
     }
 
+    fn text(&self, out: &mut Vec<u8>, key: &str, text: &Bound<'_, PyString>) {
+        if !self.masks {
+            with_text(text, self.limit, |s| {
+                proto::bytes_field(out, 1, s.as_bytes())
+            });
+            return;
+        }
+        with_text(text, None, |text| {
+            self.masked(out, &masked_value(key, text))
+        });
+    }
+
+    fn masked(&self, out: &mut Vec<u8>, text: &str) {
+        let text = match self.limit {
+            Some(limit) if text.len() > limit => {
+                let end = text.char_indices().nth(limit).map_or(text.len(), |c| c.0);
+                &text[..end]
+            }
+            _ => text,
+        };
+        proto::bytes_field(out, 1, text.as_bytes());
+    }
+
+    /// Whether a rule masks what is no text; then its mask is written.
+    fn is_masked(&self, out: &mut Vec<u8>, key: &str, text: &str) -> bool {
+        if !self.masks {
+            return false;
+        }
+        let masked = masked_value(key, text);
+        if *masked == *text {
+            return false;
+        }
+        self.masked(out, &masked);
+        true
+    }
+
     fn attempt(
         &mut self,
         out: &mut Vec<u8>,
+        key: &str,
         value: &Bound<'_, PyAny>,
         depth: usize,
     ) -> PyResult<()> {
-        if encode_plain(out, value, self.limit) || value.is_none() {
+        if value.is_none() || !self.masks && encode_plain(out, value, self.limit) {
             // An empty AnyValue is OTLP's null.
             return Ok(());
         }
         if let Ok(text) = value.cast::<PyString>() {
-            with_text(text, self.limit, |s| {
-                proto::bytes_field(out, 1, s.as_bytes())
-            });
+            self.text(out, key, text);
+        } else if let Ok(flag) = value.cast::<PyBool>() {
+            proto::varint_field(out, 2, u64::from(flag.is_true()));
+        } else if self.masks
+            && (value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>())
+            && with_text(&value.repr()?, None, |text| self.is_masked(out, key, text))
+        {
+            // Its mask stands there now.
         } else if let Ok(number) = value.cast::<PyInt>() {
             match number.extract::<i64>() {
                 Ok(number) => proto::varint_field(out, 3, number as u64),
@@ -156,37 +258,46 @@ impl Encoder {
         } else if let Ok(number) = value.cast::<PyFloat>() {
             proto::fixed64_field(out, 4, number.value().to_bits());
         } else if let Ok(bytes) = value.cast::<PyBytes>() {
-            proto::bytes_field(out, 7, bytes.as_bytes());
+            let bytes = bytes.as_bytes();
+            if !self.masks || !self.is_masked(out, key, &String::from_utf8_lossy(bytes)) {
+                proto::bytes_field(out, 7, bytes);
+            }
+        } else if self.is_container(value) && self.is_masked(out, key, PROBE) {
+            // All that is under such a key is masked.
         } else if let Ok(list) = value.cast::<PyList>() {
             // A snapshot: other threads may change the list meanwhile.
-            self.items(out, list.to_tuple().iter(), depth)?;
+            self.items(out, key, list.to_tuple().iter(), depth)?;
         } else if let Ok(tuple) = value.cast::<PyTuple>() {
-            self.items(out, tuple.iter(), depth)?;
+            self.items(out, key, tuple.iter(), depth)?;
         } else if let Ok(dict) = value.cast::<PyDict>() {
             self.pairs(out, dict.copy()?.iter(), depth)?;
         } else if let Ok(sequence) = value.cast::<PySequence>() {
-            self.items(out, sequence.to_tuple()?.iter(), depth)?;
+            self.items(out, key, sequence.to_tuple()?.iter(), depth)?;
         } else if let Ok(mapping) = value.cast::<PyMapping>() {
             let dict = PyDict::new(value.py());
             dict.update(mapping)?;
             self.pairs(out, dict.iter(), depth)?;
         } else {
-            crate::span::warn(
-                value.py(),
-                &format!(
-                    "Invalid type {} of an attribute's value: use bool, str, bytes, int, float, \
+            if !self.masks {
+                crate::span::warn(
+                    value.py(),
+                    &format!(
+                        "Invalid type {} of an attribute's value: use bool, str, bytes, int, float, \
                      None, or sequences and mappings of these. Its text is taken, if it has one.",
-                    value.get_type().name()?
-                ),
-            );
+                        value.get_type().name()?
+                    ),
+                );
+            }
             if !says_something(value)? {
                 return Ok(());
             }
-            with_text(&value.str()?, self.limit, |s| {
-                proto::bytes_field(out, 1, s.as_bytes())
-            });
+            self.text(out, key, &value.str()?);
         }
         Ok(())
+    }
+
+    fn is_container(&self, value: &Bound<'_, PyAny>) -> bool {
+        self.masks && (value.cast::<PySequence>().is_ok() || value.cast::<PyMapping>().is_ok())
     }
 
     fn may_open(&mut self, depth: usize) -> bool {
@@ -197,6 +308,7 @@ impl Encoder {
     fn items<'py>(
         &mut self,
         out: &mut Vec<u8>,
+        key: &str,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
         depth: usize,
     ) -> PyResult<()> {
@@ -207,7 +319,7 @@ impl Encoder {
         let array = proto::open(out, 5);
         for item in items {
             let mark = proto::open(out, 1);
-            self.value(out, &item, depth + 1)?;
+            self.value(out, key, &item, depth + 1)?;
             proto::close(out, mark);
         }
         proto::close(out, array);
@@ -228,10 +340,17 @@ impl Encoder {
         for (key, item) in pairs {
             let Some(key) = key_text(&key) else { continue };
             let mark = proto::open(out, 1);
-            with_text(&key, None, |s| proto::bytes_field(out, 1, s.as_bytes()));
-            let value = proto::open(out, 2);
-            self.value(out, &item, depth + 1)?;
-            proto::close(out, value);
+            with_text(&key, None, |key| {
+                let shown = match self.masks && !is_plain_key(key) {
+                    true => masked_text(key),
+                    false => Cow::Borrowed(key),
+                };
+                proto::bytes_field(out, 1, shown.as_bytes());
+                let value = proto::open(out, 2);
+                self.value(out, key, &item, depth + 1)?;
+                proto::close(out, value);
+                PyResult::Ok(())
+            })?;
             proto::close(out, mark);
         }
         proto::close(out, list);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use _native::pipeline::{
-    DROP_REASONS, DropReason, Limits, Next, Pipeline, ScopeId, SpanBlock, register_scope, snapshot,
+    Batch, DROP_REASONS, DropReason, Limits, Next, Pipeline, ScopeId, register_scope, snapshot,
 };
 use _native::proto;
 
@@ -21,8 +21,8 @@ fn span(len: usize) -> impl FnOnce(&mut Vec<u8>) {
     move |out| proto::bytes_field(out, 2, &vec![b'x'; len - 2])
 }
 
-fn block(count: u64, len: usize) -> SpanBlock {
-    let mut block = SpanBlock::default();
+fn block(count: u64, len: usize) -> Batch {
+    let mut block = Batch::default();
     for _ in 0..count {
         block.push(scope(), span(len));
     }
@@ -126,7 +126,7 @@ fn a_panicking_writer_costs_its_own_span_only() {
 #[test]
 fn a_request_is_a_whole_export_request() {
     let second = register_scope(b"\x0a\x03two", "https://two");
-    let mut block = SpanBlock::default();
+    let mut block = Batch::default();
     block.push(second, |out| proto::bytes_field(out, 2, b"s1"));
     block.push(scope(), |out| proto::bytes_field(out, 2, b"s2"));
     block.push(second, |out| proto::bytes_field(out, 2, b"s3"));
@@ -146,6 +146,32 @@ fn a_request_is_a_whole_export_request() {
     let mut request = Vec::new();
     proto::bytes_field(&mut request, 1, &resource_spans);
     assert_eq!(block.to_request(b"resource", "https://resource"), request);
+}
+
+/// A whole request is a batch of its own, in turn with the items around it, sent as
+/// it came, bounded and counted as items are.
+#[test]
+fn a_whole_request_keeps_its_turn() {
+    let pipeline = Pipeline::new(Limits {
+        queue_bytes: 1000,
+        ..Limits::default()
+    });
+    pipeline.emit(scope(), span(10));
+    assert!(pipeline.emit_request(b"a request".to_vec(), 7));
+    pipeline.emit(scope(), span(10));
+    assert!(!pipeline.emit_request(vec![0; 1000], 3));
+    assert_eq!(count(&pipeline, "queue_full"), 3);
+    let mut sent = Vec::new();
+    while let Some(batch) = pipeline.try_next() {
+        let items = batch.items();
+        sent.push((items, batch.to_request(b"", "") == b"a request"));
+        pipeline.settle(batch, items, DropReason::Internal);
+    }
+    assert_eq!(sent, [(1, false), (7, true), (1, false)]);
+    assert_eq!(count(&pipeline, "exported"), 9);
+    // The memory of a settled request is not taken for a request again.
+    pipeline.emit(scope(), span(10));
+    assert!(pipeline.try_next().unwrap().to_request(b"", "") != b"a request");
 }
 
 /// The same scope has one id, however many threads register it at once.
@@ -180,8 +206,12 @@ fn counts_add_up_under_load_and_a_flush_ends() {
     let done = AtomicBool::new(false);
     std::thread::scope(|threads| {
         let export = threads.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap();
             loop {
-                match pipeline.next() {
+                match runtime.block_on(pipeline.next()) {
                     Next::Batch(batch) => {
                         let items = batch.items();
                         pipeline.settle(batch, items / 2, DropReason::Rejected);

@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
-from .otlp import Span, spans_of
+from .otlp import Log, Span, logs_of, spans_of
 from .process import LOOPBACK, Process, accepts_connections, free_port, wait_until
 from .tls import Certificates
 
@@ -78,6 +78,10 @@ class Collector:
         Collector has been stopped.
         """
         return [span for run in self._runs for span in run.spans()]
+
+    def logs(self) -> list[Log]:
+        """Every log record received so far, as `spans` for spans."""
+        return logs_of(self.requests("logs"))  # type: ignore[arg-type]
 
     def requests(self, signal_name: str) -> list[Message]:
         """The export requests of ``traces``, ``metrics`` or ``logs``, as received."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
@@ -66,6 +67,56 @@ class Span:
     scope_schema_url: str
     resource: Attributes
     resource_schema_url: str
+
+
+@dataclass(frozen=True)
+class Log:
+    """One log record, its resource and its scope. Ids are "" where there is no span."""
+
+    body: Value
+    severity_number: int
+    severity_text: str
+    time_ns: int
+    observed_ns: int
+    attributes: Attributes
+    dropped_attributes: int
+    trace_id: str
+    span_id: str
+    flags: int
+    event_name: str
+    scope_name: str
+    scope_version: str
+    scope_attributes: Attributes
+    scope_schema_url: str
+    resource: Attributes
+
+
+def logs_of(requests: Iterable[ExportLogsServiceRequest]) -> list[Log]:
+    """Every log record of the requests; within a scope in the order of its making."""
+    return [
+        Log(
+            body=value_of(record.body),
+            severity_number=record.severity_number,
+            severity_text=record.severity_text,
+            time_ns=record.time_unix_nano,
+            observed_ns=record.observed_time_unix_nano,
+            attributes=attributes_of(record.attributes),
+            dropped_attributes=record.dropped_attributes_count,
+            trace_id=record.trace_id.hex(),
+            span_id=record.span_id.hex(),
+            flags=record.flags,
+            event_name=record.event_name,
+            scope_name=of_scope.scope.name,
+            scope_version=of_scope.scope.version,
+            scope_attributes=attributes_of(of_scope.scope.attributes),
+            scope_schema_url=of_scope.schema_url,
+            resource=attributes_of(of_resource.resource.attributes),
+        )
+        for request in requests
+        for of_resource in request.resource_logs
+        for of_scope in of_resource.scope_logs
+        for record in of_scope.log_records
+    ]
 
 
 def spans_of(requests: Iterable[ExportTraceServiceRequest]) -> list[Span]:

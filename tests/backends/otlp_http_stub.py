@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import ssl
 import threading
@@ -12,13 +13,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 
-from .otlp import Span, spans_of
+from .otlp import Log, Span, logs_of, spans_of
 from .process import LOOPBACK, free_port, wait_until
 from .tls import Certificates
 
@@ -72,13 +74,15 @@ class HttpRequest:
     """One request as it came; ``body`` is already un-gzipped.
 
     ``connection`` is the client's port: equal for requests on one connection.
-    ``message`` is None where the body is no OTLP trace request.
+    ``message`` is None where the body is no OTLP trace request, ``logs`` where it is
+    no OTLP logs request: the path tells which of them is looked for.
     """
 
     path: str
     headers: dict[str, str]  # names in lower case
     body: bytes
     message: ExportTraceServiceRequest | None
+    logs: ExportLogsServiceRequest | None
     answer: HttpAnswer
     connection: int
     received_at_s: float  # time.monotonic()
@@ -135,6 +139,14 @@ class OtlpHttpStub:
             if request.message is not None and (request.answer.accepts or not accepted_only)
         )
 
+    def logs(self, *, accepted_only: bool = True) -> list[Log]:
+        """The log records of the requests that were answered 200, or of all requests."""
+        return logs_of(
+            request.logs
+            for request in list(self.requests)
+            if request.logs is not None and (request.answer.accepts or not accepted_only)
+        )
+
     def wait_for_requests(self, count: int, timeout_s: float = 10.0) -> list[HttpRequest]:
         """All requests, once there are at least ``count``."""
         what = f"{count} requests at the OTLP/HTTP stub"
@@ -158,11 +170,13 @@ class OtlpHttpStub:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        message: ExportTraceServiceRequest | None
-        try:
-            message = ExportTraceServiceRequest.FromString(body)
-        except DecodeError:
-            message = None
+        message: ExportTraceServiceRequest | None = None
+        logs: ExportLogsServiceRequest | None = None
+        with contextlib.suppress(DecodeError):
+            if handler.path.endswith("/v1/logs"):
+                logs = ExportLogsServiceRequest.FromString(body)
+            else:
+                message = ExportTraceServiceRequest.FromString(body)
         answer = self._next_answer()
         self.requests.append(
             HttpRequest(
@@ -170,6 +184,7 @@ class OtlpHttpStub:
                 headers=headers,
                 body=body,
                 message=message,
+                logs=logs,
                 answer=answer,
                 connection=handler.client_address[1],
                 received_at_s=time.monotonic(),

@@ -18,8 +18,10 @@ LAUNCHER = Path(sys.executable).parent / "clarity-instrument"
 class Run:
     """A script that has ended: what it printed and the spans that it sent."""
 
-    def __init__(self, process: Process, spans: list[Span]) -> None:
+    def __init__(self, process: Process, spans: list[Span], bodies: list[bytes]) -> None:
         self.process = process
+        self.bodies = bodies
+        """The requests as they came, decompressed."""
         self.stdout = process.stdout
         self.stderr = process.stderr
         self.spans = spans
@@ -69,6 +71,6 @@ def run_script(
         command = [sys.executable, script]
         process = run_process([LAUNCHER, *command] if launched else command, env=environment)
         assert process.wait(60) == code, process.output
-        return Run(process, stub.spans())
+        return Run(process, stub.spans(), [request.body for request in stub.requests])
 
     return run

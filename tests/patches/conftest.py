@@ -54,7 +54,8 @@ class Recorder:
 
 
 def _settings(environ: dict[str, str]) -> Settings:
-    return load({"OTEL_SERVICE_NAME": "patches", "OTEL_TRACES_EXPORTER": "none", **environ})
+    none = {"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    return load({"OTEL_SERVICE_NAME": "patches", **none, **environ})
 
 
 def _kept_for_drain(settings: Settings) -> dict[str, Any]:

@@ -26,7 +26,8 @@ Configure = Callable[..., None]
 
 
 def _settings(environ: dict[str, str]) -> Settings:
-    return load({"OTEL_SERVICE_NAME": "tracing", "OTEL_TRACES_EXPORTER": "none", **environ})
+    none = {"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    return load({"OTEL_SERVICE_NAME": "tracing", **none, **environ})
 
 
 def _configure(environ: dict[str, str]) -> None:
@@ -80,6 +81,9 @@ def _engine() -> None:
 def exported(_engine: None) -> Iterator[Exported]:
     """What the test exports. Internal failures are raised; no span stays current."""
     _configure({})
+    # What is tested here is that values arrive as they were set; tests/masking and
+    # tests/engines/test_masking.py have the masker.
+    _native.mask_configure(enabled=False)
     patches.uninstrument()
     guard.raise_internal_errors(True)
     spans = Exported()
@@ -90,6 +94,7 @@ def exported(_engine: None) -> Iterator[Exported]:
     finally:
         guard.raise_internal_errors(os.environ.get("CLARITY_RAISE_INTERNAL_ERRORS") == "true")
         _configure({})
+        _native.mask_configure()
     assert _native.stats()["internal_errors"] == failures + spans.internal_errors
     assert _native.context_variable().get() is None, "a context is still attached"
 

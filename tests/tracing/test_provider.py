@@ -258,7 +258,7 @@ def test_after_the_shutdown_tracers_record_nothing(
 ) -> None:
     """Processors are shut down once; what still is traced is a no-op."""
     # The pipeline is the process's, and other tests need it.
-    monkeypatch.setattr(_native, "shutdown", lambda timeout_s: True)
+    monkeypatch.setattr(_native, "shutdown", lambda timeout_s, signal: True)
     recorder = Recorder()
     provider.add_span_processor(recorder)
     provider.shutdown()
@@ -274,7 +274,7 @@ def test_a_failing_processor_does_not_stop_the_shutdown(
     provider: ClarityTracerProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The others are shut down all the same."""
-    monkeypatch.setattr(_native, "shutdown", lambda timeout_s: True)
+    monkeypatch.setattr(_native, "shutdown", lambda timeout_s, signal: True)
     recorder = Recorder()
     provider.add_span_processor(Raising())
     provider.add_span_processor(recorder)

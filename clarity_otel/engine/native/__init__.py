@@ -2,7 +2,7 @@
 
 The start imports no SDK, no exporter and not even the OpenTelemetry API: the API's
 context and provider are set the moment the app (or a library) imports it. The export
-thread starts with the first span.
+thread starts with the first span or log record.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    from clarity_otel.engine.native.logger_provider import ClarityLoggerProvider
     from clarity_otel.engine.native.provider import ClarityTracerProvider
     from clarity_otel.engine.native.support import Support
     from clarity_otel.settings import Settings
@@ -33,6 +34,8 @@ _settings: Settings
 _resource: dict[str, Any] = {}
 _support: Support | None = None
 _provider: ClarityTracerProvider | None = None
+_logger_provider: ClarityLoggerProvider | None = None
+_logs_are_sent = False
 
 
 def start(settings: Settings) -> None:
@@ -41,9 +44,10 @@ def start(settings: Settings) -> None:
     from clarity_otel import resource
 
     _settings = settings
-    _resource = dict(resource.attributes(settings))
+    _resource = dict(_native.mask_value(None, resource.attributes(settings)))
     _native.set_error_handler(_on_internal_error)
     configuration = _configuration(settings)
+    hears_logs = _configure_logs(settings, configuration["resource"])
     try:
         _native.configure(configuration)
     except ValueError as failure:
@@ -56,6 +60,10 @@ def start(settings: Settings) -> None:
     when_imported("opentelemetry.context", _on_context_imported)
     when_imported("opentelemetry.trace", _on_trace_imported)
     when_imported("opentelemetry.propagate", _on_propagate_imported)
+    if hears_logs:
+        when_imported("logging", _on_logging_imported)
+    if settings.log_exporters:
+        when_imported("opentelemetry._logs", _on_logs_api_imported)
     patches.instrument(settings)
     if _needs_the_api(settings, configuration):
         import opentelemetry.trace  # noqa: F401
@@ -112,14 +120,60 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "redis_scope": scopes.scope_id("redis"),
         "httpx_scope": scopes.scope_id("httpx"),
         "queue_limit_bytes": settings.queue_limit_bytes,
-        "queue_limit_spans": settings.bsp_max_queue_size,
+        "queue_limit_items": settings.bsp_max_queue_size,
         "batch_limit_bytes": settings.batch_limit_bytes,
-        "batch_limit_spans": settings.bsp_max_export_batch_size,
+        "batch_limit_items": settings.bsp_max_export_batch_size,
         "schedule_delay_ms": settings.bsp_schedule_delay_ms,
         "export_timeout_ms": settings.bsp_export_timeout_ms,
         "resource": _native.encode_resource(_resource),
         "exporter": settings.otlp_exporter() if "otlp" in settings.exporters else None,
     }
+
+
+def _configure_logs(settings: Settings, resource: bytes) -> bool:
+    """Set the pipeline of log records up; whether any exporter is there for them."""
+    global _logs_are_sent
+    count, length = settings.log_limits()
+    _native.set_log_limits(_NO_LIMIT if count is None else count, length)
+    if not settings.log_exporters:
+        return False
+    configuration: dict[str, Any] = {
+        "queue_limit_bytes": settings.queue_limit_bytes,
+        "queue_limit_items": settings.blrp_max_queue_size,
+        "batch_limit_bytes": settings.batch_limit_bytes,
+        "batch_limit_items": settings.blrp_max_export_batch_size,
+        "schedule_delay_ms": settings.blrp_schedule_delay_ms,
+        "export_timeout_ms": settings.blrp_export_timeout_ms,
+        "resource": resource,
+        "exporter": settings.otlp_exporter("logs") if "otlp" in settings.log_exporters else None,
+    }
+    try:
+        _native.configure_signal("logs", configuration)
+        _logs_are_sent = "otlp" in settings.log_exporters
+    except ValueError as failure:
+        diagnostics.error(f"log records are not exported: {failure}")
+    return _logs_are_sent or settings.log_exporters != ("otlp",)
+
+
+def _on_logging_imported(module: ModuleType) -> None:
+    from clarity_otel.logs import otlp
+
+    otlp.use_native(is_sent=_logs_are_sent)
+    if any(name != "otlp" for name in _settings.log_exporters):
+        # Written in Python: they are the provider's processors.
+        import opentelemetry._logs  # noqa: F401
+
+
+def _on_logs_api_imported(module: ModuleType) -> None:
+    global _logger_provider
+    from clarity_otel.engine import log_exporters
+    from clarity_otel.engine.native import logger_provider
+
+    _logger_provider = logger_provider.ClarityLoggerProvider(
+        _resource, _settings.shutdown_timeout_ms / 1000, is_sent=_logs_are_sent
+    )
+    logger_provider.install(_logger_provider)
+    log_exporters.add(_logger_provider, _settings)
 
 
 def _on_context_imported(module: ModuleType) -> None:
@@ -171,22 +225,30 @@ def _after_fork_in_child() -> None:
     _resource.update(child)
     if _support is not None:
         _support.forget_resource()
+    if _logger_provider is not None:
+        _logger_provider.forget_resource()
     _native.after_fork_in_child(_native.encode_resource(_resource))
 
 
 def force_flush(timeout_s: float) -> bool:
-    """Send all ended spans, those of processors written in Python included."""
-    if _provider is not None:
-        return _provider.force_flush(int(timeout_s * 1000))
-    return _native.force_flush(timeout_s)
+    """Send all ended spans and log records, also to exporters written in Python."""
+    from time import monotonic
+
+    deadline = monotonic() + timeout_s
+    flushed = _native.force_flush(timeout_s)
+    for provider in (_provider, _logger_provider):
+        if provider is not None:
+            left_s = max(0.0, deadline - monotonic())
+            flushed = provider.flush_processors(left_s) and flushed
+    return flushed
 
 
 def shutdown() -> None:
     """Send what waits, within the shutdown bound, and stop. Idempotent."""
-    if _provider is not None:
-        _provider.shutdown()
-    else:
-        _native.shutdown(_settings.shutdown_timeout_ms / 1000)
+    _native.shutdown(_settings.shutdown_timeout_ms / 1000)
+    for provider in (_provider, _logger_provider):
+        if provider is not None:
+            provider.shutdown()
 
 
 def stats() -> dict[str, int]:

@@ -88,7 +88,13 @@ class ClarityTracerProvider(trace.TracerProvider):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send all ended spans; False when the time passed first or a processor failed."""
         deadline = monotonic() + timeout_millis / 1000
-        flushed = _native.force_flush(timeout_millis / 1000)
+        flushed = _native.force_flush(timeout_millis / 1000, "traces")
+        return self.flush_processors(max(0.0, deadline - monotonic())) and flushed
+
+    def flush_processors(self, timeout_s: float) -> bool:
+        """Flush the processors written in Python alone; False as in `force_flush`."""
+        deadline = monotonic() + timeout_s
+        flushed = True
         for processor in self._support.processors:
             left_millis = max(0, int((deadline - monotonic()) * 1000))
             try:
@@ -98,12 +104,13 @@ class ClarityTracerProvider(trace.TracerProvider):
         return flushed
 
     def shutdown(self) -> None:
-        """Send what waits, within the shutdown bound, and stop. A second call does nothing.
+        """Send what waits of the spans, within the shutdown bound, and take no more.
 
-        It takes no lock: a signal's handler may call it in the middle of another call.
+        A second call does nothing. It takes no lock: a signal's handler may call it in the
+        middle of another call.
         """
         self._is_shut_down = True
-        _native.shutdown(self._shutdown_timeout_s)
+        _native.shutdown(self._shutdown_timeout_s, "traces")
         processors, self._support.processors = self._support.processors, ()
         _native.set_has_processors(False)
         for processor in processors:

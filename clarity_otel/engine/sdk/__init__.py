@@ -14,12 +14,14 @@ from clarity_otel import correlation, diagnostics, patches
 from clarity_otel.correlation import outgoing
 from clarity_otel.engine import carried, signals
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.imports import when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
-    from clarity_otel.engine.sdk.counting import Counters
+    from clarity_otel.engine.sdk.counting import Counters, Tally
     from clarity_otel.settings import Settings
 
 # Those that its own patches put in place. The others are loaded with their libraries.
@@ -28,6 +30,8 @@ REPLACED_INSTRUMENTORS = frozenset({"asgi", "fastapi", "logging", "starlette", "
 _settings: Settings
 _provider: Any = None
 _counters: Counters
+_logger_provider: Any = None
+_log_tally: Tally
 _is_shut_down = False
 
 
@@ -37,11 +41,19 @@ def start(settings: Settings) -> None:
     A part that cannot be set up (an exporter, a propagator) is left out with a
     sentence. Fork: the SDK makes its threads anew; the resource is the child's own.
     """
-    global _settings, _provider, _counters
-    from clarity_otel.engine.sdk import context, correlation_id, counting, libraries, provider
+    global _settings, _provider, _counters, _log_tally
+    from clarity_otel.engine.sdk import (
+        context,
+        correlation_id,
+        counting,
+        libraries,
+        masking,
+        provider,
+    )
 
     _settings = settings
     _counters = counting.Counters()
+    _log_tally = counting.Tally()
     _say_what_is_native_only(settings)
     carried.use(context.use_context_variable())
     context.use_propagators(settings)
@@ -49,11 +61,23 @@ def start(settings: Settings) -> None:
     correlation.use(
         settings.correlation_header, correlation_id.current_id, correlation_id.set_current_id
     )
+    masking.guard_spans()
     _provider = provider.make(settings, _counters)
+    if settings.log_exporters and not settings.config_file:
+        # At once: the SDK has imported `logging`.
+        when_imported("logging", _on_logging_imported)
     patches.instrument(settings, libraries.PATCHES)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork_in_child)
     signals.install(settings, flush_and_stop=shutdown)
+
+
+def _on_logging_imported(module: ModuleType) -> None:
+    global _logger_provider
+    from clarity_otel.engine.sdk import log_provider
+
+    _logger_provider = log_provider.make(_settings, _log_tally)
+    log_provider.hook(_logger_provider)
 
 
 def _say_what_is_native_only(settings: Settings) -> None:
@@ -69,17 +93,32 @@ def _after_fork_in_child() -> None:
         from clarity_otel.engine.sdk import provider
 
         _counters.forget()
+        _log_tally.forget()
         provider.after_fork(_provider, _settings)
+        if _logger_provider is not None:
+            from clarity_otel.engine.sdk import log_provider
+
+            log_provider.after_fork(_logger_provider, _settings, _provider.resource)
 
 
 def force_flush(timeout_s: float) -> bool:
-    """Send all ended spans; False when the time passed first or an exporter failed."""
+    """Send all ended spans and log records; False when the time passed or an exporter failed."""
     if _provider is None or _is_shut_down:
         return True
     from clarity_otel.engine.sdk.bounded import within
 
+    timeout_ms = int(timeout_s * 1000)
+
+    def flush() -> bool:
+        flushed = [
+            provider.force_flush(timeout_ms)
+            for provider in (_provider, _logger_provider)
+            if provider is not None
+        ]
+        return all(flushed)
+
     # The SDK's own flush does not look at its timeout.
-    return bool(within(timeout_s, lambda: _provider.force_flush(int(timeout_s * 1000))))
+    return bool(within(timeout_s, flush))
 
 
 def shutdown() -> None:
@@ -90,8 +129,13 @@ def shutdown() -> None:
     _is_shut_down = True
     from clarity_otel.engine.sdk.bounded import within
 
+    def end() -> None:
+        for provider in (_provider, _logger_provider):
+            if provider is not None:
+                provider.shutdown()
+
     with never_break_the_app("the sdk engine's shutdown"):
-        within(_settings.shutdown_timeout_ms / 1000, _provider.shutdown)
+        within(_settings.shutdown_timeout_ms / 1000, end)
 
 
 def stats() -> dict[str, int]:
@@ -100,4 +144,4 @@ def stats() -> dict[str, int]:
     Spans that a full queue has dropped are among the waiting ones: the SDK counts
     them nowhere.
     """
-    return {} if _provider is None else _counters.snapshot()
+    return {} if _provider is None else {**_counters.snapshot(), **_log_tally.snapshot("logs.")}

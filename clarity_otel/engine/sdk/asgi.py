@@ -71,6 +71,15 @@ class RecordedExceptions:
             raise
 
 
+def note_ids(_span: Any, scope: Any) -> None:
+    """Note a request's ids in its scope: servers log after its span is left."""
+    from clarity_otel import logs
+    from clarity_otel.logs import ids
+
+    logs.on_request()
+    scope[ids.SPAN_KEY] = ids.current()
+
+
 def traced(app: Any, library: str, route: Callable[[Any], str | None] = lambda _: None) -> Any:
     """Return `app` inside the contrib middleware; `route` tells the template of a request."""
     from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
@@ -87,6 +96,7 @@ def traced(app: Any, library: str, route: Callable[[Any], str | None] = lambda _
 
     return OpenTelemetryMiddleware(  # type: ignore[no-untyped-call, unused-ignore]
         app,
+        server_request_hook=note_ids,
         excluded_urls=get_excluded_urls(library.upper()),
         default_span_details=details,
         exclude_spans=WITHOUT_SPANS,

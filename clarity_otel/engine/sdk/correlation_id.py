@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import SpanKind, format_trace_id
 
 from clarity_otel.correlation import is_valid
+from clarity_otel.masking import mask_text
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span
@@ -79,7 +80,7 @@ class CorrelationPropagator(TextMapPropagator):
         found = None
         for header in self._headers:
             for value in self._values(carrier, header, getter):
-                if found is None and is_valid(value):
+                if found is None and is_valid(value) and mask_text(value) == value:
                     found = value
         return context_api.set_value(_KEY, _Holder(found), context)
 

@@ -1,4 +1,4 @@
-"""What the SDK does not count by itself: spans made, exported and lost."""
+"""What the SDK does not count by itself: spans and log records made, exported and lost."""
 
 from __future__ import annotations
 
@@ -14,12 +14,48 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span
 
 
-class Counters(SpanProcessor):
-    """Counts sampled spans that end, and what became of them. Thread-safe."""
+class Tally:
+    """Counts the items of a signal, and what became of them. Thread-safe."""
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         self._lock = threading.Lock()
         self._made = self._exported = self._failed = 0
+
+    def made(self, number: int) -> None:
+        """Note items that are to be exported."""
+        with self._lock:
+            self._made += number
+
+    def exported(self, number: int) -> None:
+        """Note items that the receiver took."""
+        with self._lock:
+            self._exported += number
+
+    def failed(self, number: int) -> None:
+        """Note items that the exporter gave up."""
+        with self._lock:
+            self._failed += number
+
+    def snapshot(self, prefix: str = "") -> dict[str, int]:
+        """Return the counters by the native engine's names."""
+        with self._lock:
+            return {
+                f"{prefix}made": self._made,
+                f"{prefix}exported": self._exported,
+                f"{prefix}export_failed": self._failed,
+                f"{prefix}waiting": self._made - self._exported - self._failed,
+            }
+
+    def forget(self) -> None:
+        """Begin at zero, in a forked child."""
+        self._start()
+
+
+class Counters(Tally, SpanProcessor):
+    """Counts sampled spans that end."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing to count yet."""
@@ -27,33 +63,7 @@ class Counters(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         """Count a span that is to be exported."""
         if span.context is not None and span.context.trace_flags.sampled:
-            with self._lock:
-                self._made += 1
-
-    def exported(self, number: int) -> None:
-        """Note spans that the receiver took."""
-        with self._lock:
-            self._exported += number
-
-    def failed(self, number: int) -> None:
-        """Note spans that the exporter gave up."""
-        with self._lock:
-            self._failed += number
-
-    def snapshot(self) -> dict[str, int]:
-        """Return the counters by the native engine's names."""
-        with self._lock:
-            return {
-                "made": self._made,
-                "exported": self._exported,
-                "export_failed": self._failed,
-                "waiting": self._made - self._exported - self._failed,
-            }
-
-    def forget(self) -> None:
-        """Begin at zero, in a forked child."""
-        self._lock = threading.Lock()
-        self._made = self._exported = self._failed = 0
+            self.made(1)
 
 
 class CountedExporter(SpanExporter):

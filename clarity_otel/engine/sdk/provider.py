@@ -12,6 +12,7 @@ from clarity_otel import diagnostics, resource
 from clarity_otel.engine import exporters
 from clarity_otel.engine.sdk.correlation_id import CorrelationProcessor
 from clarity_otel.engine.sdk.counting import CountedExporter, Counters
+from clarity_otel.masking import mask_value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -93,16 +94,14 @@ def _batches(settings: Settings, exporter: SpanExporter) -> SpanProcessor:
     )
 
 
-def _otlp_exporter(settings: Settings) -> SpanExporter:
-    config = settings.otlp_exporter()
+def exporter_options(settings: Settings, signal: str) -> tuple[bool, dict[str, Any]]:
+    """Return whether a signal goes over gRPC, and what its stock exporter is made with."""
+    config = settings.otlp_exporter(signal)
     timeout_s = config["timeout_ms"] / 1000
     if config["protocol"] == "grpc":
         from grpc import (  # type: ignore[import-untyped, unused-ignore]
             Compression,
             ssl_channel_credentials,
-        )
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
-            OTLPSpanExporter as GrpcExporter,
         )
 
         credentials = None
@@ -110,28 +109,40 @@ def _otlp_exporter(settings: Settings) -> SpanExporter:
             credentials = ssl_channel_credentials(
                 _read(config["ca_file"]), _read(config["client_key"]), _read(config["client_cert"])
             )
-        return GrpcExporter(
-            endpoint=config["endpoint"],
-            insecure=config["insecure"],
-            credentials=credentials,
-            headers=tuple((name.lower(), value) for name, value in config["headers"].items()),
-            timeout=timeout_s,
-            compression=Compression.Gzip if config["gzip"] else Compression.NoCompression,
-        )
+        return True, {
+            "endpoint": config["endpoint"],
+            "insecure": config["insecure"],
+            "credentials": credentials,
+            "headers": tuple((name.lower(), value) for name, value in config["headers"].items()),
+            "timeout": timeout_s,
+            "compression": Compression.Gzip if config["gzip"] else Compression.NoCompression,
+        }
     from opentelemetry.exporter.otlp.proto.http import Compression as HttpCompression
+
+    return False, {
+        "endpoint": config["endpoint"],
+        "certificate_file": config["ca_file"],
+        "client_key_file": config["client_key"],
+        "client_certificate_file": config["client_cert"],
+        "headers": config["headers"],
+        "timeout": timeout_s,
+        "compression": HttpCompression.Gzip if config["gzip"] else HttpCompression.NoCompression,
+    }
+
+
+def _otlp_exporter(settings: Settings) -> SpanExporter:
+    is_grpc, options = exporter_options(settings, "traces")
+    if is_grpc:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
+            OTLPSpanExporter as GrpcExporter,
+        )
+
+        return GrpcExporter(**options)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
         OTLPSpanExporter as HttpExporter,
     )
 
-    return HttpExporter(
-        endpoint=config["endpoint"],
-        certificate_file=config["ca_file"],
-        client_key_file=config["client_key"],
-        client_certificate_file=config["client_cert"],
-        headers=config["headers"],
-        timeout=timeout_s,
-        compression=HttpCompression.Gzip if config["gzip"] else HttpCompression.NoCompression,
-    )
+    return HttpExporter(**options)
 
 
 def _read(path: str | None) -> bytes | None:
@@ -148,7 +159,7 @@ def _resource(settings: Settings) -> Resource:
         # The SDK says its own; with the fallback the settings still name the native engine.
         if not name.startswith("telemetry.sdk.")
     }
-    return Resource.create(attributes)
+    return Resource.create(mask_value(None, attributes))
 
 
 def after_fork(provider: Any, settings: Settings) -> None:

@@ -10,6 +10,7 @@ use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use super::headers::Headers;
 use crate::attributes::SpanAttributes;
 use crate::http_method;
+use crate::mask::encoded;
 use crate::propagation::trace_id_hex;
 use crate::redact;
 use crate::repeated::{Repeated, push_repeated};
@@ -40,7 +41,9 @@ pub fn describe<'py>(
         .get_item(intern!(py, "path"))?
         .map(|p| p.cast_into::<PyString>())
     {
-        push_text(attributes, "url.path", &path);
+        with_text(&path, None, |path| {
+            push_masked(attributes, "url.path", path)
+        });
     }
     if let Some(Ok(query)) = scope
         .get_item(intern!(py, "query_string"))?
@@ -50,7 +53,7 @@ pub fn describe<'py>(
         if !query.is_empty() {
             let mut clean = Vec::with_capacity(query.len());
             redact::query(&mut clean, query);
-            push_bytes(attributes, "url.query", &clean);
+            push_header(attributes, "url.query", &clean);
         }
     }
     if let Some(proto) = headers.proxied_scheme() {
@@ -72,13 +75,15 @@ pub fn describe<'py>(
     if let Some(agent) = &headers.user_agent {
         let agent = agent.as_bytes();
         push_repeated(attributes, &AGENTS, agent, |attributes| {
-            push_bytes(attributes, "user_agent.original", agent);
+            push_header(attributes, "user_agent.original", agent);
         });
     }
     match &span.correlation {
         Some(id) => push_text(attributes, "correlation.id", id.bind(py)),
         None => attributes.push_str("correlation.id", &trace_id_hex(trace_id)),
     }
+    // Methods, schemes, versions, addresses of sockets and ids hold no secret.
+    attributes.mark_checked();
     Ok(())
 }
 
@@ -89,11 +94,19 @@ fn push_text(attributes: &mut SpanAttributes, key: &str, value: &Bound<'_, PyStr
     });
 }
 
-/// Header bytes as UTF-8; what is not becomes U+FFFD.
-fn push_bytes(attributes: &mut SpanAttributes, key: &str, value: &[u8]) {
+/// Header bytes as UTF-8, masked; what is not UTF-8 becomes U+FFFD.
+fn push_header(attributes: &mut SpanAttributes, key: &str, value: &[u8]) {
     match std::str::from_utf8(value) {
-        Ok(_) => attributes.push_str(key, value),
-        Err(_) => attributes.push_str(key, String::from_utf8_lossy(value).as_bytes()),
+        Ok(text) => push_masked(attributes, key, text),
+        Err(_) => push_masked(attributes, key, &String::from_utf8_lossy(value)),
+    }
+}
+
+/// What a client chose, masked here, so that the span's end need not look at it.
+fn push_masked(attributes: &mut SpanAttributes, key: &str, text: &str) {
+    match encoded::text(text) {
+        Some(masked) => attributes.push_str(key, masked.as_bytes()),
+        None => attributes.push_str(key, text.as_bytes()),
     }
 }
 
@@ -156,7 +169,7 @@ fn push_server(
 /// A `Host` value: its address, and its port where it names one.
 fn push_host(attributes: &mut SpanAttributes, host: &[u8]) {
     let (address, port) = redact::host_and_port(host);
-    push_bytes(attributes, "server.address", address);
+    push_header(attributes, "server.address", address);
     if let Some(port) = port {
         attributes.push_int("server.port", i64::from(port));
     }
@@ -170,7 +183,7 @@ fn push_client(
     let peer = address(scope, intern!(scope.py(), "client"))?;
     match (headers.proxied_client(), peer) {
         (Some(client), peer) => {
-            push_bytes(attributes, "client.address", client);
+            push_header(attributes, "client.address", client);
             // A server that trusts its proxy has put the client in the peer's place.
             let peer = peer.filter(|(host, _)| host.to_string_lossy().as_bytes() != client);
             if let Some((host, port)) = peer {

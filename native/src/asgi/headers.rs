@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::engine::Engine;
+use crate::mask::encoded;
 use crate::propagation::is_correlation_id;
 use crate::redact;
 
@@ -146,8 +147,10 @@ impl<'py> Headers<'py> {
         [&self.correlation, &self.request_id]
             .into_iter()
             .flatten()
-            .find(|value| is_correlation_id(value.as_bytes()))
-            .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+            .filter(|value| is_correlation_id(value.as_bytes()))
+            .filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
+            // A token or a card number is no id: it would be in every signal.
+            .find(|value| encoded::text(value).is_none())
             .map(|text| PyString::new(py, text).unbind())
     }
 }

@@ -24,6 +24,7 @@ use crate::engine::{self, Engine};
 use crate::guard;
 use crate::http_method;
 use crate::ids;
+use crate::log_line;
 use crate::propagation::{parse_traceparent, parse_tracestate};
 use crate::span::{SERVER, Span, Start};
 use describe::describe;
@@ -62,6 +63,7 @@ fn enter<'py>(
     if scope.contains(intern!(py, "clarity.span"))? {
         return Ok(None);
     }
+    log_line::note_request(py)?;
     // FastAPI >= 0.142 traces by itself unless this stands in the scope; it also
     // saves its check, 5 us a request.
     scope.set_item(intern!(py, "fastapi.telemetry"), py.None())?;

@@ -176,6 +176,8 @@ impl ServerRequest {
                 Span::record(span, exception, None, None, false)?;
             }
         }
+        // Ids, classes and templates of the code: what is written here holds no secret.
+        let is_checked = span.borrow().attributes.is_checked();
         {
             let mut span = span.borrow_mut();
             if status != 0 {
@@ -225,6 +227,9 @@ impl ServerRequest {
             )?;
         }
         drop(former);
+        if is_checked {
+            span.borrow_mut().attributes.mark_checked();
+        }
         Span::finish(span, (end_ns != 0).then_some(end_ns))?;
         Ok(())
     }

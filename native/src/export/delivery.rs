@@ -3,19 +3,20 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::report::{FailureKind, Health, Reporter};
+use super::report::{About, FailureKind, Health, Reporter};
 use super::retry::{Backoff, RetryPolicy};
-use super::{Failure, Outcome, Sink};
+use super::{Failure, Outcome, Signal, Sink};
 use crate::pipeline::{Counters, DropReason, Limits};
 
 pub struct Delivery<'a, S> {
+    pub signal: Signal,
     pub sink: S,
     pub policy: RetryPolicy,
     /// Lives longer than a batch: the next one is not sent to a target that is
@@ -25,7 +26,8 @@ pub struct Delivery<'a, S> {
     pub limits: &'a Limits,
     /// The deadline of a shutdown, once one is wanted.
     pub stop: watch::Receiver<Option<std::time::Instant>>,
-    pub reporter: Reporter,
+    /// That of all signals of the thread.
+    pub reporter: Arc<Mutex<Reporter>>,
     pub health: Arc<Mutex<Health>>,
     /// Drops for a full buffer that the user was told of.
     pub buffer_full_said: u64,
@@ -68,12 +70,15 @@ impl<S: Sink> Delivery<'_, S> {
             let left = self.policy.max_elapsed.saturating_sub(started.elapsed());
             if left.is_zero() {
                 let limit_s = self.policy.max_elapsed.as_secs_f64();
-                let given_up =
-                    format!("It was tried for {limit_s} s, the limit of OTEL_BSP_EXPORT_TIMEOUT.");
+                let given_up = format!(
+                    "It was tried for {limit_s} s, the limit of {}.",
+                    self.signal.timeout_variable()
+                );
                 self.failed(&failure, &given_up, items);
                 return (0, DropReason::ExportFailed);
             }
-            self.failed(&failure, "It is tried again.", 0);
+            let then = format!("The batch of {} is tried again.", self.signal.items());
+            self.failed(&failure, &then, 0);
             self.tick();
             // One attempt is made at the very end, however long the target asks
             // to wait: memory is bounded, its wishes are not.
@@ -91,43 +96,58 @@ impl<S: Sink> Delivery<'_, S> {
         let lost = full.saturating_sub(self.buffer_full_said);
         if lost > 0 {
             self.buffer_full_said = full;
+            let (items, bytes) = (self.signal.items(), self.limits.queue_bytes);
             let sentence = format!(
-                "The export buffer is full ({}): {} takes them more slowly than they are made, \
-                 or not at all.",
+                "The export buffer is full of {items} ({}): {} takes them more slowly than they \
+                 are made, or not at all.",
                 match self.limits.queue_items {
-                    usize::MAX => format!(
-                        "{} bytes by CLARITY_QUEUE_LIMIT_BYTES",
-                        self.limits.queue_bytes
-                    ),
-                    items => format!(
-                        "{items} spans by OTEL_BSP_MAX_QUEUE_SIZE, or {} bytes",
-                        self.limits.queue_bytes
+                    usize::MAX => format!("{bytes} bytes by CLARITY_QUEUE_LIMIT_BYTES"),
+                    limit => format!(
+                        "{limit} by {}, or {bytes} bytes",
+                        self.signal.queue_variable()
                     ),
                 },
                 self.sink.target()
             );
-            self.reporter
-                .say(FailureKind::BufferFull, &sentence, lost, now);
+            self.say(FailureKind::BufferFull, &sentence, lost);
         }
-        self.reporter.tick(now);
+        self.reporter().tick(now);
     }
 
     /// Says at the end what was held back.
     pub fn finish(&mut self) {
         self.tick();
+        let about = self.about();
+        let mut reporter = self.reporter();
         if self.lost_at_shutdown > 0 {
-            let sentence = format!(
-                "The process ended before {} took everything.",
-                self.sink.target()
-            );
-            self.reporter.say(
-                FailureKind::Shutdown,
-                &sentence,
-                self.lost_at_shutdown,
-                Instant::now().into_std(),
-            );
+            let sentence = format!("The process ended before {} took everything.", about.peer);
+            let now = Instant::now().into_std();
+            let lost = self.lost_at_shutdown;
+            reporter.hold(FailureKind::Shutdown, about, &sentence, lost, now);
         }
-        self.reporter.finish();
+        reporter.finish();
+    }
+
+    fn about(&self) -> About<'_> {
+        let target = self.sink.target();
+        let host = target.find("://").map_or(0, |at| at + 3);
+        let end = target[host..]
+            .find('/')
+            .map_or(target.len(), |at| host + at);
+        About {
+            signal: self.signal,
+            peer: &target[..end],
+        }
+    }
+
+    fn reporter(&self) -> MutexGuard<'_, Reporter> {
+        self.reporter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, kind: FailureKind, sentence: &str, dropped: u64) {
+        let now = Instant::now().into_std();
+        self.reporter()
+            .say(kind, self.about(), sentence, dropped, now);
     }
 
     fn lose_at_shutdown(&mut self, items: u64) -> (u64, DropReason) {
@@ -145,10 +165,11 @@ impl<S: Sink> Delivery<'_, S> {
         drop(health);
         if failures > 0 {
             let sentence = format!(
-                "{} takes them again, after {failures} failed attempts.",
-                self.sink.target()
+                "{} takes {} again, after {failures} failed attempts.",
+                self.sink.target(),
+                self.signal.items()
             );
-            self.reporter.recovered(&sentence);
+            self.reporter().recovered(self.about(), &sentence);
         }
     }
 
@@ -162,12 +183,7 @@ impl<S: Sink> Delivery<'_, S> {
             "" => format!("{target} {what}."),
             message => format!("{target} {what} ({message})."),
         };
-        self.reporter.say(
-            FailureKind::PartialSuccess,
-            &sentence,
-            rejected,
-            Instant::now().into_std(),
-        );
+        self.say(FailureKind::PartialSuccess, &sentence, rejected);
     }
 
     /// `then` is a sentence on what happens to the batch, or empty.
@@ -177,10 +193,8 @@ impl<S: Sink> Delivery<'_, S> {
         health.last_error_at = Some(SystemTime::now());
         health.consecutive_failures += 1;
         drop(health);
-        let now = Instant::now().into_std();
         let sentence = format!("{} {then}", failure.sentence);
-        self.reporter
-            .say(failure.kind, sentence.trim_end(), dropped, now);
+        self.say(failure.kind, sentence.trim_end(), dropped);
     }
 }
 

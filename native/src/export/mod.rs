@@ -1,9 +1,9 @@
 //! From the pipeline to the target: OTLP over HTTP/protobuf or gRPC.
 //!
 //! Data flow: [`config`] (checked once, when the process starts) -> [`worker`]
-//! (the one thread, started with the first span) -> [`delivery`] (one batch, until
-//! it is settled; [`retry`] says when) -> [`otlp`] (one attempt: request and answer) ->
-//! [`connection`], [`proxy`] and [`tls`]. [`http`], [`grpc`] and [`answer`] read what the target
+//! (the one thread, started with the first item of any signal; a lane for each) ->
+//! [`delivery`] (one batch, until it is settled; [`retry`] says when) -> [`otlp`] (one
+//! attempt: request and answer) -> [`connection`], [`proxy`] and [`tls`]. [`http`], [`grpc`] and [`answer`] read what the target
 //! says, [`report`] tells the user.
 //!
 //! Nothing here touches Python: the thread never needs the GIL.
@@ -30,17 +30,29 @@ pub use config::{ExportConfig, Protocol, Target};
 pub use otlp::OtlpSink;
 pub use report::{FailureKind, Health};
 pub use retry::RetryPolicy;
-pub use worker::{Envelope, Setup, Worker, ensure_worker, shutdown};
+pub use worker::{Envelope, Setup, Worker, ensure_worker, shutdown, shutdown_signal};
 
 /// What is exported: decides the path, the gRPC method and the word for one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     Traces,
-    Metrics,
     Logs,
+    Metrics,
 }
 
 impl Signal {
+    pub const COUNT: usize = 3;
+    pub const ALL: [Signal; Signal::COUNT] = [Signal::Traces, Signal::Logs, Signal::Metrics];
+
+    /// As in a variable's name: OTEL_EXPORTER_OTLP_LOGS_ENDPOINT, and in a counter's.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Signal::Traces => "traces",
+            Signal::Logs => "logs",
+            Signal::Metrics => "metrics",
+        }
+    }
+
     /// The path that OTLP/HTTP appends to a base endpoint.
     pub const fn http_path(self) -> &'static str {
         match self {
@@ -55,6 +67,24 @@ impl Signal {
             Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
             Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
             Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        }
+    }
+
+    /// The variable that limits how long a batch is tried.
+    pub const fn timeout_variable(self) -> &'static str {
+        match self {
+            Signal::Traces => "OTEL_BSP_EXPORT_TIMEOUT",
+            Signal::Logs => "OTEL_BLRP_EXPORT_TIMEOUT",
+            Signal::Metrics => "OTEL_METRIC_EXPORT_TIMEOUT",
+        }
+    }
+
+    /// The variable that limits how many items wait, where there is one.
+    pub const fn queue_variable(self) -> &'static str {
+        match self {
+            Signal::Traces => "OTEL_BSP_MAX_QUEUE_SIZE",
+            Signal::Logs => "OTEL_BLRP_MAX_QUEUE_SIZE",
+            Signal::Metrics => "CLARITY_QUEUE_LIMIT_BYTES",
         }
     }
 

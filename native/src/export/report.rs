@@ -1,12 +1,16 @@
 //! What the user is told: one sentence a reason and a minute, on stderr.
 //!
 //! The exporter's thread writes it itself, so that it is said also when the
-//! application never drains a queue and while the GIL is held elsewhere.
+//! application never drains a queue and while the GIL is held elsewhere. All
+//! signals share one [`Reporter`]: a Collector that is not there is said once,
+//! not once for each signal.
 
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+
+use super::Signal;
 
 /// What a sentence is about; each is said at most once in [`PAUSE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +30,15 @@ pub enum FailureKind {
     BufferFull,
     Shutdown,
     Internal,
+}
+
+impl FailureKind {
+    /// Whether it concerns the target as a whole, so that all signals that go there
+    /// share its sentence.
+    fn is_of_the_target(self) -> bool {
+        use FailureKind::{Protocol, Shutdown, Timeout, Tls, Unreachable};
+        matches!(self, Unreachable | Tls | Timeout | Protocol | Shutdown)
+    }
 }
 
 pub const PAUSE: Duration = Duration::from_secs(60);
@@ -55,46 +68,94 @@ pub fn stderr() -> Output {
 /// Limits how often each kind is said, and adds up what was dropped meanwhile.
 pub struct Reporter {
     output: Output,
-    items: &'static str,
-    said: HashMap<FailureKind, Said>,
+    /// Signals that have not finished yet.
+    open: usize,
+    said: HashMap<Key, Said>,
 }
+
+type Key = (FailureKind, String);
 
 struct Said {
     at: Instant,
-    /// The newest sentence since, and the items dropped for it.
-    held: Option<(String, u64)>,
+    held: Option<Held>,
+}
+
+/// The newest sentence since, and the items dropped for it, by signal.
+#[derive(Default)]
+struct Held {
+    sentence: String,
+    dropped: [u64; Signal::COUNT],
+}
+
+/// What a sentence is about.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    pub signal: Signal,
+    /// Scheme, host and port.
+    pub peer: &'a str,
+}
+
+impl About<'_> {
+    fn key(&self, kind: FailureKind) -> Key {
+        let of = match kind.is_of_the_target() {
+            true => self.peer,
+            false => self.signal.name(),
+        };
+        (kind, of.to_owned())
+    }
 }
 
 impl Reporter {
-    /// `items` is the word for what is dropped ("spans").
-    pub fn new(output: Output, items: &'static str) -> Self {
+    /// For `signals` signals, each of which calls [`finish`](Self::finish) once.
+    pub fn new(output: Output, signals: usize) -> Self {
         Reporter {
             output,
-            items,
+            open: signals,
             said: HashMap::new(),
         }
     }
 
     /// Says `sentence` now, or holds it until this kind's pause is over.
     /// `dropped` items were lost for it.
-    pub fn say(&mut self, kind: FailureKind, sentence: &str, dropped: u64, now: Instant) {
-        let said = self.said.entry(kind).or_insert_with(|| Said {
-            at: now.checked_sub(PAUSE).unwrap_or(now),
+    pub fn say(
+        &mut self,
+        kind: FailureKind,
+        about: About<'_>,
+        sentence: &str,
+        dropped: u64,
+        now: Instant,
+    ) {
+        // The first of its kind is due at once.
+        let due = now.checked_sub(PAUSE).unwrap_or(now);
+        self.hold(kind, about, sentence, dropped, due);
+        self.tick(now);
+    }
+
+    /// Holds `sentence` for the end, or until this kind's pause is over.
+    pub fn hold(
+        &mut self,
+        kind: FailureKind,
+        about: About<'_>,
+        sentence: &str,
+        dropped: u64,
+        now: Instant,
+    ) {
+        let said = self.said.entry(about.key(kind)).or_insert_with(|| Said {
+            at: now,
             held: None,
         });
         let held = said.held.get_or_insert_default();
-        held.0 = sentence.to_owned();
-        held.1 += dropped;
-        self.tick(now);
+        held.sentence = sentence.to_owned();
+        held.dropped[about.signal as usize] += dropped;
     }
 
     /// Says what was held and is due.
     pub fn tick(&mut self, now: Instant) {
         for said in self.said.values_mut() {
             if now.saturating_duration_since(said.at) >= PAUSE {
-                if let Some((sentence, dropped)) = said.held.take() {
+                if let Some(held) = said.held.take() {
                     said.at = now;
-                    write(&self.output, &sentence, dropped, self.items);
+                    held.write(&self.output);
                 }
             }
         }
@@ -102,35 +163,62 @@ impl Reporter {
 
     /// Says once that all is well again. The failures before may be said anew
     /// after their pause; what was held of them is over, but for the losses.
-    pub fn recovered(&mut self, sentence: &str) {
-        for said in self.said.values_mut() {
-            said.held.take_if(|(_, dropped)| *dropped == 0);
+    pub fn recovered(&mut self, about: About<'_>, sentence: &str) {
+        for ((kind, of), said) in &mut self.said {
+            if about.key(*kind).1 == *of {
+                said.held.take_if(|held| held.is_without_loss());
+            }
         }
-        write(&self.output, sentence, 0, self.items);
+        let held = Held {
+            sentence: sentence.to_owned(),
+            ..Held::default()
+        };
+        held.write(&self.output);
     }
 
-    /// At the end: losses that were held are said now.
+    /// At the end of the last signal: losses that were held are said now.
     pub fn finish(&mut self) {
+        self.open = self.open.saturating_sub(1);
+        if self.open > 0 {
+            return;
+        }
         for said in self.said.values_mut() {
-            if let Some((sentence, dropped)) = said.held.take() {
-                if dropped > 0 {
-                    write(&self.output, &sentence, dropped, self.items);
+            if let Some(held) = said.held.take() {
+                if !held.is_without_loss() {
+                    held.write(&self.output);
                 }
             }
         }
     }
 }
 
-fn write(output: &Output, sentence: &str, dropped: u64, items: &str) {
-    match dropped {
-        0 => output(&format!("clarity-otel: {sentence}")),
-        1 => output(&format!(
-            "clarity-otel: {sentence} 1 {} was dropped.",
-            items.trim_end_matches('s')
-        )),
-        dropped => output(&format!(
-            "clarity-otel: {sentence} {dropped} {items} were dropped."
-        )),
+impl Held {
+    fn is_without_loss(&self) -> bool {
+        self.dropped.iter().all(|dropped| *dropped == 0)
+    }
+
+    fn write(&self, output: &Output) {
+        let lost: Vec<String> = Signal::ALL
+            .into_iter()
+            .map(|signal| (self.dropped[signal as usize], signal.items()))
+            .filter(|(dropped, _)| *dropped > 0)
+            .map(|(dropped, items)| match dropped {
+                1 => format!("1 {}", items.trim_end_matches('s')),
+                dropped => format!("{dropped} {items}"),
+            })
+            .collect();
+        let sentence = &self.sentence;
+        match self.dropped.iter().sum() {
+            0u64 => output(&format!("clarity-otel: {sentence}")),
+            1 => output(&format!(
+                "clarity-otel: {sentence} {} was dropped.",
+                lost[0]
+            )),
+            _ => output(&format!(
+                "clarity-otel: {sentence} {} were dropped.",
+                lost.join(" and ")
+            )),
+        }
     }
 }
 
@@ -156,8 +244,17 @@ mod tests {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let to = lines.clone();
         let output: Output = Arc::new(move |line| to.lock().unwrap().push(line.to_owned()));
-        (Reporter::new(output, "spans"), lines)
+        (Reporter::new(output, 1), lines)
     }
+
+    const SPANS: About<'static> = About {
+        signal: Signal::Traces,
+        peer: "http://test:4318",
+    };
+    const LOGS: About<'static> = About {
+        signal: Signal::Logs,
+        ..SPANS
+    };
 
     /// A kind is said at once, then once a minute with the newest words and all
     /// losses since; other kinds have their own minute.
@@ -166,11 +263,11 @@ mod tests {
         let (mut reporter, lines) = recorded();
         let start = Instant::now();
         let at = |s| start + Duration::from_secs(s);
-        reporter.say(FailureKind::Refused, "No.", 5, at(0));
+        reporter.say(FailureKind::Refused, SPANS, "No.", 5, at(0));
         for s in 1..60 {
-            reporter.say(FailureKind::Refused, &format!("No, {s}."), 1, at(s));
+            reporter.say(FailureKind::Refused, SPANS, &format!("No, {s}."), 1, at(s));
         }
-        reporter.say(FailureKind::Timeout, "Slow.", 0, at(59));
+        reporter.say(FailureKind::Timeout, SPANS, "Slow.", 0, at(59));
         assert_eq!(lines.lock().unwrap().len(), 2);
         reporter.tick(at(60));
         reporter.tick(at(200));
@@ -190,8 +287,8 @@ mod tests {
         let (mut reporter, lines) = recorded();
         let now = Instant::now();
         for (kind, dropped) in [(FailureKind::Refused, 2), (FailureKind::Timeout, 0)] {
-            reporter.say(kind, "First.", 0, now);
-            reporter.say(kind, "Second.", dropped, now);
+            reporter.say(kind, SPANS, "First.", 0, now);
+            reporter.say(kind, SPANS, "Second.", dropped, now);
         }
         lines.lock().unwrap().clear();
         reporter.finish();
@@ -207,13 +304,61 @@ mod tests {
     fn a_recovery_ends_the_complaint() {
         let (mut reporter, lines) = recorded();
         let now = Instant::now();
-        reporter.say(FailureKind::Timeout, "Slow.", 0, now);
-        reporter.say(FailureKind::Timeout, "Slow.", 0, now);
-        reporter.recovered("Well again.");
+        reporter.say(FailureKind::Timeout, SPANS, "Slow.", 0, now);
+        reporter.say(FailureKind::Timeout, SPANS, "Slow.", 0, now);
+        reporter.recovered(SPANS, "Well again.");
         reporter.tick(now + PAUSE);
         assert_eq!(
             *lines.lock().unwrap(),
             ["clarity-otel: Slow.", "clarity-otel: Well again."]
+        );
+    }
+
+    /// A target that is not there is said once for all signals that go there, with
+    /// what each of them lost; what it thinks of one signal is said for that one.
+    #[test]
+    fn signals_share_the_sentences_about_their_target() {
+        let (mut reporter, lines) = recorded();
+        let now = Instant::now();
+        for about in [SPANS, LOGS, SPANS] {
+            reporter.say(FailureKind::Unreachable, about, "Not there.", 2, now);
+            reporter.say(FailureKind::Refused, about, "No.", 1, now);
+        }
+        let elsewhere = About {
+            peer: "http://other:4318",
+            ..LOGS
+        };
+        reporter.say(FailureKind::Unreachable, elsewhere, "Nor here.", 0, now);
+        reporter.tick(now + PAUSE);
+        let mut said = lines.lock().unwrap().clone();
+        said[4..].sort();
+        assert_eq!(
+            said,
+            [
+                "clarity-otel: Not there. 2 spans were dropped.",
+                "clarity-otel: No. 1 span was dropped.",
+                "clarity-otel: No. 1 log record was dropped.",
+                "clarity-otel: Nor here.",
+                "clarity-otel: No. 1 span was dropped.",
+                "clarity-otel: Not there. 2 spans and 2 log records were dropped.",
+            ]
+        );
+    }
+
+    /// Losses at the end are said together, when the last signal has finished.
+    #[test]
+    fn the_last_signal_says_what_all_lost() {
+        let (mut reporter, lines) = recorded();
+        reporter.open = 2;
+        let now = Instant::now();
+        for about in [SPANS, LOGS] {
+            reporter.hold(FailureKind::Shutdown, about, "The end.", 3, now);
+            reporter.tick(now);
+            reporter.finish();
+        }
+        assert_eq!(
+            *lines.lock().unwrap(),
+            ["clarity-otel: The end. 3 spans and 3 log records were dropped."]
         );
     }
 }

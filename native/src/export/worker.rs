@@ -1,24 +1,29 @@
 //! The one thread that sends: `clarity-export`.
 //!
-//! It is started with the first span of a process, takes batches from the
-//! pipeline and delivers them one at a time. A forked child has no such thread;
-//! its new pipeline starts its own, and nothing of the parent's is touched.
+//! It is started with the first item of a process. Each signal has a lane of its
+//! own on it, which takes batches from the signal's pipeline and delivers them one
+//! at a time; a target that hangs holds up its own lane only. A forked child has no
+//! such thread; its new pipelines start their own, and nothing of the parent's is
+//! touched.
 
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use super::delivery::Delivery;
-use super::report::{self, FailureKind, Health, Output, Reporter};
-use super::retry::{Backoff, RetryPolicy};
+use super::report::{self, Health, Output, Reporter};
+use super::retry::Backoff;
 use super::{ExportConfig, OtlpSink, Signal, Sink, Target};
-use crate::pipeline::{DropReason, Next, Pipeline};
+use crate::pipeline::{DropReason, Next, Pipeline, Pipelines};
 
-/// All that the exporter of one process needs, checked. Cheap to clone; a forked
+/// All that the exporter of one signal needs, checked. Cheap to clone; a forked
 /// child starts its own thread with a clone of the parent's.
 #[derive(Clone)]
 pub struct Setup {
@@ -28,7 +33,7 @@ pub struct Setup {
     pub output: Output,
 }
 
-/// What goes around the spans of every batch.
+/// What goes around the items of every batch.
 #[derive(Clone, Default)]
 pub struct Envelope {
     /// The body of a `Resource` message.
@@ -49,54 +54,67 @@ impl Setup {
         })
     }
 
+    pub fn signal(&self) -> Signal {
+        self.config.signal
+    }
+
     /// A forked child's own resource.
     pub fn set_resource(&mut self, resource: Vec<u8>) {
         self.envelope.resource = resource.into();
     }
 }
 
-/// Starts the exporter unless this pipeline has one, and sets its
-/// `worker_started`. Call it when a span is made; never blocks on the network.
+/// Starts the exporter of all signals that `setups` has one for, unless these
+/// pipelines have it already, and sets their `worker_started`. Call it when an item
+/// is made; never blocks on the network.
 pub fn ensure_worker(
-    pipeline: &'static Pipeline,
-    setup: impl FnOnce() -> Setup,
+    pipelines: &'static Pipelines,
+    setups: impl FnOnce() -> Vec<Setup>,
 ) -> &'static Worker {
-    let worker = pipeline.worker.get_or_init(|| {
-        let Setup {
-            config,
-            target,
-            envelope,
-            output,
-        } = setup();
-        let (signal, policy, shown) = (config.signal, config.retry, target.shown.clone());
-        let sink = move || OtlpSink::new(config, target);
-        Worker::start(pipeline, sink, envelope, signal, policy, shown, output)
-    });
-    pipeline.worker_started.store(true, Ordering::Release);
+    let worker = pipelines
+        .worker
+        .get_or_init(|| Worker::start(pipelines, setups()));
+    pipelines.worker_started.store(true, Ordering::Release);
     worker
 }
 
 /// Takes nothing in any more, sends what waits, and ends the thread by
-/// `deadline` at the latest, whatever the target does: attempts and waits are
+/// `deadline` at the latest, whatever the targets do: attempts and waits are
 /// cut short, and what is left counts as dropped (shutdown). True when nothing
 /// was lost. Never call it with the GIL held.
-pub fn shutdown(pipeline: &Pipeline, deadline: Instant) -> bool {
-    let lost = &pipeline.counters.dropped[DropReason::Shutdown as usize];
-    let before = lost.load(Ordering::Relaxed);
-    pipeline.stop();
-    let ended = match pipeline.worker.get() {
+pub fn shutdown(pipelines: &Pipelines, deadline: Instant) -> bool {
+    let all = Signal::ALL.map(|signal| pipelines.of(signal));
+    let lost = || -> u64 {
+        let reason = DropReason::Shutdown as usize;
+        let of = |one: &&Pipeline| one.counters.dropped[reason].load(Ordering::Relaxed);
+        all.iter().map(of).sum()
+    };
+    let before = lost();
+    all.iter().for_each(|pipeline| pipeline.stop());
+    let ended = match pipelines.worker.get() {
         Some(worker) => worker.stop(deadline),
         None => true,
     };
-    pipeline.abandon(DropReason::Shutdown);
-    ended && lost.load(Ordering::Relaxed) == before
+    for pipeline in all {
+        pipeline.abandon(DropReason::Shutdown);
+    }
+    ended && lost() == before
+}
+
+/// The same for one signal, while the others go on: what its target has not taken by
+/// `deadline` counts as dropped, but for the batch under way.
+pub fn shutdown_signal(pipelines: &Pipelines, signal: Signal, deadline: Instant) -> bool {
+    let pipeline = pipelines.of(signal);
+    pipeline.stop();
+    let flushed = pipelines.worker.get().is_none() || pipeline.flush(deadline);
+    pipeline.abandon(DropReason::Shutdown) == 0 && flushed
 }
 
 /// The handle of the thread. Any thread may use it.
 pub struct Worker {
     stop: watch::Sender<Option<Instant>>,
     ended: Arc<Ended>,
-    health: Arc<Mutex<Health>>,
+    health: Vec<(Signal, Arc<Mutex<Health>>)>,
 }
 
 #[derive(Default)]
@@ -116,64 +134,75 @@ impl Drop for TellEnd {
 }
 
 impl Worker {
-    /// Starts the thread; `sink` is made on it.
-    pub fn start<S: Sink>(
-        pipeline: &'static Pipeline,
-        sink: impl FnOnce() -> Result<S, String> + Send + 'static,
-        envelope: Envelope,
-        signal: Signal,
-        policy: RetryPolicy,
-        target: String,
-        output: Output,
-    ) -> Self {
+    /// Starts the thread, with a lane for each setup.
+    fn start(pipelines: &'static Pipelines, setups: Vec<Setup>) -> Self {
         let (stop, stopped) = watch::channel(None);
         let ended = Arc::new(Ended::default());
-        let health = Arc::new(Mutex::new(Health {
-            target,
-            ..Health::default()
-        }));
+        let health: Vec<(Signal, Arc<Mutex<Health>>)> = setups
+            .iter()
+            .map(|setup| {
+                let health = Health {
+                    target: setup.target.shown.clone(),
+                    ..Health::default()
+                };
+                (setup.config.signal, Arc::new(Mutex::new(health)))
+            })
+            .collect();
+        let output = setups.first().map(|setup| setup.output.clone());
+        let output = output.unwrap_or_else(report::stderr);
+        let reporter = Reporter::new(output.clone(), setups.len());
+        let reporter = Arc::new(Mutex::new(reporter));
         let tell = TellEnd(ended.clone());
-        let (thread_health, thread_output) = (health.clone(), output.clone());
+        let (healths, complain) = (health.clone(), output.clone());
         let run = move || {
             let _tell = tell;
-            let mut reporter = Reporter::new(thread_output, signal.items());
-            let started = sink().and_then(|sink| Ok((sink, runtime()?)));
-            let (sink, runtime) = match started {
-                Ok(started) => started,
-                Err(sentence) => {
-                    reporter.say(FailureKind::Internal, &sentence, 0, Instant::now());
-                    return;
-                }
+            let runtime = match runtime() {
+                Ok(runtime) => runtime,
+                Err(sentence) => return complain(&format!("clarity-otel: {sentence}")),
             };
-            let delivery = Delivery {
-                sink,
-                policy,
-                backoff: Backoff::new(policy),
-                counters: &pipeline.counters,
-                stop: stopped,
-                reporter,
-                health: thread_health,
-                limits: pipeline.limits(),
-                buffer_full_said: 0,
-                given_up: false,
-                lost_at_shutdown: 0,
-            };
-            work(pipeline, delivery, &runtime, &envelope);
+            let lanes = setups
+                .into_iter()
+                .zip(healths)
+                .filter_map(|(setup, (signal, health))| {
+                    let (policy, envelope) = (setup.config.retry, setup.envelope);
+                    let sink = match OtlpSink::new(setup.config, setup.target) {
+                        Ok(sink) => sink,
+                        // `Setup::new` has tried the same.
+                        Err(sentence) => {
+                            complain(&format!("clarity-otel: {sentence}"));
+                            return None;
+                        }
+                    };
+                    let pipeline = pipelines.of(signal);
+                    let delivery = Delivery {
+                        signal,
+                        sink,
+                        policy,
+                        backoff: Backoff::new(policy),
+                        counters: &pipeline.counters,
+                        limits: pipeline.limits(),
+                        stop: stopped.clone(),
+                        reporter: reporter.clone(),
+                        health,
+                        buffer_full_said: 0,
+                        given_up: false,
+                        lost_at_shutdown: 0,
+                    };
+                    let lane: Lane = Box::pin(work(pipeline, delivery, envelope));
+                    Some(lane)
+                })
+                .collect();
+            runtime.block_on(all(lanes));
             // A name lookup may hang in the system's resolver: not our problem now.
             runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("clarity-export".into());
         if let Err(error) = crate::raw::with_signals_blocked(|| thread.spawn(run)) {
-            Reporter::new(output, signal.items()).say(
-                FailureKind::Internal,
-                &format!(
-                    "The export thread cannot be started ({error}): nothing is exported from \
-                     process {}.",
-                    std::process::id()
-                ),
-                0,
-                Instant::now(),
-            );
+            output(&format!(
+                "clarity-otel: The export thread cannot be started ({error}): nothing is \
+                 exported from process {}.",
+                std::process::id()
+            ));
         }
         Worker {
             stop,
@@ -182,9 +211,11 @@ impl Worker {
         }
     }
 
-    pub fn health(&self) -> Health {
-        let health = self.health.lock();
-        health.unwrap_or_else(PoisonError::into_inner).clone()
+    /// How a signal's export is doing; `None` for one without a target.
+    pub fn health(&self, signal: Signal) -> Option<Health> {
+        let (_, health) = self.health.iter().find(|(of, _)| *of == signal)?;
+        let health = health.lock();
+        Some(health.unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Waits for the thread's end until `deadline`. It cuts its own work a
@@ -230,22 +261,38 @@ fn runtime() -> Result<Runtime, String> {
         })
 }
 
-fn work<S: Sink>(
-    pipeline: &Pipeline,
-    mut delivery: Delivery<'_, S>,
-    runtime: &Runtime,
-    envelope: &Envelope,
+/// One signal's part of the thread.
+type Lane = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Ends with the last of `lanes`. Each is asked whenever one of them may go on: there
+/// are three at most.
+async fn all(mut lanes: Vec<Lane>) {
+    poll_fn(|context| {
+        lanes.retain_mut(|lane| lane.as_mut().poll(context).is_pending());
+        match lanes.is_empty() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    })
+    .await
+}
+
+async fn work<S: Sink>(
+    pipeline: &'static Pipeline,
+    mut delivery: Delivery<'static, S>,
+    envelope: Envelope,
 ) {
     loop {
         delivery.tick();
-        match pipeline.next() {
+        match pipeline.next().await {
             Next::Batch(batch) => {
-                // A panic costs this batch, not the export.
-                let settled = catch_unwind(AssertUnwindSafe(|| {
+                let deliver = async {
                     let request =
                         batch.to_request(&envelope.resource, &envelope.resource_schema_url);
-                    runtime.block_on(delivery.deliver(request, batch.items()))
-                }));
+                    delivery.deliver(request, batch.items()).await
+                };
+                // A panic costs this batch, not the export.
+                let settled = caught(deliver).await;
                 let (exported, reason) = settled.unwrap_or((0, DropReason::Internal));
                 pipeline.settle(batch, exported, reason);
                 if delivery.given_up {
@@ -257,4 +304,16 @@ fn work<S: Sink>(
         }
     }
     delivery.finish();
+}
+
+/// What `work` gives; `None` when it panics.
+async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(
+        |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => Poll::Ready(None),
+        },
+    )
+    .await
 }

@@ -129,8 +129,8 @@ fn an_unavailable_target_is_tried_again() {
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert!(lines[0].contains("503"), "{lines:?}");
     assert!(lines[1].contains("again, after 2 failed"), "{lines:?}");
-    let worker = exporter.pipeline.worker.get().unwrap();
-    let health = worker.health();
+    let worker = exporter.pipelines.worker.get().unwrap();
+    let health = worker.health(_native::export::Signal::Traces).unwrap();
     assert_eq!(health.consecutive_failures, 0);
     assert!(health.last_success.is_some() && health.last_error.is_some());
     assert_eq!(health.target, stub.url("/v1/traces"));
@@ -291,7 +291,13 @@ fn secrets_are_never_said() {
     config.headers = vec![("x-token".into(), "Bearer topsecret".into())];
     let exporter = Exporter::start(config);
     exporter.export(1);
-    let health = exporter.pipeline.worker.get().unwrap().health();
+    let health = exporter
+        .pipelines
+        .worker
+        .get()
+        .unwrap()
+        .health(_native::export::Signal::Traces)
+        .unwrap();
     let said = format!("{:?} {health:?}", exporter.lines());
     assert!(said.contains("*** *** ***"), "{said}");
     for secret in echo.split(' ') {

@@ -4,6 +4,7 @@ mod grpc;
 mod http;
 mod proxy;
 mod shutdown;
+mod signals;
 mod stub;
 mod tls;
 
@@ -14,7 +15,7 @@ use _native::export::{
     Envelope, ExportConfig, OtlpSink, Outcome, Protocol, RetryPolicy, Setup, Signal, Sink,
     ensure_worker,
 };
-use _native::pipeline::{Limits, Pipeline, ScopeId, SpanBlock, register_scope, snapshot};
+use _native::pipeline::{Batch, Limits, Pipeline, Pipelines, ScopeId, register_scope, snapshot};
 use _native::proto;
 
 /// Long enough for a slow machine; a condition that holds ends the wait at once.
@@ -40,29 +41,44 @@ fn grpc(endpoint: &str) -> ExportConfig {
     config(Protocol::Grpc, endpoint)
 }
 
-/// A pipeline of this test alone with its exporter, and what was said to the user.
+/// Pipelines of this test alone with their exporter, and what was said to the user.
 struct Exporter {
+    pipelines: &'static Pipelines,
+    /// That of the spans.
     pipeline: &'static Pipeline,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Exporter {
     fn start(config: ExportConfig) -> Self {
+        Exporter::of(vec![config])
+    }
+
+    /// One for each signal that has a configuration.
+    fn of(configs: Vec<ExportConfig>) -> Self {
         let limits = Limits {
             schedule_delay: Duration::from_millis(1),
             ..Limits::default()
         };
-        let pipeline: &'static Pipeline = Box::leak(Box::new(Pipeline::new(limits)));
+        let pipelines = Pipelines::new([(); Signal::COUNT].map(|()| limits.clone()));
+        let pipelines: &'static Pipelines = Box::leak(Box::new(pipelines));
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-        let envelope = Envelope {
-            resource: RESOURCE.into(),
-            resource_schema_url: String::new(),
-        };
-        let mut setup = Setup::new(config, envelope).unwrap();
-        let to = lines.clone();
-        setup.output = Arc::new(move |line| to.lock().unwrap().push(line.to_owned()));
-        ensure_worker(pipeline, || setup);
-        Exporter { pipeline, lines }
+        let setups = configs.into_iter().map(|config| {
+            let envelope = Envelope {
+                resource: RESOURCE.into(),
+                resource_schema_url: String::new(),
+            };
+            let mut setup = Setup::new(config, envelope).unwrap();
+            let to = lines.clone();
+            setup.output = Arc::new(move |line| to.lock().unwrap().push(line.to_owned()));
+            setup
+        });
+        ensure_worker(pipelines, || setups.collect());
+        Exporter {
+            pipelines,
+            pipeline: &pipelines.spans,
+            lines,
+        }
     }
 
     /// Makes one batch of `count` spans and waits until it is sent or dropped.
@@ -72,7 +88,11 @@ impl Exporter {
     }
 
     fn count(&self, name: &str) -> u64 {
-        let counts = snapshot(self.pipeline);
+        self.count_of(Signal::Traces, name)
+    }
+
+    fn count_of(&self, signal: Signal, name: &str) -> u64 {
+        let counts = snapshot(self.pipelines.of(signal));
         let dropped: u64 = _native::pipeline::DROP_REASONS
             .iter()
             .map(|(_, reason)| counts[reason])
@@ -92,7 +112,7 @@ impl Exporter {
 
 impl Drop for Exporter {
     fn drop(&mut self) {
-        _native::export::shutdown(self.pipeline, Instant::now());
+        _native::export::shutdown(self.pipelines, Instant::now());
     }
 }
 
@@ -118,8 +138,8 @@ fn request(count: usize) -> Vec<u8> {
     block(count).to_request(RESOURCE, "")
 }
 
-fn block(count: usize) -> SpanBlock {
-    let mut block = SpanBlock::default();
+fn block(count: usize) -> Batch {
+    let mut block = Batch::default();
     for number in 0..count {
         block.push(scope(), |out| span(out, number));
     }

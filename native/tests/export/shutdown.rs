@@ -3,8 +3,9 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use _native::export::Signal;
 use _native::export::shutdown;
-use _native::pipeline::{Limits, Pipeline};
+use _native::pipeline::Pipelines;
 
 use crate::stub::{Reply, Stub};
 use crate::{Exporter, PATIENCE, emit, grpc, http, wait_until};
@@ -15,7 +16,7 @@ fn a_shutdown_sends_what_waits() {
     let stub = Stub::http([Reply::http(200)]);
     let exporter = Exporter::start(http(&stub.url("/v1/traces")));
     emit(exporter.pipeline, 20_000);
-    assert!(shutdown(exporter.pipeline, Instant::now() + PATIENCE));
+    assert!(shutdown(exporter.pipelines, Instant::now() + PATIENCE));
     assert_eq!(exporter.count("exported"), 20_000);
 }
 
@@ -24,7 +25,7 @@ fn a_shutdown_sends_what_waits() {
 fn spans_made_after_the_shutdown_are_counted() {
     let stub = Stub::http([Reply::http(200)]);
     let exporter = Exporter::start(http(&stub.url("/v1/traces")));
-    assert!(shutdown(exporter.pipeline, Instant::now() + PATIENCE));
+    assert!(shutdown(exporter.pipelines, Instant::now() + PATIENCE));
     emit(exporter.pipeline, 3);
     assert_eq!(exporter.count("shutdown"), 3);
     assert!(stub.seen().is_empty());
@@ -48,7 +49,7 @@ fn a_hanging_target_does_not_hold_the_process() {
                 .flush(Instant::now() + Duration::from_millis(50))
         );
         assert!(!shutdown(
-            exporter.pipeline,
+            exporter.pipelines,
             Instant::now() + Duration::from_millis(300)
         ));
         assert_eq!(exporter.count("shutdown"), 20);
@@ -76,26 +77,29 @@ fn an_unwilling_target_does_not_hold_the_process() {
         };
         let exporter = Exporter::start(config);
         emit(exporter.pipeline, 10);
-        let worker = exporter.pipeline.worker.get().unwrap();
+        let worker = exporter.pipelines.worker.get().unwrap();
         wait_until("a failed attempt", || {
-            worker.health().consecutive_failures > 0
+            worker.health(Signal::Traces).unwrap().consecutive_failures > 0
         });
         emit(exporter.pipeline, 10);
         // The thread ends by itself: it gave up, and was not cut at the deadline.
-        assert!(!shutdown(exporter.pipeline, Instant::now() + PATIENCE));
+        assert!(!shutdown(exporter.pipelines, Instant::now() + PATIENCE));
         assert_eq!(exporter.count("shutdown"), 20);
-        assert_eq!(worker.health().consecutive_failures, 2);
+        assert_eq!(
+            worker.health(Signal::Traces).unwrap().consecutive_failures,
+            2
+        );
     }
 }
 
 /// Without a thread, what waits is counted and nothing is waited for.
 #[test]
 fn a_pipeline_without_an_exporter_shuts_down() {
-    let pipeline = Pipeline::new(Limits::default());
-    assert!(pipeline.flush(Instant::now()));
-    emit(&pipeline, 2);
-    assert!(!shutdown(&pipeline, Instant::now() + PATIENCE));
-    assert_eq!(_native::pipeline::snapshot(&pipeline)["shutdown"], 2);
+    let pipelines = Pipelines::new(Default::default());
+    assert!(pipelines.flush(Instant::now()));
+    emit(&pipelines.spans, 2);
+    assert!(!shutdown(&pipelines, Instant::now() + PATIENCE));
+    assert_eq!(_native::pipeline::snapshot(&pipelines.spans)["shutdown"], 2);
 }
 
 /// The thread leaves the application's signals to the application's threads.

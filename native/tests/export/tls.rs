@@ -164,9 +164,13 @@ fn a_renewed_certificate_is_picked_up() {
     let stub = new.stub(false, false);
     let exporter = Exporter::start(old.trusting(http(&url(&stub))));
     crate::emit(exporter.pipeline, 1);
-    let worker = exporter.pipeline.worker.get().unwrap();
+    let worker = exporter.pipelines.worker.get().unwrap();
     crate::wait_until("a failed attempt", || {
-        worker.health().consecutive_failures > 0
+        worker
+            .health(_native::export::Signal::Traces)
+            .unwrap()
+            .consecutive_failures
+            > 0
     });
     std::fs::copy(new.folder.join("ca.pem"), old.folder.join("ca.pem")).unwrap();
     exporter.export(0);

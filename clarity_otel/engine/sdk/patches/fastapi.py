@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel.engine.sdk.asgi import WITHOUT_SPANS, returns_id
+from clarity_otel.engine.sdk.asgi import WITHOUT_SPANS, note_ids, returns_id
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
@@ -22,7 +22,9 @@ def apply(module: Any, replaced: Replaced) -> None:
             with never_break_the_app("the FastAPI patch"):
                 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
-                FastAPIInstrumentor.instrument_app(self, exclude_spans=WITHOUT_SPANS)
+                FastAPIInstrumentor.instrument_app(
+                    self, exclude_spans=WITHOUT_SPANS, server_request_hook=note_ids
+                )
 
         return __init__
 

@@ -48,6 +48,7 @@ impl Bench {
         let lines = self.lines.clone();
         let policy = RetryPolicy::default();
         Delivery {
+            signal: Signal::Traces,
             sink: Scripted {
                 answers: answers.into_iter().collect(),
                 at: Vec::new(),
@@ -57,10 +58,10 @@ impl Bench {
             counters: &self.counters,
             limits: &self.limits,
             stop: self.stop.subscribe(),
-            reporter: Reporter::new(
+            reporter: Arc::new(Mutex::new(Reporter::new(
                 Arc::new(move |line| lines.lock().unwrap().push(line.to_owned())),
-                "spans",
-            ),
+                1,
+            ))),
             health: Arc::default(),
             buffer_full_said: 0,
             given_up: false,
@@ -121,8 +122,8 @@ fn the_targets_delay_is_waited_before_the_next_attempt() {
     assert_eq!(
         bench.lines(),
         [
-            "clarity-otel: Busy. It is tried again.",
-            "clarity-otel: http://test:4318 takes them again, after 2 failed attempts.",
+            "clarity-otel: Busy. The batch of spans is tried again.",
+            "clarity-otel: http://test:4318 takes spans again, after 2 failed attempts.",
         ]
     );
 }

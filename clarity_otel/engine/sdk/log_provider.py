@@ -1,0 +1,181 @@
+"""Log records on the sdk engine: the SDK's LoggerProvider behind the hook on `logging`."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry._logs import set_logger_provider
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordLimits, LogRecordProcessor
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+
+from clarity_otel import diagnostics
+from clarity_otel.engine import log_exporters
+from clarity_otel.engine.sdk import provider as spans
+from clarity_otel.guard import never_break_the_app
+from clarity_otel.logs import otlp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from logging import Logger, LogRecord
+
+    from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
+
+    from clarity_otel.engine.sdk.counting import Tally
+    from clarity_otel.settings import Settings
+
+# The specification's defaults, where no variable is set, as for spans.
+_QUEUE_LIMIT, _BATCH_LIMIT = 2048, 512
+
+
+def make(settings: Settings, tally: Tally) -> Any:
+    """Set the global logger provider and return it; the hook on `logging` is not set yet."""
+    count, length = settings.log_limits()
+    unset = LogRecordLimits.UNSET
+    provider = LoggerProvider(
+        resource=spans._resource(settings),
+        # Ours has a bound.
+        shutdown_on_exit=False,
+        log_record_limits=LogRecordLimits(
+            max_log_record_attributes=unset if count is None else count,
+            max_log_record_attribute_length=unset if length is None else length,
+        ),
+    )
+    provider.add_log_record_processor(_Masking())
+    if "otlp" in settings.log_exporters:
+        try:
+            exporter = _Counted(_otlp_exporter(settings), tally)
+            provider.add_log_record_processor(_Counting(tally))
+            provider.add_log_record_processor(_batches(settings, exporter))
+        except Exception as failure:
+            diagnostics.error(f"log records are not exported: {type(failure).__name__}: {failure}")
+    log_exporters.add(provider, settings)
+    set_logger_provider(provider)
+    return provider
+
+
+def hook(provider: LoggerProvider) -> None:
+    """Hand the records of `logging`, which is imported, to the provider."""
+    busy = threading.local()
+
+    def emit(logger: Logger, record: LogRecord) -> None:
+        # An attribute's `__str__` may log, and so may the SDK.
+        if getattr(busy, "is_set", False):
+            return
+        busy.is_set = True
+        try:
+            with never_break_the_app("a log record"):
+                if not (
+                    otlp.is_of_an_exporter(record)
+                    or otlp.is_suppressed()
+                    or otlp.is_silenced(logger)
+                ):
+                    provider.get_logger(record.name).emit(otlp.api_record(record))
+        finally:
+            busy.is_set = False
+
+    otlp.hook(emit)
+
+
+def after_fork(provider: Any, settings: Settings, child: Any) -> None:
+    """Give a forked child's log records the resource of its own."""
+    provider._resource = child
+    for logger in list(provider._logger_cache.values()):
+        logger._set_resource(child)
+
+
+def _batches(settings: Settings, exporter: LogRecordExporter) -> LogRecordProcessor:
+    queue = settings.blrp_max_queue_size or _QUEUE_LIMIT
+    batch = settings.blrp_max_export_batch_size or min(_BATCH_LIMIT, queue)
+    return log_exporters.batches(
+        exporter,
+        settings.shutdown_timeout_ms / 1000,
+        max_queue_size=max(queue, batch),
+        schedule_delay_millis=settings.blrp_schedule_delay_ms or 1,
+        max_export_batch_size=batch,
+        export_timeout_millis=settings.blrp_export_timeout_ms,
+    )
+
+
+def _otlp_exporter(settings: Settings) -> LogRecordExporter:
+    is_grpc, options = spans.exporter_options(settings, "logs")
+    if is_grpc:
+        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import (
+            OTLPLogExporter as GrpcExporter,
+        )
+
+        return GrpcExporter(**options)
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import (
+        OTLPLogExporter as HttpExporter,
+    )
+
+    return HttpExporter(**options)
+
+
+class _Masking(LogRecordProcessor):
+    """Masks what comes by the API; what comes from `logging` is masked already."""
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        from clarity_otel.masking import mask_text, mask_value
+
+        record = log_record.log_record
+        record.body = mask_value(None, record.body)
+        attributes = record.attributes
+        for key, value in list((attributes or {}).items()):
+            masked = mask_value(key, value)
+            if masked is not value:
+                attributes[key] = masked  # type: ignore[index]
+        for name in ("severity_text", "event_name"):
+            text = getattr(record, name)
+            if isinstance(text, str):
+                setattr(record, name, mask_text(text))
+
+    def shutdown(self) -> None:
+        """Nothing to do."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return True
+
+
+class _Counting(LogRecordProcessor):
+    """Counts records that are to be exported."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        self._tally.made(1)
+
+    def shutdown(self) -> None:
+        """Nothing to do."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return True
+
+
+class _Counted(LogRecordExporter):
+    """An exporter that tells the tally how each batch went."""
+
+    def __init__(self, exporter: LogRecordExporter, tally: Tally) -> None:
+        self._exporter = exporter
+        self._tally = tally
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Export a batch; what the exporter raises counts as a failure and is raised."""
+        result = LogRecordExportResult.FAILURE
+        try:
+            result = self._exporter.export(batch)
+        finally:
+            if result is LogRecordExportResult.SUCCESS:
+                self._tally.exported(len(batch))
+            else:
+                self._tally.failed(len(batch))
+        return result
+
+    def shutdown(self) -> None:
+        """Shut the exporter down."""
+        self._exporter.shutdown()  # type: ignore[no-untyped-call, unused-ignore]
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Flush the exporter."""
+        return self._exporter.force_flush(timeout_millis)

@@ -1,0 +1,201 @@
+"""What is replaced in the standard `logging` module, on its classes alone.
+
+The app's loggers, handlers and formatters stay as it has set them, by whatever means
+and at whatever time: `basicConfig`, `dictConfig` and `fileConfig` need no hook, and
+there is no handler of ours to be doubled or lost.
+
+    Logger.handle       ids on the record, rate limits
+    Handler.format      masked text; on the console, the line
+    StreamHandler.emit  the same for handlers with a `format` of their own; one line a
+                        record and console, however many handlers write there
+    Handler.handleError one masked line instead of a raw report
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from types import FunctionType
+
+from clarity_otel.guard import never_break_the_app
+from clarity_otel.logs import console, exceptions, ids, levels, output, plans, rate
+from clarity_otel.logs import event as events
+from clarity_otel.patches.wrapping import Replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_replaced = Replaced()
+
+
+def ids_only() -> None:
+    """Leave logging alone except for the ids on records (CLARITY_LOGS=off)."""
+
+    note = ids.engines_note()
+
+    def make(original: Any) -> Any:
+        def handle(self: Any, record: logging.LogRecord) -> Any:
+            with never_break_the_app("the ids of a log record"):
+                if not note(record):
+                    ids.note_request(record)
+                plans.add_otel_attributes(record)
+            return original(self, record)
+
+        return handle
+
+    _replaced.replace(logging.Logger, "handle", make)
+
+
+def all_of_it() -> None:
+    """Replace the methods named above. Idempotent."""
+    if _replaced:
+        return
+    plans.original_format = logging.Handler.format
+    # Handlers have none of their own until they write.
+    logging.Handler._clarity_plan = None  # type: ignore[attr-defined]
+    _replaced.replace(logging.Logger, "handle", _make_handle)
+    _replaced.replace(logging.Handler, "format", _make_format)
+    _replaced.replace(logging.Handler, "handleError", _make_handle_error)
+    _replaced.replace(logging.Handler, "__init__", _make_init)
+    _replaced.replace(logging.StreamHandler, "emit", _make_emit)
+    for reference in list(getattr(logging, "_handlerList", ())):
+        handler = reference()
+        if handler is not None:
+            _cover(type(handler))
+
+
+def uninstall() -> None:
+    """Put all methods back."""
+    _replaced.undo()
+    for kind, original in _covered.items():
+        if getattr(kind.__dict__.get("format"), "_clarity_original", None) is original:
+            kind.format = original
+    _covered.clear()
+
+
+def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
+    # Of this process: neither is another one later.
+    note, limiter = ids.engines_note(), rate.limiter
+
+    def handle(self: Any, record: logging.LogRecord) -> Any:
+        try:
+            if not note(record):
+                ids.note_request(record)
+            if record.created >= levels.next_look_s:
+                levels.look(record.created)
+            if limiter is not None and not limiter.allows(record):
+                return None
+        except Exception as failure:
+            with never_break_the_app("a log record"):
+                raise failure
+        return original(self, record)
+
+    return handle
+
+
+def _make_format(original: Any) -> Any:
+    def format(self: Any, record: logging.LogRecord) -> Any:  # noqa: A001 - logging's name
+        if type(self).format is not logging.Handler.format:
+            # A `format` of the app's calls its base's: the caller masks what comes of it.
+            return plans.masked(original(self, record))
+        text = plans.plan_of(self).text(record)
+        return output.of_event(events.of_record(record)) if text is None else text
+
+    return format
+
+
+def _make_emit(original: Any) -> Any:
+    def emit(self: Any, record: logging.LogRecord) -> None:
+        try:
+            plan = self._clarity_plan
+            stream = self.stream
+            if plan is None or plan.stream is not stream or plan.formatter is not self.formatter:
+                plan = plans.plan_of(self)
+            if plan.descriptor is None:
+                text = self.format(record)
+            else:
+                attributes = record.__dict__
+                written = attributes.get(ids.WRITTEN, 0)
+                if written & plan.descriptor:
+                    return
+                text = plan.text(record)
+                # After it: one attribute more would look like an extra field.
+                attributes[ids.WRITTEN] = written | plan.descriptor
+                if text is None:
+                    text = output.of_event(events.of_record(record))
+            stream.write(text + self.terminator)
+            # Such a stream has written itself with the line's end: 0.6 us for nothing.
+            if not (plan.is_text and stream.line_buffering):
+                self.flush()
+        except RecursionError:  # as the original does
+            raise
+        except Exception:
+            self.handleError(record)
+
+    return emit
+
+
+def _make_handle_error(original: Any) -> Any:
+    def handleError(self: Any, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        if not logging.raiseExceptions or sys.stderr is None:
+            return
+        try:
+            _report(self, record)
+        except (OSError, ValueError):
+            pass  # stderr itself cannot be written
+        except Exception as failure:
+            with never_break_the_app("the report of a log record that failed"):
+                raise failure
+
+    return handleError
+
+
+def _report(handler: logging.Handler, record: logging.LogRecord) -> None:
+    event = events.Event(
+        record.created,
+        "ERROR",
+        "logging",
+        f"a record of {record.name} could not be written by {type(handler).__name__}",
+        ids=events.ids_of(record),
+        exception=exceptions.parts(sys.exc_info()),
+        extra={"template": record.msg, "place": f"{record.pathname}:{record.lineno}"},
+    )
+    if console.descriptor(sys.stderr) is not None:
+        sys.stderr.write(output.of_event(event, console.is_coloured(sys.stderr)) + "\n")
+        return
+    from clarity_otel.logs import readable
+
+    sys.stderr.write("--- Logging error ---\n" + readable.encode(event, is_coloured=False) + "\n")
+
+
+# Class -> its own `format`, which now answers masked text.
+_covered: dict[Any, Any] = {}
+
+
+def _make_init(original: Any) -> Any:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        with never_break_the_app("the class of a log handler"):
+            _cover(type(self))
+        original(self, *args, **kwargs)
+
+    return __init__
+
+
+def _cover(kind: Any) -> None:
+    """Mask what a handler class answers by a `format` of its own."""
+    for owner in kind.__mro__:
+        original = owner.__dict__.get("format")
+        if owner is logging.Handler:
+            return
+        if owner in _covered or not isinstance(original, FunctionType):
+            continue
+
+        def format(self: Any, record: Any, _original: Any = original) -> Any:  # noqa: A001
+            return plans.masked(_original(self, record))
+
+        format._clarity_original = original  # type: ignore[attr-defined]
+        format.__doc__ = original.__doc__
+        owner.format = format
+        _covered[owner] = original

@@ -1,0 +1,89 @@
+"""Lines of an app that writes JSON by itself: masked, with ids, otherwise as they are."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from clarity_otel.logs.event import Ids
+
+# Names under which apps keep the ids: where one stands already, ours is not added.
+_TAKEN = {
+    "trace_id": ("trace_id", "traceId", "trace.id", "otelTraceID", "dd.trace_id"),
+    "span_id": ("span_id", "spanId", "span.id", "otelSpanID", "dd.span_id"),
+    "correlation_id": ("correlation_id", "correlationId", "correlation.id", "request_id"),
+}
+_DEPTH_LIMIT = 32
+
+
+def json_object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object that `text` is, None where it is something else."""
+    stripped = text.strip()
+    if not (stripped.startswith("{") and stripped.endswith("}")):
+        return None
+    import json
+
+    try:
+        value = json.loads(stripped)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def line(text: str, fields: dict[str, Any], ids: Ids | None) -> str:
+    """Return an app's own line of JSON as one line, masked, with the ids it does not have.
+
+    `fields` is the object that `text` is. Bytes stay as they are where nothing is to be
+    masked.
+    """
+    import json
+
+    from clarity_otel.masking import mask_text
+
+    text = text.strip()
+    masked = _masked("", fields, 0)
+    if masked != fields or "\n" in text or "\r" in text or mask_text(text) != text:
+        text = json.dumps(masked, ensure_ascii=False, default=str, separators=(",", ":"))
+    added = _missing(fields, ids)
+    if not added:
+        return text
+    more = json.dumps(added, separators=(",", ":"))[1:]
+    body = text[:-1].rstrip()
+    return f"{body}{'' if body == '{' else ','}{more}"
+
+
+def _missing(fields: dict[str, Any], ids: Ids | None) -> dict[str, str]:
+    if ids is None:
+        return {}
+    named = zip(_TAKEN, ids, strict=True)
+    return {
+        name: value
+        for name, value in (("correlation_id", ids[2]), *named)
+        if value and not any(fields.get(taken) for taken in _TAKEN[name]) and name not in fields
+    }
+
+
+def masked_fields(fields: dict[str, Any], skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return a record's attributes masked, in a new dict; those named by `skip` as they are."""
+    return {
+        name: value if name in skip else _masked(name, value, 0) for name, value in fields.items()
+    }
+
+
+def _masked(key: str, value: Any, depth: int) -> Any:
+    from clarity_otel.masking import mask_text, mask_value
+
+    if isinstance(value, str):
+        return mask_value(key, value)
+    if isinstance(value, dict) and depth < _DEPTH_LIMIT:
+        return {mask_text(name): _masked(name, item, depth + 1) for name, item in value.items()}
+    if isinstance(value, list) and depth < _DEPTH_LIMIT:
+        return [_masked(key, item, depth + 1) for item in value]
+    if isinstance(value, dict | list):
+        return "[cut: nested too deep]"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        text = repr(value)
+        masked = mask_value(key, text)
+        return value if masked == text else masked
+    return value

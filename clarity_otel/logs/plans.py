@@ -1,0 +1,215 @@
+"""What becomes of a handler's records: the line of a console, the masked text of the rest.
+
+A handler keeps its formatter, its level and its filters; only what `format` answers is
+another. Decided once for each handler, and again when its stream or formatter changes.
+
+On the console a plain formatter's text is replaced by our line. A formatter with code
+of its own runs all the same, for that code may hide what must not be seen: where it
+answers JSON, its line goes out masked and with ids; else its message is ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from io import TextIOWrapper
+
+from clarity_otel.logs import console, ids, output, passthrough
+from clarity_otel.logs import event as events
+from clarity_otel.masking import mask_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# Packages whose formatters only choose a layout.
+_LAYOUTS_ONLY = ("logging", "uvicorn", "gunicorn", "hypercorn", "colorlog", "fastapi_cli")
+_WITH_CODE = ("format", "formatMessage", "formatException", "formatStack")
+
+# Set by `install`: how `logging` formats, before us.
+original_format: Callable[[Any, logging.LogRecord], Any] = logging.Handler.format
+# text -> the fields that a renderer (structlog's) has made it of, or None.
+fields_of: Callable[[str], dict[str, Any] | None] = lambda text: None  # noqa: E731 - a default
+
+
+class Plan:
+    """How one handler's records become text. `descriptor` is 1 or 2 for a console.
+
+    `is_text` says that the stream is Python's own TextIOWrapper, and the handler's
+    `flush` is logging's.
+    """
+
+    __slots__ = ("descriptor", "formatter", "is_text", "stream", "text")
+
+    def __init__(
+        self,
+        stream: Any,
+        formatter: Any,
+        descriptor: int | None,
+        text: Callable[[logging.LogRecord], Any],
+        is_text: bool = False,
+    ) -> None:
+        self.is_text = is_text
+        self.stream = stream
+        self.formatter = formatter
+        self.descriptor = descriptor
+        self.text = text
+
+
+def plan_of(handler: logging.Handler) -> Plan:
+    """Return the handler's plan, made anew where its stream or formatter is another."""
+    plan: Plan | None = handler.__dict__.get("_clarity_plan")
+    if (
+        plan is None
+        or plan.formatter is not handler.formatter
+        or plan.stream is not getattr(handler, "stream", None)
+    ):
+        plan = handler.__dict__["_clarity_plan"] = _make(handler)
+    return plan
+
+
+def _make(handler: logging.Handler) -> Plan:
+    stream, formatter = getattr(handler, "stream", None), handler.formatter
+    number = console.descriptor(stream) if isinstance(handler, logging.StreamHandler) else None
+    if number is None:
+        return Plan(stream, formatter, None, _masked(handler))
+    is_coloured = console.is_coloured(stream)
+    if _overrides_format(handler) or _has_code(formatter):
+        text: Callable[[logging.LogRecord], Any] = _own(handler, is_coloured)
+    else:
+        text = output.of_record(is_coloured)
+    if _is_strict(handler):
+        text = _strict(text)
+    if not console.is_utf8(stream):
+        text = _ascii(text, is_coloured)
+    is_text = type(stream) is TextIOWrapper
+    if type(handler).flush is not logging.StreamHandler.flush:
+        is_text = False
+    return Plan(stream, formatter, number, text, is_text)
+
+
+def _masked(handler: logging.Handler) -> Callable[[logging.LogRecord], Any]:
+    wants_otel = "otel" in str(getattr(handler.formatter, "_fmt", ""))
+
+    def text(record: logging.LogRecord) -> Any:
+        if wants_otel:
+            add_otel_attributes(record)
+        return masked(original_format(handler, record))
+
+    return text
+
+
+def masked(text: Any) -> Any:
+    """Return a formatter's answer masked: a str, bytes, or what else it is, as it is."""
+    if isinstance(text, str):
+        return mask_text(text)
+    if isinstance(text, bytes):
+        return mask_text(text.decode("utf-8", "replace")).encode()
+    return text
+
+
+def add_otel_attributes(record: logging.LogRecord) -> None:
+    """Set what formats made for OpenTelemetry's logging instrumentation name."""
+    found = events.ids_of(record)
+    for name, value in (
+        ("otelTraceID", found[0] if found else "0"),
+        ("otelSpanID", found[1] if found else "0"),
+        ("otelTraceSampled", found is not None),
+        ("otelServiceName", output._service),
+    ):
+        record.__dict__.setdefault(name, value)
+
+
+def _overrides_format(handler: logging.Handler) -> bool:
+    return type(handler).format is not logging.Handler.format
+
+
+def _has_code(formatter: Any) -> bool:
+    if formatter is None:
+        return False
+    kind = type(formatter)
+    if kind.__module__.partition(".")[0] not in _LAYOUTS_ONLY:
+        for name in _WITH_CODE:
+            if getattr(kind, name, None) is not getattr(logging.Formatter, name):
+                return True
+    template = str(getattr(formatter, "_fmt", "") or "").strip()
+    return template.startswith("{") and template.endswith("}") and ":" in template
+
+
+def _is_strict(handler: logging.Handler) -> bool:
+    """Whether the app handles errors of formatting by itself."""
+    return type(handler).handleError is not logging.Handler.handleError
+
+
+def _strict(
+    text: Callable[[logging.LogRecord], Any],
+) -> Callable[[logging.LogRecord], Any]:
+    def strict(record: logging.LogRecord) -> Any:
+        record.getMessage()
+        return text(record)
+
+    return strict
+
+
+def _ascii(
+    text: Callable[[logging.LogRecord], Any], is_coloured: bool
+) -> Callable[[logging.LogRecord], Any]:
+    def ascii_text(record: logging.LogRecord) -> str:
+        line = text(record)
+        if line is None:
+            line = output.of_event(events.of_record(record), is_coloured)
+        return output.to_ascii(line)
+
+    return ascii_text
+
+
+def _own(handler: logging.Handler, is_coloured: bool) -> Callable[[logging.LogRecord], str]:
+    overridden = type(handler).format
+    render = getattr(overridden, "_clarity_original", overridden)
+    if not _overrides_format(handler):
+        render = original_format
+
+    def text(record: logging.LogRecord) -> str:
+        own = render(handler, record)
+        own = own.decode("utf-8", "replace") if isinstance(own, bytes) else str(own)
+        known = events.ids_of(record) or ids.current()
+        return of_text(own, record, known, handler.formatter, is_coloured)
+
+    return text
+
+
+def of_text(
+    own: str,
+    record: logging.LogRecord,
+    known: events.Ids | None,
+    formatter: Any,
+    is_coloured: bool,
+) -> str:
+    """Return the line for what a formatter with code of its own has made of a record."""
+    parsed = passthrough.json_object(own)
+    if parsed is not None:
+        return passthrough.line(own, parsed, known)
+    fields = fields_of(own)
+    if fields is not None:
+        event = events.of_fields(fields, record.created, record.levelname, record.name, known)
+    else:
+        event = events.of_record(record)
+        if type(record.msg) is not dict and event.error is None:
+            event.message = _message(own, record, formatter)
+    return output.of_event(event, is_coloured)
+
+
+def _message(own: str, record: logging.LogRecord, formatter: Any) -> str:
+    """Return the message as the formatter writes it, without its layout where that can be had."""
+    if not isinstance(formatter, logging.Formatter):
+        return own
+    try:
+        bare = copy.copy(formatter)
+        bare._style = logging.PercentStyle("%(message)s")
+        bare._fmt = "%(message)s"
+        alone = copy.copy(record)
+        alone.exc_info = alone.exc_text = alone.stack_info = None
+        return str(bare.format(alone))
+    except Exception:
+        return own

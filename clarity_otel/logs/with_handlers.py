@@ -1,0 +1,38 @@
+"""Handlers that send a record's attributes and not its text: sockets and HTTP."""
+
+from __future__ import annotations
+
+import copy
+
+from clarity_otel.logs.passthrough import masked_fields
+from clarity_otel.masking import mask_text
+from clarity_otel.patches.wrapping import Replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_replaced = Replaced()
+
+
+def apply(module: Any) -> None:
+    """Patch `logging.handlers`."""
+    _replaced.replace(module.SocketHandler, "makePickle", _make_pickle)
+    _replaced.replace(module.HTTPHandler, "mapLogRecord", _make_map)
+
+
+def _make_pickle(original: Any) -> Any:
+    def makePickle(self: Any, record: Any) -> Any:  # noqa: N802 - logging's name
+        sent = copy.copy(record)
+        sent.__dict__ = masked_fields(record.__dict__, skip=("exc_info", "args", "msg"))
+        sent.msg, sent.args = mask_text(record.getMessage()), None
+        return original(self, sent)
+
+    return makePickle
+
+
+def _make_map(original: Any) -> Any:
+    def mapLogRecord(self: Any, record: Any) -> Any:  # noqa: N802 - logging's name
+        return masked_fields(original(self, record))
+
+    return mapLogRecord

@@ -1,0 +1,96 @@
+"""loguru: what its sinks write to the console becomes our line, to files is masked.
+
+The ids are noted where the message is made: a sink with `enqueue=True` writes it from
+another thread, or another process.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from clarity_otel.logs import console, event, exceptions, ids, output, passthrough
+from clarity_otel.masking import mask_text
+from clarity_otel.patches.wrapping import Replaced
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_replaced = Replaced()
+_IDS = "clarity_ids"
+
+
+def apply(module: Any) -> None:
+    """Patch `loguru._simple_sinks` or `loguru._handler`."""
+    if module.__name__ == "loguru._handler":
+        _replaced.replace(module.Handler, "emit", _make_emit)
+        return
+    _replaced.replace(module.StreamSink, "write", _make_write)
+    # Its file sinks are another module's; all of them are given a Message.
+    from loguru import _file_sink
+
+    _replaced.replace(_file_sink.FileSink, "write", _make_masked_write)
+
+
+def _make_emit(original: Any) -> Any:
+    def emit(self: Any, record: Any, *args: Any, **kwargs: Any) -> Any:
+        if _IDS not in record:
+            known = ids.current()
+            if known is None and record.get("exception"):
+                exc = record["exception"]
+                known = ids.of_request((exc.type, exc.value, exc.traceback), sys._getframe(1))
+            record[_IDS] = known
+        return original(self, record, *args, **kwargs)
+
+    return emit
+
+
+def _make_write(original: Any) -> Any:
+    def write(self: Any, message: Any) -> Any:
+        try:
+            message = _line(self._stream, message)
+        except Exception:
+            message = "[masking failed]\n"
+        return original(self, message)
+
+    return write
+
+
+def _make_masked_write(original: Any) -> Any:
+    def write(self: Any, message: Any) -> Any:
+        return original(self, _masked(message))
+
+    return write
+
+
+def _masked(message: Any) -> Any:
+    """Return a message masked, with the record that sinks look at."""
+    text = mask_text(str(message))
+    if text == message:
+        return message
+    made = type(message)(text)
+    if hasattr(message, "record"):
+        made.record = message.record
+    return made
+
+
+def _line(stream: Any, message: Any) -> Any:
+    record = getattr(message, "record", None)
+    if record is None or console.descriptor(stream) is None:
+        return _masked(message)
+    known = record.get(_IDS)
+    parsed = passthrough.json_object(message)
+    if parsed is not None:
+        return passthrough.line(message, parsed, known) + "\n"
+    exc = record["exception"]
+    made = event.Event(
+        record["time"].timestamp(),
+        record["level"].name,
+        record["name"] or "",
+        record["message"],
+        ids=known,
+        exception=exceptions.parts((exc.type, exc.value, exc.traceback)) if exc else None,
+        extra=dict(record["extra"]),
+    )
+    line = output.of_event(made, console.is_coloured(stream))
+    return (line if console.is_utf8(stream) else output.to_ascii(line)) + "\n"

@@ -1,0 +1,422 @@
+"""Values under a secret's key: `password=…`; see native/src/mask/keys.rs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from enum import Enum, auto
+from typing import NamedTuple
+
+from clarity_otel.masking import rules
+from clarity_otel.masking.twin import value as values
+from clarity_otel.masking.twin.words import ALNUM, DIGITS, LETTERS, LOWER, SPACES, UPPER, Find
+
+_LIMIT = 64
+# What a key's letters are: all that is not ASCII too.
+_PART = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]")
+_KEY_CHAR = re.compile(r"[0-9A-Za-z\x80-\U0010ffff_.$-]")
+_ROWS = [
+    (text.replace(" ", ""), whole, rule.name, rule.value)
+    for rule in rules.RULES
+    for texts, whole in ((rule.keys, False), (rule.words, True))
+    for text in texts
+]
+_BY_LAST: dict[str, list[tuple[str, bool, str, str]]] = {}
+for _row in _ROWS:
+    _BY_LAST.setdefault(_row[0][-1], []).append(_row)
+_HARMLESS = frozenset(rules.HARMLESS_VALUES)
+_HARMLESS_QUOTED = frozenset(rules.HARMLESS_QUOTED)
+_FILLERS = frozenset("*xX.-_#?")
+_NAME = LETTERS | frozenset(" _-.:'")
+_OPAQUE = ALNUM | frozenset("+/=_.%-~:")
+
+Lookup = Callable[[str], tuple[str, str] | None]
+
+
+class Squeezed:
+    """A key without separators and case, at most its last 64 letters and digits."""
+
+    __slots__ = ("starts", "text")
+
+    def __init__(self, key: str) -> None:
+        start, room = len(key), _LIMIT
+        while start > 0 and room > 0:
+            start -= 1
+            room -= _PART.match(key, start) is not None
+        chars: list[str] = []
+        self.starts: set[int] = set()
+        before = ""
+        for char in key[start:]:
+            if _PART.match(char):
+                if (
+                    not before
+                    or not _PART.match(before)
+                    or (char in UPPER and before not in UPPER)
+                    or (char in LETTERS and before in DIGITS)
+                ):
+                    self.starts.add(len(chars))
+                chars.append(char.lower() if char.isascii() else char)
+            before = char
+        self.text = "".join(chars)
+
+    def ends_with(self, end: str, whole: bool) -> bool:
+        """Whether the key ends so; `whole`: at the begin of a word."""
+        return self.text.endswith(end) and (not whole or len(self.text) - len(end) in self.starts)
+
+    def shorten(self) -> bool:
+        """Take a number, or a word that says nothing, off the end."""
+        digits = len(self.text) - len(self.text.rstrip("0123456789"))
+        if 0 < digits < len(self.text):
+            self.text = self.text[:-digits]
+            return True
+        for qualifier in sorted(rules.QUALIFIERS):
+            if len(qualifier) < len(self.text) and self.ends_with(qualifier, True):
+                self.text = self.text[: -len(qualifier)]
+                return True
+        return False
+
+
+def secret_key(
+    key: str, own: tuple[str, ...], is_on: Callable[[str], bool]
+) -> tuple[str, str] | None:
+    """Return the rule for a key and what its value must be."""
+    if len(key) < 2:
+        return None
+    squeezed = Squeezed(key)
+    for _ in range(3):
+        if found := _lookup(squeezed, own, is_on):
+            return found
+        if not squeezed.shorten():
+            return None
+    return None
+
+
+def _lookup(
+    squeezed: Squeezed, own: tuple[str, ...], is_on: Callable[[str], bool]
+) -> tuple[str, str] | None:
+    if any(squeezed.ends_with(text, True) for text in own):
+        return "own_key", "any"
+    if not squeezed.text:
+        return None
+    longest = ""
+    found = None
+    for text, whole, rule, value in _BY_LAST.get(squeezed.text[-1], ()):
+        if len(text) > len(longest) and squeezed.ends_with(text, whole) and is_on(rule):
+            longest, found = text, (rule, value)
+    if found and any(
+        len(end) > len(longest) and squeezed.ends_with(end, True) for end in rules.HARMLESS_KEYS
+    ):
+        return None
+    return found
+
+
+class Separator(Enum):
+    """How a key and its value are held apart."""
+
+    EQUALS = auto()
+    COMPARES = auto()
+    COLON = auto()
+    TAG = auto()
+    COMMA = auto()
+    OPTION = auto()
+    SPACE = auto()
+
+
+class _Key(NamedTuple):
+    start: int
+    end: int
+    quoted: bool
+
+
+_SEPARATORS = re.compile(r"""[=:%>,'"\-\uff1a]""")
+_ENCODED = re.compile(r"%(?:25)?3([aAdD])")
+
+
+def find(text: str, lookup: Lookup) -> Iterator[Find]:
+    """Find the values under secrets' keys."""
+    at = 0
+    while hit := _SEPARATORS.search(text, at):
+        at = hit.start()
+        met = _separator(text, at)
+        if isinstance(met, int):
+            at = met
+            continue
+        separator, start, end = met
+        finds: list[Find] = []
+        following = max(end, at + 1)
+        at = max(_look(text, separator, start, end, finds, lookup) or 0, following)
+        yield from finds
+
+
+def _separator(text: str, at: int) -> int | tuple[Separator, int, int]:
+    """Return the separator at `at`, or where to go on."""
+    char = text[at]
+    following = text[at + 1 : at + 2]
+    match char:
+        case "=":
+            if following == "=":
+                return Separator.COMPARES, at, at + (3 if text[at + 2 : at + 3] == "=" else 2)
+            if following == ">":
+                return Separator.EQUALS, at, at + 2
+            if at > 0 and text[at - 1] in "!<>":
+                return at + 1
+            return Separator.EQUALS, at, at + 1
+        case ":":
+            if following == "=":
+                return Separator.EQUALS, at, at + 2
+            if following == ":" or text.startswith("//", at + 1):
+                return at + 2
+            return Separator.COLON, at, at + 1
+        case "%":
+            if encoded := _ENCODED.match(text, at):
+                kind = Separator.EQUALS if encoded[1] in "dD" else Separator.COLON
+                return kind, at, encoded.end()
+            return at + 1
+        case "\uff1a":
+            return Separator.COLON, at, at + 1
+        case ">":
+            if at > 0 and text[at - 1] == "-":
+                return Separator.COMPARES, at - 1, at + 1
+            return Separator.TAG, at, at + 1
+        case ",":
+            return Separator.COMMA, at, at + 1
+        case "-":
+            if following != "-":
+                return at + 1
+            end = _option_key(text, at)
+            return at + 2 if end is None else (Separator.OPTION, end, end)
+    if at > 0 and text[at - 1] == " ":
+        return Separator.SPACE, at, at
+    return at + 1
+
+
+def _option_key(text: str, at: int) -> int | None:
+    if at > 0 and text[at - 1] not in " \t\n\"'`":
+        return None
+    end = at + 2
+    while end < min(len(text), at + 66) and _KEY_CHAR.match(text, end):
+        end += 1
+    return end if end - at > 3 and text[end : end + 1] in (" ", "\t") else None
+
+
+def _look(
+    text: str, separator: Separator, start: int, end: int, finds: list[Find], lookup: Lookup
+) -> int | None:
+    before = _key_before(text, separator, start)
+    if before is None:
+        return None
+    whole = text[before.start : before.end]
+    key = whole[whole.rfind(" ") + 1 :]
+    found = lookup(key)
+    if found is None:
+        if key.lower() in ("name", "key"):
+            named = _named(text, end, finds, lookup)
+            if named is not None:
+                return named
+        if len(key) == len(whole):
+            return None
+        key = whole
+        found = lookup(key)
+        if found is None:
+            return None
+    rule, check = found
+    if separator is Separator.COLON and not before.quoted and _is_not_a_key(text, before, end):
+        return None
+    if separator is Separator.SPACE and rule != "password":
+        return None
+    value = values.read(text, separator.name, check, key, before.quoted, end, lookup)
+    if value is None:
+        return None
+    if value.is_secret:
+        finds.append(Find(value.start, value.end, rule))
+    elif value.is_object and rule != "secret":
+        return values.in_object(text, value.start, rule, finds)
+    return value.end
+
+
+def _is_not_a_key(text: str, key: _Key, end: int) -> bool:
+    if text.endswith(("//", "<"), 0, key.start):
+        return True
+    if text.endswith(":", 0, key.start) and text[end : end + 1] != " ":
+        return text.find("arn:", max(0, key.start - 128), key.start) >= 0
+    return False
+
+
+_LINE_ENDS = ("\r\n\r\n", "\n\n", r"\r\n\r\n", r"\n\n")
+_TO_VALUE = re.compile(r"""[, \n\r\t"'\\]{0,32}+""")
+_VALUE = re.compile(r"""value[ "'\\]{0,16}+[:=]""", re.IGNORECASE | re.ASCII)
+
+
+def _named(text: str, at: int, finds: list[Find], lookup: Lookup) -> int | None:
+    name = values.read_quoted(text, at)
+    if name is None:
+        return None
+    found = lookup(text[name.start : name.end])
+    if found is None:
+        return None
+    rule, check = found
+    following = name.end + name.close
+    for line_end in _LINE_ENDS:
+        if text.startswith(line_end, following):
+            start = following + len(line_end)
+            end = values.form_part(text, start)
+            if _holds(check, text[start:end]):
+                finds.append(Find(start, end, rule))
+            return end
+    gap = _TO_VALUE.match(text, following)
+    word = _VALUE.match(text, gap.end() if gap else following)
+    if word is None:
+        return None
+    quoted = values.read_quoted(text, word.end())
+    if quoted is None:
+        return None
+    if _holds(check, text[quoted.start : quoted.end]):
+        finds.append(Find(quoted.start, quoted.end, rule))
+    return quoted.end
+
+
+def _holds(check: str, value: str) -> bool:
+    return fits(check, value) and not is_placeholder(value, quoted=True)
+
+
+def _quote_before(text: str, end: int) -> int:
+    for quote in values.QUOTES:
+        if text.endswith(quote, 0, end):
+            at = end - len(quote)
+            lowest = max(0, at - 16)
+            while at > lowest and text[at - 1] == "\\":
+                at -= 1
+            return end - at
+    return 0
+
+
+def _tag_before(text: str, at: int) -> _Key | None:
+    lowest = max(0, at - 256)
+    start = max(text.rfind("<", lowest, at), text.rfind(">", lowest, at))
+    if start < 0 or text[start] == ">":
+        return None
+    start += 1
+    end = start
+    while end < at and (text[end] == ":" or _KEY_CHAR.match(text, end)):
+        end += 1
+    start = max(start, text.rfind(":", start, end) + 1)
+    return _Key(start, end, False) if end > start and (end == at or text[end] == " ") else None
+
+
+def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
+    if separator is Separator.TAG:
+        return _tag_before(text, at)
+    end = at
+    for _ in range(4):
+        if end > 0 and text[end - 1] in " \t":
+            end -= 1
+    if end > 0 and text[end - 1] == "]":
+        end -= 1
+    elif text[max(0, end - 3) : end].lower() == "%5d":
+        end -= 3
+    quote = _quote_before(text, end)
+    end -= quote
+    lowest = max(0, end - _LIMIT)
+    start = end
+    while start > lowest:
+        is_space = (
+            text[start - 1] == " "
+            and start < end
+            and start > 1
+            and _KEY_CHAR.match(text, start - 2) is not None
+        )
+        if not is_space and not _KEY_CHAR.match(text, start - 1):
+            break
+        start -= 1
+    if start > 0 and text[start - 1] == "\\" and text[start : start + 1] in ("n", "r", "t"):
+        start += 1
+    if start >= end:
+        return None
+    if separator is Separator.COMMA:
+        if quote == 0:
+            return None
+        opening = _quote_before(text, start)
+        before = start - opening
+        if before > 0 and text[before - 1] in "bu":
+            before -= 1
+        is_open = opening > 0 and before > 0 and text[before - 1] in "(["
+        return _Key(start, end, True) if is_open else None
+    if separator is Separator.SPACE and quote > 0:
+        return None
+    return _Key(start, end, quote > 0)
+
+
+def fits(check: str, value: str) -> bool:
+    """Whether a value is what the rule's key asks for."""
+    from clarity_otel.masking.twin.schemes import is_pair
+
+    size = len(value.encode("utf-8", "surrogatepass"))
+    digits = sum(char in DIGITS for char in value)
+    letters = sum(char in LETTERS for char in value)
+    match check:
+        case "code":
+            return 3 <= size <= 12 and digits >= 3
+        case "cvv":
+            return 3 <= digits <= 4 and digits == size
+        case "nine":
+            return digits == 9 and letters == 0 and size <= 11
+        case "long":
+            return 15 <= size <= 42 and digits >= 4 and letters >= 2
+        case "phone":
+            return 7 <= digits <= 15 and letters == 0 and size <= 24
+        case "card":
+            return 12 <= digits <= 19 and letters == 0 and size <= 24
+        case "pair":
+            return size >= 8 and is_pair(value)
+        case "opaque":
+            return size >= 16 and digits > 0 and letters > 0 and set(value) <= _OPAQUE
+    return bool(value)
+
+
+def is_placeholder(value: str, *, quoted: bool) -> bool:
+    """Whether a value stands for none: null, true, `***`, `${VARIABLE}`, `<password>`."""
+    value = value.strip(SPACES)
+    if not value or set(value) <= _FILLERS or "***" in value:
+        return True
+    _, space, rest = value.partition(" ")
+    if space and value.endswith("}") and rest.startswith(("{", "${")):
+        return True
+    match value[0]:
+        case "[":
+            inner = _inner(value, "[", "]")
+            return inner is not None and (inner.startswith("masked:") or set(inner) <= _NAME)
+        case "<":
+            inner = _inner(value, "<", ">")
+            return inner is not None and set(inner) <= _NAME
+        case "{":
+            return value.startswith("{{") or (
+                _inner(value, "{", "}") is not None and '"' not in value
+            )
+        case ":":
+            return len(value) > 1 and set(value[1:]) <= LOWER | {"_"}
+        case "$":
+            return (
+                _inner(value, "${", "}") is not None
+                or _inner(value, "$(", ")") is not None
+                or value.startswith("${{")
+                or (1 < len(value) <= 3 and set(value[1:]) <= DIGITS)
+                or (len(value) > 1 and set(value[1:]) <= UPPER | {"_"})
+            )
+        case "%":
+            return (
+                value in ("%s", "%r", "%d")
+                or _inner(value, "%(", ")s") is not None
+                or _inner(value, "%", "%") is not None
+            )
+    if len(value.encode("utf-8", "surrogatepass")) > 24:
+        return False
+    word = "".join(char.lower() if char.isascii() else char for char in value)
+    if quoted:
+        return word in _HARMLESS_QUOTED
+    return word.lstrip("&*").rstrip(".,;!") in _HARMLESS
+
+
+def _inner(value: str, begin: str, end: str) -> str | None:
+    if len(value) > len(begin) + len(end) and value.startswith(begin) and value.endswith(end):
+        return value[len(begin) : -len(end)]
+    return None

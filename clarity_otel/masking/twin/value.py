@@ -1,0 +1,413 @@
+"""Where the value after a secret's key begins and ends; see native/src/mask/value.rs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from clarity_otel.masking import rules
+from clarity_otel.masking.twin.words import ALNUM, DIGITS, LETTERS, LOWER, SPACES, UPPER, Find, run
+
+QUOTES = ('"', "'", "`", "%22", "%27", "&quot;", "&#34;", "&#39;", "&#x27;")
+_OPENING = re.compile("(\\\\{0,16}+)(" + "|".join(QUOTES) + ")")
+_SCHEMES = frozenset(rules.SCHEMES)
+_ROOTS = frozenset(rules.CODE_ROOTS)
+
+
+class Found(NamedTuple):
+    """A value: where, whether it is a secret, whether an object begins here."""
+
+    start: int
+    end: int
+    is_secret: bool
+    is_object: bool = False
+
+
+class Quoted(NamedTuple):
+    """A quoted text: its content, and the length of what closes it."""
+
+    start: int
+    end: int
+    close: int
+
+
+def read(
+    text: str,
+    separator: str,
+    check: str,
+    key: str,
+    quoted_key: bool,
+    at: int,
+    lookup: Callable[[str], tuple[str, str] | None],
+) -> Found | None:
+    """Read the value after a separator that ends at `at`; None: there is none."""
+    start = run(text, at, 32, frozenset(" \t\n\r" if quoted_key else " \t"))
+    while text.startswith("%20", start) or (
+        text.startswith("+", start) and separator != "EQUALS" and check != "phone"
+    ):
+        start += 3 if text[start] == "%" else 1
+    if text.startswith("string(", start):
+        digits = run(text, start + 7, 8, DIGITS)
+        if text.startswith(") ", digits):
+            start = digits + 2
+    prefixed = start
+    for _ in range(2):
+        if text[prefixed : prefixed + 1] in ("b", "B", "u", "r", "f"):
+            prefixed += 1
+    opening = _OPENING.match(text, prefixed) or _OPENING.match(text, start)
+    if opening:
+        return _in_quotes(text, separator, check, opening.end(), len(opening[1]), opening[2])
+    if separator in ("COMMA", "SPACE", "COMPARES"):
+        return None
+    if separator == "TAG":
+        return _in_tag(text, check, start)
+    char = text[start : start + 1]
+    if char == "[" and quoted_key:
+        return _in_list(text, start)
+    if char == "{" and _opens_object(text, start + 1):
+        return Found(start, start + 1, is_secret=False, is_object=True)
+    if check == "line" and char == "<":
+        return None
+    return _unquoted(text, separator, check, key, start, start - at, lookup)
+
+
+def _closes(count: int, opened: int) -> bool:
+    """Whether a quote after `count` backslashes closes one opened after `opened`."""
+    while opened > 0:
+        if count < opened:
+            return True
+        count = (count - 1) // 2
+        opened = (opened - 1) // 2
+    return count % 2 == 0
+
+
+def _ends_text(text: str, at: int) -> bool:
+    r"""Whether a quote after an escaped backslash is the end of a text, by what follows it.
+
+    In the `repr` of bytes that hold JSON, an escaped quote of that stands as `\\"`.
+    """
+    return at >= len(text) or text[at] in ",}]);\n\r"
+
+
+def _quoted_end(text: str, start: int, escapes: int, quote: str) -> tuple[int, int]:
+    at = start
+    while True:
+        found = text.find(quote, at)
+        if found < 0:
+            return len(text), 0
+        before = found
+        while before > at and text[before - 1] == "\\":
+            before -= 1
+        count = found - before
+        is_end = count < 2 or escapes > 0 or _ends_text(text, found + len(quote))
+        if is_end and _closes(count, escapes):
+            kept = min(count, escapes)
+            return found - kept, kept + len(quote)
+        at = found + len(quote)
+
+
+def read_quoted(text: str, at: int) -> Quoted | None:
+    """Read a quoted text after spaces."""
+    opening = _OPENING.match(text, run(text, at, 8, frozenset(" ")))
+    if opening is None:
+        return None
+    end, close = _quoted_end(text, opening.end(), len(opening[1]), opening[2])
+    return Quoted(opening.end(), end, close)
+
+
+def form_part(text: str, start: int) -> int:
+    """Return the end of a form's part: the line end before the boundary."""
+    for mark in ("\n--", r"\n--", "\n"):
+        end = text.find(mark, start)
+        if end >= 0:
+            break
+    else:
+        end = len(text)
+    if text.endswith("\r", start, end):
+        return end - 1
+    return end - 2 if text.endswith(r"\r", start, end) else end
+
+
+def _opens_object(text: str, at: int) -> bool:
+    return _OPENING.match(text, run(text, at, 16, frozenset(" \n\r\t"))) is not None
+
+
+def in_object(text: str, start: int, rule: str, finds: list[Find]) -> int:
+    """Find the quoted values of the object that begins at `start`; return its end."""
+    from clarity_otel.masking.twin.keys import is_placeholder
+
+    limit = min(len(text), start + 4096)
+    at = start + 1
+    while at < limit and text[at] != "}":
+        if text[at] == ":" and (value := read_quoted(text, at + 1)):
+            if not is_placeholder(text[value.start : value.end], quoted=True):
+                finds.append(Find(value.start, value.end, rule))
+            at = value.end + value.close
+        else:
+            at += 1
+    return min(at, len(text))
+
+
+def _in_quotes(
+    text: str, separator: str, check: str, start: int, escapes: int, quote: str
+) -> Found:
+    from clarity_otel.masking.twin.keys import fits, is_placeholder
+
+    end, close = _quoted_end(text, start, escapes, quote)
+    after = end + close
+    if separator != "COMMA" and text.startswith((" => ", " -> "), after):
+        following = read_quoted(text, after + 4)
+        if following:
+            start = following.start if end == start else start
+            end = following.end
+    if text.startswith("{", start, end) and _opens_object(
+        text[start + 1 : min(end, start + 64)], 0
+    ):
+        return Found(start, start, is_secret=False)
+    value = text[start:end].strip(SPACES)
+    is_likely = (
+        separator != "COMMA"
+        or check in ("line", "scheme")
+        or (_size(value) >= 6 and bool(set(value) & DIGITS))
+    )
+    return Found(
+        start, end, is_likely and fits(check, value) and not is_placeholder(value, quoted=True)
+    )
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _in_tag(text: str, check: str, start: int) -> Found | None:
+    from clarity_otel.masking.twin.keys import fits, is_placeholder
+
+    end = text.find("<", start, start + 4096)
+    if end < 0 or not text.startswith("/", end + 1):
+        return None
+    value = text[start:end].strip(SPACES)
+    return Found(start, end, fits(check, value) and not is_placeholder(value, quoted=True))
+
+
+def _in_list(text: str, start: int) -> Found | None:
+    from clarity_otel.masking.twin.keys import is_placeholder
+
+    end = text.find("]", start, start + 4096)
+    if end < 0:
+        return None
+    quotes = [place for mark in "\"'" if (place := text.find(mark, start, end)) >= 0]
+    if not quotes:
+        return None
+    first = min(quotes)
+    last = text.rfind(text[first], start, end)
+    if last <= first + 1:
+        return None
+    return Found(first + 1, last, not is_placeholder(text[first + 1 : last], quoted=True))
+
+
+_RUNS = {
+    "card": (32, DIGITS | frozenset(" -")),
+    "nine": (32, DIGITS | frozenset(" -")),
+    "phone": (32, DIGITS | frozenset(" -+()./")),
+    "long": (48, ALNUM | frozenset(" -")),
+}
+_PAIR = ALNUM | frozenset("_-")
+
+
+def _unquoted(
+    text: str,
+    separator: str,
+    check: str,
+    key: str,
+    start: int,
+    spaces: int,
+    lookup: Callable[[str], tuple[str, str] | None],
+) -> Found | None:
+    from clarity_otel.masking.twin.keys import fits, is_placeholder
+
+    if check == "line":
+        end = _line(text, start)
+        if key.lower().startswith("set"):
+            semicolon = text.find(";", start, end)
+            end = semicolon if semicolon >= 0 else end
+    elif check == "scheme":
+        end = _scheme(text, start)
+    elif check in _RUNS:
+        end = run(text, start, *_RUNS[check])
+    else:
+        # Only what was encoded as a whole ends with an encoded &.
+        end = _word(text, start, text[start - spaces - 1] in "dDaA")
+    value = text[start:end].rstrip(SPACES)
+    if check == "long" and len(value) > 42:
+        value = value[: _word(value, 0)]
+    end = start + len(value)
+    if not value:
+        return None
+    name = run(value, 0, 64, _PAIR)
+    is_pair = name > 0 and value.startswith("=", name) and len(value) > name + 2
+    if spaces > 0 and check == "any" and is_pair:
+        return None
+    told = value[value.rfind(" ") + 1 :] if check == "scheme" else _first_word(value)
+    is_secret = (
+        fits(check, value)
+        and not is_placeholder(told, quoted=False)
+        and not _is_code(text, value, key, separator, spaces, end, lookup)
+    )
+    return Found(start, end, is_secret)
+
+
+def _first_word(text: str) -> str:
+    parts = text.split(None, 1) if text and text[0] not in SPACES else [""]
+    return re.split(r"[ \t\n\r\x0c]", parts[0], maxsplit=1)[0]
+
+
+_LINE = re.compile(r"""[\n\r`'"]|\\(?=[nr"'])""")
+
+
+def _line(text: str, start: int) -> int:
+    at = start
+    while hit := _LINE.search(text, at):
+        at = hit.start()
+        if text[at] != '"' or at == start or text[at - 1] != "=":
+            return at
+        ends = [place for mark in '"\n' if (place := text.find(mark, at + 1)) >= 0]
+        if not ends:
+            return len(text)
+        at = min(ends) + 1
+    return len(text)
+
+
+_FIRST_QUOTE = re.compile(r'["\n\r]')
+_PARAMETERS_END = re.compile(r"""[\n\r']|\\(?=[nr])""")
+_PARAMETERS_END_ESCAPED = re.compile(r"""[\n\r']|(?<!\\)"|\\(?=[nr])""")
+
+
+def parameters(text: str, start: int, limit: int) -> int:
+    """Return the end of `name="value", …`: the line's, or that of the text around it."""
+    limit = min(len(text), limit)
+    first = _FIRST_QUOTE.search(text, start, limit)
+    escaped = (
+        first is not None and first[0] == '"' and first.start() > start
+        and text[first.start() - 1] == "\\"
+    )  # fmt: skip
+    regex = _PARAMETERS_END_ESCAPED if escaped else _PARAMETERS_END
+    end = regex.search(text, start, limit)
+    return end.start() if end else limit
+
+
+_PARAMETER = ALNUM | frozenset("_-")
+
+
+def _scheme(text: str, start: int) -> int:
+    name = re.compile(r"[^ \t\n\r\x0c]*+").match(text, start, start + 17)
+    size = len(name[0]) if name else 0
+    if size > 16 or text[start : start + size].lower() not in _SCHEMES:
+        return _word(text, start)
+    following = run(text, start + size, 4, frozenset(" \t"))
+    end = run(text, following, 24, _PARAMETER)
+    if (
+        end > following
+        and text.startswith("=", end)
+        and text[end + 1 : end + 2] not in ("", "=", " ")
+    ):
+        return parameters(text, following, len(text))
+    return _word(text, following)
+
+
+_WORD_MARKS = re.compile(r"""[ \t\n\r"'`<|\\%,;&()\[\]{}]""")
+
+
+def _word(text: str, start: int, is_encoded: bool = False) -> int:
+    at = start
+    depth = 0
+    while hit := _WORD_MARKS.search(text, at):
+        at = hit.start()
+        char = text[at]
+        if char in " \t\n\r\"'`<|":
+            break
+        if char == "\\":
+            if text[at + 1 : at + 2] in ("n", "r", "t", '"', "'", "\\"):
+                break
+        elif char == "%":
+            if is_encoded and _is_encoded_end(text, at):
+                break
+        elif char in ",;&":
+            if _ends_pair(text, at + 1):
+                break
+        elif char in "([{":
+            depth += 1
+        else:
+            if depth == 0 and _ends_pair(text, at + 1):
+                break
+            depth -= 1
+        at += 1
+    else:
+        at = len(text)
+    while at > start + 1 and text[at - 1] in ".,;":
+        at -= 1
+    return at
+
+
+_ENCODED_ENDS = frozenset(("26", "22", "27", "20", "0a", "0d", "2c", "3b", "7d"))
+
+
+def _is_encoded_end(text: str, at: int) -> bool:
+    if text.startswith("%25", at):
+        at += 2
+    return text[at + 1 : at + 3].lower() in _ENCODED_ENDS
+
+
+_PAIR_ENDS = frozenset(" \t\n\r\"',;)]}.<\\&:")
+_KEY = ALNUM | frozenset("_-.[]%")
+
+
+def _ends_pair(text: str, at: int) -> bool:
+    if at >= len(text) or text[at] in _PAIR_ENDS:
+        return True
+    end = run(text, at, 64, _KEY)
+    return end > at and text[end : end + 1] in ("=", ":")
+
+
+_CODE = ALNUM | frozenset("_.")
+
+
+def _is_code(
+    text: str,
+    value: str,
+    key: str,
+    separator: str,
+    spaces: int,
+    end: int,
+    lookup: Callable[[str], tuple[str, str] | None],
+) -> bool:
+    """Whether an unquoted value is code or prose rather than a secret."""
+    if _lower(value) == _lower(key):
+        return True
+    if value[0] not in LETTERS and value[0] != "_":
+        return False
+    name = run(value, 0, 64, _CODE)
+    if value[name : name + 1] in ("(", "["):
+        return True
+    if name != len(value) or set(value) & DIGITS:
+        return False
+    root, dot, _ = value.partition(".")
+    if dot and root in _ROOTS:
+        return True
+    is_mixed = bool(set(value) & UPPER) and bool(set(value) & LOWER)
+    if not (is_mixed and "_" in value) and lookup(value) is not None:
+        return True
+    if separator == "OPTION":
+        return set(value) <= UPPER | {"_"}
+    if separator == "COLON" and spaces > 0:
+        if not (len(text) - end > 2 and text[end] == " " and set(value) <= LOWER):
+            return False
+        word = run(text, end + 1, 24, LOWER)
+        return word - end > 2 and text[word : word + 1] in ("", " ", ".", ",")
+    if separator == "EQUALS" and spaces > 0:
+        return "_" in value and set(value) <= LOWER | {"_"}
+    return False
+
+
+def _lower(text: str) -> str:
+    return "".join(char.lower() if char.isascii() else char for char in text)

@@ -1,0 +1,587 @@
+//! Values under a secret's key: `password=…`, `"apiKey": "…"`, `Cookie: …`.
+//!
+//! The look goes by separators: what stands before one may be a secret's key, with
+//! quotes of any depth of escaping around it, and what follows is its value. How the
+//! value is read is in [`super::value`].
+
+use super::{Find, Masker, Value, table, value};
+
+/// A key without separators and case, at most its last 64 letters and digits.
+pub struct Squeezed {
+    text: [u8; Squeezed::LIMIT],
+    len: usize,
+    /// A bit for each byte of `text` at which a word begins.
+    words: u64,
+}
+
+impl Squeezed {
+    const LIMIT: usize = 64;
+
+    pub fn new(key: &[u8]) -> Self {
+        let mut out = Squeezed {
+            text: [0; Squeezed::LIMIT],
+            len: 0,
+            words: 0,
+        };
+        // The last 64 letters and digits: the end of a key says what it is.
+        let mut start = key.len();
+        let mut room = Squeezed::LIMIT;
+        while start > 0 && room > 0 {
+            start -= 1;
+            room -= usize::from(is_part(key[start]));
+        }
+        let mut before = 0u8;
+        for &byte in &key[start..] {
+            if is_part(byte) {
+                let begins = !is_part(before)
+                    || byte.is_ascii_uppercase() && !before.is_ascii_uppercase()
+                    || byte.is_ascii_alphabetic() && before.is_ascii_digit();
+                out.words |= u64::from(begins) << out.len;
+                out.text[out.len] = byte.to_ascii_lowercase();
+                out.len += 1;
+            }
+            before = byte;
+        }
+        out
+    }
+
+    pub fn text(&self) -> &[u8] {
+        &self.text[..self.len]
+    }
+
+    fn begins_word(&self, at: usize) -> bool {
+        self.words >> at & 1 == 1
+    }
+
+    /// Whether the key ends with `end`; `words`: at the begin of a word.
+    fn ends_with(&self, end: &[u8], words: bool) -> bool {
+        self.text().ends_with(end) && (!words || self.begins_word(self.len - end.len()))
+    }
+
+    /// Takes a number or a word that says nothing off the end.
+    fn shorten(&mut self, index: &Index) -> bool {
+        let digits = self.text().iter().rev().take_while(|b| b.is_ascii_digit());
+        let digits = digits.count();
+        if digits > 0 && digits < self.len {
+            self.len -= digits;
+            return true;
+        }
+        for qualifier in &index.qualifiers[Index::slot(self.text())] {
+            if qualifier.len() < self.len && self.ends_with(qualifier.as_bytes(), true) {
+                self.len -= qualifier.len();
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Letters and digits, and all that is not ASCII.
+#[inline]
+fn is_part(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
+}
+
+/// The rule for a key and what its value must be.
+pub fn secret_key(masker: &Masker, key: &[u8]) -> Option<(u16, Value)> {
+    // The shortest end of a key is three letters, and each ends in a letter or digit.
+    if key.len() < 2 {
+        return None;
+    }
+    let mut squeezed = Squeezed::new(key);
+    // As it is, then without a number and a qualifier: new_password_confirm2.
+    for _ in 0..3 {
+        if let Some(found) = lookup(masker, &squeezed) {
+            return Some(found);
+        }
+        if !squeezed.shorten(&masker.index) {
+            return None;
+        }
+    }
+    None
+}
+
+/// The rules' keys and the qualifiers by their last two bytes: most keys end like none
+/// of them, and that is one look.
+pub struct Index {
+    keys: Vec<Vec<&'static super::Key>>,
+    qualifiers: Vec<Vec<&'static str>>,
+}
+
+impl Index {
+    const SLOTS: usize = 1024;
+
+    pub fn build() -> Self {
+        let mut index = Index {
+            keys: vec![Vec::new(); Index::SLOTS],
+            qualifiers: vec![Vec::new(); Index::SLOTS],
+        };
+        for key in table::KEYS {
+            index.keys[Index::slot(key.text.as_bytes())].push(key);
+        }
+        for qualifier in table::QUALIFIERS {
+            index.qualifiers[Index::slot(qualifier.as_bytes())].push(qualifier);
+        }
+        index
+    }
+
+    #[inline]
+    fn slot(end: &[u8]) -> usize {
+        match end {
+            [.., second, last] => (usize::from(*second) << 5 ^ usize::from(*last)) % Index::SLOTS,
+            _ => 0,
+        }
+    }
+}
+
+fn lookup(masker: &Masker, squeezed: &Squeezed) -> Option<(u16, Value)> {
+    for key in &masker.own_keys {
+        if squeezed.ends_with(key.text.as_bytes(), true) {
+            return Some((key.rule, Value::Any));
+        }
+    }
+    let mut found: Option<&super::Key> = None;
+    for key in &masker.index.keys[Index::slot(squeezed.text())] {
+        if found.is_none_or(|f| f.text.len() < key.text.len())
+            && squeezed.ends_with(key.text.as_bytes(), key.words)
+            && masker.is_on(key.rule)
+        {
+            found = Some(key);
+        }
+    }
+    let found = found?;
+    let is_harmless = table::HARMLESS_KEYS
+        .iter()
+        .any(|end| end.len() > found.text.len() && squeezed.ends_with(end.as_bytes(), true));
+    (!is_harmless).then_some((found.rule, found.value))
+}
+
+/// How a key and its value are held apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Separator {
+    /// `=`, `=>`, `%3D`
+    Equals,
+    /// `==`: a comparison in code, or an assertion's text.
+    Compares,
+    /// `:`, `%3A`
+    Colon,
+    /// `<password>…</password>`
+    Tag,
+    /// `('password', '…')`
+    Comma,
+    /// `--password …`
+    Option,
+    /// `PASSWORD '…'`
+    Space,
+}
+
+/// Finds the values under secrets' keys.
+pub fn find(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
+    let mut at = 0;
+    while at < text.len() {
+        let (separator, start, end) = match text[at] {
+            b'=' => match (text.get(at + 1), text.get(at + 2)) {
+                (Some(b'='), Some(b'=')) => (Separator::Compares, at, at + 3),
+                (Some(b'='), _) => (Separator::Compares, at, at + 2),
+                (Some(b'>'), _) => (Separator::Equals, at, at + 2),
+                _ if at > 0 && matches!(text[at - 1], b'!' | b'<' | b'>') => {
+                    at += 1;
+                    continue;
+                }
+                _ => (Separator::Equals, at, at + 1),
+            },
+            b':' => match (text.get(at + 1), text.get(at + 2)) {
+                (Some(b'='), _) => (Separator::Equals, at, at + 2),
+                (Some(b':'), _) | (Some(b'/'), Some(b'/')) => {
+                    at += 2;
+                    continue;
+                }
+                _ => (Separator::Colon, at, at + 1),
+            },
+            b'%' => match encoded_separator(&text[at..]) {
+                Some((separator, len)) => (separator, at, at + len),
+                None => {
+                    at += 1;
+                    continue;
+                }
+            },
+            0xef if text[at..].starts_with("：".as_bytes()) => (Separator::Colon, at, at + 3),
+            // auth_token -> "…"
+            b'>' if at > 0 && text[at - 1] == b'-' => (Separator::Compares, at - 1, at + 1),
+            b'>' => (Separator::Tag, at, at + 1),
+            b',' => (Separator::Comma, at, at + 1),
+            b'\'' | b'"' if at > 0 && text[at - 1] == b' ' => (Separator::Space, at, at),
+            b'-' if text.get(at + 1) == Some(&b'-') => match option_key(text, at) {
+                Some(end) => (Separator::Option, end, end),
+                None => {
+                    at += 2;
+                    continue;
+                }
+            },
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        let next = end.max(at + 1);
+        at = look(masker, text, separator, start, end, finds)
+            .unwrap_or(next)
+            .max(next);
+    }
+}
+
+/// Looks at one separator; gives the end of the value, if the key is a secret's.
+fn look(
+    masker: &Masker,
+    text: &[u8],
+    separator: Separator,
+    start: usize,
+    end: usize,
+    finds: &mut Vec<Find>,
+) -> Option<usize> {
+    let before = key_before(text, separator, start)?;
+    let whole = &text[before.start..before.end];
+    // The last word alone, then with those before it: "the API key".
+    let last = whole.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1);
+    let mut key = &whole[last..];
+    let (rule, check) = match masker.secret_key(key) {
+        Some(found) => found,
+        None => {
+            let is_name = key.eq_ignore_ascii_case(b"name") || key.eq_ignore_ascii_case(b"key");
+            if let Some(end) = is_name.then(|| named(masker, text, end, finds)).flatten() {
+                return Some(end);
+            }
+            if last == 0 {
+                return None;
+            }
+            key = whole;
+            masker.secret_key(key)?
+        }
+    };
+    if separator == Separator::Colon && !before.quoted && is_not_a_key(text, &before, end) {
+        return None;
+    }
+    if separator == Separator::Space && rule != table::PASSWORD {
+        return None;
+    }
+    let found = value::read(masker, text, separator, check, key, before.quoted, end)?;
+    if found.is_secret {
+        finds.push(Find {
+            start: found.start,
+            end: found.end,
+            rule,
+        });
+    } else if found.is_object && rule != table::SECRET {
+        return Some(value::in_object(text, found.start, rule, finds));
+    }
+    Some(found.end)
+}
+
+/// The user in `https://token:…@host`, the class in `<SimpleCookie: …>`, a part of an ARN.
+fn is_not_a_key(text: &[u8], key: &KeyBefore, end: usize) -> bool {
+    let before = &text[..key.start];
+    if before.ends_with(b"//") || before.ends_with(b"<") {
+        return true;
+    }
+    if text[..key.start].ends_with(b":") && text.get(end) != Some(&b' ') {
+        let from = key.start.saturating_sub(128);
+        return memchr::memmem::find(&text[from..key.start], b"arn:").is_some();
+    }
+    false
+}
+
+/// `name="password" value="…"`, `{"name": "password", "value": "…"}`, and a form's
+/// part: `name="password"`, an empty line, the value.
+fn named(masker: &Masker, text: &[u8], at: usize, finds: &mut Vec<Find>) -> Option<usize> {
+    let name = value::read_quoted(text, at)?;
+    let (rule, check) = masker.secret_key(&text[name.start..name.end])?;
+    let mut next = name.end + name.close;
+    for line_end in [&b"\r\n\r\n"[..], b"\n\n", br"\r\n\r\n", br"\n\n"] {
+        if text[next..].starts_with(line_end) {
+            let start = next + line_end.len();
+            let len = value::form_part(&text[start..]);
+            let found = &text[start..start + len];
+            if fits(check, found) && !is_placeholder(found, true) {
+                finds.push(Find {
+                    start,
+                    end: start + len,
+                    rule,
+                });
+            }
+            return Some(start + len);
+        }
+    }
+    let rest = &text[next..];
+    next += rest
+        .iter()
+        .take(32)
+        .take_while(|b| {
+            matches!(
+                b,
+                b',' | b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'\'' | b'\\'
+            )
+        })
+        .count();
+    let word = text.get(next..next + 5)?;
+    if !word.eq_ignore_ascii_case(b"value") {
+        return None;
+    }
+    next += 5;
+    let rest = &text[next..];
+    next += rest
+        .iter()
+        .take(16)
+        .take_while(|b| matches!(b, b':' | b'=' | b' ' | b'"' | b'\'' | b'\\'))
+        .take_while(|b| !matches!(b, b':' | b'='))
+        .count();
+    if !matches!(text.get(next), Some(b':' | b'=')) {
+        return None;
+    }
+    let found = value::read_quoted(text, next + 1)?;
+    let value = &text[found.start..found.end];
+    if fits(check, value) && !is_placeholder(value, true) {
+        finds.push(Find {
+            start: found.start,
+            end: found.end,
+            rule,
+        });
+    }
+    Some(found.end)
+}
+
+/// `%3D` and `%3A`, also encoded twice.
+fn encoded_separator(text: &[u8]) -> Option<(Separator, usize)> {
+    let len = if text.starts_with(b"%25") { 5 } else { 3 };
+    let code = text.get(len - 2..len)?;
+    if code.eq_ignore_ascii_case(b"3d") {
+        Some((Separator::Equals, len))
+    } else if code.eq_ignore_ascii_case(b"3a") {
+        Some((Separator::Colon, len))
+    } else {
+        None
+    }
+}
+
+/// The end of the name in `--name value`.
+fn option_key(text: &[u8], at: usize) -> Option<usize> {
+    if at > 0 && !matches!(text[at - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'`') {
+        return None;
+    }
+    let name = text[at + 2..].iter().take(64);
+    let len = name.take_while(|b| is_key_byte(**b)).count();
+    let end = at + 2 + len;
+    (len > 1 && matches!(text.get(end), Some(b' ' | b'\t'))).then_some(end)
+}
+
+#[inline]
+fn is_key_byte(byte: u8) -> bool {
+    is_part(byte) || matches!(byte, b'_' | b'-' | b'.' | b'$')
+}
+
+/// What may stand for a quote, as the end of `text`: its length and that of the
+/// backslashes before it.
+fn quote_before(text: &[u8]) -> usize {
+    if !matches!(text.last(), Some(b'"' | b'\'' | b'`' | b'2' | b'7' | b';')) {
+        return 0;
+    }
+    for quote in value::QUOTES {
+        if text.ends_with(quote) {
+            let rest = &text[..text.len() - quote.len()];
+            let escapes = rest.iter().rev().take(16).take_while(|b| **b == b'\\');
+            return quote.len() + escapes.count();
+        }
+    }
+    0
+}
+
+/// A key in the text, and whether it stands in quotes.
+struct KeyBefore {
+    start: usize,
+    end: usize,
+    quoted: bool,
+}
+
+/// The name of the tag that ends with the `>` at `at`, without its prefix.
+fn tag_before(text: &[u8], at: usize) -> Option<KeyBefore> {
+    let window = &text[at.saturating_sub(256)..at];
+    let open = window.iter().rposition(|b| matches!(b, b'<' | b'>'))?;
+    if window[open] == b'>' {
+        return None;
+    }
+    let mut start = at - window.len() + open + 1;
+    let name = text[start..at].iter();
+    let end = start + name.take_while(|b| is_key_byte(**b) || **b == b':').count();
+    if let Some(colon) = text[start..end].iter().rposition(|b| *b == b':') {
+        start += colon + 1;
+    }
+    (end > start && (end == at || text[end] == b' ')).then_some(KeyBefore {
+        start,
+        end,
+        quoted: false,
+    })
+}
+
+/// The key that ends before a separator.
+fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<KeyBefore> {
+    if separator == Separator::Tag {
+        return tag_before(text, at);
+    }
+    let mut end = at;
+    for _ in 0..4 {
+        if end > 0 && matches!(text[end - 1], b' ' | b'\t') {
+            end -= 1;
+        }
+    }
+    if end > 0 && text[end - 1] == b']' {
+        end -= 1;
+    } else if end > 2 && text[end - 3..end].eq_ignore_ascii_case(b"%5d") {
+        end -= 3;
+    }
+    let quote = quote_before(&text[..end]);
+    end -= quote;
+    let lowest = end.saturating_sub(64);
+    let mut start = end;
+    while start > lowest {
+        let byte = text[start - 1];
+        let is_space = byte == b' ' && start < end && start > 1 && is_key_byte(text[start - 2]);
+        if !is_key_byte(byte) && !is_space {
+            break;
+        }
+        start -= 1;
+    }
+    // The n of an escaped line end is no part of the key.
+    if start > 0 && text[start - 1] == b'\\' && matches!(text[start], b'n' | b'r' | b't') {
+        start += 1;
+    }
+    if start >= end {
+        return None;
+    }
+    match separator {
+        Separator::Comma if quote == 0 => None,
+        Separator::Space if quote > 0 => None,
+        Separator::Comma => {
+            let open = quote_before(&text[..start]);
+            let mut before = start - open;
+            if before > 0 && matches!(text[before - 1], b'b' | b'u') {
+                before -= 1;
+            }
+            let opens = before > 0 && matches!(text[before - 1], b'(' | b'[');
+            (open > 0 && opens).then_some(KeyBefore {
+                start,
+                end,
+                quoted: true,
+            })
+        }
+        _ => Some(KeyBefore {
+            start,
+            end,
+            quoted: quote > 0,
+        }),
+    }
+}
+
+/// Whether a value is what the rule's key asks for.
+pub fn fits(check: Value, value: &[u8]) -> bool {
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+    let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    match check {
+        Value::Any | Value::Line | Value::Scheme => !value.is_empty(),
+        Value::Code => (3..=12).contains(&value.len()) && digits >= 3,
+        Value::Cvv => (3..=4).contains(&digits) && digits == value.len(),
+        Value::Nine => digits == 9 && letters == 0 && value.len() <= 11,
+        Value::Long => value.len() >= 15 && digits >= 4 && letters >= 2 && value.len() <= 42,
+        Value::Phone => (7..=15).contains(&digits) && letters == 0 && value.len() <= 24,
+        Value::Card => (12..=19).contains(&digits) && letters == 0 && value.len() <= 24,
+        Value::Pair => value.len() >= 8 && super::schemes::is_pair(value),
+        Value::Opaque => {
+            value.len() >= 16
+                && digits > 0
+                && letters > 0
+                && value.iter().all(|b| {
+                    b.is_ascii_alphanumeric()
+                        || matches!(
+                            b,
+                            b'+' | b'/' | b'=' | b'_' | b'.' | b'%' | b'-' | b'~' | b':'
+                        )
+                })
+        }
+    }
+}
+
+/// Whether a value stands for none: null, true, `***`, `${VARIABLE}`, `<password>`.
+pub fn is_placeholder(value: &[u8], quoted: bool) -> bool {
+    let value = value.trim_ascii();
+    let Some(&first) = value.first() else {
+        return true;
+    };
+    let is_filler = |b: &u8| matches!(b, b'*' | b'x' | b'X' | b'.' | b'-' | b'_' | b'#' | b'?');
+    if value.iter().all(is_filler) || memchr::memmem::find(value, b"***").is_some() {
+        return true;
+    }
+    let inner = |open: &[u8], close: &[u8]| {
+        value.len() > open.len() + close.len() && value.starts_with(open) && value.ends_with(close)
+    };
+    let is_name = |text: &[u8]| {
+        text.iter().all(|b| {
+            b.is_ascii_alphabetic() || matches!(b, b' ' | b'_' | b'-' | b'.' | b':' | b'\'')
+        })
+    };
+    // Bearer {token}
+    if let Some(space) = value.iter().position(|b| *b == b' ') {
+        let rest = &value[space + 1..];
+        if value.ends_with(b"}") && (rest.starts_with(b"{") || rest.starts_with(b"${")) {
+            return true;
+        }
+    }
+    match first {
+        b'[' => {
+            inner(b"[", b"]")
+                && (value.starts_with(b"[masked:") || is_name(&value[1..value.len() - 1]))
+        }
+        b'<' => inner(b"<", b">") && is_name(&value[1..value.len() - 1]),
+        b'{' => value.starts_with(b"{{") || inner(b"{", b"}") && !value.contains(&b'"'),
+        // A parameter in SQL, an attribute in Ruby.
+        b':' => {
+            value.len() > 1
+                && value[1..]
+                    .iter()
+                    .all(|b| b.is_ascii_lowercase() || *b == b'_')
+        }
+        b'$' => {
+            inner(b"${", b"}")
+                || value.starts_with(b"${{")
+                || value.len() > 1 && value.len() <= 3 && value[1..].iter().all(u8::is_ascii_digit)
+                || inner(b"$(", b")")
+                || value.len() > 1
+                    && value[1..]
+                        .iter()
+                        .all(|b| b.is_ascii_uppercase() || *b == b'_')
+        }
+        b'%' => matches!(value, b"%s" | b"%r" | b"%d") || inner(b"%(", b")s") || inner(b"%", b"%"),
+        _ => {
+            let list = if quoted {
+                table::HARMLESS_QUOTED
+            } else {
+                table::HARMLESS_VALUES
+            };
+            let mut lower = [0u8; 24];
+            let Some(lower) = lower.get_mut(..value.len()) else {
+                return false;
+            };
+            lower.copy_from_slice(value);
+            lower.make_ascii_lowercase();
+            let word = if quoted {
+                &*lower
+            } else {
+                // A type in Rust or C: &str.
+                let begin = lower.iter().position(|b| !matches!(b, b'&' | b'*'));
+                let lower = &lower[begin.unwrap_or(0)..];
+                let end = lower
+                    .iter()
+                    .rposition(|b| !matches!(b, b'.' | b',' | b';' | b'!'));
+                &lower[..end.map_or(0, |e| e + 1)]
+            };
+            list.binary_search_by(|w| w.as_bytes().cmp(word)).is_ok()
+        }
+    }
+}

@@ -1,0 +1,549 @@
+//! Where the value after a secret's key begins and ends, and whether it is one.
+
+use super::keys::{self, Separator};
+use super::{Find, Masker, Value, table};
+
+/// What may stand for a quote: as it is, URL-encoded, as an HTML entity.
+pub const QUOTES: [&[u8]; 9] = [
+    b"\"", b"'", b"`", b"%22", b"%27", b"&quot;", b"&#34;", b"&#39;", b"&#x27;",
+];
+
+pub struct Found {
+    pub start: usize,
+    pub end: usize,
+    pub is_secret: bool,
+    /// An object begins here: its parts are to be looked at.
+    pub is_object: bool,
+}
+
+/// A quoted text: its content, and the length of what closes it.
+pub struct Quoted {
+    pub start: usize,
+    pub end: usize,
+    pub close: usize,
+}
+
+/// Reads the value after a separator that ends at `at`. None: there is no value.
+pub fn read(
+    masker: &Masker,
+    text: &[u8],
+    separator: Separator,
+    check: Value,
+    key: &[u8],
+    quoted_key: bool,
+    at: usize,
+) -> Option<Found> {
+    let mut start = at;
+    let is_space = |b: u8| matches!(b, b' ' | b'\t') || quoted_key && matches!(b, b'\n' | b'\r');
+    let spaces = text[start..].iter().take(32).take_while(|b| is_space(**b));
+    start += spaces.count();
+    while text[start..].starts_with(b"%20")
+        || text[start..].starts_with(b"+")
+            && separator != Separator::Equals
+            && check != Value::Phone
+    {
+        start += if text[start] == b'%' { 3 } else { 1 };
+    }
+    // PHP's var_dump: string(9) "…".
+    if text[start..].starts_with(b"string(") {
+        let digits = run(&text[start + 7..], 8, |b| b.is_ascii_digit());
+        if text[start + 7 + digits..].starts_with(b") ") {
+            start += digits + 9;
+        }
+    }
+    // b'…' and the like.
+    let mut open = start;
+    for _ in 0..2 {
+        if matches!(text.get(open), Some(b'b' | b'B' | b'u' | b'r' | b'f')) {
+            open += 1;
+        }
+    }
+    if let Some((escapes, quote)) = opening_quote(text, open).or_else(|| {
+        open = start;
+        opening_quote(text, open)
+    }) {
+        return Some(in_quotes(
+            text,
+            separator,
+            check,
+            open + escapes + quote.len(),
+            escapes,
+            quote,
+        ));
+    }
+    match separator {
+        Separator::Comma | Separator::Space | Separator::Compares => None,
+        Separator::Tag => in_tag(text, check, start),
+        _ if text.get(start) == Some(&b'[') && quoted_key => in_list(text, start),
+        _ if text.get(start) == Some(&b'{') && opens_object(&text[start + 1..]) => Some(Found {
+            start,
+            end: start + 1,
+            is_secret: false,
+            is_object: true,
+        }),
+        // A repr: what is in it has keys of its own.
+        _ if check == Value::Line && text.get(start) == Some(&b'<') => None,
+        _ => unquoted(masker, text, separator, check, key, start, start - at),
+    }
+}
+
+fn opening_quote(text: &[u8], at: usize) -> Option<(usize, &'static [u8])> {
+    let rest = text.get(at..)?;
+    let escapes = rest.iter().take(16).take_while(|b| **b == b'\\').count();
+    let quote = QUOTES.iter().find(|q| rest[escapes..].starts_with(q))?;
+    Some((escapes, quote))
+}
+
+/// Whether a quote after `count` backslashes closes one that was opened after `open`.
+fn closes(mut count: usize, mut open: usize) -> bool {
+    while open > 0 {
+        if count < open {
+            // A quote of a text around this one.
+            return true;
+        }
+        // Undo one escaping: \\\" is \" in the text around it.
+        count = (count - 1) / 2;
+        open = (open - 1) / 2;
+    }
+    count % 2 == 0
+}
+
+/// Whether a quote after an escaped backslash is the end of a text, by what follows it.
+/// In the `repr` of bytes that hold JSON, an escaped quote of that stands as `\\"`.
+fn ends_text(next: Option<&u8>) -> bool {
+    matches!(
+        next,
+        None | Some(b',' | b'}' | b']' | b')' | b';' | b'\n' | b'\r')
+    )
+}
+
+/// The end of a quoted text's content, and the length of what closes it.
+fn quoted_end(text: &[u8], start: usize, escapes: usize, quote: &[u8]) -> (usize, usize) {
+    let mut at = start;
+    loop {
+        let Some(found) = memchr::memmem::find(&text[at..], quote) else {
+            return (text.len(), 0);
+        };
+        let found = at + found;
+        let before = text[at..found]
+            .iter()
+            .rev()
+            .take_while(|b| **b == b'\\')
+            .count();
+        let is_end = before < 2 || escapes > 0 || ends_text(text.get(found + quote.len()));
+        if is_end && closes(before, escapes) {
+            let kept = before.min(escapes);
+            return (found - kept, kept + quote.len());
+        }
+        at = found + quote.len();
+    }
+}
+
+/// A quoted text after spaces.
+pub fn read_quoted(text: &[u8], at: usize) -> Option<Quoted> {
+    let at = at + run(text.get(at..)?, 8, |b| b == b' ');
+    let (escapes, quote) = opening_quote(text, at)?;
+    let start = at + escapes + quote.len();
+    let (end, close) = quoted_end(text, start, escapes, quote);
+    Some(Quoted { start, end, close })
+}
+
+/// The length of a form's part: to the line end before the boundary.
+pub fn form_part(text: &[u8]) -> usize {
+    let end = memchr::memmem::find(text, b"\n--").or_else(|| memchr::memmem::find(text, br"\n--"));
+    let mut end = end.unwrap_or_else(|| memchr::memchr(b'\n', text).unwrap_or(text.len()));
+    if text[..end].ends_with(b"\r") {
+        end -= 1;
+    } else if text[..end].ends_with(br"\r") {
+        end -= 2;
+    }
+    end
+}
+
+/// Whether what follows a brace is an object's first key.
+fn opens_object(rest: &[u8]) -> bool {
+    let spaces = run(rest, 16, |b| matches!(b, b' ' | b'\n' | b'\r' | b'\t'));
+    opening_quote(rest, spaces).is_some()
+}
+
+/// Masks the quoted values of the object that begins at `start`; gives its end.
+pub fn in_object(text: &[u8], start: usize, rule: u16, finds: &mut Vec<Find>) -> usize {
+    let limit = text.len().min(start + 4096);
+    let mut at = start + 1;
+    while at < limit && text[at] != b'}' {
+        if text[at] == b':' {
+            if let Some(value) = read_quoted(text, at + 1) {
+                if !keys::is_placeholder(&text[value.start..value.end], true) {
+                    finds.push(Find {
+                        start: value.start,
+                        end: value.end,
+                        rule,
+                    });
+                }
+                at = value.end + value.close;
+                continue;
+            }
+        }
+        at += 1;
+    }
+    at.min(text.len())
+}
+
+fn in_quotes(
+    text: &[u8],
+    separator: Separator,
+    check: Value,
+    start: usize,
+    escapes: usize,
+    quote: &'static [u8],
+) -> Found {
+    let (mut end, close) = quoted_end(text, start, escapes, quote);
+    let mut start = start;
+    // Terraform and its like: "old" => "new".
+    let rest = &text[end + close..];
+    if separator != Separator::Comma && (rest.starts_with(b" => ") || rest.starts_with(b" -> ")) {
+        if let Some(next) = read_quoted(text, end + close + 4) {
+            if end == start {
+                start = next.start;
+            }
+            end = next.end;
+        }
+    }
+    // JSON in a text: its keys say what is secret.
+    let inner = &text[start..end];
+    if inner.starts_with(b"{") && opens_object(&inner[1..]) {
+        return Found {
+            start,
+            end: start,
+            is_secret: false,
+            is_object: false,
+        };
+    }
+    let value = text[start..end].trim_ascii();
+    let is_likely = match separator {
+        // ("password", "email") is a list of names: a value has more to it.
+        Separator::Comma => {
+            matches!(check, Value::Line | Value::Scheme)
+                || value.len() >= 6 && value.iter().any(u8::is_ascii_digit)
+        }
+        _ => true,
+    };
+    Found {
+        start,
+        end,
+        is_secret: is_likely && keys::fits(check, value) && !keys::is_placeholder(value, true),
+        is_object: false,
+    }
+}
+
+fn in_tag(text: &[u8], check: Value, start: usize) -> Option<Found> {
+    let window = &text[start..text.len().min(start + 4096)];
+    let len = memchr::memchr(b'<', window)?;
+    if window.get(len + 1) != Some(&b'/') {
+        return None;
+    }
+    let value = window[..len].trim_ascii();
+    Some(Found {
+        start,
+        end: start + len,
+        is_secret: keys::fits(check, value) && !keys::is_placeholder(value, true),
+        is_object: false,
+    })
+}
+
+/// `["…", "…"]`: from the first quote to the last.
+fn in_list(text: &[u8], start: usize) -> Option<Found> {
+    let window = &text[start..text.len().min(start + 4096)];
+    let len = memchr::memchr(b']', window)?;
+    let first = window[..len]
+        .iter()
+        .position(|b| matches!(b, b'"' | b'\''))?;
+    let last = window[..len].iter().rposition(|b| *b == window[first])?;
+    if last <= first + 1 {
+        return None;
+    }
+    let value = &window[first + 1..last];
+    Some(Found {
+        start: start + first + 1,
+        end: start + last,
+        is_secret: !keys::is_placeholder(value, true),
+        is_object: false,
+    })
+}
+
+fn unquoted(
+    masker: &Masker,
+    text: &[u8],
+    separator: Separator,
+    check: Value,
+    key: &[u8],
+    start: usize,
+    spaces: usize,
+) -> Option<Found> {
+    let rest = &text[start..];
+    // Only what was encoded as a whole, with %3D, ends with an encoded &.
+    let is_encoded = matches!(text[start - spaces - 1], b'd' | b'D' | b'a' | b'A');
+    let len = match check {
+        // Attributes of a Set-Cookie stay.
+        Value::Line if key.to_ascii_lowercase().starts_with(b"set") => {
+            let end = line(rest);
+            memchr::memchr(b';', &rest[..end]).unwrap_or(end)
+        }
+        Value::Line => line(rest),
+        Value::Scheme => scheme(rest),
+        Value::Card | Value::Nine => {
+            run(rest, 32, |b| b.is_ascii_digit() || matches!(b, b' ' | b'-'))
+        }
+        Value::Phone => run(rest, 32, |b| {
+            b.is_ascii_digit() || matches!(b, b' ' | b'-' | b'+' | b'(' | b')' | b'.' | b'/')
+        }),
+        Value::Long => run(rest, 48, |b| {
+            b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-')
+        }),
+        _ => word_of(rest, is_encoded),
+    };
+    let mut value = rest[..len].trim_ascii_end();
+    if check == Value::Long && value.len() > 42 {
+        value = &value[..word(value)];
+    }
+    let end = start + value.len();
+    if value.is_empty() {
+        return None;
+    }
+    // "credentials: user=ann": what follows has keys of its own.
+    let name = run(value, 64, |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')
+    });
+    let is_pair = name > 0 && value.get(name) == Some(&b'=') && value.len() > name + 2;
+    if spaces > 0 && check == Value::Any && is_pair {
+        return None;
+    }
+    let told = match check {
+        // Not the scheme's name, the last word.
+        Value::Scheme => &value[value.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..],
+        _ => first_word(value),
+    };
+    let is_secret = keys::fits(check, value)
+        && !keys::is_placeholder(told, false)
+        && !is_code(masker, text, value, key, separator, spaces, end);
+    Some(Found {
+        start,
+        end,
+        is_secret,
+        is_object: false,
+    })
+}
+
+fn run(text: &[u8], limit: usize, is_part: impl Fn(u8) -> bool) -> usize {
+    text.iter().take(limit).take_while(|b| is_part(**b)).count()
+}
+
+fn first_word(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|b| b.is_ascii_whitespace());
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// To the end of the line, or of the quoted text that the line stands in.
+fn line(text: &[u8]) -> usize {
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            b'\n' | b'\r' | b'`' | b'\'' => return at,
+            // A quoted cookie is part of the line.
+            b'"' if at > 0 && text[at - 1] == b'=' => {
+                match memchr::memchr2(b'"', b'\n', &text[at + 1..]) {
+                    Some(len) => at += len + 2,
+                    None => return text.len(),
+                }
+            }
+            b'"' => return at,
+            b'\\' if matches!(text.get(at + 1), Some(b'n' | b'r' | b'"' | b'\'')) => return at,
+            _ => at += 1,
+        }
+    }
+    at.min(text.len())
+}
+
+/// The end of `name="value", …`: the line's, or that of the text around it.
+pub fn parameters(text: &[u8]) -> usize {
+    // Escaped quotes belong to the parameters, then a plain one ends them.
+    let first = memchr::memchr3(b'"', b'\n', b'\r', text);
+    let escaped = first.is_some_and(|i| text[i] == b'"' && i > 0 && text[i - 1] == b'\\');
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            b'\n' | b'\r' | b'\'' => return at,
+            b'"' if escaped && text[at - 1] != b'\\' => return at,
+            b'\\' if matches!(text.get(at + 1), Some(b'n' | b'r')) => return at,
+            _ => at += 1,
+        }
+    }
+    at
+}
+
+/// `Bearer x`, `Basic x`: the scheme with the next word; Digest and its like with
+/// the rest of the line; else one word.
+fn scheme(text: &[u8]) -> usize {
+    let name = first_word(text);
+    let is_scheme = name.len() <= 16
+        && table::SCHEMES
+            .iter()
+            .any(|s| s.as_bytes().eq_ignore_ascii_case(name));
+    if !is_scheme {
+        return word(text);
+    }
+    let mut start = name.len();
+    start += run(&text[start..], 4, |b| matches!(b, b' ' | b'\t'));
+    let next = &text[start..];
+    let parameter = run(next, 24, |b| {
+        b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
+    });
+    if parameter > 0
+        && next.get(parameter) == Some(&b'=')
+        && next
+            .get(parameter + 1)
+            .is_some_and(|b| !matches!(b, b'=' | b' '))
+    {
+        return start + parameters(next);
+    }
+    start + word(next)
+}
+
+/// A value without quotes: to a space, an `&`, a quote, or a comma or semicolon that
+/// ends it.
+fn word(text: &[u8]) -> usize {
+    word_of(text, false)
+}
+
+fn word_of(text: &[u8], is_encoded: bool) -> usize {
+    let mut at = 0;
+    let mut depth = 0i32;
+    while at < text.len() {
+        let byte = text[at];
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'|' => break,
+            b'\\'
+                if matches!(
+                    text.get(at + 1),
+                    Some(b'n' | b'r' | b't' | b'"' | b'\'' | b'\\')
+                ) =>
+            {
+                break;
+            }
+            b'%' if is_encoded && is_encoded_end(&text[at..]) => break,
+            b',' | b';' | b'&' if ends_pair(&text[at + 1..]) => break,
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => {
+                if depth == 0 && ends_pair(&text[at + 1..]) {
+                    break;
+                }
+                depth -= 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    // A sentence's full stop is not the value's.
+    while at > 0 && matches!(text[at - 1], b'.' | b',' | b';') && at > 1 {
+        at -= 1;
+    }
+    at
+}
+
+/// `%26` and the encoded quotes, spaces and line ends.
+fn is_encoded_end(text: &[u8]) -> bool {
+    let text = if text.starts_with(b"%25") {
+        &text[2..]
+    } else {
+        text
+    };
+    let Some(code) = text.get(1..3) else {
+        return false;
+    };
+    [
+        b"26", b"22", b"27", b"20", b"0a", b"0d", b"2c", b"3b", b"7d",
+    ]
+    .iter()
+    .any(|end| code.eq_ignore_ascii_case(*end))
+}
+
+/// Whether what follows a comma, a semicolon or a bracket is no more of the value: a
+/// space, the end, another such character, or the next key.
+fn ends_pair(rest: &[u8]) -> bool {
+    match rest.first() {
+        None => true,
+        Some(
+            b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b',' | b';' | b')' | b']' | b'}' | b'.'
+            | b'<' | b'\\' | b'&' | b':',
+        ) => true,
+        Some(_) => {
+            let name = run(rest, 64, |b| {
+                b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'[' | b']' | b'%')
+            });
+            name > 0 && matches!(rest.get(name), Some(b'=' | b':'))
+        }
+    }
+}
+
+/// Whether an unquoted value is code or prose rather than a secret.
+fn is_code(
+    masker: &Masker,
+    text: &[u8],
+    value: &[u8],
+    key: &[u8],
+    separator: Separator,
+    spaces: usize,
+    end: usize,
+) -> bool {
+    if value.eq_ignore_ascii_case(key) {
+        return true;
+    }
+    let name = run(value, 64, |b| {
+        b.is_ascii_alphanumeric() || b == b'_' || b == b'.'
+    });
+    let starts_name = value[0].is_ascii_alphabetic() || value[0] == b'_';
+    if !starts_name {
+        return false;
+    }
+    // A call or an index: next(tokens), environ["X"], Optional[str].
+    if matches!(value.get(name), Some(b'(' | b'[')) && name > 0 {
+        return true;
+    }
+    let is_all_name = name == value.len();
+    if !is_all_name {
+        return false;
+    }
+    let has_digit = value.iter().any(u8::is_ascii_digit);
+    if has_digit {
+        return false;
+    }
+    // settings.SECRET_KEY, self._token
+    let root = value.split(|b| *b == b'.').next().unwrap_or(value);
+    if root.len() < value.len() && table::CODE_ROOTS.iter().any(|r| r.as_bytes() == root) {
+        return true;
+    }
+    // Another secret's name: password=new_password.
+    let upper = value.iter().any(u8::is_ascii_uppercase);
+    let lower = value.iter().any(u8::is_ascii_lowercase);
+    let is_named = !(upper && lower && value.contains(&b'_'));
+    if is_named && masker.secret_key(value).is_some() {
+        return true;
+    }
+    match separator {
+        // An option's placeholder: --token TOKEN, --token NAME.
+        Separator::Option => value.iter().all(|b| b.is_ascii_uppercase() || *b == b'_'),
+        // Prose goes on with a word: "password: must be…" is in the list, "password: please enter it" too.
+        Separator::Colon if spaces > 0 => {
+            let next = &text[end..];
+            next.len() > 2 && next[0] == b' ' && value.iter().all(u8::is_ascii_lowercase) && {
+                let word = run(&next[1..], 24, |b| b.is_ascii_lowercase());
+                word > 1 && matches!(next.get(1 + word), None | Some(b' ' | b'.' | b','))
+            }
+        }
+        // Spaces around the sign: `token = other_name`.
+        Separator::Equals if spaces > 0 => {
+            value.contains(&b'_') && value.iter().all(|b| b.is_ascii_lowercase() || *b == b'_')
+        }
+        _ => false,
+    }
+}

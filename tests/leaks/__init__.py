@@ -1,0 +1,1 @@
+"""Nothing that is secret leaves the process, by any signal."""

@@ -1,0 +1,527 @@
+"""However an app configures its logging: one masked line a call, nothing lost or doubled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.logs.conftest import ENGINES, Output
+
+SECRET = "hunter2secret"
+# One call for each of three loggers, one with a secret, one with an exception.
+CALLS = f"""
+import logging
+logging.getLogger("shop").warning("one")
+logging.getLogger("shop.orders").error("two password={SECRET}")
+try:
+    raise ValueError("token={SECRET}")
+except ValueError:
+    logging.getLogger("other").exception("three", extra={{"password": "{SECRET}", "order": 7}})
+"""
+EXPECTED = ["one", "two password=[masked:password]", "three"]
+# So that the lines have ids: each program runs in a span.
+IN_A_SPAN = """
+from opentelemetry import trace
+kept = trace.get_tracer("test").start_as_current_span("test")
+kept.__enter__()
+"""
+
+CONFIGURATIONS = {
+    "nothing": "",
+    "basicConfig": "import logging; logging.basicConfig(level=logging.INFO)",
+    "basicConfig twice, forced": """
+import logging
+logging.basicConfig()
+logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
+""",
+    "dictConfig": """
+import logging.config
+logging.config.dictConfig({
+    "version": 1, "disable_existing_loggers": False,
+    "formatters": {"short": {"format": "%(levelname)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "short"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+})
+""",
+    "fileConfig": """
+import configparser, logging.config
+config = configparser.ConfigParser()
+config.read_dict({
+    "loggers": {"keys": "root"}, "handlers": {"keys": "console"}, "formatters": {"keys": ""},
+    "logger_root": {"level": "INFO", "handlers": "console"},
+    "handler_console": {"class": "StreamHandler", "args": "(sys.stderr,)"},
+})
+logging.config.fileConfig(config, disable_existing_loggers=False)
+""",
+    "own handler": """
+import logging
+logging.getLogger().addHandler(logging.StreamHandler())
+""",
+    "handlers at two levels": """
+import logging
+logging.basicConfig()
+logging.getLogger("shop").addHandler(logging.StreamHandler())
+""",
+    "captured before we start": """
+import logging
+class Kept(logging.StreamHandler):
+    pass
+logging.getLogger().addHandler(Kept())
+""",
+    "queue": """
+import logging, logging.handlers, queue, atexit
+q = queue.SimpleQueue()
+listener = logging.handlers.QueueListener(q, logging.StreamHandler())
+logging.getLogger().addHandler(logging.handlers.QueueHandler(q))
+listener.start(); atexit.register(listener.stop)
+""",
+    "record factory": """
+import logging
+made = logging.getLogRecordFactory()
+def factory(*args, **kwargs):
+    record = made(*args, **kwargs)
+    record.colour = "red"
+    return record
+logging.setLogRecordFactory(factory)
+logging.basicConfig()
+""",
+    "/dev/stderr": """
+import logging
+logging.basicConfig(filename="/dev/stderr")
+""",
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_one_masked_line_a_call(
+    configuration: str, engine: str, run_program: Callable[..., Output]
+) -> None:
+    """Each call is one valid line on stderr, with ids and without secrets."""
+    output = run_program(CONFIGURATIONS[configuration] + IN_A_SPAN + CALLS, engine=engine)
+    lines = output.lines()
+    assert [line["message"].partition("\n")[0] for line in lines] == EXPECTED
+    assert all(line["trace_id"] and line["span_id"] and line["correlation_id"] for line in lines)
+    assert SECRET not in output.stderr + output.stdout
+    if configuration != "queue":  # whose handler makes the exception part of the message
+        assert lines[2]["exception.message"] == "token=[masked:token]"
+        assert lines[2]["extra"]["order"] == 7
+        assert lines[2]["extra"]["password"] == "[masked:password]"
+
+
+def test_nothing_becomes_louder(run_program: Callable[..., Output]) -> None:
+    """Without LOG_LEVEL an app that configures nothing shows warnings and worse, as ever."""
+    output = run_program("import logging; logging.info('quiet'); logging.warning('loud')")
+    assert output.messages() == ["loud"]
+    source = "import logging; x = logging.getLogger('x'); x.info('quiet'); x.warning('loud')"
+    assert run_program(source).messages() == ["loud"]
+
+
+def test_an_apps_own_files_keep_their_format_masked_and_with_ids(
+    run_program: Callable[..., Output], tmp_path: Path
+) -> None:
+    """A FileHandler's format stands, may name the ids, and holds no secret."""
+    source = f"""
+import logging
+handler = logging.FileHandler("app.log")
+handler.setFormatter(logging.Formatter("%(levelname)s|%(message)s|%(trace_id)s|%(otelTraceID)s"))
+logging.basicConfig(handlers=[handler])
+logging.warning("outside")
+{IN_A_SPAN}
+logging.warning("password={SECRET}")
+"""
+    output = run_program(source)
+    assert output.stderr == ""
+    first, second = (tmp_path / "app.log").read_text().splitlines()
+    assert first == "WARNING|outside||0"
+    level, message, trace_id, otel_id = second.split("|")
+    assert (level, message) == ("WARNING", "password=[masked:password]")
+    assert len(trace_id) == 32
+    assert trace_id == otel_id
+
+
+def test_stdout_handlers_stay_on_stdout(run_program: Callable[..., Output]) -> None:
+    """Where the app writes to stdout, the line goes there, once for each stream."""
+    output = run_program("""
+import logging, sys
+out, err = logging.StreamHandler(sys.stdout), logging.StreamHandler()
+err.setLevel(logging.ERROR)
+logging.basicConfig(level=logging.INFO, handlers=[out, err])
+logging.info("low"); logging.error("high")
+""")
+    assert output.messages("stdout") == ["low", "high"]
+    assert output.messages("stderr") == ["high"]
+
+
+JSON_LOGGERS = {
+    "python-json-logger": """
+import logging
+from pythonjsonlogger.json import JsonFormatter
+handler = logging.StreamHandler()
+handler.setFormatter(JsonFormatter("%(levelname)s %(message)s"))
+logging.basicConfig(handlers=[handler])
+""",
+    "its own": """
+import json, logging
+class Own(logging.Formatter):
+    def format(self, record):
+        return json.dumps({"message": record.getMessage(), "order": getattr(record, "order", None),
+                           "password": getattr(record, "password", None)}, indent=1)
+handler = logging.StreamHandler()
+handler.setFormatter(Own())
+logging.basicConfig(handlers=[handler])
+""",
+    "a template": """
+import logging
+logging.basicConfig(format='{"message": "%(message)s", "order": 7}')
+""",
+    "its own handler": """
+import json, logging
+class Own(logging.StreamHandler):
+    def format(self, record):
+        return json.dumps({"message": record.getMessage(), **{k: record.__dict__.get(k)
+                           for k in ("order", "password")}})
+logging.basicConfig(handlers=[Own()])
+""",
+    "structlog by logging": """
+import logging, structlog
+handler = logging.StreamHandler()
+handler.setFormatter(structlog.stdlib.ProcessorFormatter(
+    processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer()],
+    foreign_pre_chain=[structlog.stdlib.ExtraAdder(),
+                       structlog.processors.EventRenamer("message")]))
+logging.basicConfig(handlers=[handler])
+""",
+}
+
+
+@pytest.mark.parametrize("configuration", JSON_LOGGERS)
+def test_an_app_that_logs_json_is_not_encoded_again(
+    configuration: str, run_program: Callable[..., Output]
+) -> None:
+    """Its own objects pass through, one a line, masked and with ids."""
+    output = run_program(JSON_LOGGERS[configuration] + IN_A_SPAN + CALLS)
+    lines = [json.loads(text) for text in output.stderr.splitlines() if text.startswith("{")]
+    assert [line["message"] for line in lines] == EXPECTED
+    assert all(len(line["trace_id"]) == 32 and len(line["span_id"]) == 16 for line in lines)
+    assert SECRET not in output.stderr
+    # A template with a stack trace below it is no JSON any more: that line is ours.
+    own = lines[:2] if configuration == "a template" else lines
+    assert not any("timestamp" in line or "service" in line for line in own)
+    if configuration != "a template":
+        assert lines[2]["order"] == 7
+        assert lines[2]["password"] == "[masked:password]"
+
+
+def test_a_formatter_that_hides_something_still_does(run_program: Callable[..., Output]) -> None:
+    """A formatter with code of its own runs: what it hides is hidden in our line."""
+    output = run_program("""
+import logging
+class Redacting(logging.Formatter):
+    def format(self, record):
+        return super().format(record).replace("codename", "***")
+handler = logging.StreamHandler()
+handler.setFormatter(Redacting("%(asctime)s %(levelname)s %(message)s"))
+logging.basicConfig(handlers=[handler])
+logging.warning("about codename, no more")
+""")
+    assert output.messages() == ["about ***, no more"]
+
+
+STRUCTLOG = {
+    "print logger": "",
+    "logging": """
+import logging
+logging.basicConfig(format="%(message)s", stream=__import__("sys").stdout)
+structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
+""",
+    "processor formatter": """
+import logging, sys
+handler = logging.StreamHandler(sys.stdout)
+handler.setFormatter(structlog.stdlib.ProcessorFormatter(
+    processor=structlog.dev.ConsoleRenderer()))
+logging.basicConfig(handlers=[handler])
+structlog.configure(
+    processors=[structlog.stdlib.add_log_level,
+                structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory())
+""",
+    "key values": """
+structlog.configure(processors=[structlog.processors.add_log_level,
+                                structlog.processors.KeyValueRenderer()])
+""",
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("configuration", STRUCTLOG)
+def test_structlogs_events_are_our_lines(
+    configuration: str, engine: str, run_program: Callable[..., Output]
+) -> None:
+    """One line an event on stdout, its fields below `extra`, masked, with ids."""
+    source = f"""
+import structlog
+{STRUCTLOG[configuration]}
+{IN_A_SPAN}
+log = structlog.get_logger("shop")
+log.warning("placed", order=7, password="{SECRET}")
+try:
+    raise ValueError("token={SECRET}")
+except ValueError:
+    log.exception("failed")
+"""
+    output = run_program(source, engine=engine)
+    placed, failed = output.lines("stdout")
+    assert (placed["message"], placed["level"]) == ("placed", "WARNING")
+    assert placed["extra"] == {"order": 7, "password": "[masked:password]"}
+    assert failed["message"] == "failed"
+    assert "ValueError" in json.dumps(failed)
+    assert placed["trace_id"] == failed["trace_id"]
+    assert SECRET not in output.stdout + output.stderr
+
+
+def test_structlogs_json_passes_through(run_program: Callable[..., Output]) -> None:
+    """JSONRenderer's object stays the app's, masked, with ids."""
+    output = run_program(f"""
+import structlog
+structlog.configure(processors=[structlog.processors.add_log_level,
+                                structlog.processors.JSONRenderer()])
+{IN_A_SPAN}
+structlog.get_logger().info("placed", order=7, note="password={SECRET}")
+""")
+    line = json.loads(output.stdout)
+    assert (line["event"], line["order"]) == ("placed", 7)
+    assert line["note"] == "password=[masked:password]"
+    assert len(line["trace_id"]) == 32
+
+
+LOGURU = f"""
+{IN_A_SPAN}
+from loguru import logger
+logger.info("placed {{}}", 7)
+logger.bind(order=7, password="{SECRET}").warning("bound")
+try:
+    raise ValueError("token={SECRET}")
+except ValueError:
+    logger.exception("failed")
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "sink",
+    [
+        "",
+        "logger.remove(); logger.add(sys.stderr, enqueue=True, backtrace=True, diagnose=True)",
+    ],
+    ids=["default", "enqueued"],
+)
+def test_logurus_messages_are_our_lines(
+    sink: str, engine: str, run_program: Callable[..., Output]
+) -> None:
+    """One line a message on stderr, with ids, also from loguru's own thread."""
+    source = f"import sys; from loguru import logger; {sink}\n{LOGURU}\nlogger.complete()"
+    output = run_program(source, engine=engine)
+    placed, bound, failed = output.lines()
+    assert placed["message"] == "placed 7"
+    assert bound["extra"] == {"order": 7, "password": "[masked:password]"}
+    assert failed["exception.type"] == "ValueError"
+    assert failed["exception.message"] == "token=[masked:token]"
+    assert all(line["trace_id"] == placed["trace_id"] for line in (bound, failed))
+    assert SECRET not in output.stderr
+
+
+def test_loguru_files_and_json_are_masked(
+    run_program: Callable[..., Output], tmp_path: Path
+) -> None:
+    """A file sink keeps its format; serialised messages pass through with ids."""
+    output = run_program(f"""
+import sys
+from loguru import logger
+logger.remove()
+logger.add("app.log", format="{{level}}|{{message}}")
+logger.add(sys.stderr, serialize=True)
+{IN_A_SPAN}
+logger.info("password={SECRET}")
+""")
+    assert (tmp_path / "app.log").read_text() == "INFO|password=[masked:password]\n"
+    line = json.loads(output.stderr)
+    assert line["record"]["message"] == "password=[masked:password]"
+    assert len(line["trace_id"]) == 32
+
+
+def test_loguru_intercepting_logging_writes_one_line(run_program: Callable[..., Output]) -> None:
+    """The usual InterceptHandler: a stdlib call is one line, loguru's."""
+    output = run_program("""
+import logging
+from loguru import logger
+class InterceptHandler(logging.Handler):
+    def emit(self, record):
+        logger.opt(exception=record.exc_info).log(record.levelname, record.getMessage())
+logging.basicConfig(handlers=[InterceptHandler()], level=0, force=True)
+logging.getLogger("shop").warning("one")
+""")
+    assert output.messages() == ["one"]
+
+
+def test_rich_writes_our_line(run_program: Callable[..., Output]) -> None:
+    """RichHandler, as `fastapi run` uses it, draws nothing on the console."""
+    output = run_program("""
+import logging
+from rich.logging import RichHandler
+logging.basicConfig(handlers=[RichHandler(rich_tracebacks=True)])
+logging.warning("one [red]")
+""")
+    assert output.messages("stdout") == ["one [red]"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_off_leaves_all_but_the_ids(engine: str, run_program: Callable[..., Output]) -> None:
+    """CLARITY_LOGS=off: the app's format, unmasked, and ids for those who name them."""
+    output = run_program(
+        f"""
+import logging
+logging.basicConfig(format="%(message)s|%(trace_id)s|%(correlation_id)s|%(otelTraceID)s")
+logging.warning("outside", extra={{"span_id": "mine"}})
+{IN_A_SPAN}
+logging.warning("password={SECRET}")
+""",
+        env={"CLARITY_LOGS": "off"},
+        engine=engine,
+    )
+    outside, inside = output.stderr.splitlines()
+    assert outside == "outside|||0"
+    message, trace_id, correlation_id, otel_id = inside.split("|")
+    assert message == f"password={SECRET}"
+    assert trace_id == correlation_id == otel_id
+    assert len(trace_id) == 32
+
+
+def test_readable_text_has_the_ids_at_its_end(run_program: Callable[..., Output]) -> None:
+    """JSON_LOGS=false: text without colours where there is no terminal, masked."""
+    output = run_program(f"{IN_A_SPAN}{CALLS}", env={"JSON_LOGS": "false"})
+    first, second, *rest = output.stderr.splitlines()
+    assert " WARNING  shop  one  [correlation_id=" in first
+    assert first.endswith("]")
+    assert "\x1b" not in output.stderr
+    assert "password=[masked:password]" in second
+    assert rest[-1] == "ValueError: token=[masked:token]"
+    assert SECRET not in output.stderr
+
+
+def test_colours_are_for_terminals_without_no_color() -> None:
+    """NO_COLOR, and a stream that is no terminal, mean none."""
+    import os
+    import pty
+
+    from clarity_otel.logs import console
+
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "w") as terminal:
+        environment = dict(os.environ)
+        try:
+            os.environ.pop("NO_COLOR", None)
+            os.environ["TERM"] = "xterm"
+            assert console.is_coloured(terminal)
+            os.environ["NO_COLOR"] = "1"
+            assert not console.is_coloured(terminal)
+        finally:
+            os.environ.clear()
+            os.environ.update(environment)
+    os.close(master)
+
+
+def test_a_handler_that_fails_is_told_of_in_one_line(run_program: Callable[..., Output]) -> None:
+    """What a handler raises reaches nobody but the log; nothing of the record leaks."""
+    output = run_program(f"""
+import logging
+class Failing(logging.Handler):
+    def emit(self, record):
+        try:
+            raise OSError("disk full, password={SECRET}")
+        except OSError:
+            self.handleError(record)
+logging.basicConfig(handlers=[Failing()])
+logging.warning("token=%s", "{SECRET}")
+logging.raiseExceptions = False
+logging.warning("silent")
+""")
+    (line,) = output.lines()
+    assert line["message"] == "a record of root could not be written by Failing"
+    assert line["exception.type"] == "OSError"
+    assert SECRET not in output.stderr
+
+
+def test_a_strict_handler_still_raises(run_program: Callable[..., Output]) -> None:
+    """An app whose handler raises on a bad call gets its exception."""
+    output = run_program("""
+import logging
+class Strict(logging.StreamHandler):
+    def handleError(self, record):
+        raise
+logging.basicConfig(handlers=[Strict()])
+try:
+    logging.warning("%d", "x")
+except TypeError:
+    print("raised")
+""")
+    assert (output.stdout, output.stderr) == ("raised\n", "")
+
+
+def test_extra_fields_may_have_the_ids_names(run_program: Callable[..., Output]) -> None:
+    """extra={"trace_id": …} raises no KeyError and stays the app's."""
+    output = run_program(f"""
+import logging
+{IN_A_SPAN}
+logging.warning("x", extra={{"trace_id": "mine", "span_id": 7, "correlation_id": "order-7"}})
+""")
+    (line,) = output.lines()
+    assert line["extra"]["trace_id"] == "mine"
+
+
+def test_logging_is_not_imported_for_its_sake(run_program: Callable[..., Output]) -> None:
+    """A process that does not log pays for no logging module."""
+    output = run_program("import sys; print('logging' in sys.modules)")
+    assert output.stdout == "False\n"
+
+
+def test_forked_and_threaded_records_are_whole(run_program: Callable[..., Output]) -> None:
+    """Children and threads of a request write whole lines with its ids."""
+    output = run_program(f"""
+import logging, os, threading
+logging.basicConfig()
+{IN_A_SPAN}
+def work(n):
+    for i in range(50):
+        logging.warning("%d of %d", i, n)
+threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+pid = os.fork()
+if pid == 0:
+    logging.warning("child")
+    os._exit(0)
+os.waitpid(pid, 0)
+""")
+    lines: list[dict[str, Any]] = output.lines()
+    assert len(lines) == 201
+    assert len({line["trace_id"] for line in lines}) == 1
+    assert lines[-1]["message"] == "child"
+
+
+def test_sockets_and_http_send_masked_attributes(run_program: Callable[..., Output]) -> None:
+    """Handlers that send attributes instead of text send no secret."""
+    output = run_program(f"""
+import logging, logging.handlers, pickle
+record = logging.LogRecord("x", 30, "f", 1, "password=%s", ("{SECRET}",), None)
+record.password = "{SECRET}"
+sent = logging.handlers.SocketHandler("localhost", 1).makePickle(record)
+print(pickle.loads(sent[4:]), logging.handlers.HTTPHandler("h", "/").mapLogRecord(record))
+""")
+    assert SECRET not in output.stdout.replace(f"('{SECRET}',)", "")
+    assert "[masked:password]" in output.stdout

@@ -1,0 +1,1 @@
+"""Log records by OTLP: what arrives, once each, masked, whoever makes them."""

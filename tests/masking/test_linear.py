@@ -1,0 +1,73 @@
+"""Hostile text costs no more than twice for twice its length."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from types import ModuleType
+
+import pytest
+
+HOSTILE = {
+    "one letter": "a",
+    "at signs": "@",
+    "letters and at signs": "a@",
+    "addresses without an end": "a@a.",
+    "digits": "1",
+    "digits in groups": "4111 ",
+    "digits and dashes": "4-",
+    "plus signs": "+1",
+    "brackets": "[{(",
+    "quotes": "\"'",
+    "backslashes": "\\",
+    "escaped quotes": '\\"',
+    "keys without values": "password=",
+    "quoted keys without values": '"password":',
+    "open quotes": 'password="',
+    "open single quotes, closed never": "password='\\",
+    "objects in texts": '"secret":"{',
+    "colons": ":",
+    "tags": "<password>",
+    "open tags": "<a ",
+    "percent signs": "%3D%25",
+    "jwt begins": "eyJ",
+    "jwt begins with dots": "eyJaaaaaaaaaaaa.",
+    "jwt begins with dashes": "eyJ-",
+    "key block begins": "-----BEGIN PRIVATE KEY-----",
+    "key block ends": "-----END PRIVATE KEY-----",
+    "schemes": "://",
+    "users": "://a:",
+    "bearers": "Bearer ",
+    "basics": "Basic QUFB",
+    "cookies": "Cookie: ",
+    "ibans": "DE89 ",
+    "tokens": "sk-",
+    "names": 'name="',
+    "country codes": "+44 ",
+    "commas": "('password',",
+}
+
+
+def seconds(masker: ModuleType, text: str) -> float:
+    """CPU time of one look."""
+    begin = time.process_time()
+    masker.mask_text(text)
+    return time.process_time() - begin
+
+
+@pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
+def test_time_grows_with_the_length(masker: ModuleType, unit: str) -> None:
+    """The median of paired ratios of 2n to n stays below 3: a square would be 4.
+
+    1 MB for the native masker, 64 kB for the twin, in one text and without the limit.
+    """
+    masker.mask_configure(limit=0)
+    size = 1_000_000 if masker.__name__.endswith("_native") else 64_000
+    half, whole = unit * (size // 2 // len(unit)), unit * (size // len(unit))
+    masker.mask_text(half)
+    ratios = []
+    for _ in range(5):
+        first, second = seconds(masker, half), seconds(masker, whole)
+        # Below a millisecond the clock says more about itself.
+        ratios.append(second / max(first, 0.001))
+    assert statistics.median(ratios) < 3

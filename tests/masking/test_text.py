@@ -1,0 +1,128 @@
+"""Where values end, how deep quotes go, and what stays around them."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+P, T = "[masked:password]", "[masked:token]"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('{"password": "a\\"b", "n": 1}', '{"password": "' + P + '", "n": 1}'),
+        (r'"{\"password\": \"a\\\"b\", \"n\": 1}"', r'"{\"password\": \"' + P + r'\", \"n\": 1}"'),
+        (
+            r'"{\\\"password\\\": \\\"ab1\\\", \\\"n\\\": 1}"',
+            r'"{\\\"password\\\": \\\"' + P + r'\\\", \\\"n\\\": 1}"',
+        ),
+        (
+            repr(b'{"password": "it\'s a \\"quoted\\" x", "n": 1}'),
+            'b\'{"password": "' + P + '", "n": 1}\'',
+        ),
+        ('{"password": "ends so\\\\", "n": 1}', '{"password": "' + P + '", "n": 1}'),
+        ('{"password": "cut off', '{"password": "' + P),
+        ("{'password': 'it is', 'n': 1}", "{'password': '" + P + "', 'n': 1}"),
+        ("password=abc&next=1", f"password={P}&next=1"),
+        ("password=a&b1 next=1", f"password={P} next=1"),
+        ("(password=abc, n=1)", f"(password={P}, n=1)"),
+        ("password=abc; n=1", f"password={P}; n=1"),
+        ("password=abc\nn=1", f"password={P}\nn=1"),
+        (r"password=abc\nn=1", rf"password={P}\nn=1"),
+        ("password%3Dabc%26n%3D1", f"password%3D{P}%26n%3D1"),
+        ("%22password%22%3A%22abc%22%7D", f"%22password%22%3A%22{P}%22%7D"),
+        ("{&quot;password&quot;:&quot;abc&quot;}", f"{{&quot;password&quot;:&quot;{P}&quot;}}"),
+        ("user[password]=abc&user[name]=x", f"user[password]={P}&user[name]=x"),
+        ("user%5Bpassword%5D=abc&x=1", f"user%5Bpassword%5D={P}&x=1"),
+        ('config["db_password"] = "abc"', f'config["db_password"] = "{P}"'),
+        ("(b'x-auth-token', b'abc-123')", f"(b'x-auth-token', b'{T}')"),
+        ('{"name": "DB_PW", "value": "abc"}', '{"name": "DB_PW", "value": "' + P + '"}'),
+        ("Server=db;Password=abc;Database=x", f"Server=db;Password={P};Database=x"),
+    ],
+)  # fmt: skip
+def test_a_value_ends_where_it_ends(masker: ModuleType, text: str, masked: str) -> None:
+    """What stands around a masked value stays."""
+    assert masker.mask_text(text) == masked
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "password", "Password", "DB_PASSWORD", "db-password", "dbPassword", "dbpassword",
+        "spring.datasource.password", "new_password1", "passwordConfirm", "password_hash",
+        "x-api-key", "API key", "apiKey", "clientSecret", "refresh_token", "XSRF-TOKEN",
+        "aws_secret_access_key", "privateKey", "sessionId", "Proxy-Authorization",
+    ],
+)  # fmt: skip
+def test_keys_are_known_in_every_spelling(masker: ModuleType, key: str) -> None:
+    """Snake, kebab, camel and dotted case, with words before and numbers after."""
+    assert "[masked:" in masker.mask_text(f"{key}: q7-Zk2")
+    assert masker.mask_value(key, "q7-Zk2").startswith("[masked:")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token = next(tokens)", "password: str", "token: Optional[str] = None",
+        "password=password", "password = new_password", "secret=os.environ['X']",
+        "token=settings.TOKEN", "password=${DB_PASSWORD}", "password: {{ vault.pw }}",
+        "password=%(password)s", "password=<redacted>", "password=[masked:password]",
+        '{"password": null, "token": "", "secret": "***"}', "token_count=512",
+        "max_tokens: 1000", "tokenizer=bert", "token_type=bearer", "secret_name=prod/db",
+        "password reset requested", "Invalid password", "the password is wrong",
+        "id 9f8b7c6d-1234-4e5f-8a9b-0c1d2e3f4a5b",
+        "commit 3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f4a",
+        "at 1700000000 took 0.4111111111111111", "2026-02-11T08:14:02.118+02:00",
+        "10.0.0.1:5432", "v1.2.3-rc.4", "price 1299.00", "order 20260211-000123",
+        "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_secret_stays(masker: ModuleType, text: str) -> None:
+    """The same object comes back."""
+    assert masker.mask_text(text) is text
+
+
+def test_masked_text_is_not_masked_again(masker: ModuleType) -> None:
+    """A log line may pass the masker twice: in its parts and as a whole."""
+    once = masker.mask_text("password=abc for ann@example.com, Cookie: a=1; b=2")
+    assert masker.mask_text(once) == once
+
+
+def test_a_long_text_is_cut_and_says_so(masker: ModuleType) -> None:
+    """What was not looked at does not go out."""
+    masker.mask_configure(limit=20)
+    assert masker.mask_text("x" * 20) == "x" * 20
+    masked = masker.mask_text("x" * 20 + " password=abc")
+    assert masked == "x" * 20 + "[cut: 13 characters not looked at]"
+
+
+def test_lone_surrogates_are_no_obstacle(masker: ModuleType) -> None:
+    """Text that is not UTF-8 is masked all the same."""
+    text = "\udcff plain"
+    assert masker.mask_text(text) is text
+    assert "abc1" not in masker.mask_text("\udcff password=abc1")
+
+
+def test_what_cannot_be_masked_does_not_pass(masker: ModuleType) -> None:
+    """A failure is the failure's text, and is counted."""
+    before = masker.mask_counts().get("failed", 0)
+    masker.mask_configure(broken=True)
+    assert masker.mask_text("password=abc") == "[masking failed]"
+    masked = masker.mask_value(None, {"a": ["abc", 1]})
+    assert masked == {"[masking failed]": ["[masking failed]", 1]}
+    assert masker.mask_counts()["failed"] == before + 3
+
+
+class Unprintable:
+    """An object whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+def test_an_object_without_a_text_does_not_pass(masker: ModuleType) -> None:
+    """Its error is ours to hold back."""
+    assert masker.mask_value("password", Unprintable()) == "[masking failed]"
+    assert masker.mask_text(Unprintable()) == "[masking failed]"
