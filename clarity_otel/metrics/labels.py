@@ -17,10 +17,8 @@ VALUE_LIMIT_CHARACTERS = 120
 
 def masked(text: str) -> str:
     """Return a label's value as it may leave the process."""
-    try:
-        from clarity_otel.masking import mask_text  # type: ignore[import-not-found]
-    except ImportError:
-        return text[:VALUE_LIMIT_CHARACTERS]
+    from clarity_otel.masking import mask_text
+
     return str(mask_text(text))[:VALUE_LIMIT_CHARACTERS]
 
 

@@ -135,6 +135,15 @@ metrics.suspicious_activity("scan", "catastrophic")
     assert value(found, overflows, label="severity") == 1
 
 
+def test_labels_are_masked(tmp_path: Path) -> None:
+    """An address that the app puts into a label does not leave the process; it is counted."""
+    found = shown('metrics.rate_limit_hit("of ann@example.com")', tmp_path)
+    labels = [dict(labels) for name, labels in found if name == "clarity_rate_limit_hits_total"]
+    assert len(labels) == 1
+    assert "ann" not in labels[0]["limit"]
+    assert value(found, "clarity_masked_total", rule="email") >= 1
+
+
 def test_wrong_labels_do_not_raise(tmp_path: Path) -> None:
     """A call with a label too many or too few is counted as well as can be."""
     found = shown(

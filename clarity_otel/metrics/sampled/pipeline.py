@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from clarity_otel import engine, guard
+from clarity_otel.masking import mask_counts
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.metrics.sources import Writer
 
@@ -35,9 +34,7 @@ class Pipeline:
             if f"{prefix}made" in stats:
                 _signal(write, signal, stats, prefix)
         self._tell(write, "clarity.internal_errors", guard.internal_errors())
-        masking = sys.modules.get("clarity_otel.masking")
-        if masking is not None:
-            self._tell(write, "clarity.masked", masking.mask_counts())
+        self._tell(write, "clarity.masked", mask_counts())
 
     def _tell(self, write: Writer, name: str, counts: dict[str, int]) -> None:
         before = self._before_fork.get(name, {})
@@ -47,9 +44,7 @@ class Pipeline:
     def after_fork_in_child(self) -> None:
         """Leave out what the parent has counted."""
         self._before_fork["clarity.internal_errors"] = guard.internal_errors()
-        masking = sys.modules.get("clarity_otel.masking")
-        if masking is not None:
-            self._before_fork["clarity.masked"] = masking.mask_counts()
+        self._before_fork["clarity.masked"] = mask_counts()
 
 
 def _signal(write: Writer, signal: str, stats: dict[str, int], prefix: str) -> None:
