@@ -18,7 +18,7 @@ def apply(module: Any, replaced: Replaced) -> None:
             original(self, app, *args, **kwargs)
             with never_break_the_app("hypercorn's ASGIWrapper"):
                 self.app = wrap(self.app)
-                serving.begin_soon()
+                serving.begin_where_shown()
 
         return __init__
 

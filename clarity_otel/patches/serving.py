@@ -28,6 +28,20 @@ def begin_soon() -> None:
     timer.start()
 
 
+def begin_where_shown() -> None:
+    """A server begins to serve: let metrics begin, with its loop, where they are wanted.
+
+    That is where a port shows them or the app has imported what writes them. A service
+    that has no metrics is spared prometheus_client and psutil.
+    """
+    settings = engine.settings()
+    if settings is None:
+        return
+    wanted = ("prometheus_client", "clarity_otel.metrics")
+    if settings.metrics_port is not None or any(name in sys.modules for name in wanted):
+        begin_soon()
+
+
 def _begin(loop: object) -> None:
     with never_break_the_app("the start of metrics"), quiet():
         from clarity_otel.metrics import lifecycle

@@ -22,7 +22,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make_startup(original: Any) -> Any:
         async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
             with never_break_the_app("uvicorn's Server.startup"):
-                serving.begin_soon()
+                serving.begin_where_shown()
             return await original(self, *args, **kwargs)
 
         return startup
