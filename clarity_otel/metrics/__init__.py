@@ -9,7 +9,7 @@
 
 The data flow is: `recorders` (the app) and `sources` (the sampler, the engine, collectors
 of prometheus_client) write to the `shared` cells, and `exposition` reads those of every
-process. Importing this imports nothing: prometheus_client (70 ms) comes with the first
+process. Importing this imports nothing: prometheus_client comes with the first
 `get_metrics()`.
 """
 

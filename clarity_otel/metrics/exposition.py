@@ -56,7 +56,7 @@ def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str
     families = collect()
     body = (open_metrics(families, _exemplars()) if is_open else text(families)).encode()
     if len(body) >= GZIP_FROM_BYTES and _accepts_gzip(accept_encoding):
-        # Level 1 takes a third of the time of the default and a fifth more bytes.
+        # The fastest level: a scrape is read once.
         body = gzip.compress(body, compresslevel=1, mtime=0)
         headers["Content-Encoding"] = "gzip"
     headers["Content-Length"] = str(len(body))
@@ -155,7 +155,7 @@ def _help(words: str, *, quoted: bool = False) -> str:
     return words.replace('"', '\\"') if quoted else words
 
 
-# A scrape writes the same labels as the one before: 5,000 series take 3 ms instead of 9.
+# A scrape writes the same labels as the one before.
 @lru_cache(maxsize=65536)
 def _labels(labels: Labels) -> str:
     if not labels:

@@ -135,7 +135,7 @@ class _NoOpSeries:
 
 
 class NoOpRecorder(Recorder[Any]):
-    """What stands in for every recorder while metrics are off: about 100 ns a call."""
+    """What stands in for every recorder while metrics are off: 0.17 us for labels and inc."""
 
     def __init__(self) -> None:
         self._nothing = _NoOpSeries()

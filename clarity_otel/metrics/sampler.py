@@ -3,8 +3,7 @@
 It samples machine, process and container every `interval_s`, looks once a second how
 late the event loops are, publishes when another process's scrape rings, and serves
 CLARITY_METRICS_PORT where it is this process's turn. It starts with the first use of
-metrics, and a forked child makes its own. A sample takes 2 to 4 ms of processor time,
-a look at the loops 30 us.
+metrics, and a forked child makes its own.
 """
 
 from __future__ import annotations

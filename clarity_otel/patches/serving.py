@@ -1,6 +1,6 @@
 """Metrics begin a second after a process turned out to be a service, in a thread.
 
-The second keeps the imports (60 ms of one core) and the first sample out of the start
+The second keeps the imports and the first sample out of the start
 of the service.
 """
 

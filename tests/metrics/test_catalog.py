@@ -94,3 +94,21 @@ def test_the_package_imports_nothing() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+def test_the_start_of_a_process_imports_no_metrics() -> None:
+    """clarity-instrument leaves all of it for later: a script never pays for it."""
+    code = (
+        "import sys\n"
+        "print([name for name in sys.modules if name.startswith('clarity_otel.metrics')"
+        " or name in ('psutil', 'prometheus_client')])"
+    )
+    launcher = Path(sys.executable).with_name("clarity-instrument")
+    run = subprocess.run(
+        [launcher, sys.executable, "-c", code],
+        env={"PATH": "/usr/bin:/bin", "OTEL_TRACES_EXPORTER": "none", "OTEL_LOG_LEVEL": "warn"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "[]\n"

@@ -6,6 +6,4 @@ file of numbers (`cells`) with that same numbering, so that a sum over processes
 over arrays. A process that ended leaves its file, whose counters are added to those of
 all that ended before, and it is removed (`members`). `values` puts prometheus_client's
 own metrics there. A killed process loses nothing: the kernel keeps what it has written.
-
-Measured on one core: 60 ns for a counter's `inc` beyond prometheus_client's own 250 ns.
 """

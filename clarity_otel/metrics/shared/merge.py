@@ -11,7 +11,7 @@ from clarity_otel.metrics.shared import members
 from clarity_otel.metrics.shared.directory import Series
 from clarity_otel.metrics.shared.store import Store
 
-# So many series are worked on (0.5 ms) before another thread that waits for the
+# So many series are worked on (about 0.5 ms) before another thread that waits for the
 # interpreter lock gets it: the event loop would wait 5 ms for each turn otherwise.
 BREATH = 256
 
