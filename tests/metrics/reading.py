@@ -48,7 +48,8 @@ def run_python(code: str, runtime: Path, **env: str) -> str:
     """What ``code`` prints in a new process whose shared folders lie in ``runtime``."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "CLARITY_"))}
     run = subprocess.run(
-        [sys.executable, "-c", code],
+        # Python 3.12 and later warn of any fork in a process with a second thread.
+        [sys.executable, "-W", "ignore:This process:DeprecationWarning", "-c", code],
         env={
             **kept,
             "XDG_RUNTIME_DIR": str(runtime),

@@ -43,6 +43,7 @@ class Service:
     ) -> None:
         self.port = free_port()
         self.unanswered = 0
+        self.recycles = "--max-requests" in server
         self.runtime = runtime
         program, *arguments = SERVERS[server]
         bind = (
@@ -77,7 +78,19 @@ class Service:
         return Counter(json.loads(answer.body)["pid"] for answer in result.responses)
 
     def scrape(self) -> Values:
-        return values(get(self.url("/metrics")))
+        """One scrape; where workers are recycled, the first that is not reset."""
+
+        def answer() -> Values | None:
+            try:
+                return values(get(self.url("/metrics")))
+            except OSError:
+                if not self.recycles:
+                    raise
+                return None
+
+        found = wait_until(answer, "an answer to a scrape")
+        assert found is not None
+        return found
 
 
 def orders(found: Values) -> set[float]:
