@@ -26,7 +26,7 @@ NATIVE_SOURCES := native/Cargo.toml native/Cargo.lock $(shell find native/src -n
 NATIVE_STAMP := $(STAMPS)/$(if $(CARGO),native,without-native)
 # Each knows `--check`: fail when the committed file is not what it would write.
 GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables) \
-  clarity_otel.masking.generate clarity_otel.masking.docs
+  clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page
 
 .DEFAULT_GOAL := help
 

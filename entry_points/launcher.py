@@ -175,6 +175,7 @@ def environment(
     # What a launcher further up has left for its own command.
     launched.pop("CLARITY_LAUNCH_SAID", None)
     launched.pop("CLARITY_LAUNCH_SERVICE_NAME", None)
+    launched.pop("CLARITY_LAUNCH_METRICS_FOLDER", None)
     service_name = commands.service_name(commands.parse(arguments.command))
     if service_name:
         launched["CLARITY_LAUNCH_SERVICE_NAME"] = service_name

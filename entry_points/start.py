@@ -48,6 +48,9 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
 
     # For workers, whose command does not tell the name.
     os.environ.setdefault("CLARITY_LAUNCH_SERVICE_NAME", service_name(settings, argv, os.environ))
+    # For the metrics of all workers: this process stands for the service.
+    if "CLARITY_LAUNCH_PID" in os.environ:
+        os.environ.setdefault("CLARITY_LAUNCH_METRICS_FOLDER", _new_folder_name())
     # Other instrumentations shall write the same, stable names.
     os.environ.setdefault(
         "OTEL_SEMCONV_STABILITY_OPT_IN", ",".join(settings.semconv_stability_opt_in)
@@ -66,6 +69,12 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
 
         wait_for_libraries(settings, engine.replaced_instrumentors())
     return True
+
+
+def _new_folder_name() -> str:
+    from time import time_ns
+
+    return f"{os.getpid()}-{time_ns()}"
 
 
 def running() -> Settings | None:

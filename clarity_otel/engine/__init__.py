@@ -43,6 +43,31 @@ def start(settings: Settings) -> None:
         http_methods.use(settings)
         engine.start(settings)
         _engine, _settings = engine, settings
+    _prepare_metrics(settings)
+
+
+def _prepare_metrics(settings: Settings) -> None:
+    """Metrics begin by themselves, later: see `metrics.lifecycle`. Here is what cannot wait."""
+    if not settings.metrics_enabled:
+        return
+    from clarity_otel.engine import signals
+
+    signals.when_ended(_remove_shared_metrics)
+    if settings.metrics_port is not None:
+        from clarity_otel.patches import serving
+
+        serving.begin_soon()
+
+
+def _remove_shared_metrics() -> None:
+    """Where this is the service's first process, remove what its workers have shared."""
+    if os.environ.get("CLARITY_LAUNCH_METRICS_FOLDER", "").startswith(f"{os.getpid()}-"):
+        from clarity_otel.guard import never_break_the_app
+
+        with never_break_the_app("the end of metrics"):
+            from clarity_otel.metrics.shared.homes import remove_own
+
+            remove_own()
 
 
 def _load(settings: Settings) -> ModuleType:

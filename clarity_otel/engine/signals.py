@@ -1,4 +1,4 @@
-"""The ends of a process that `atexit` does not see.
+"""The ends of a process: `atexit`, and those that it does not see.
 
 A signal whose handler is the default one kills at once; a forked child of
 `multiprocessing` leaves by `os._exit`. Both get a chance to send what waits, within
@@ -8,6 +8,7 @@ the shutdown bound, and end as they would have ended.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
+import atexit
 import os
 import threading
 
@@ -21,22 +22,39 @@ if TYPE_CHECKING:
     from clarity_otel.settings import Settings
 
 _flush_and_stop: Callable[[], None] | None = None
+_flushes_on_sigterm = False
+_when_ended: list[Callable[[], None]] = []
 
 
 def install(settings: Settings, flush_and_stop: Callable[[], None]) -> None:
-    """Register for both; a handler that the app has set, or sets later, is left alone."""
-    global _flush_and_stop
-    if settings.flush_on_sigterm:
-        _flush_and_stop = flush_and_stop
-        flush_before_death_by(_signal.SIGTERM)
+    """Register for all; a handler that the app has set, or sets later, is left alone."""
+    global _flush_and_stop, _flushes_on_sigterm
+    _flush_and_stop = flush_and_stop
+    _flushes_on_sigterm = settings.flush_on_sigterm
+    atexit.register(_stop_all)
+    flush_before_death_by(_signal.SIGTERM)
 
     def on_multiprocessing(module: ModuleType) -> None:
         module.register_after_fork(
-            flush_and_stop,
+            _stop_all,
             lambda function: module.Finalize(None, function, exitpriority=-100),
         )
 
     when_imported("multiprocessing.util", on_multiprocessing)
+
+
+def when_ended(callback: Callable[[], None]) -> None:
+    """Call `callback()` at these ends too, after the last spans. It must be idempotent."""
+    _when_ended.append(callback)
+    if _flush_and_stop is None:
+        atexit.register(callback)  # no engine was started
+
+
+def _stop_all() -> None:
+    if _flush_and_stop is not None:
+        _flush_and_stop()
+    for callback in _when_ended:
+        callback()
 
 
 def flush_before_death_by(*numbers: int) -> None:
@@ -45,7 +63,7 @@ def flush_before_death_by(*numbers: int) -> None:
     Does nothing for a signal that has a handler or is ignored, outside the main thread,
     and with CLARITY_FLUSH_ON_SIGTERM=false.
     """
-    if _flush_and_stop is None or threading.current_thread() is not threading.main_thread():
+    if not _flushes_on_sigterm or threading.current_thread() is not threading.main_thread():
         return
     for number in numbers:
         if _signal.getsignal(number) is _signal.SIG_DFL:
@@ -58,8 +76,7 @@ def _flush_and_die(number: int, frame: FrameType | None) -> None:
         # been nothing to call: how the process ends is the app's to say.
         return
     try:
-        if _flush_and_stop is not None:
-            _flush_and_stop()
+        _stop_all()
     finally:
         # Die of the signal all the same: the parent sees it in the exit status.
         _signal.signal(number, _signal.SIG_DFL)

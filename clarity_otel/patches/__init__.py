@@ -60,6 +60,7 @@ PATCHES = (
     Patch("aiobotocore", "aiobotocore.client", "aiobotocore", "aiobotocore", ((2, 4), (4, 0))),
     Patch("threading", "concurrent.futures.thread", "executors"),
     Patch("threading", "threading", "threads"),
+    Patch("prometheus_client", "prometheus_client.values", "prometheus"),
 )
 
 # These write the correlation id only; the spans are the contrib instrumentors'.

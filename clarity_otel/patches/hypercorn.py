@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.patches import serving
 from clarity_otel.patches.asgi import wrap
 from clarity_otel.patches.wrapping import Replaced
 
@@ -17,6 +18,7 @@ def apply(module: Any, replaced: Replaced) -> None:
             original(self, app, *args, **kwargs)
             with never_break_the_app("hypercorn's ASGIWrapper"):
                 self.app = wrap(self.app)
+                serving.begin_where_shown()
 
         return __init__
 

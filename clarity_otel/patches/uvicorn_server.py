@@ -1,4 +1,4 @@
-"""uvicorn: the signal that ends the server must not cost its last spans.
+"""uvicorn: metrics begin when it serves, and the signal that ends it costs no span.
 
 After its graceful shutdown uvicorn raises the signal again with the handler that was
 there before. gunicorn's UvicornWorker has set the defaults by then, which kill before
@@ -12,11 +12,22 @@ from typing import Any
 
 from clarity_otel.engine.signals import flush_before_death_by
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.patches import serving
 from clarity_otel.patches.wrapping import Replaced
 
 
 def apply(module: Any, replaced: Replaced) -> None:
     """Patch `uvicorn.server`."""
+
+    def make_startup(original: Any) -> Any:
+        async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
+            with never_break_the_app("uvicorn's Server.startup"):
+                serving.begin_where_shown()
+            return await original(self, *args, **kwargs)
+
+        return startup
+
+    replaced.replace(module.Server, "startup", make_startup)
     if not hasattr(module.Server, "capture_signals"):
         return  # before uvicorn 0.29 a signal ends in a normal exit
 

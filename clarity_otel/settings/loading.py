@@ -101,6 +101,11 @@ class Settings:
     log_level: str | None
     log_rate_limit: tuple[int, float] | None
 
+    metrics_enabled: bool
+    metrics_port: int | None
+    metrics_label_limit: int
+    system_metrics_interval_s: float
+
     # Not rows of the table: what follows from several of them.
     is_disabled: bool
     """Whether CLARITY_DISABLED or OTEL_SDK_DISABLED is true."""

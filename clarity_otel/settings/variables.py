@@ -272,6 +272,10 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     *_group(
         "Metrics",
+        Variable("CLARITY_METRICS_ENABLED", BOOLEAN, True, "false keeps no metrics: get_metrics() gives an object that does nothing."),
+        Variable("CLARITY_METRICS_PORT", PORT, None, "A port of 127.0.0.1 that serves /metrics beside the app."),
+        Variable("CLARITY_METRICS_LABEL_LIMIT", POSITIVE_COUNT, 200, "The most different values of a label in a process; the rest becomes __other__."),
+        Variable("CLARITY_SYSTEM_METRICS_INTERVAL_S", SECONDS, 60, "The time between two samples of machine, process and container, 0.1 at least."),
         *_reserved(
             _METRICS_LATER,
             Variable("OTEL_METRICS_EXEMPLAR_FILTER", enum("trace_based", "always_on", "always_off"), "trace_based", "Which measurements may become exemplars."),
@@ -353,6 +357,7 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("CLARITY_LAUNCH_PID", COUNT, None, "The process that clarity-instrument became; it is instrumented whatever it runs.", status=INTERNAL),
         Variable("CLARITY_LAUNCH_OPTIONS", LIST, (), "The variables that options of clarity-instrument have set.", status=INTERNAL),
         Variable("CLARITY_LAUNCH_SAID", BOOLEAN, False, "Whether a process has said the warnings, so that its workers need not.", status=INTERNAL),
+        Variable("CLARITY_LAUNCH_METRICS_FOLDER", STRING, None, "What the processes of a service call the folder of their metrics.", status=INTERNAL),
         Variable("CLARITY_LAUNCH_SERVICE_NAME", STRING, None, "The service's name as the command tells it, for workers that do not see the command.", status=INTERNAL),
     ),
 )

@@ -7,7 +7,6 @@ thread starts with the first span or log record.
 
 from __future__ import annotations
 
-import atexit
 import os
 
 from clarity_otel import _native, correlation, diagnostics, patches
@@ -68,7 +67,6 @@ def start(settings: Settings) -> None:
     patches.instrument(settings)
     if _needs_the_api(settings, configuration):
         import opentelemetry.trace  # noqa: F401
-    atexit.register(shutdown)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork_in_child)
     signals.install(settings, flush_and_stop=shutdown)

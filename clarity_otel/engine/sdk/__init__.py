@@ -8,7 +8,6 @@ and the end of the process are as on the native engine.
 
 from __future__ import annotations
 
-import atexit
 import os
 
 from clarity_otel import correlation, diagnostics, patches
@@ -68,7 +67,6 @@ def start(settings: Settings) -> None:
         # At once: the SDK has imported `logging`.
         when_imported("logging", _on_logging_imported)
     patches.instrument(settings, libraries.PATCHES)
-    atexit.register(shutdown)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork_in_child)
     signals.install(settings, flush_and_stop=shutdown)

@@ -1,0 +1,210 @@
+"""The exposition: Prometheus text or OpenMetrics, as the scraper asks, gzipped or not.
+
+    body, headers = scrape(accept=…, accept_encoding=…)
+
+Prometheus exposition formats, text 0.0.4; OpenMetrics 1.0.0. Names outside of letters,
+digits, underscores and colons are written with underscores: no version of Prometheus
+refuses those.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from time import sleep
+from typing import Any
+
+from clarity_otel.guard import never_break_the_app
+from clarity_otel.metrics import lifecycle
+from clarity_otel.metrics.bell import ring_all
+from clarity_otel.metrics.shared.merge import BREATH, Labels, Samples, service_families
+from clarity_otel.metrics.shared.store import store
+from clarity_otel.metrics.shared.values import EXEMPLARS
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+# A small body is not worth the work.
+GZIP_FROM_BYTES = 1024
+
+_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_:]")
+Exemplars = dict[tuple[str, Labels], "Exemplar"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One measurement of this process, and the trace it was made in."""
+
+    labels: tuple[tuple[str, str], ...]
+    value: float
+    timestamp: float
+
+
+def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str, str]]:
+    """Return the service's metrics and the response's headers.
+
+    One answer for all processes of the service. `accept` and `accept_encoding` are the
+    request's headers. Call it off the event loop (`asyncio.to_thread`): it reads files and
+    waits for other processes, up to 0.25 s where one does not answer. Thread-safe; raises
+    nothing of the sources' making. While metrics are off the body is empty.
+    """
+    is_open = wants_open_metrics(accept)
+    headers = {"Content-Type": OPEN_METRICS if is_open else TEXT, "Vary": "Accept, Accept-Encoding"}
+    families = collect()
+    body = (open_metrics(families, _exemplars()) if is_open else text(families)).encode()
+    if len(body) >= GZIP_FROM_BYTES and _accepts_gzip(accept_encoding):
+        # The fastest level: a scrape is read once.
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    headers["Content-Length"] = str(len(body))
+    return body, headers
+
+
+def collect() -> list[Samples]:
+    """Return the families of the service, up to date. Off the event loop, as `scrape`."""
+    if not lifecycle.begin():
+        return []
+    target = store()
+    with never_break_the_app("the bells of a scrape"):
+        ring_all(target)
+    lifecycle.refresh()
+    return _with_stock_multiprocess(service_families(target))
+
+
+def wants_open_metrics(accept: str) -> bool:
+    """Whether OpenMetrics is asked for at least as much as text (RFC 9110, 12.5.1)."""
+    qualities = {"open": 0.0, "text": 0.0}
+    for item in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                try:
+                    quality = float(parameter[2:])
+                except ValueError:
+                    quality = 0.0
+        if name == "application/openmetrics-text":
+            qualities["open"] = max(qualities["open"], quality)
+        elif name == "text/plain":
+            qualities["text"] = max(qualities["text"], quality)
+    return 0 < qualities["open"] >= qualities["text"]
+
+
+def _accepts_gzip(accept_encoding: str) -> bool:
+    for item in accept_encoding.lower().split(","):
+        name, _, parameters = item.strip().partition(";")
+        if name.strip() in ("gzip", "*"):
+            return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def text(families: list[Samples]) -> str:
+    """Write the Prometheus text format."""
+    lines: list[str] = []
+    for family in families:
+        name = _name(family.name)
+        kind = family.kind
+        if kind == "counter":
+            name += "_total"
+        elif kind not in ("gauge", "histogram", "summary"):
+            kind = "untyped"
+        lines.append(f"# HELP {name} {_help(family.help)}\n# TYPE {name} {kind}\n")
+        for index, (sample, labels, value) in enumerate(family.samples):
+            if index % BREATH == BREATH - 1:
+                sleep(0)
+            lines.append(f"{_name(sample)}{_labels(labels)} {_number(value)}\n")
+    return "".join(lines)
+
+
+def open_metrics(families: list[Samples], exemplars: Exemplars | None = None) -> str:
+    """Write OpenMetrics; exemplars stand behind the buckets and counters that have one."""
+    exemplars = exemplars or {}
+    lines: list[str] = []
+    for family in families:
+        name = _name(family.name)
+        kind = family.kind if family.kind in _OPEN_KINDS else "unknown"
+        lines.append(f"# HELP {name} {_help(family.help, quoted=True)}\n# TYPE {name} {kind}\n")
+        for index, (sample, labels, value) in enumerate(family.samples):
+            if index % BREATH == BREATH - 1:
+                sleep(0)
+            line = f"{_name(sample)}{_labels(labels)} {_number(value)}"
+            if exemplars and (exemplar := exemplars.get((sample, labels))) is not None:
+                line += (
+                    f" # {_labels(exemplar.labels) or '{}'} {_number(exemplar.value)}"
+                    f" {exemplar.timestamp:.3f}"
+                )
+            lines.append(f"{line}\n")
+    lines.append("# EOF\n")
+    return "".join(lines)
+
+
+_OPEN_KINDS = ("counter", "gauge", "histogram", "summary")
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    name = _NOT_IN_NAMES.sub("_", name)
+    return f"_{name}" if name[:1].isdigit() else name
+
+
+def _help(words: str, *, quoted: bool = False) -> str:
+    words = words.replace("\\", "\\\\").replace("\n", "\\n")
+    return words.replace('"', '\\"') if quoted else words
+
+
+# A scrape writes the same labels as the one before.
+@lru_cache(maxsize=65536)
+def _labels(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return (
+        "{" + ",".join(f'{_label_name(name)}="{_escaped(value)}"' for name, value in labels) + "}"
+    )
+
+
+def _label_name(name: str) -> str:
+    return _name(name).replace(":", "_")
+
+
+def _escaped(value: str) -> str:
+    if "\\" in value or '"' in value or "\n" in value:
+        value = value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    return value
+
+
+def _number(value: float) -> str:
+    if value == value and value not in (float("inf"), float("-inf")):
+        return repr(value)
+    return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"
+
+
+def _exemplars() -> Exemplars:
+    """Return what this process's histograms and counters have kept."""
+    return {
+        (series.name, series.labels): Exemplar(
+            tuple(kept.labels.items()), kept.value, kept.timestamp
+        )
+        for series, kept in list(EXEMPLARS.items())
+    }
+
+
+def _with_stock_multiprocess(families: list[Samples]) -> list[Samples]:
+    """Add what prometheus_client shares by itself, where the user has set that up."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
+    if not folder or "prometheus_client" not in sys.modules:
+        return families
+    with never_break_the_app("prometheus_client's own files"):
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        known = {family.name for family in families}
+        stock: Any = MultiProcessCollector
+        for metric in stock(None, folder).collect():
+            if metric.name in known:
+                continue
+            samples = [(s.name, tuple(s.labels.items()), float(s.value)) for s in metric.samples]
+            families.append(Samples(metric.name, metric.type, metric.documentation, samples))
+        families.sort(key=lambda family: family.name)
+    return families

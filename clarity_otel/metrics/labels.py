@@ -1,0 +1,81 @@
+"""Labels are bounded and masked: no caller can make series without end, or leak by one.
+
+A label allows the values that the catalog names, or at most so many different ones in a
+process. Every other value becomes `__other__`, and is counted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from clarity_otel.metrics.family import OTHER, Family
+from clarity_otel.metrics.sources import Writer
+
+VALUE_LIMIT_CHARACTERS = 120
+
+
+def masked(text: str) -> str:
+    """Return a label's value as it may leave the process."""
+    from clarity_otel.masking import mask_text
+
+    return str(mask_text(text))[:VALUE_LIMIT_CHARACTERS]
+
+
+class Bounds:
+    """The labels of one family in this process. Thread-safe; forks go on with a copy."""
+
+    def __init__(self, family: Family, limit: int) -> None:
+        self._family = family
+        self._limits = [min(label.limit, limit) for label in family.labels]
+        self._allowed = [set(label.values) for label in family.labels]
+
+    def apply(self, values: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the values that the series carries, in the order of the family's labels."""
+        kept = []
+        for label, limit, allowed, given in zip(
+            self._family.labels, self._limits, self._allowed, values, strict=True
+        ):
+            if given in allowed:
+                kept.append(given)
+                continue
+            if not label.values:
+                value = masked(given)
+                # A set that grows by one under two threads at once is one too large at most.
+                if value in allowed or len(allowed) < limit:
+                    allowed.add(value)
+                    kept.append(value)
+                    continue
+            OVERFLOWS.count(self._family.prometheus_name, label.prometheus_name)
+            kept.append(OTHER)
+        return tuple(kept)
+
+
+class Overflows:
+    """How often a value was replaced, by metric and label: a source."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def count(self, metric: str, label: str) -> None:
+        """Count one measurement."""
+        with self._lock:
+            self._counts[metric, label] += 1
+
+    def collect(self, write: Writer) -> None:
+        """Tell the counts."""
+        from clarity_otel.metrics.catalog import BY_NAME
+
+        with self._lock:
+            counts = dict(self._counts)
+        for labels, count in counts.items():
+            write.number(BY_NAME["clarity.metrics.label_overflows"], labels, count)
+
+    def after_fork_in_child(self) -> None:
+        """Begin at zero: the parent tells its own."""
+        self._lock = threading.Lock()
+        self._counts.clear()
+
+
+OVERFLOWS = Overflows()

@@ -1,0 +1,91 @@
+"""Writes docs/metrics.md from the catalog.
+
+python -m clarity_otel.metrics.page          write it
+python -m clarity_otel.metrics.page --check  exit 1 if it is not what would be written
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from clarity_otel.metrics.catalog import CATALOG
+from clarity_otel.metrics.family import GROUPS, OTHER, RULES, Family, Label
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
+
+_HEAD = f"""\
+# Metrics
+
+<!-- Written by `python -m clarity_otel.metrics.page` from clarity_otel/metrics/catalog.py. -->
+
+Every metric that Clarity OTel keeps. The first name is the one in the Prometheus
+exposition, the second OpenTelemetry's, as OTLP carries it. A histogram has the series
+`_bucket`, `_sum` and `_count`.
+
+A label holds one of the values that stand here, or at most so many different ones in a
+process (`CLARITY_METRICS_LABEL_LIMIT` lowers all of them); every other value becomes
+`{OTHER}`, and `clarity_metrics_label_overflows_total` counts it. Values are masked. No
+label holds an address, a name or an id.
+
+"Written by" says where it comes from: *native*, the requests themselves; *patches*, the
+libraries' patches; *sampler*, the background thread; *engine*, the telemetry pipeline;
+*get_metrics()*, the app, by the attribute that is named.
+
+With several processes, one scrape of any of them answers for the whole service. Counters
+and histograms are summed over all processes, those that ended included. Other rules stand
+in the last column:
+
+"""
+
+
+def page() -> str:
+    """Return the text of docs/metrics.md."""
+    text = _HEAD
+    text += "".join(f"- *{rule}*: {meaning}\n" for rule, meaning in RULES.items())
+    for group in GROUPS:
+        text += f"\n## {group}\n\n"
+        text += "| Metric | OpenTelemetry | Kind | Unit | Labels | What it is "
+        text += "| Written by | Processes |\n"
+        text += "|---|---|---|---|---|---|---|---|\n"
+        text += "".join(_row(family) for family in CATALOG if family.group == group)
+    return text
+
+
+def _row(family: Family) -> str:
+    writer = f"`{family.attribute}`" if family.attribute else family.writer
+    cells = (
+        f"`{family.prometheus_name}`",
+        f"`{family.name}`",
+        family.kind,
+        family.unit,
+        "; ".join(_label(label) for label in family.labels),
+        family.help,
+        writer,
+        family.rule,
+    )
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def _label(label: Label) -> str:
+    values = ", ".join(label.values) if label.values else f"at most {label.limit}"
+    return f"`{label.prometheus_name}`: {values}"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or with --check compare it; return the exit code."""
+    wanted = page()
+    if "--check" not in arguments:
+        PAGE.write_text(wanted, encoding="utf-8")
+        return 0
+    written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+    if written != wanted:
+        sys.stderr.write(
+            f"{PAGE} is not what the catalog says; run: python -m clarity_otel.metrics.page\n"
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

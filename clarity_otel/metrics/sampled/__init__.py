@@ -1,0 +1,1 @@
+"""What the background thread reads: machine, process, container, interpreter, pipeline."""

@@ -1,0 +1,137 @@
+"""The background thread: one for each process that keeps metrics.
+
+It samples machine, process and container every `interval_s`, looks once a second how
+late the event loops are, publishes when another process's scrape rings, and serves
+CLARITY_METRICS_PORT where it is this process's turn. It starts with the first use of
+metrics, and a forked child makes its own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+from clarity_otel.forks import quiet
+from clarity_otel.guard import never_break_the_app
+from clarity_otel.metrics import sources
+from clarity_otel.metrics.bell import Bell
+from clarity_otel.metrics.sampled.interpreter import EventLoops
+from clarity_otel.metrics.shared.store import Store
+
+PROBE_INTERVAL_S = 1.0
+# Utilization is a difference of two samples: the second comes soon.
+SECOND_SAMPLE_S = 1.0
+SHORTEST_INTERVAL_S = 0.1
+
+
+class Sampled(Protocol):
+    """A source whose reading costs too much to be done at each scrape."""
+
+    def sample(self) -> None:
+        """Read, and keep what was read for `collect`."""
+
+
+class Turn(Protocol):
+    """Something that one process of the service does, tried again and again by the others."""
+
+    def try_it(self) -> None:
+        """Take it up if nobody else does."""
+
+
+class Sampler:
+    """The thread and what it does. Thread-safe."""
+
+    def __init__(
+        self, store: Store, interval_s: float, sampled: list[Sampled], loops: EventLoops
+    ) -> None:
+        self._store = store
+        self._interval_s = max(SHORTEST_INTERVAL_S, interval_s)
+        self._sampled = sampled
+        self._loops = loops
+        self._turns: list[Turn] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._sampling = threading.Lock()
+        self._has_sampled = False
+        self._is_stopped = False
+        self._bell = Bell(self._store)
+        self._thread = threading.Thread(target=self._run, name="clarity-metrics", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the thread end. It samples no more."""
+        self._is_stopped = True
+        self._bell.ring()
+
+    def set_interval(self, interval_s: float) -> None:
+        """Sample at this interval from now on, in seconds, 0.1 at least."""
+        self._interval_s = max(SHORTEST_INTERVAL_S, interval_s)
+        self._bell.ring()
+
+    def take_turns(self, turn: Turn) -> None:
+        """Try this once a second from now on."""
+        self._turns.append(turn)
+        self._bell.ring()
+
+    def ensure_sampled(self) -> None:
+        """Sample here and now if that has never been done."""
+        if not self._has_sampled:
+            self.sample()
+
+    def sample(self) -> None:
+        """Read all that is sampled."""
+        with self._sampling:
+            for source in self._sampled:
+                with never_break_the_app("metrics sampler"):
+                    source.sample()
+            self._has_sampled = True
+
+    def after_fork_in_child(self) -> None:
+        """Go on in the child, with a thread and a bell of its own."""
+        self._bell.close()
+        was_stopped = self._is_stopped
+        self._begin()
+        if not was_stopped:
+            self.start()
+
+    def _run(self) -> None:
+        samples = 0
+        last = next_probe = time.monotonic()
+        while not self._is_stopped:
+            now = time.monotonic()
+            # One that was sampled twice quickly is on its way.
+            interval_s = min(SECOND_SAMPLE_S, self._interval_s) if samples < 2 else self._interval_s
+            if samples == 0 or now - last >= interval_s:
+                with quiet():
+                    self.sample()
+                    sources.publish()
+                samples, last = samples + 1, now
+                continue
+            is_frequent = bool(self._turns) or bool(self._loops)
+            if is_frequent and now >= next_probe:
+                next_probe = now + PROBE_INTERVAL_S
+                with quiet():
+                    self._look()
+            due = last + interval_s
+            if is_frequent:
+                due = min(due, next_probe)
+            with never_break_the_app("metrics bell"):
+                if self._bell.wait(max(0.0, due - time.monotonic())) and not self._is_stopped:
+                    with quiet():
+                        self.ensure_sampled()
+                        sources.publish()
+                continue
+            # The bell cannot be waited for: never a busy loop.
+            time.sleep(PROBE_INTERVAL_S)
+
+    def _look(self) -> None:
+        with never_break_the_app("event loop metrics"):
+            self._loops.probe()
+        for turn in self._turns:
+            with never_break_the_app("metrics server"):
+                turn.try_it()

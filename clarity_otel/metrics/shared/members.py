@@ -1,0 +1,170 @@
+"""Who belongs to the service now, who has ended, and what those have left.
+
+A member holds a lock on its file of cells for as long as it lives: the kernel gives it
+up for a killed process too, and a number of a process that came again means nothing.
+Whoever reads the numbers finds the files of the dead, adds their counters to `retired`
+and removes them. `retired` names those it holds already: a process that is killed
+between the two steps leads to no double count.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from clarity_otel.metrics.family import LAST, MAX, SUM
+from clarity_otel.metrics.shared import cells, homes
+from clarity_otel.metrics.shared.directory import Directory, Series
+
+SUFFIX = ".cells"
+
+
+class Member:
+    """This process in its folder. `descriptor` is that of its cells, locked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.id = f"{os.getpid()}-{time.time_ns()}"
+        self.path = folder / f"{self.id}{SUFFIX}"
+        # Locked before it has its name: a reader would take it for a dead one's.
+        unnamed = folder / f"{self.id}.new"
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self.descriptor = os.open(unnamed, flags, 0o600)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+            unnamed.rename(self.path)
+        except OSError:
+            os.close(self.descriptor)
+            raise
+
+    def forget(self) -> None:
+        """Let go of the parent's file, in a forked child: its lock is the parent's alone."""
+        with suppress(OSError):
+            os.close(self.descriptor)
+
+
+def pid_of(member_id: str) -> str:
+    """Return the process id in a member's id."""
+    return member_id.partition("-")[0]
+
+
+def has_living_members(folder: Path, but: str = "") -> bool:
+    """Whether a member other than `but` (an id) lives."""
+    return any(path.stem != but and not _is_dead(path) for path in folder.glob(f"*{SUFFIX}"))
+
+
+def living(folder: Path, but: str) -> list[str]:
+    """Return the ids of the other members, those that have just died included."""
+    return [path.stem for path in folder.glob(f"*{SUFFIX}") if path.stem != but]
+
+
+def read(
+    folder: Path, directory: Directory, own_id: str
+) -> tuple[array[float], list[tuple[str, array[float]]]]:
+    """Return what all that ended have left, and the numbers of each other living member.
+
+    The directory then holds all series that are in them. Raises OSError.
+    """
+    with _locked(folder):
+        retired, held = _read_retired(folder)
+        alive: list[tuple[str, array[float]]] = []
+        dead: list[tuple[str, array[float]]] = []
+        for path in folder.glob(f"*{SUFFIX}"):
+            if path.stem == own_id:
+                continue
+            if path.stem in held:
+                path.unlink(missing_ok=True)
+                continue
+            (dead if _is_dead(path) else alive).append((path.stem, cells.read(path)))
+        directory.refresh()
+        if dead:
+            from clarity_otel.metrics.users import retire as retire_users
+
+            for _, numbers in dead:
+                add(directory.places, retired, numbers)
+            _write_retired(folder, retired, [*held, *(member_id for member_id, _ in dead)])
+            retire_users(folder, [member_id for member_id, _ in dead])
+            for member_id, _ in dead:
+                (folder / f"{member_id}{SUFFIX}").unlink(missing_ok=True)
+                (folder / f"{member_id}.bell").unlink(missing_ok=True)
+        return retired, [(pid_of(member_id), numbers) for member_id, numbers in alive]
+
+
+def add(places: dict[Series, int], retired: array[float], numbers: array[float]) -> None:
+    """Add the numbers of a process that ended to what is kept of such; rules of `family`."""
+    extend(retired, len(numbers))
+    for series, place in places.items():
+        if place >= len(numbers):
+            continue
+        if series.kind != "gauge":
+            if series.rule == MAX:
+                retired[place] = max(retired[place], numbers[place])
+            else:
+                retired[place] += numbers[place]
+        elif numbers[place + 1]:
+            _keep_gauge(series.rule, place, retired, numbers)
+
+
+def _keep_gauge(rule: str, place: int, retired: array[float], numbers: array[float]) -> None:
+    """Keep a gauge that was set, where its rule counts those that ended."""
+    is_kept = retired[place + 1] != 0
+    if rule == SUM:
+        retired[place] += numbers[place]
+    elif rule == LAST:
+        if retired[place + 1] > numbers[place + 1]:
+            return
+        retired[place] = numbers[place]
+    elif rule == MAX:
+        retired[place] = max(retired[place], numbers[place]) if is_kept else numbers[place]
+    elif rule == "min":
+        retired[place] = min(retired[place], numbers[place]) if is_kept else numbers[place]
+    else:
+        return
+    retired[place + 1] = max(retired[place + 1], numbers[place + 1])
+
+
+def extend(numbers: array[float], length: int) -> None:
+    """Append zeros up to a length."""
+    numbers.frombytes(bytes(max(0, length - len(numbers)) * cells.CELL_BYTES))
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(folder / "members.lock", flags, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+def _is_dead(path: Path) -> bool:
+    return path.exists() and not homes.is_locked(str(path.parent), path.name)
+
+
+def _read_retired(folder: Path) -> tuple[array[float], set[str]]:
+    numbers = array("d")
+    try:
+        data = (folder / "retired").read_bytes()
+    except FileNotFoundError:
+        return numbers, set()
+    header, _, body = data.partition(b"\n")
+    numbers.frombytes(body)
+    return numbers, set(json.loads(header))
+
+
+def _write_retired(folder: Path, numbers: array[float], held: list[str]) -> None:
+    # Only those whose file may still be there need a mention.
+    there = [member_id for member_id in held if (folder / f"{member_id}{SUFFIX}").exists()]
+    unfinished = folder / "retired.new"
+    unfinished.write_bytes(json.dumps(there).encode() + b"\n" + numbers.tobytes())
+    unfinished.replace(folder / "retired")

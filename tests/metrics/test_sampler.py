@@ -1,0 +1,170 @@
+"""The sampler: off the loop, made anew after a fork, started late, as often as asked."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+
+import pytest
+
+from clarity_otel.metrics import SystemMetricsMiddleware
+from clarity_otel.metrics.catalog import CATALOG
+from clarity_otel.metrics.sampled.interpreter import EventLoops, GarbageCollector
+from clarity_otel.metrics.sampled.machine import Machine
+from clarity_otel.metrics.shared.merge import process_families
+from clarity_otel.metrics.shared.store import Store
+from clarity_otel.metrics.sources import Source, Writer
+from tests.metrics.reading import run_python
+
+
+def told(*sources: Source) -> dict[str, float]:
+    """What sources tell, by series name; summed over labels."""
+    store = Store(None)
+    writer = Writer(store)
+    for source in sources:
+        source.collect(writer)
+    found: dict[str, float] = {}
+    for family in process_families(store):
+        for name, _, value in family.samples:
+            found[name] = found.get(name, 0) + value
+    return found
+
+
+def test_the_machine_and_the_process_have_every_family() -> None:
+    """Two samples write all families of psutil's; shares are between 0 and 1."""
+    machine = Machine()
+    machine.sample()
+    machine.sample()
+    found = told(machine)
+    missing = {
+        family.prometheus_name
+        for family in CATALOG
+        if family.name.startswith(("system.", "process."))
+    } - set(found)
+    # A difference of two samples of one hundredth of a second may be none.
+    assert missing <= {"system_cpu_utilization_ratio"}
+    assert 0 < found["system_memory_utilization_ratio"] < 1
+    assert found["process_memory_usage_bytes"] > 10_000_000
+    assert found["process_thread"] >= 1
+
+
+def test_a_part_that_fails_costs_that_part_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system call that is not allowed leaves the rest."""
+    import psutil
+
+    def forbidden(**_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(psutil, "net_io_counters", forbidden)
+    machine = Machine()
+    machine.sample()
+    found = told(machine)
+    assert "system_network_io_bytes_total" not in found
+    assert "system_memory_limit_bytes" in found
+
+
+def test_collections_are_counted_and_timed() -> None:
+    """Each run of the garbage collector counts once, in its generation."""
+    collector = GarbageCollector()
+    collector.install()
+    try:
+        before = told(collector)["cpython_gc_collections_total"]
+        gc.collect()
+        gc.collect(0)
+        found = told(collector)
+    finally:
+        collector.uninstall()
+    assert found["cpython_gc_collections_total"] >= before + 2
+    assert found["clarity_cpython_gc_duration_seconds_total"] > 0
+
+
+def test_a_loop_that_is_blocked_is_one_long_measurement() -> None:
+    """While a loop does not answer it is not asked again; then it tells how late it was."""
+    loops = EventLoops()
+
+    async def main() -> None:
+        loops.watch(asyncio.get_running_loop())
+        for _ in range(5):
+            await asyncio.get_running_loop().run_in_executor(None, loops.probe)
+            await asyncio.sleep(0)
+        for _ in range(5):  # no step of the loop in between
+            loops.probe()
+        await asyncio.sleep(0)
+        loops.sample()
+
+    asyncio.run(main())
+    found = told(loops)
+    assert found["clarity_event_loop_lag_seconds_count"] == 6
+    assert found["clarity_event_loop_tasks"] == 1
+    loops.probe()  # the loop is closed by now
+    assert not loops
+
+
+def test_the_middleware_changes_nothing_but_the_interval(tmp_path: Path) -> None:
+    """Requests pass through, the sampler samples at update_interval, in a daemon thread."""
+    output = run_python(
+        """
+import asyncio, threading, time
+from clarity_otel.metrics import SystemMetricsMiddleware
+calls = []
+async def app(scope, receive, send): calls.append((scope, receive, send))
+middleware = SystemMetricsMiddleware(app, update_interval=0.1)
+async def main():
+    for _ in range(2):
+        await middleware(1, 2, 3)
+    from clarity_otel.metrics import lifecycle
+    while lifecycle._running is None or lifecycle._running.sampler._interval_s != 0.1:
+        await asyncio.sleep(0.01)
+asyncio.run(main())
+print(calls)
+print([(t.name, t.daemon) for t in threading.enumerate() if t.name == "clarity-metrics"])
+from clarity_otel.metrics import lifecycle
+machine = lifecycle._running.sampler._sampled[0]
+first, deadline = machine._readings, time.monotonic() + 10
+while machine._readings is first and time.monotonic() < deadline: time.sleep(0.01)
+print(machine._readings is not first)
+""",
+        tmp_path,
+    )
+    assert output.splitlines() == [
+        "[(1, 2, 3), (1, 2, 3)]",
+        "[('clarity-metrics', True)]",
+        "True",
+    ]
+
+
+@pytest.mark.parametrize("interval", [0, -1, float("nan")])
+def test_an_interval_must_be_above_zero(interval: float) -> None:
+    """The app's own code is told at once."""
+
+    async def app(scope: object, receive: object, send: object) -> None: ...
+
+    with pytest.raises(ValueError, match="update_interval"):
+        SystemMetricsMiddleware(app, update_interval=interval)
+
+
+def test_a_forked_child_has_a_sampler_of_its_own(tmp_path: Path) -> None:
+    """The thread, its bell and its numbers are the child's; the parent goes on."""
+    output = run_python(
+        """
+import os, threading, time
+from clarity_otel.metrics import lifecycle
+from clarity_otel.metrics.exposition import scrape
+lifecycle.begin()
+child = os.fork()
+if child == 0:
+    time.sleep(30)
+    os._exit(0)
+deadline = time.monotonic() + 10
+while time.monotonic() < deadline:
+    text = scrape()[0].decode()
+    if f'process_memory_usage_bytes{{pid="{child}"}}' in text: break
+print("clarity_metrics_processes 2.0" in text)
+os.kill(child, 9); os.waitpid(child, 0)
+print("clarity_metrics_processes 1.0" in scrape()[0].decode())
+print([t.name for t in threading.enumerate()])
+""",
+        tmp_path,
+    )
+    assert output.splitlines() == ["True", "True", "['MainThread', 'clarity-metrics']"]
