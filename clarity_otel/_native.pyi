@@ -139,6 +139,12 @@ class ServerRequest:
     @property
     def span(self) -> Span: ...
 
+class ByteSearch:
+    """`search` of an expression that is a class of bytes, by a table."""
+
+    def __new__(cls, wanted: bytes, original: object) -> ByteSearch: ...
+    def search(self, string: object, *more: object) -> Any: ...
+
 class AwsOperation:
     """One operation of one AWS client: what all its calls have in common."""
 

@@ -48,6 +48,13 @@ PATCHES = (
     Patch("fastapi", "fastapi.applications", "fastapi", "fastapi", ((0, 100), (1, 0))),
     Patch("asgi", "uvicorn.config", "uvicorn_config", "uvicorn", ((0, 20), (1, 0))),
     Patch("asgi", "uvicorn.server", "uvicorn_server", "uvicorn", ((0, 20), (1, 0))),
+    Patch(
+        name="asgi",
+        module="uvicorn.protocols.http.httptools_impl",
+        file="uvicorn_headers",
+        library="uvicorn",
+        versions=((0, 20), (1, 0)),
+    ),
     Patch("asgi", "hypercorn.app_wrappers", "hypercorn", "hypercorn", ((0, 14), (1, 0))),
     Patch("redis", "redis.client", "redis_sync", "redis", ((5, 0), (9, 0))),
     Patch("redis", "redis.cluster", "redis_cluster", "redis", ((5, 0), (9, 0))),

@@ -24,6 +24,8 @@ pub mod asgi;
 #[cfg(feature = "python")]
 pub mod aws;
 #[cfg(feature = "python")]
+pub mod byte_search;
+#[cfg(feature = "python")]
 pub mod client;
 #[cfg(feature = "python")]
 pub mod context;

@@ -376,6 +376,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<asgi::ServerRequest>()?;
     module.add_class::<propagator::W3CPropagator>()?;
     module.add_class::<aws::AwsOperation>()?;
+    module.add_class::<crate::byte_search::ByteSearch>()?;
     module.add_function(wrap_pyfunction!(aws::aws_note_response, module)?)?;
     module.add_function(wrap_pyfunction!(aws::aws_fail, module)?)?;
     module.add_function(wrap_pyfunction!(asgi::server_enter, module)?)?;

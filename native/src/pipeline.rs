@@ -74,8 +74,9 @@ impl Default for Limits {
         Limits {
             queue_bytes: 16 << 20,
             queue_items: usize::MAX,
-            // gRPC servers refuse messages over 4 MiB unless told otherwise.
-            batch_bytes: 512 << 10,
+            // gRPC servers refuse messages over 4 MiB unless told otherwise. A batch is in
+            // memory two to three times at once: 512 KiB cost a service 1.2 MB.
+            batch_bytes: 256 << 10,
             batch_items: usize::MAX,
             schedule_delay: Duration::from_millis(1000),
         }

@@ -22,6 +22,9 @@ async def plain(scope: Any, receive: Any, send: Any) -> None:
         return
     if scope["path"] == "/fails":
         raise RuntimeError("no luck")
+    if scope["path"] == "/split":
+        bad = [(b"x-note", b"one\r\nset-cookie: two")]
+        await send({"type": "http.response.start", "status": 200, "headers": bad})
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"plain"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import sys
 import urllib.error
@@ -124,6 +125,16 @@ def test_plain_app_that_fails_is_an_error(serve: Serve, server: str) -> None:
     (span,) = service.stop()
     assert span.status == "ERROR"
     assert [event.attributes["exception.message"] for event in span.events] == ["no luck"]
+
+
+def test_split_response_is_refused_as_before(serve: Serve) -> None:
+    """A line break in a response header never reaches the client: uvicorn raises in `send`."""
+    service = serve("uvicorn", "plain", "--http", "httptools")
+    with pytest.raises(http.client.RemoteDisconnected):
+        service.get("/split")
+    (span,) = service.stop()
+    messages = [event.attributes["exception.message"] for event in span.events]
+    assert messages == ["Invalid HTTP header value."]
 
 
 def test_proxy_that_uvicorn_trusts_is_seen_through(serve: Serve) -> None:
