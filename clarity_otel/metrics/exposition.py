@@ -15,18 +15,24 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from time import sleep
 from typing import Any
 
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics import lifecycle
 from clarity_otel.metrics.bell import ring_all
-from clarity_otel.metrics.shared.merge import BREATH, Labels, Samples, service_families
+from clarity_otel.metrics.negotiation import (
+    OPEN_METRICS,
+    TEXT,
+    accepts_gzip,
+    wants_open_metrics,
+)
+from clarity_otel.metrics.shared.members import BREATH
+from clarity_otel.metrics.shared.merge import Labels, Samples, service_families
 from clarity_otel.metrics.shared.store import store
 from clarity_otel.metrics.shared.values import EXEMPLARS
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 # A small body is not worth the work.
 GZIP_FROM_BYTES = 1024
 
@@ -47,7 +53,7 @@ def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str
     """Return the service's metrics and the response's headers.
 
     One answer for all processes of the service. `accept` and `accept_encoding` are the
-    request's headers. Call it off the event loop (`asyncio.to_thread`): it reads files and
+    request's headers. Call it off the event loop (`door.scrape_soon`): it reads files and
     waits for other processes, up to 0.25 s where one does not answer. Thread-safe; raises
     nothing of the sources' making. While metrics are off the body is empty.
     """
@@ -55,7 +61,7 @@ def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str
     headers = {"Content-Type": OPEN_METRICS if is_open else TEXT, "Vary": "Accept, Accept-Encoding"}
     families = collect()
     body = (open_metrics(families, _exemplars()) if is_open else text(families)).encode()
-    if len(body) >= GZIP_FROM_BYTES and _accepts_gzip(accept_encoding):
+    if len(body) >= GZIP_FROM_BYTES and accepts_gzip(accept_encoding):
         # The fastest level: a scrape is read once.
         body = gzip.compress(body, compresslevel=1, mtime=0)
         headers["Content-Encoding"] = "gzip"
@@ -74,33 +80,6 @@ def collect() -> list[Samples]:
     return _with_stock_multiprocess(service_families(target))
 
 
-def wants_open_metrics(accept: str) -> bool:
-    """Whether OpenMetrics is asked for at least as much as text (RFC 9110, 12.5.1)."""
-    qualities = {"open": 0.0, "text": 0.0}
-    for item in accept.lower().split(","):
-        name, *parameters = (part.strip() for part in item.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-        if name == "application/openmetrics-text":
-            qualities["open"] = max(qualities["open"], quality)
-        elif name == "text/plain":
-            qualities["text"] = max(qualities["text"], quality)
-    return 0 < qualities["open"] >= qualities["text"]
-
-
-def _accepts_gzip(accept_encoding: str) -> bool:
-    for item in accept_encoding.lower().split(","):
-        name, _, parameters = item.strip().partition(";")
-        if name.strip() in ("gzip", "*"):
-            return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
-
-
 def text(families: list[Samples]) -> str:
     """Write the Prometheus text format."""
     lines: list[str] = []
@@ -115,7 +94,7 @@ def text(families: list[Samples]) -> str:
         for index, (sample, labels, value) in enumerate(family.samples):
             if index % BREATH == BREATH - 1:
                 sleep(0)
-            lines.append(f"{_name(sample)}{_labels(labels)} {_number(value)}\n")
+            lines.append(f"{_series(sample, labels)}{_number(value)}\n")
     return "".join(lines)
 
 
@@ -130,7 +109,7 @@ def open_metrics(families: list[Samples], exemplars: Exemplars | None = None) ->
         for index, (sample, labels, value) in enumerate(family.samples):
             if index % BREATH == BREATH - 1:
                 sleep(0)
-            line = f"{_name(sample)}{_labels(labels)} {_number(value)}"
+            line = f"{_series(sample, labels)}{_number(value)}"
             if exemplars and (exemplar := exemplars.get((sample, labels))) is not None:
                 line += (
                     f" # {_labels(exemplar.labels) or '{}'} {_number(exemplar.value)}"
@@ -155,8 +134,12 @@ def _help(words: str, *, quoted: bool = False) -> str:
     return words.replace('"', '\\"') if quoted else words
 
 
-# A scrape writes the same labels as the one before.
+# A scrape writes the same series as the one before.
 @lru_cache(maxsize=65536)
+def _series(name: str, labels: Labels) -> str:
+    return f"{_name(name)}{_labels(labels)} "
+
+
 def _labels(labels: Labels) -> str:
     if not labels:
         return ""
@@ -176,7 +159,7 @@ def _escaped(value: str) -> str:
 
 
 def _number(value: float) -> str:
-    if value == value and value not in (float("inf"), float("-inf")):
+    if isfinite(value):
         return repr(value)
     return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"
 

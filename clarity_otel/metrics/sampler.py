@@ -1,9 +1,9 @@
 """The background thread: one for each process that keeps metrics.
 
 It samples machine, process and container every `interval_s`, looks once a second how
-late the event loops are, publishes when another process's scrape rings, and serves
-CLARITY_METRICS_PORT where it is this process's turn. It starts with the first use of
-metrics, and a forked child makes its own.
+late the event loops are, publishes when another process's scrape rings, and notes the
+history and serves CLARITY_METRICS_PORT where it is this process's turn. It starts with
+the first use of metrics, and a forked child makes its own.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ class Turn(Protocol):
 
     def try_it(self) -> None:
         """Take it up if nobody else does."""
+
+    def after_fork_in_child(self) -> None:
+        """Give up in a forked child what is the parent's."""
 
 
 class Sampler:
@@ -94,6 +97,8 @@ class Sampler:
     def after_fork_in_child(self) -> None:
         """Go on in the child, with a thread and a bell of its own."""
         self._bell.close()
+        for turn in self._turns:
+            turn.after_fork_in_child()
         was_stopped = self._is_stopped
         self._begin()
         if not was_stopped:
@@ -132,6 +137,7 @@ class Sampler:
     def _look(self) -> None:
         with never_break_the_app("event loop metrics"):
             self._loops.probe()
+        sources.publish_frequent()
         for turn in self._turns:
-            with never_break_the_app("metrics server"):
+            with never_break_the_app("a turn of metrics"):
                 turn.try_it()

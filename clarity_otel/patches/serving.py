@@ -29,16 +29,17 @@ def begin_soon() -> None:
 
 
 def begin_where_shown() -> None:
-    """A server begins to serve: let metrics begin, with its loop, where they are wanted.
+    """A server begins to serve: let metrics begin, with its loop, where they are shown.
 
-    That is where a port shows them or the app has imported what writes them. A service
-    that has no metrics is spared prometheus_client and psutil.
+    That is at the service's /metrics, or at a port. Where the endpoints are switched off,
+    only a service that has imported what writes metrics pays for them.
     """
     settings = engine.settings()
     if settings is None:
         return
     wanted = ("prometheus_client", "clarity_otel.metrics")
-    if settings.metrics_port is not None or any(name in sys.modules for name in wanted):
+    is_shown = settings.endpoints != "off" or settings.metrics_port is not None
+    if is_shown or any(name in sys.modules for name in wanted):
         begin_soon()
 
 

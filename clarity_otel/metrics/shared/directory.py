@@ -121,20 +121,24 @@ class Directory:
         """Go on in this process alone, with all places as they are."""
         self._path = None
 
-    def refresh(self) -> None:
-        """Read what other processes have appended."""
+    def refresh(self, limit_bytes: int = -1) -> bool:
+        """Read what other processes have appended; True where there is more than the limit."""
         if self._path is None:
-            return
+            return False
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
-                text = file.read()
+                text = file.read(limit_bytes)
+                is_more = len(text) == limit_bytes
+                if is_more and b"\n" not in text:
+                    text += file.read(LINE_LIMIT_CHARACTERS)
         except FileNotFoundError:
-            return
+            return False
         # A process that was killed while it wrote leaves half a line; see _write.
         whole = text[: text.rfind(b"\n") + 1]
         self._offset += len(whole)
         self._read(whole.decode().splitlines())
+        return is_more and bool(whole)
 
     def _read(self, lines: list[str]) -> None:
         for line in lines:

@@ -67,8 +67,16 @@ def remove_own() -> None:
             continue
         for entry in found:
             folder = os.path.join(home, entry)
-            if not any(is_locked(folder, file) for file in os.listdir(folder)):
+            if not any(is_locked(folder, file) for file in os.listdir(folder) if not _is_own(file)):
                 remove(folder)
+
+
+def _is_own(file: str) -> bool:
+    """Whether a file is this process's: a gunicorn master with --preload keeps metrics too.
+
+    It is locked for as long as this process lives, which is no reason to leave the folder.
+    """
+    return file.startswith(f"{os.getpid()}-")
 
 
 def is_locked(folder: str, file: str) -> bool:
