@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 from clarity_otel.engine import signals
-from clarity_otel.forks import quiet
+from clarity_otel.forks import patiently_quiet, quiet
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.imports import when_imported
 from clarity_otel.metrics import sources
@@ -97,7 +97,7 @@ def begin(loop: Any = None) -> bool:
             when_imported("prometheus_client.values", _on_prometheus_imported)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=_after_fork_in_child)
-            signals.when_ended(_end)
+            signals.when_ended(end)
             running.sampler.start()
             _running = running
     if loop is not None:
@@ -154,12 +154,12 @@ def _after_fork_in_child() -> None:
             _running.sampler.after_fork_in_child()
 
 
-def _end() -> None:
+def end() -> None:
     """Write the last numbers, and remove the folder where nobody is left. Idempotent."""
     if _running is None:
         return
-    with never_break_the_app("the end of metrics"):
-        _running.sampler.stop()
+    _running.sampler.stop()
+    with never_break_the_app("the end of metrics"), patiently_quiet():
         sources.publish()
-    with never_break_the_app("the end of metrics"):
+    with never_break_the_app("the end of metrics"), patiently_quiet():
         stores.leave()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from clarity_otel.forks import quiet
@@ -112,27 +113,29 @@ class Sampler:
             # One that was sampled twice quickly is on its way.
             interval_s = min(SECOND_SAMPLE_S, self._interval_s) if samples < 2 else self._interval_s
             if samples == 0 or now - last >= interval_s:
-                with quiet():
-                    self.sample()
-                    sources.publish()
+                self._quietly(self.sample, sources.publish)
                 samples, last = samples + 1, now
                 continue
             is_frequent = bool(self._turns) or bool(self._loops)
             if is_frequent and now >= next_probe:
                 next_probe = now + PROBE_INTERVAL_S
-                with quiet():
-                    self._look()
+                self._quietly(self._look)
             due = last + interval_s
             if is_frequent:
                 due = min(due, next_probe)
             with never_break_the_app("metrics bell"):
-                if self._bell.wait(max(0.0, due - time.monotonic())) and not self._is_stopped:
-                    with quiet():
-                        self.ensure_sampled()
-                        sources.publish()
+                if self._bell.wait(max(0.0, due - time.monotonic())):
+                    self._quietly(self.ensure_sampled, sources.publish)
                 continue
             # The bell cannot be waited for: never a busy loop.
             time.sleep(PROBE_INTERVAL_S)
+
+    def _quietly(self, *works: Callable[[], None]) -> None:
+        """Do it unless the thread was stopped while it waited for quiet."""
+        with quiet():
+            for work in works:
+                if not self._is_stopped:
+                    work()
 
     def _look(self) -> None:
         with never_break_the_app("event loop metrics"):

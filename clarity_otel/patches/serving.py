@@ -14,6 +14,8 @@ from clarity_otel.forks import quiet
 from clarity_otel.guard import never_break_the_app
 
 DELAY_S = 1.0
+# The process is at its end: it begins nothing any more.
+is_ending = False
 
 
 def begin_soon() -> None:
@@ -45,6 +47,8 @@ def begin_where_shown() -> None:
 
 def _begin(loop: object) -> None:
     with never_break_the_app("the start of metrics"), quiet():
+        if is_ending:
+            return
         from clarity_otel.metrics import lifecycle
 
         lifecycle.begin(loop)

@@ -13,6 +13,8 @@ import os
 import sys
 
 VARIABLE = "CLARITY_LAUNCH_METRICS_FOLDER"
+# Each takes some microseconds; a thread needs the interpreter lock to write another file.
+_ATTEMPTS = 20
 
 
 def bases() -> list[str]:
@@ -101,10 +103,20 @@ def is_locked(folder: str, file: str) -> bool:
 
 
 def remove(folder: str) -> None:
-    """Remove a folder of ours: there are only files in it."""
-    try:
-        for file in os.listdir(folder):
-            os.unlink(os.path.join(folder, file))
-        os.rmdir(folder)
-    except OSError:
-        return  # somebody else removes it too
+    """Remove a folder of ours: there are only files in it.
+
+    A thread of this process may be writing one (metrics that are only beginning, a note of
+    the history): then it is done again. In a folder that is gone nobody can.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            for file in os.listdir(folder):
+                os.unlink(os.path.join(folder, file))
+            os.rmdir(folder)
+        except FileNotFoundError:
+            if not os.path.isdir(folder):  # noqa: PTH112
+                return  # somebody else has removed it
+        except OSError:
+            continue
+        else:
+            return
