@@ -29,45 +29,58 @@ INTERVAL_S, SHORTEST_S, LONGEST_S = 5.0, 1.0, 60.0
 SEND_TIMEOUT_S = 5.0
 MESSAGE_LIMIT, MESSAGE_LIMIT_CHARACTERS = 32, 1024
 # WebSocket close codes, RFC 6455, 7.4.1.
-POLICY, TOO_BIG = 1008, 1009
+GOING_AWAY, POLICY, TOO_BIG = 1001, 1008, 1009
 
-_clients = 0
+# Of each client a future that is done when the service ends.
+_open: set[asyncio.Future[None]] = set()
 
 
 async def stream(scope: Any, receive: Any, send: Any) -> None:
     """Serve a WebSocket that was let in; raise RefusedError before it is accepted."""
-    global _clients
     require_metrics()
     interval_s = interval(scope.get("query_string", b"").decode("latin-1"))
     from clarity_otel.endpoints.asgi import settings
 
     limit = settings().stream_clients
-    if _clients >= limit:
+    if len(_open) >= limit:
         raise RefusedError(
             503, f"{limit} clients have the stream already; CLARITY_STREAM_CLIENTS allows no more"
         )
-    _clients += 1
+    ended = asyncio.get_running_loop().create_future()
+    _open.add(ended)
     try:
         chosen = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": chosen})
-        await _talk(interval_s, receive, send)
+        await _talk(interval_s, ended, receive, send)
     except (TimeoutError, OSError):
         # It reads too slowly, or is gone; the server closes the connection.
         return
     finally:
-        _clients -= 1
+        _open.discard(ended)
 
 
-async def _talk(interval_s: float, receive: Any, send: Any) -> None:
+def end_all() -> None:
+    """Close all streams, for servers that do not tell WebSockets of their end. Thread-safe."""
+    for ended in list(_open):
+        ended.get_loop().call_soon_threadsafe(_end, ended)
+
+
+def _end(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
+
+
+async def _talk(interval_s: float, ended: asyncio.Future[None], receive: Any, send: Any) -> None:
     listening = asyncio.ensure_future(_listen(receive))
+    either = (listening, ended)
     try:
         await _say(json.dumps(_hello(interval_s)), send)
-        while not listening.done():
+        while not listening.done() and not ended.done():
             await _say(f'{{"type": "summary", "summary": {await summary_text(SHORTEST_S)}}}', send)
-            await asyncio.wait((listening,), timeout=interval_s)
-        too_much = listening.result()
-        if too_much is not None:
-            code, reason = too_much
+            await asyncio.wait(either, timeout=interval_s, return_when=asyncio.FIRST_COMPLETED)
+        closing = listening.result() if listening.done() else (GOING_AWAY, "the service ends")
+        if closing is not None:
+            code, reason = closing
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await send({"type": "websocket.close", "code": code, "reason": reason})
     finally:

@@ -23,6 +23,10 @@ SERVERS = {
         *("--workers", "3", "-b", LOOPBACK + ":{port}"),
     ),
     "uvicorn --root-path": ("uvicorn", "--port", "{port}", "--root-path", "/shop"),
+    "uvicorn --ws wsproto": ("uvicorn", "--port", "{port}", "--ws", "wsproto"),
+    "uvicorn --ws websockets-sansio": (
+        *("uvicorn", "--port", "{port}", "--ws", "websockets-sansio"),
+    ),
     "hypercorn": ("hypercorn", "-b", LOOPBACK + ":{port}"),
 }
 
