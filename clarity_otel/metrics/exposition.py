@@ -13,6 +13,7 @@ import gzip
 import os
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
@@ -29,8 +30,15 @@ from clarity_otel.metrics.negotiation import (
     wants_open_metrics,
 )
 from clarity_otel.metrics.shared.members import BREATH
-from clarity_otel.metrics.shared.merge import Labels, Samples, service_families
-from clarity_otel.metrics.shared.store import store
+from clarity_otel.metrics.shared.merge import (
+    Labels,
+    Line,
+    Samples,
+    service_families,
+    service_numbers,
+)
+from clarity_otel.metrics.shared.plan import Reading
+from clarity_otel.metrics.shared.store import Store, store
 from clarity_otel.metrics.shared.values import EXEMPLARS
 
 # A small body is not worth the work.
@@ -59,8 +67,7 @@ def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str
     """
     is_open = wants_open_metrics(accept)
     headers = {"Content-Type": OPEN_METRICS if is_open else TEXT, "Vary": "Accept, Accept-Encoding"}
-    families = collect()
-    body = (open_metrics(families, _exemplars()) if is_open else text(families)).encode()
+    body = _written(is_open).encode()
     if len(body) >= GZIP_FROM_BYTES and accepts_gzip(accept_encoding):
         # The fastest level: a scrape is read once.
         body = gzip.compress(body, compresslevel=1, mtime=0)
@@ -69,18 +76,38 @@ def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str
     return body, headers
 
 
+def _written(is_open: bool) -> str:
+    def write(families: Iterable[Samples | Reading]) -> str:
+        return open_metrics(families, _exemplars()) if is_open else text(families)
+
+    target = _fresh()
+    if target is None:
+        return write([])
+    if _is_stock_multiprocess() or target.apart():
+        return write(_with_stock_multiprocess(service_families(target)))
+    now = service_numbers(target)
+    with target.plan.lock:
+        return write(target.plan.read(now))
+
+
 def collect() -> list[Samples]:
     """Return the families of the service, up to date. Off the event loop, as `scrape`."""
+    target = _fresh()
+    return [] if target is None else _with_stock_multiprocess(service_families(target))
+
+
+def _fresh() -> Store | None:
+    """Return the store when all processes have published; None while metrics are off."""
     if not lifecycle.begin():
-        return []
+        return None
     target = store()
     with never_break_the_app("the bells of a scrape"):
         ring_all(target)
     lifecycle.refresh()
-    return _with_stock_multiprocess(service_families(target))
+    return target
 
 
-def text(families: list[Samples]) -> str:
+def text(families: Iterable[Samples | Reading]) -> str:
     """Write the Prometheus text format."""
     lines: list[str] = []
     for family in families:
@@ -91,14 +118,14 @@ def text(families: list[Samples]) -> str:
         elif kind not in ("gauge", "histogram", "summary"):
             kind = "untyped"
         lines.append(f"# HELP {name} {_help(family.help)}\n# TYPE {name} {kind}\n")
-        for index, (sample, labels, value) in enumerate(family.samples):
-            if index % BREATH == BREATH - 1:
+        for line, value in family.lines():
+            if len(lines) % BREATH == BREATH - 1:
                 sleep(0)
-            lines.append(f"{_series(sample, labels)}{_number(value)}\n")
+            lines.append(f"{line.text or _series(line)}{_number(value)}\n")
     return "".join(lines)
 
 
-def open_metrics(families: list[Samples], exemplars: Exemplars | None = None) -> str:
+def open_metrics(families: Iterable[Samples | Reading], exemplars: Exemplars | None = None) -> str:
     """Write OpenMetrics; exemplars stand behind the buckets and counters that have one."""
     exemplars = exemplars or {}
     lines: list[str] = []
@@ -106,16 +133,16 @@ def open_metrics(families: list[Samples], exemplars: Exemplars | None = None) ->
         name = _name(family.name)
         kind = family.kind if family.kind in _OPEN_KINDS else "unknown"
         lines.append(f"# HELP {name} {_help(family.help, quoted=True)}\n# TYPE {name} {kind}\n")
-        for index, (sample, labels, value) in enumerate(family.samples):
-            if index % BREATH == BREATH - 1:
+        for line, value in family.lines():
+            if len(lines) % BREATH == BREATH - 1:
                 sleep(0)
-            line = f"{_series(sample, labels)}{_number(value)}"
-            if exemplars and (exemplar := exemplars.get((sample, labels))) is not None:
-                line += (
+            text = f"{line.text or _series(line)}{_number(value)}"
+            if exemplars and (exemplar := exemplars.get((line.name, line.labels))) is not None:
+                text += (
                     f" # {_labels(exemplar.labels) or '{}'} {_number(exemplar.value)}"
                     f" {exemplar.timestamp:.3f}"
                 )
-            lines.append(f"{line}\n")
+            lines.append(f"{text}\n")
     lines.append("# EOF\n")
     return "".join(lines)
 
@@ -134,10 +161,10 @@ def _help(words: str, *, quoted: bool = False) -> str:
     return words.replace('"', '\\"') if quoted else words
 
 
-# A scrape writes the same series as the one before.
-@lru_cache(maxsize=65536)
-def _series(name: str, labels: Labels) -> str:
-    return f"{_name(name)}{_labels(labels)} "
+def _series(line: Line) -> str:
+    """Return what a line begins with, and let it remember that."""
+    line.text = f"{_name(line.name)}{_labels(line.labels)} "
+    return line.text
 
 
 def _labels(labels: Labels) -> str:
@@ -174,11 +201,16 @@ def _exemplars() -> Exemplars:
     }
 
 
+def _is_stock_multiprocess() -> bool:
+    """Whether the user has set up prometheus_client's own sharing, and the app uses it."""
+    return bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR")) and "prometheus_client" in sys.modules
+
+
 def _with_stock_multiprocess(families: list[Samples]) -> list[Samples]:
     """Add what prometheus_client shares by itself, where the user has set that up."""
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
-    if not folder or "prometheus_client" not in sys.modules:
+    if not _is_stock_multiprocess():
         return families
+    folder = os.environ["PROMETHEUS_MULTIPROC_DIR"]
     with never_break_the_app("prometheus_client's own files"):
         from prometheus_client.multiprocess import MultiProcessCollector
 

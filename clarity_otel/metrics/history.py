@@ -4,8 +4,8 @@ Every five seconds one process of the service (a turn) notes what counters and h
 stood at, summed over all processes: a record in the file `history` of the shared folder,
 which every process reads. So any worker answers for the last fifteen minutes, also one
 that has just taken another's place. It is kept whether anybody asks or not, because who
-asks first wants the past: a note takes 0.6 ms for 20 routes and 4 workers, 0.01% of a
-core, and the file is some hundred KiB.
+asks first wants the past. Of 20 routes and 4 workers a note takes 0.6 ms, 0.01% of a core, and
+fifteen minutes 90 KiB; of 200 routes and 8 workers 4 ms and 800 KiB.
 
 A record holds the kept series (`is_kept`) in the order of the directory, which only
 grows: the number at an index is that of one series in all records, and a series that a
@@ -20,6 +20,7 @@ import struct
 import time
 import zlib
 from array import array
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,14 +61,15 @@ class Selection:
         # What is kept, and how many were seen: one attribute, whole at any fork.
         self._known: tuple[Places, int] = ([], 0)
 
-    def of(self, now: Numbers) -> list[tuple[Series, float]]:
-        """Return the kept series with their numbers, in the order of the records."""
+    def of(self, now: Numbers) -> Iterator[tuple[Series, float]]:
+        """Yield the kept series with their numbers, in the order of the records."""
         kept, seen = self._known
         new = now.places[seen:]
         if new:
             kept = [*kept, *(item for item in new if is_kept(item[0]))]
             self._known = (kept, seen + len(new))
-        return [(series, now.total(series, place)) for series, place in kept]
+        for series, place in kept:
+            yield series, now.total(series, place)
 
 
 class History:

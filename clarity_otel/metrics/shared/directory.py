@@ -47,11 +47,13 @@ class Directory:
     """The directory of one folder, or of this process alone where `path` is None.
 
     Not thread-safe: the store calls it under its lock. `places` maps a series to its
-    first cell.
+    first cell; `items` holds the same in order, and only grows: a reader's copy of it
+    makes no objects that the garbage collector would have to look at.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.places: dict[Series, int] = {}
+        self.items: list[tuple[Series, int]] = []
         self._path = path
         self._offset = 0
         self._next = HEADER_CELLS
@@ -153,6 +155,8 @@ class Directory:
             series = Series(
                 kind, family, name, tuple((key, value) for key, value in labels), text, rule
             )
+            if series not in self.places:
+                self.items.append((series, self._next))
             self.places[series] = self._next
             self._next += series.cells
 

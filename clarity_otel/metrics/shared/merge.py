@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import add
 from time import sleep
@@ -27,6 +28,22 @@ class Samples:
     kind: str
     help: str
     samples: list[tuple[str, Labels, float]]
+
+    def lines(self) -> Iterator[tuple[Line, float]]:
+        """Yield the samples with their numbers."""
+        for name, labels, value in self.samples:
+            yield Line(name, labels), value
+
+
+class Line:
+    """A sample's name and labels. `text` is for the exposition to keep what it makes of them."""
+
+    __slots__ = ("labels", "name", "text")
+
+    def __init__(self, name: str, labels: Labels) -> None:
+        self.name = name
+        self.labels = labels
+        self.text = ""
 
 
 def process_families(store: Store) -> list[Samples]:
@@ -91,7 +108,7 @@ def service_numbers(store: Store) -> Numbers:
     with store.lock:
         alive.append((members.pid_of(store.id), store.cells.snapshot()))
         if places is None:
-            places = list(store.directory.places.items())
+            places = store.directory.items[:]
     end = places[-1][1] + places[-1][0].cells if places else 0
     for numbers in (retired, *(numbers for _, numbers in alive)):
         members.extend(numbers, end)
@@ -106,7 +123,16 @@ def service_families(store: Store) -> list[Samples]:
     now = service_numbers(store)
     apart = _apart(store)
     if not apart:
-        return store.plan.families(now)
+        with store.plan.lock:
+            return [
+                Samples(
+                    family.name,
+                    family.kind,
+                    family.help,
+                    [(line.name, line.labels, value) for line, value in family.lines()],
+                )
+                for family in store.plan.read(now)
+            ]
     values: list[tuple[Series, Labels, float]] = []
     for index, (series, place) in enumerate(now.places):
         if not index % BREATH:

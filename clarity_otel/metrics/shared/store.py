@@ -88,7 +88,7 @@ class Store:
         while True:
             with self.lock:
                 if not self.directory.refresh(_REFRESH_BYTES):
-                    return list(self.directory.places.items())
+                    return self.directory.items[:]
             sleep(0)
 
     def note_published(self) -> None:
