@@ -22,6 +22,17 @@ def quiet() -> threading.RLock:
     return _lock
 
 
+class patiently_quiet:  # noqa: N801 - used as a statement: with patiently_quiet():
+    """`quiet()`, for the end of a process: it waits a second at most, and goes on all the same."""
+
+    def __enter__(self) -> None:
+        self._taken = _lock if _lock.acquire(timeout=_PATIENCE_S) else None
+
+    def __exit__(self, *_: object) -> None:
+        if self._taken is not None:
+            self._taken.release()
+
+
 def _before() -> None:
     global _is_taken
     _is_taken = _lock.acquire(timeout=_PATIENCE_S)

@@ -1,9 +1,12 @@
 """The endpoints of the instrumented service: one small ASGI app.
 
-    /api/v1/observability               what there is
-    /api/v1/observability/health        how the pipeline is doing
-    /api/v1/observability/log-level     levels of loggers, read and changed
-    /api/v1/observability/openapi.json  all of it as an OpenAPI document
+    /metrics                               all metrics, for Prometheus
+    /api/v1/observability                  what there is
+    /api/v1/observability/health           how the pipeline is doing
+    /api/v1/observability/metrics/summary  the last minutes of each route and group
+    /api/v1/observability/stream           the summary again and again, by WebSocket
+    /api/v1/observability/log-level        levels of loggers, read and changed
+    /api/v1/observability/openapi.json     all of it as an OpenAPI document
 
 The patches put it in front of the service's app (`front`), which keeps the routes that it
 has itself; `access` says who is answered. By hand, in any ASGI app:

@@ -1,6 +1,7 @@
 """Who is answered, and who is not.
 
-- Who shows `Authorization: Bearer <CLARITY_TOKEN>`, from anywhere.
+- Who shows `Authorization: Bearer <CLARITY_TOKEN>`, from anywhere. A WebSocket may show it
+  as the subprotocol `clarity.bearer.<base64url>` instead, and not from another site's page.
 - With CLARITY_ENDPOINTS=on also who asks from this machine and directly: the peer's
   address is a loopback one, no header says that a proxy passed the request on, Host names
   this machine (a page whose name was rebound to 127.0.0.1 names itself), and no browser
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# Followed by the token in base64url without padding.
+TOKEN_PROTOCOL = "clarity.bearer."
 # Proxies, balancers and tunnels write these; x-forwarded-* and the like by their beginning.
 _OF_PROXIES = (
     b"forwarded",
@@ -41,16 +44,54 @@ def is_allowed(scope: Mapping[str, Any], token: str | None, *, loopback: bool) -
     """Whether the caller may ask what the request asks.
 
     `token` is the service's, None or empty for none; `loopback` whether direct callers from
-    this machine need none. `scope` is ASGI's, of an HTTP request.
+    this machine need none. `scope` is ASGI's, of an HTTP request or a WebSocket, which reads.
     """
     headers = _Headers(scope["headers"])
-    shown = headers.all(b"authorization")
+    shown = [*headers.all(b"authorization"), *_offered(scope)]
     if token and shown:
         # Also from this machine: who shows a wrong one is told so.
-        return len(shown) == 1 and _is_token(shown[0], token)
-    if not loopback or (token and scope["method"] not in SAFE_METHODS):
+        if len(shown) != 1 or not _is_token(shown[0], token):
+            return False
+        return not is_another_sites_page(scope)
+    if not loopback or (token and scope.get("method", "GET") not in SAFE_METHODS):
         return False
     return _is_direct(scope, headers) and _is_no_foreign_page(scope, headers)
+
+
+def is_another_sites_page(scope: Mapping[str, Any]) -> bool:
+    """Whether a WebSocket is opened by a page of another site, as its Origin says.
+
+    Browsers open them to any site. A proxy may have ended TLS, so the scheme is not
+    compared: only whether the page came from the host that it asks now.
+    """
+    if scope["type"] != "websocket":
+        return False
+    headers = _Headers(scope["headers"])
+    hosts = headers.all(b"host")
+    return any(
+        len(hosts) != 1
+        or origin.lower() not in (b"http://" + hosts[0].lower(), b"https://" + hosts[0].lower())
+        for origin in headers.all(b"origin")
+    )
+
+
+def _offered(scope: Mapping[str, Any]) -> list[bytes]:
+    """Return tokens among a WebSocket's subprotocols, as Authorization would have them.
+
+    A page's script can choose subprotocols, and no header.
+    """
+    from base64 import urlsafe_b64decode
+
+    found = []
+    for name in scope.get("subprotocols", ()):
+        if name.startswith(TOKEN_PROTOCOL):
+            text = name.removeprefix(TOKEN_PROTOCOL)
+            try:
+                token = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            except ValueError:
+                token = b""
+            found.append(b"Bearer " + token)
+    return found
 
 
 class _Headers:
@@ -114,5 +155,6 @@ def _is_no_foreign_page(scope: Mapping[str, Any], headers: _Headers) -> bool:
     """Fetch Metadata and the Origin header: sent by browsers, and not by their pages' choice."""
     if any(site not in (b"same-origin", b"none") for site in headers.all(b"sec-fetch-site")):
         return False
-    own = str(scope.get("scheme", "http")).encode() + b"://" + headers.all(b"host")[0]
+    scheme = {"ws": "http", "wss": "https"}.get(scope.get("scheme", "http"), scope.get("scheme"))
+    own = f"{scheme or 'http'}://".encode() + headers.all(b"host")[0]
     return all(origin.lower() == own.lower() for origin in headers.all(b"origin"))

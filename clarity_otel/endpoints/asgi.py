@@ -64,38 +64,94 @@ async def app(scope: Any, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
         return
-    if scope["type"] != "http":
-        await send({"type": "websocket.close"})
-        return
     path = route_path(scope)
     endpoint = table.find(table.PREFIX + path) or table.find(path)
-    if endpoint is None or not (may_ask(scope) or asks_for_a_token()):
+    if (
+        endpoint is None
+        or not serves(endpoint, scope)
+        or not (may_ask(scope) or asks_for_a_token())
+    ):
         plain = {"content-type": "text/plain; charset=utf-8"}
-        await _send(Answer(404, b"Not Found", plain), scope["method"], send)
+        nothing = Answer(404, b"Not Found", plain)
+        if scope["type"] == "websocket":
+            await _refuse(nothing, scope, receive, send)
+        else:
+            await _send(nothing, scope["method"], send)
         return
     await serve(endpoint, scope, receive, send)
 
 
+def serves(endpoint: Endpoint, scope: Mapping[str, Any]) -> bool:
+    """Whether an endpoint has something for such a scope, of HTTP or a WebSocket."""
+    return scope["type"] == "http" or endpoint.websocket is not None
+
+
 async def serve(endpoint: Endpoint, scope: Any, receive: Receive, send: Send) -> None:
     """Answer a request at an endpoint. Raises nothing but what `receive` and `send` raise."""
+    if scope["type"] == "websocket":
+        await _serve_websocket(endpoint, scope, receive, send)
+        return
     try:
         answer = await _answer(endpoint, scope, receive)
     except RefusedError as refused:
         answer = refused.answer()
     except Exception as failure:
         record_failure(f"the endpoint {endpoint.path}", failure)
-        sentence = f"an internal error ({type(failure).__name__}) is counted and said on stderr"
-        answer = in_json({"error": sentence}, 500)
+        answer = in_json({"error": _internal(failure)}, 500)
     await _send(answer, scope["method"], send)
 
 
-async def _answer(endpoint: Endpoint, scope: Any, receive: Receive) -> Answer:
+async def _serve_websocket(endpoint: Endpoint, scope: Any, receive: Receive, send: Send) -> None:
+    is_accepted = False
+
+    async def noted(message: Any) -> None:
+        nonlocal is_accepted
+        is_accepted = True
+        await send(message)
+
+    try:
+        if endpoint.websocket is None:
+            raise RefusedError(404, "no WebSocket is served here")
+        if not may_ask(scope) and access.is_another_sites_page(scope):
+            raise RefusedError(403, "a page of another site may not ask")
+        _require_leave(scope)
+        if (await receive())["type"] == "websocket.connect":
+            await endpoint.websocket(scope, receive, noted)
+        return
+    except RefusedError as refused:
+        answer = refused.answer()
+    except Exception as failure:
+        record_failure(f"the endpoint {endpoint.path}", failure)
+        answer = in_json({"error": _internal(failure)}, 500)
+    if is_accepted:
+        await send({"type": "websocket.close", "code": 1011})
+    else:
+        await _refuse(answer, scope, receive, send)
+
+
+async def _refuse(answer: Answer, scope: Any, receive: Receive, send: Send) -> None:
+    """Answer a WebSocket that is not opened; where the server knows no other way, by 403."""
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        await _send(answer, "GET", send, "websocket.http.response")
+    else:
+        await send({"type": "websocket.close"})
+
+
+def _require_leave(scope: Any) -> None:
     if not may_ask(scope):
         raise RefusedError(
             401,
             "show the service's CLARITY_TOKEN as Authorization: Bearer <token>",
             **{"www-authenticate": 'Bearer realm="clarity-otel"'},
         )
+
+
+def _internal(failure: Exception) -> str:
+    return f"an internal error ({type(failure).__name__}) is counted and said on stderr"
+
+
+async def _answer(endpoint: Endpoint, scope: Any, receive: Receive) -> Answer:
+    _require_leave(scope)
     method = scope["method"]
     operation = endpoint.operations.get("GET" if method == "HEAD" else method)
     if operation is None:
@@ -125,18 +181,18 @@ async def read_body(receive: Receive) -> bytes:
             return body
 
 
-async def _send(answer: Answer, method: str, send: Send) -> None:
+async def _send(answer: Answer, method: str, send: Send, kind: str = "http.response") -> None:
     own = {name.lower(): value for name, value in answer.headers.items()}
     headers = {**_NO_STORE, **own, "content-length": str(len(answer.body))}
     await send(
         {
-            "type": "http.response.start",
+            "type": f"{kind}.start",
             "status": answer.status,
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
     )
     body = b"" if method == "HEAD" else answer.body
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": f"{kind}.body", "body": body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

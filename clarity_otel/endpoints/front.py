@@ -26,13 +26,9 @@ KEY = "clarity.endpoints"
 
 
 def is_ours(scope: Any) -> bool:
-    """Whether a scope of HTTP may be for an endpoint and was not looked at. Cheap."""
+    """Whether a scope (HTTP, WebSocket) may be for an endpoint and was not looked at. Cheap."""
     path = scope["path"]
-    return (
-        ("/api/v1/observability" in path or path.endswith("/metrics"))
-        and scope["type"] == "http"
-        and KEY not in scope
-    )
+    return ("/api/v1/observability" in path or path.endswith("/metrics")) and KEY not in scope
 
 
 async def answered(app: Any, scope: Any, receive: Receive, send: Send) -> bool:
@@ -53,8 +49,9 @@ async def answered(app: Any, scope: Any, receive: Receive, send: Send) -> bool:
 async def answered_around(app: Any, scope: Any, receive: Receive, send: Send) -> bool:
     """The same for any other app: it is asked first, and its 404 is replaced.
 
-    Nobody but a caller who may ask makes a difference. What the app itself answers to such
-    a one, at a path of ours, is sent on without a span of ours.
+    So is its refusal of a WebSocket, and the failure of an app that knows none. Nobody but
+    a caller who may ask makes a difference. What the app itself answers to such a one, at a
+    path of ours, is sent on without a span of ours.
     """
     endpoint = None
     with never_break_the_app("the endpoints"):
@@ -64,7 +61,12 @@ async def answered_around(app: Any, scope: Any, receive: Receive, send: Send) ->
         return False
     held = _Held(receive, send)
     # The scope is not marked: a Starlette app below answers by itself.
-    await app(scope, held.receive, held.send)
+    try:
+        await app(scope, held.receive, held.send)
+    except Exception:
+        if scope["type"] != "websocket" or held.has_answered:
+            raise
+        held.is_404 = True
     if held.is_404:
         await _serve(endpoint, scope, held.again, send)
     return True
@@ -96,9 +98,9 @@ def _wanted(scope: Any) -> Endpoint | None:
     if not path.startswith(table.PREFIX) and path != "/metrics":
         return None
     endpoint = table.find(path)
-    if endpoint is None or not (asgi.may_ask(scope) or asgi.asks_for_a_token()):
+    if endpoint is None or not asgi.serves(endpoint, scope):
         return None
-    return endpoint
+    return endpoint if asgi.may_ask(scope) or asgi.asks_for_a_token() else None
 
 
 def _has_route(app: Any, scope: Any) -> bool:
@@ -129,25 +131,37 @@ def _matches(routes: Iterable[Any], scope: Any) -> bool:
 
 
 class _Held:
-    """An app's receive and send: a 404 is held back, a body that was read is kept."""
+    """An app's receive and send: a 404 is held back, and kept is what was read before it."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         self._read: list[Any] = []
+        self.has_answered = False
         self.is_404 = False
 
     async def receive(self) -> Any:
         message = await self._receive()
-        self._read.append(message)
+        if not self.has_answered:
+            self._read.append(message)
         return message
 
     async def send(self, message: Any) -> None:
-        if message["type"] == "http.response.start" and message["status"] == 404:
+        if not self.has_answered and _is_404(message):
             self.is_404 = True
         if not self.is_404:
+            self.has_answered = True
+            self._read.clear()
             await self._send(message)
 
     async def again(self) -> Any:
         """Receive from the beginning."""
         return self._read.pop(0) if self._read else await self._receive()
+
+
+def _is_404(message: Any) -> bool:
+    """Whether an app's first message says that it has nothing here."""
+    kind = message["type"]
+    if kind in ("http.response.start", "websocket.http.response.start"):
+        return bool(message["status"] == 404)
+    return bool(kind == "websocket.close")

@@ -18,6 +18,10 @@ from clarity_otel import __version__, engine, guard, masking, patches
 from clarity_otel.endpoints.table import PREFIX, Answer, Endpoint, Operation, Request
 from clarity_otel.endpoints.table import in_json as _in_json
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from clarity_otel.settings import Settings
+
 FULL = 0.9
 # The pipeline's counters of lost items; the sdk engine has the one that it knows.
 _DROP_REASONS = ("queue_full", "rejected", "export_failed", "shutdown", "internal")
@@ -42,6 +46,7 @@ def show(request: Request) -> Answer:
                 **_versions(),
             },
             "signals": signals,
+            "metrics": _metrics(settings),
             "libraries": {
                 name: masking.mask_text(outcome)
                 for name, outcome in sorted(patches.outcomes.items())
@@ -55,6 +60,16 @@ def show(request: Request) -> Answer:
         },
         503 if problems else 200,
     )
+
+
+def _metrics(settings: Settings | None) -> dict[str, Any]:
+    """Return whether this process keeps metrics, and how many of the service do."""
+    is_on = settings is not None and settings.metrics_enabled and not settings.is_disabled
+    lifecycle = sys.modules.get("clarity_otel.metrics.lifecycle")
+    return {
+        "on": is_on,
+        "processes": 0 if lifecycle is None else lifecycle.processes(),
+    }
 
 
 def _versions() -> dict[str, str]:
@@ -79,6 +94,8 @@ def _signal(signal: str, row: dict[str, Any]) -> dict[str, Any]:
         **counts,
         "queue_limit_bytes": limit,
         "queue_fullness": round(counts.get("waiting_bytes", 0) / limit, 4) if limit else None,
+        # What waits on disk; null while there is no spool.
+        "spooled_bytes": stats.get(f"{prefix}spooled_bytes"),
         "dropped": dropped,
     }
 
@@ -103,7 +120,9 @@ def _time(since_epoch_s: float | None) -> str | None:
 
 _SCHEMA = {
     "type": "object",
-    "required": ["status", "problems", "pid", "engine", "versions", "signals", "libraries"],
+    "required": [
+        *("status", "problems", "pid", "engine", "versions", "signals", "metrics", "libraries"),
+    ],
     "properties": {
         "status": {"enum": ["ok", "failing"]},
         "problems": {"type": "array", "items": {"type": "string"}},
@@ -121,7 +140,21 @@ _SCHEMA = {
                     "last_error_at": {"type": ["string", "null"], "format": "date-time"},
                     "consecutive_failures": {"type": "integer"},
                     "queue_fullness": {"type": ["number", "null"]},
+                    "spooled_bytes": {
+                        "type": ["integer", "null"],
+                        "description": "What waits on disk; null where there is no spool.",
+                    },
                     "dropped": {"type": "object", "additionalProperties": {"type": "integer"}},
+                },
+            },
+        },
+        "metrics": {
+            "type": "object",
+            "properties": {
+                "on": {"type": "boolean"},
+                "processes": {
+                    "type": "integer",
+                    "description": "Processes that a scrape adds up; 0 before the first metric.",
                 },
             },
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,13 +19,25 @@ _ERROR = {
 
 
 def show_list(request: Request) -> Answer:
-    """Return every endpoint with its methods and what they do."""
+    """Return every endpoint with its methods and what they do, and what is measured."""
+    from clarity_otel.metrics.catalog import CATALOG
+    from clarity_otel.metrics.family import GROUPS
+
     found = [
-        {"path": endpoint.path, "method": method, "summary": operation.summary}
+        {
+            "path": endpoint.path,
+            "method": method,
+            "summary": operation.summary,
+            "is_websocket": endpoint.websocket is not None,
+        }
         for endpoint in table.endpoints()
         for method, operation in endpoint.operations.items()
     ]
-    return _in_json({"clarity-otel": __version__, "endpoints": found})
+    groups = {
+        group: [family.prometheus_name for family in CATALOG if family.group == group]
+        for group in GROUPS
+    }
+    return _in_json({"clarity-otel": __version__, "endpoints": found, "metrics": groups})
 
 
 def show_document(request: Request) -> Answer:
@@ -65,7 +78,7 @@ def _operation(endpoint: Endpoint, method: str, operation: Operation) -> dict[st
     responses = described.pop("responses", {"200": {"description": operation.summary}})
     name = endpoint.path.removeprefix(PREFIX).strip("/") or "index"
     return {
-        "operationId": f"{method.lower()}_{name.replace('-', '_').replace('.', '_')}",
+        "operationId": f"{method.lower()}_{re.sub('[^a-z0-9]', '_', name)}",
         "summary": operation.summary,
         **described,
         **({"requestBody": {"required": True, "content": _json(body)}} if body else {}),
@@ -89,7 +102,45 @@ def _json(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-ROOT = Endpoint(PREFIX, GET=Operation(show_list, "What there is"))
+_LIST = {
+    "type": "object",
+    "required": ["clarity-otel", "endpoints", "metrics"],
+    "properties": {
+        "clarity-otel": {"type": "string"},
+        "endpoints": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["path", "method", "summary", "is_websocket"],
+                "properties": {
+                    "path": {"type": "string"},
+                    "method": {"type": "string"},
+                    "summary": {"type": "string"},
+                    "is_websocket": {"type": "boolean"},
+                },
+            },
+        },
+        "metrics": {
+            "type": "object",
+            "description": "Names of the catalog's families, by group.",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+    },
+}
+
+ROOT = Endpoint(
+    PREFIX,
+    GET=Operation(
+        show_list,
+        "What there is",
+        {"responses": {"200": {"description": "Endpoints and metrics", "schema": _LIST}}},
+    ),
+)
 ENDPOINT = Endpoint(
-    f"{PREFIX}/openapi.json", GET=Operation(show_document, "All of it as an OpenAPI document")
+    f"{PREFIX}/openapi.json",
+    GET=Operation(
+        show_document,
+        "All of it as an OpenAPI document",
+        {"responses": {"200": {"description": "OpenAPI 3.1", "schema": {"type": "object"}}}},
+    ),
 )

@@ -79,12 +79,23 @@ class Operation:
 
 
 class Endpoint:
-    """One path, whole as at the root of a service, and its operations by method."""
+    """One path, whole as at the root of a service, and its operations by method.
 
-    __slots__ = ("operations", "path")
+    `websocket` is an ASGI 3 application for WebSockets there that were let in. It is called
+    when the connection was asked for, and accepts it or raises RefusedError.
+    """
 
-    def __init__(self, path: str, **operations: Operation) -> None:
+    __slots__ = ("operations", "path", "websocket")
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        websocket: Callable[[Any, Any, Any], Awaitable[None]] | None = None,
+        **operations: Operation,
+    ) -> None:
         self.path = path
+        self.websocket = websocket
         self.operations = operations
 
 
@@ -111,9 +122,12 @@ def find(path: str) -> Endpoint | None:
 
 def _all() -> dict[str, Endpoint]:
     if PREFIX not in _endpoints:
-        from clarity_otel.endpoints import health, log_level, openapi
+        from clarity_otel.endpoints import health, log_level, metrics, openapi, stream
 
-        own = (openapi.ROOT, health.ENDPOINT, log_level.ENDPOINT, openapi.ENDPOINT)
+        own = (
+            *(openapi.ROOT, health.ENDPOINT, metrics.SCRAPE, metrics.SUMMARY, stream.ENDPOINT),
+            *(log_level.ENDPOINT, openapi.ENDPOINT),
+        )
         others = dict(_endpoints)
         _endpoints.clear()
         _endpoints.update({endpoint.path: endpoint for endpoint in own})

@@ -8,6 +8,7 @@ spans; docs/differences.md lists where they differ and why.
 from __future__ import annotations
 
 import os
+import sys
 from _thread import allocate_lock
 
 from clarity_otel import diagnostics, masking
@@ -62,12 +63,23 @@ def _prepare_metrics(settings: Settings) -> None:
 def _remove_shared_metrics() -> None:
     """Where this is the service's first process, remove what its workers have shared."""
     if os.environ.get("CLARITY_LAUNCH_METRICS_FOLDER", "").startswith(f"{os.getpid()}-"):
+        from clarity_otel.forks import patiently_quiet
         from clarity_otel.guard import never_break_the_app
 
         with never_break_the_app("the end of metrics"):
             from clarity_otel.metrics.shared.homes import remove_own
 
-            remove_own()
+            # Metrics that a thread is only beginning (a gunicorn master with --preload
+            # begins them a second after its start) must not be written while they are removed.
+            serving = sys.modules.get("clarity_otel.patches.serving")
+            if serving is not None:
+                serving.is_ending = True  # type: ignore[attr-defined]
+            with patiently_quiet():
+                lifecycle = sys.modules.get("clarity_otel.metrics.lifecycle")
+                end = getattr(lifecycle, "end", None)
+                if end is not None:
+                    end()
+                remove_own()
 
 
 def _load(settings: Settings) -> ModuleType:

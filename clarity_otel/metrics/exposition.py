@@ -13,20 +13,34 @@ import gzip
 import os
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from time import sleep
 from typing import Any
 
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics import lifecycle
 from clarity_otel.metrics.bell import ring_all
-from clarity_otel.metrics.shared.merge import BREATH, Labels, Samples, service_families
-from clarity_otel.metrics.shared.store import store
+from clarity_otel.metrics.negotiation import (
+    OPEN_METRICS,
+    TEXT,
+    accepts_gzip,
+    wants_open_metrics,
+)
+from clarity_otel.metrics.shared.members import BREATH
+from clarity_otel.metrics.shared.merge import (
+    Labels,
+    Line,
+    Samples,
+    service_families,
+    service_numbers,
+)
+from clarity_otel.metrics.shared.plan import Reading
+from clarity_otel.metrics.shared.store import Store, store
 from clarity_otel.metrics.shared.values import EXEMPLARS
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 # A small body is not worth the work.
 GZIP_FROM_BYTES = 1024
 
@@ -47,15 +61,14 @@ def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str
     """Return the service's metrics and the response's headers.
 
     One answer for all processes of the service. `accept` and `accept_encoding` are the
-    request's headers. Call it off the event loop (`asyncio.to_thread`): it reads files and
+    request's headers. Call it off the event loop (`door.scrape_soon`): it reads files and
     waits for other processes, up to 0.25 s where one does not answer. Thread-safe; raises
     nothing of the sources' making. While metrics are off the body is empty.
     """
     is_open = wants_open_metrics(accept)
     headers = {"Content-Type": OPEN_METRICS if is_open else TEXT, "Vary": "Accept, Accept-Encoding"}
-    families = collect()
-    body = (open_metrics(families, _exemplars()) if is_open else text(families)).encode()
-    if len(body) >= GZIP_FROM_BYTES and _accepts_gzip(accept_encoding):
+    body = _written(is_open).encode()
+    if len(body) >= GZIP_FROM_BYTES and accepts_gzip(accept_encoding):
         # The fastest level: a scrape is read once.
         body = gzip.compress(body, compresslevel=1, mtime=0)
         headers["Content-Encoding"] = "gzip"
@@ -63,45 +76,38 @@ def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str
     return body, headers
 
 
+def _written(is_open: bool) -> str:
+    def write(families: Iterable[Samples | Reading]) -> str:
+        return open_metrics(families, _exemplars()) if is_open else text(families)
+
+    target = _fresh()
+    if target is None:
+        return write([])
+    if _is_stock_multiprocess() or target.apart():
+        return write(_with_stock_multiprocess(service_families(target)))
+    now = service_numbers(target)
+    with target.plan.lock:
+        return write(target.plan.read(now))
+
+
 def collect() -> list[Samples]:
     """Return the families of the service, up to date. Off the event loop, as `scrape`."""
+    target = _fresh()
+    return [] if target is None else _with_stock_multiprocess(service_families(target))
+
+
+def _fresh() -> Store | None:
+    """Return the store when all processes have published; None while metrics are off."""
     if not lifecycle.begin():
-        return []
+        return None
     target = store()
     with never_break_the_app("the bells of a scrape"):
         ring_all(target)
     lifecycle.refresh()
-    return _with_stock_multiprocess(service_families(target))
+    return target
 
 
-def wants_open_metrics(accept: str) -> bool:
-    """Whether OpenMetrics is asked for at least as much as text (RFC 9110, 12.5.1)."""
-    qualities = {"open": 0.0, "text": 0.0}
-    for item in accept.lower().split(","):
-        name, *parameters = (part.strip() for part in item.split(";"))
-        quality = 1.0
-        for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    quality = float(parameter[2:])
-                except ValueError:
-                    quality = 0.0
-        if name == "application/openmetrics-text":
-            qualities["open"] = max(qualities["open"], quality)
-        elif name == "text/plain":
-            qualities["text"] = max(qualities["text"], quality)
-    return 0 < qualities["open"] >= qualities["text"]
-
-
-def _accepts_gzip(accept_encoding: str) -> bool:
-    for item in accept_encoding.lower().split(","):
-        name, _, parameters = item.strip().partition(";")
-        if name.strip() in ("gzip", "*"):
-            return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
-
-
-def text(families: list[Samples]) -> str:
+def text(families: Iterable[Samples | Reading]) -> str:
     """Write the Prometheus text format."""
     lines: list[str] = []
     for family in families:
@@ -112,14 +118,14 @@ def text(families: list[Samples]) -> str:
         elif kind not in ("gauge", "histogram", "summary"):
             kind = "untyped"
         lines.append(f"# HELP {name} {_help(family.help)}\n# TYPE {name} {kind}\n")
-        for index, (sample, labels, value) in enumerate(family.samples):
-            if index % BREATH == BREATH - 1:
+        for line, value in family.lines():
+            if len(lines) % BREATH == BREATH - 1:
                 sleep(0)
-            lines.append(f"{_name(sample)}{_labels(labels)} {_number(value)}\n")
+            lines.append(f"{line.text or _series(line)}{_number(value)}\n")
     return "".join(lines)
 
 
-def open_metrics(families: list[Samples], exemplars: Exemplars | None = None) -> str:
+def open_metrics(families: Iterable[Samples | Reading], exemplars: Exemplars | None = None) -> str:
     """Write OpenMetrics; exemplars stand behind the buckets and counters that have one."""
     exemplars = exemplars or {}
     lines: list[str] = []
@@ -127,16 +133,16 @@ def open_metrics(families: list[Samples], exemplars: Exemplars | None = None) ->
         name = _name(family.name)
         kind = family.kind if family.kind in _OPEN_KINDS else "unknown"
         lines.append(f"# HELP {name} {_help(family.help, quoted=True)}\n# TYPE {name} {kind}\n")
-        for index, (sample, labels, value) in enumerate(family.samples):
-            if index % BREATH == BREATH - 1:
+        for line, value in family.lines():
+            if len(lines) % BREATH == BREATH - 1:
                 sleep(0)
-            line = f"{_name(sample)}{_labels(labels)} {_number(value)}"
-            if exemplars and (exemplar := exemplars.get((sample, labels))) is not None:
-                line += (
+            text = f"{line.text or _series(line)}{_number(value)}"
+            if exemplars and (exemplar := exemplars.get((line.name, line.labels))) is not None:
+                text += (
                     f" # {_labels(exemplar.labels) or '{}'} {_number(exemplar.value)}"
                     f" {exemplar.timestamp:.3f}"
                 )
-            lines.append(f"{line}\n")
+            lines.append(f"{text}\n")
     lines.append("# EOF\n")
     return "".join(lines)
 
@@ -155,8 +161,12 @@ def _help(words: str, *, quoted: bool = False) -> str:
     return words.replace('"', '\\"') if quoted else words
 
 
-# A scrape writes the same labels as the one before.
-@lru_cache(maxsize=65536)
+def _series(line: Line) -> str:
+    """Return what a line begins with, and let it remember that."""
+    line.text = f"{_name(line.name)}{_labels(line.labels)} "
+    return line.text
+
+
 def _labels(labels: Labels) -> str:
     if not labels:
         return ""
@@ -176,7 +186,7 @@ def _escaped(value: str) -> str:
 
 
 def _number(value: float) -> str:
-    if value == value and value not in (float("inf"), float("-inf")):
+    if isfinite(value):
         return repr(value)
     return "NaN" if value != value else "+Inf" if value > 0 else "-Inf"
 
@@ -191,11 +201,16 @@ def _exemplars() -> Exemplars:
     }
 
 
+def _is_stock_multiprocess() -> bool:
+    """Whether the user has set up prometheus_client's own sharing, and the app uses it."""
+    return bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR")) and "prometheus_client" in sys.modules
+
+
 def _with_stock_multiprocess(families: list[Samples]) -> list[Samples]:
     """Add what prometheus_client shares by itself, where the user has set that up."""
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
-    if not folder or "prometheus_client" not in sys.modules:
+    if not _is_stock_multiprocess():
         return families
+    folder = os.environ["PROMETHEUS_MULTIPROC_DIR"]
     with never_break_the_app("prometheus_client's own files"):
         from prometheus_client.multiprocess import MultiProcessCollector
 

@@ -12,11 +12,12 @@ import threading
 from typing import Any
 
 from clarity_otel.engine import signals
-from clarity_otel.forks import quiet
+from clarity_otel.forks import patiently_quiet, quiet
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.imports import when_imported
 from clarity_otel.metrics import sources
 from clarity_otel.metrics.catalog import BY_NAME
+from clarity_otel.metrics.history import History, HistoryTurn
 from clarity_otel.metrics.labels import OVERFLOWS
 from clarity_otel.metrics.sampled.collectors import RegisteredCollectors
 from clarity_otel.metrics.sampled.container import Container
@@ -24,6 +25,7 @@ from clarity_otel.metrics.sampled.interpreter import EventLoops, GarbageCollecto
 from clarity_otel.metrics.sampled.machine import Machine
 from clarity_otel.metrics.sampled.pipeline import Pipeline
 from clarity_otel.metrics.sampler import Sampler
+from clarity_otel.metrics.shared import members
 from clarity_otel.metrics.shared import store as stores
 from clarity_otel.metrics.shared.store import store
 from clarity_otel.metrics.shared.values import install
@@ -58,10 +60,13 @@ class _Running:
             [machine, container, self.loops],
             self.loops,
         )
+        self.noting = HistoryTurn(self.store)
+        self.sampler.take_turns(self.noting)
         if settings.metrics_port is not None:
             from clarity_otel.metrics.server import PortTurn
 
-            self.sampler.take_turns(PortTurn(self.store, settings.metrics_port))
+            port = PortTurn(self.store, settings.metrics_host, settings.metrics_port)
+            self.sampler.take_turns(port)
 
 
 def settings() -> Settings:
@@ -92,7 +97,7 @@ def begin(loop: Any = None) -> bool:
             when_imported("prometheus_client.values", _on_prometheus_imported)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=_after_fork_in_child)
-            signals.when_ended(_end)
+            signals.when_ended(end)
             running.sampler.start()
             _running = running
     if loop is not None:
@@ -105,6 +110,21 @@ def active_users() -> ActiveUsers:
     if _running is None:
         raise RuntimeError("metrics have not begun")
     return _running.users
+
+
+def history() -> History:
+    """Return the recent past of the service. Only after `begin()`."""
+    if _running is None:
+        raise RuntimeError("metrics have not begun")
+    return _running.noting.history
+
+
+def processes() -> int:
+    """Return how many processes of the service keep metrics; 0 before this one does."""
+    if _running is None:
+        return 0
+    folder = _running.store.folder
+    return 1 if folder is None else 1 + members.count_living(folder, but=_running.store.id)
 
 
 def set_interval(interval_s: float) -> None:
@@ -134,12 +154,12 @@ def _after_fork_in_child() -> None:
             _running.sampler.after_fork_in_child()
 
 
-def _end() -> None:
+def end() -> None:
     """Write the last numbers, and remove the folder where nobody is left. Idempotent."""
     if _running is None:
         return
-    with never_break_the_app("the end of metrics"):
-        _running.sampler.stop()
+    _running.sampler.stop()
+    with never_break_the_app("the end of metrics"), patiently_quiet():
         sources.publish()
-    with never_break_the_app("the end of metrics"):
+    with never_break_the_app("the end of metrics"), patiently_quiet():
         stores.leave()

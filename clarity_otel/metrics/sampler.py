@@ -1,15 +1,16 @@
 """The background thread: one for each process that keeps metrics.
 
 It samples machine, process and container every `interval_s`, looks once a second how
-late the event loops are, publishes when another process's scrape rings, and serves
-CLARITY_METRICS_PORT where it is this process's turn. It starts with the first use of
-metrics, and a forked child makes its own.
+late the event loops are, publishes when another process's scrape rings, and notes the
+history and serves CLARITY_METRICS_PORT where it is this process's turn. It starts with
+the first use of metrics, and a forked child makes its own.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from clarity_otel.forks import quiet
@@ -37,6 +38,9 @@ class Turn(Protocol):
 
     def try_it(self) -> None:
         """Take it up if nobody else does."""
+
+    def after_fork_in_child(self) -> None:
+        """Give up in a forked child what is the parent's."""
 
 
 class Sampler:
@@ -94,6 +98,8 @@ class Sampler:
     def after_fork_in_child(self) -> None:
         """Go on in the child, with a thread and a bell of its own."""
         self._bell.close()
+        for turn in self._turns:
+            turn.after_fork_in_child()
         was_stopped = self._is_stopped
         self._begin()
         if not was_stopped:
@@ -107,31 +113,34 @@ class Sampler:
             # One that was sampled twice quickly is on its way.
             interval_s = min(SECOND_SAMPLE_S, self._interval_s) if samples < 2 else self._interval_s
             if samples == 0 or now - last >= interval_s:
-                with quiet():
-                    self.sample()
-                    sources.publish()
+                self._quietly(self.sample, sources.publish)
                 samples, last = samples + 1, now
                 continue
             is_frequent = bool(self._turns) or bool(self._loops)
             if is_frequent and now >= next_probe:
                 next_probe = now + PROBE_INTERVAL_S
-                with quiet():
-                    self._look()
+                self._quietly(self._look)
             due = last + interval_s
             if is_frequent:
                 due = min(due, next_probe)
             with never_break_the_app("metrics bell"):
-                if self._bell.wait(max(0.0, due - time.monotonic())) and not self._is_stopped:
-                    with quiet():
-                        self.ensure_sampled()
-                        sources.publish()
+                if self._bell.wait(max(0.0, due - time.monotonic())):
+                    self._quietly(self.ensure_sampled, sources.publish)
                 continue
             # The bell cannot be waited for: never a busy loop.
             time.sleep(PROBE_INTERVAL_S)
 
+    def _quietly(self, *works: Callable[[], None]) -> None:
+        """Do it unless the thread was stopped while it waited for quiet."""
+        with quiet():
+            for work in works:
+                if not self._is_stopped:
+                    work()
+
     def _look(self) -> None:
         with never_break_the_app("event loop metrics"):
             self._loops.probe()
+        sources.publish_frequent()
         for turn in self._turns:
-            with never_break_the_app("metrics server"):
+            with never_break_the_app("a turn of metrics"):
                 turn.try_it()

@@ -1,23 +1,27 @@
-"""CLARITY_METRICS_PORT: /metrics on 127.0.0.1, by a thread of one of the processes.
+"""CLARITY_METRICS_PORT: /metrics beside the app, by a thread of one of the processes.
 
-The processes of a service take turns: whoever holds the lock in the service's folder
-serves, and when it ends another does within a second or two. Without shared metrics
-each process tries by itself.
+It answers what the app's own /metrics answers, to whom that answers: direct callers from
+this machine, and who shows CLARITY_TOKEN. It listens on 127.0.0.1 unless
+CLARITY_METRICS_HOST says otherwise. The processes of a service take turns: when the one
+that serves ends, another does within a second or two. Without shared metrics each process
+tries by itself.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
+import socket
 import threading
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from clarity_otel import diagnostics
+from clarity_otel.endpoints import access, asgi
+from clarity_otel.metrics.door import scrape_soon
 from clarity_otel.metrics.shared.store import Store
+from clarity_otel.metrics.shared.turn import Turn
 
-HOST = "127.0.0.1"
+PATHS = ("/metrics", "/")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -27,19 +31,50 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "clarity-otel", ""
 
     def do_GET(self) -> None:
-        if self.path.split("?", 1)[0] not in ("/metrics", "/"):
-            self.send_error(404)
-            return
-        from clarity_otel.metrics.exposition import scrape
+        current = asgi.settings()
+        # CLARITY_ENDPOINTS=off is about the app's paths: who sets a port wants it.
+        is_allowed = access.is_allowed(
+            self._scope(), current.token, loopback=current.endpoints != "token"
+        )
+        if not is_allowed and (current.token or "").strip():
+            challenge = {"WWW-Authenticate": 'Bearer realm="clarity-otel"'}
+            self._answer(401, b"show CLARITY_TOKEN as Authorization: Bearer <token>\n", challenge)
+        elif not is_allowed or self.path.split("?", 1)[0] not in PATHS:
+            self._answer(404, b"Not Found\n", {})
+        else:
+            accept = ", ".join(self.headers.get_all("Accept", []))
+            encoding = ", ".join(self.headers.get_all("Accept-Encoding", []))
+            self._answer(200, *scrape_soon(accept, encoding).result())
 
-        accept = ", ".join(self.headers.get_all("Accept", []))
-        encoding = ", ".join(self.headers.get_all("Accept-Encoding", []))
-        body, headers = scrape(accept, encoding)
-        self.send_response(200)
-        for name, value in headers.items():
+    do_HEAD = do_GET  # noqa: N815 - the base's name
+
+    def _scope(self) -> dict[str, Any]:
+        """Return the request as ASGI has it, for the rules of access."""
+        return {
+            "type": "http",
+            "method": self.command,
+            "scheme": "http",
+            "http_version": self.request_version.removeprefix("HTTP/"),
+            "client": self.client_address[:2],
+            "headers": [
+                (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+                for name, value in self.headers.items()
+            ],
+        }
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        always = {
+            "Content-Type": "text/plain; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        }
+        self.send_response(status)
+        for name, value in (always | headers).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """A scrape every few seconds is no news."""
@@ -52,60 +87,49 @@ class _Server(ThreadingHTTPServer):
         """A scraper that went away is no news either."""
 
 
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 class PortTurn:
     """This process's turn at the port. `try_it` in one thread."""
 
-    def __init__(self, store: Store, port: int) -> None:
-        self._store = store
+    def __init__(self, store: Store, host: str, port: int) -> None:
+        self._host = host
         self._port = port
-        self._lock: int | None = None
+        self._turn = Turn(store.folder, "port")
         self._server: _Server | None = None
         self._has_complained = False
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._after_fork_in_child)
 
     def try_it(self) -> None:
         """Serve, unless this process or another of the service does."""
-        if self._server is not None or not self._takes_lock():
+        if self._server is not None or not self._turn.take():
             return
+        kind = _Server6 if ":" in self._host else _Server
         try:
-            server = _Server((HOST, self._port), _Handler)
+            server = kind((self._host, self._port), _Handler)
         except OSError as failure:
-            self._give_lock_up()
-            if not self._has_complained and failure.errno == errno.EADDRINUSE:
-                self._has_complained = True
-                diagnostics.warn(
-                    f"metrics are not served on {HOST}:{self._port} yet, because another "
-                    "program listens there; set CLARITY_METRICS_PORT to a free port."
-                )
+            self._turn.give_up()
+            self._complain(failure)
             return
         self._server = server
         threading.Thread(
             target=server.serve_forever, name="clarity-metrics-port", daemon=True
         ).start()
 
-    def _takes_lock(self) -> bool:
-        if self._store.folder is None:
-            return True
-        if self._lock is None:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            self._lock = os.open(self._store.folder / "port.lock", flags, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+    def _complain(self, failure: OSError) -> None:
+        if self._has_complained:
+            return
+        self._has_complained = True
+        if failure.errno == errno.EADDRINUSE:
+            reason = "another program listens there; set CLARITY_METRICS_PORT to a free port"
+        else:
+            reason = f"{failure}; CLARITY_METRICS_HOST is to be an address of this machine"
+        diagnostics.warn(f"metrics are not served on {self._host}:{self._port}, because {reason}.")
 
-    def _give_lock_up(self) -> None:
-        if self._lock is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def _after_fork_in_child(self) -> None:
-        """Close what is the parent's: its lock and its port end with it alone."""
-        if self._lock is not None:
-            with suppress(OSError):
-                os.close(self._lock)
-            self._lock = None
+    def after_fork_in_child(self) -> None:
+        """Close what is the parent's: its turn and its port end with it alone."""
+        self._turn.after_fork_in_child()
         if self._server is not None:
             self._server.socket.close()
             self._server = None

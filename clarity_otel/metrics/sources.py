@@ -21,6 +21,8 @@ To plug in a native source (histograms aggregated on the hot path) there are two
    each of its `buckets` and one for what is above the last, not cumulative; `total` their
    sum. A counter or a histogram is told as it stands since the process began (in a forked
    child: since the fork). What a killed process counted after it last published is lost.
+   With `is_frequent = True` in the class it is asked once a second and not only at
+   scrapes and samples: needed where rates over the last minutes are made of it.
 
 2. Write in place, for numbers that survive a kill and cost a reader nothing:
 
@@ -53,7 +55,8 @@ INFINITY = "+Inf"
 class Source(Protocol):
     """Something that knows numbers. `collect` may raise: it is left out that time.
 
-    One that also has `after_fork_in_child()` is told in a forked child, after the store.
+    One that also has `after_fork_in_child()` is told in a forked child, after the store;
+    one with a true `is_frequent` is also asked once a second.
     """
 
     def collect(self, write: Writer) -> None:
@@ -121,6 +124,10 @@ class Writer:
                 segment.numbers[offset + 1] = 0.0
         self._told.clear()
 
+    def forget_told(self) -> None:
+        """Take nothing back this time: not every source was asked."""
+        self._told.clear()
+
 
 def number_series(family: Family, labels: tuple[str, ...]) -> Series:
     """Return the series of a counter or gauge of the catalog."""
@@ -169,16 +176,33 @@ def publish() -> None:
 
     Thread-safe; raises nothing; the time it takes is the sources'.
     """
-    global _writer
     target = store()
     with _lock:
-        if _writer is None:
-            _writer = Writer(target)
+        write = _writer_to(target)
         for source in _sources:
             with never_break_the_app("metrics source"):
-                source.collect(_writer)
-        _writer.take_back()
+                source.collect(write)
+        write.take_back()
         target.note_published()
+
+
+def publish_frequent() -> None:
+    """Ask the sources with `is_frequent` alone: once a second, for the windows of rates."""
+    target = store()
+    with _lock:
+        write = _writer_to(target)
+        for source in _sources:
+            if getattr(source, "is_frequent", False):
+                with never_break_the_app("metrics source"):
+                    source.collect(write)
+        write.forget_told()
+
+
+def _writer_to(target: Store) -> Writer:
+    global _writer
+    if _writer is None:
+        _writer = Writer(target)
+    return _writer
 
 
 def after_fork_in_child() -> None:

@@ -56,6 +56,13 @@ PATCHES = (
         versions=((0, 20), (1, 0)),
     ),
     Patch("asgi", "hypercorn.app_wrappers", "hypercorn", "hypercorn", ((0, 14), (1, 0))),
+    Patch(
+        "asgi",
+        "hypercorn.asyncio.worker_context",
+        "hypercorn_context",
+        "hypercorn",
+        ((0, 14), (1, 0)),
+    ),
     Patch("redis", "redis.client", "redis_sync", "redis", ((5, 0), (9, 0))),
     Patch("redis", "redis.cluster", "redis_cluster", "redis", ((5, 0), (9, 0))),
     Patch("redis", "redis.asyncio.client", "redis_async", "redis", ((5, 0), (9, 0))),

@@ -14,6 +14,8 @@ from clarity_otel.forks import quiet
 from clarity_otel.guard import never_break_the_app
 
 DELAY_S = 1.0
+# The process is at its end: it begins nothing any more.
+is_ending = False
 
 
 def begin_soon() -> None:
@@ -29,21 +31,24 @@ def begin_soon() -> None:
 
 
 def begin_where_shown() -> None:
-    """A server begins to serve: let metrics begin, with its loop, where they are wanted.
+    """A server begins to serve: let metrics begin, with its loop, where they are shown.
 
-    That is where a port shows them or the app has imported what writes them. A service
-    that has no metrics is spared prometheus_client and psutil.
+    That is at the service's /metrics, or at a port. Where the endpoints are switched off,
+    only a service that has imported what writes metrics pays for them.
     """
     settings = engine.settings()
     if settings is None:
         return
     wanted = ("prometheus_client", "clarity_otel.metrics")
-    if settings.metrics_port is not None or any(name in sys.modules for name in wanted):
+    is_shown = settings.endpoints != "off" or settings.metrics_port is not None
+    if is_shown or any(name in sys.modules for name in wanted):
         begin_soon()
 
 
 def _begin(loop: object) -> None:
     with never_break_the_app("the start of metrics"), quiet():
+        if is_ending:
+            return
         from clarity_otel.metrics import lifecycle
 
         lifecycle.begin(loop)

@@ -50,6 +50,7 @@ class Settings:
     config_file: str | None
     endpoints: str
     token: str | None
+    stream_clients: int
     raise_internal_errors: bool
     disabled_commands: tuple[str, ...]
     flush_on_sigterm: bool
@@ -103,6 +104,7 @@ class Settings:
 
     metrics_enabled: bool
     metrics_port: int | None
+    metrics_host: str
     metrics_label_limit: int
     system_metrics_interval_s: float
 

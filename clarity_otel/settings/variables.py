@@ -273,7 +273,8 @@ VARIABLES: tuple[Variable, ...] = (
     *_group(
         "Metrics",
         Variable("CLARITY_METRICS_ENABLED", BOOLEAN, True, "false keeps no metrics: get_metrics() gives an object that does nothing."),
-        Variable("CLARITY_METRICS_PORT", PORT, None, "A port of 127.0.0.1 that serves /metrics beside the app."),
+        Variable("CLARITY_METRICS_PORT", PORT, None, "A port that serves /metrics beside the app, by the same rules of access."),
+        Variable("CLARITY_METRICS_HOST", STRING, "127.0.0.1", "The address that CLARITY_METRICS_PORT listens on; callers from elsewhere are asked for CLARITY_TOKEN."),
         Variable("CLARITY_METRICS_LABEL_LIMIT", POSITIVE_COUNT, 200, "The most different values of a label in a process; the rest becomes __other__."),
         Variable("CLARITY_SYSTEM_METRICS_INTERVAL_S", SECONDS, 60, "The time between two samples of machine, process and container, 0.1 at least."),
         *_reserved(
@@ -336,6 +337,7 @@ VARIABLES: tuple[Variable, ...] = (
         "Endpoints",
         Variable("CLARITY_ENDPOINTS", enum("on", "token", "off"), "on", "Who is answered at /api/v1/observability in the service: on, direct callers from this machine and who shows the token; token, only the latter; off, nobody."),
         Variable("CLARITY_TOKEN", STRING, None, "What the endpoints ask of callers from elsewhere, as Authorization: Bearer; unset, they are answered by the app.", secret=True),
+        Variable("CLARITY_STREAM_CLIENTS", POSITIVE_COUNT, 20, "The most clients of the stream at a time, in each process."),
     ),
     *_group(
         "Alerts",

@@ -23,6 +23,10 @@ SERVERS = {
         *("--workers", "3", "-b", LOOPBACK + ":{port}"),
     ),
     "uvicorn --root-path": ("uvicorn", "--port", "{port}", "--root-path", "/shop"),
+    "uvicorn --ws wsproto": ("uvicorn", "--port", "{port}", "--ws", "wsproto"),
+    "uvicorn --ws websockets-sansio": (
+        *("uvicorn", "--port", "{port}", "--ws", "websockets-sansio"),
+    ),
     "hypercorn": ("hypercorn", "-b", LOOPBACK + ":{port}"),
 }
 
@@ -71,7 +75,10 @@ class Service:
 
 @pytest.fixture
 def serve(run_process: Callable[..., Process], tmp_path: Path) -> Callable[..., Service]:
-    """``serve(app, engine=…, server=…, **variables)`` starts an instrumented service."""
+    """``serve(app, engine=…, server=…, **variables)`` starts an instrumented service.
+
+    ``app`` is one of ``tests.endpoints.app``, or ``module:app`` of another module here.
+    """
 
     def start(
         app: str = "app", engine: str = "native", server: str = "uvicorn", **variables: str
@@ -81,7 +88,7 @@ def serve(run_process: Callable[..., Process], tmp_path: Path) -> Callable[..., 
         command = [BIN / "clarity-instrument", BIN / program, *arguments]
         env = environment(engine, tmp_path) | {"OTEL_LOGS_EXPORTER": "none"} | variables
         process = run_process(
-            [*command, f"tests.endpoints.app:{app}"],
+            [*command, "tests.endpoints." + (app if ":" in app else f"app:{app}")],
             env=env,
             cwd=ROOT,
             ready_port=port,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from clarity_otel import endpoints
 from clarity_otel.endpoints import openapi, table
+from clarity_otel.metrics.catalog import CATALOG
+from clarity_otel.metrics.family import GROUPS
 from tests.backends.otlp_http_stub import OK, OtlpHttpStub, refused
 from tests.backends.process import LOOPBACK, free_port, wait_until
 from tests.endpoints.conftest import PREFIX, Service
@@ -67,6 +70,8 @@ def test_a_pipeline_that_delivers_is_well(
     assert (traces["made"], traces["exported"], traces["waiting"]) == (1, 1, 0)
     assert traces["last_error"] is None
     assert set(traces["dropped"].values()) == {0}
+    assert traces["spooled_bytes"] is None, "there is no spool yet"
+    assert said["metrics"]["on"]
     assert said["libraries"]["fastapi"] == "patched"
     assert said["masking"]["on"]
     assert said["masking"]["failed"] == 0
@@ -125,6 +130,28 @@ def test_the_document_names_every_endpoint() -> None:
             for media in response.get("content", {}).values():
                 if "$ref" not in media["schema"]:
                     jsonschema.Draft202012Validator.check_schema(media["schema"])
+
+
+def test_the_document_is_openapi() -> None:
+    """A validator of OpenAPI 3.1 has no complaint."""
+    from openapi_spec_validator import OpenAPIV31SpecValidator
+
+    OpenAPIV31SpecValidator(openapi.document()).validate()
+
+
+def test_the_list_names_the_groups_of_the_catalog() -> None:
+    """Every family stands in its group, every endpoint with what it is."""
+    request = table.Request("GET", {}, "", b"")
+    listed = json.loads(openapi.show_list(request).body)
+    schema = openapi.document()["paths"][PREFIX]["get"]["responses"]["200"]
+    jsonschema.validate(listed, schema["content"]["application/json"]["schema"])
+    for group in GROUPS:
+        names = [family.prometheus_name for family in CATALOG if family.group == group]
+        assert listed["metrics"][group] == names
+    paths = {row["path"]: row for row in listed["endpoints"]}
+    below = ("", "/health", "/metrics/summary", "/stream", "/log-level", "/openapi.json")
+    assert paths.keys() >= {"/metrics", *(PREFIX + path for path in below)}
+    assert [path for path, row in paths.items() if row["is_websocket"]] == [PREFIX + "/stream"]
 
 
 def test_others_register_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 import prometheus_client
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 
 from clarity_otel.metrics import get_metrics
 
@@ -25,13 +24,3 @@ async def order() -> dict[str, int]:
     with metrics.time_ml_inference("PAT", "v1"):
         pass
     return {"pid": os.getpid()}
-
-
-@app.get("/metrics")
-async def metrics(request: Request) -> Response:
-    """The door, as an endpoint opens it: off the event loop."""
-    from clarity_otel.metrics.exposition import scrape
-
-    accept = request.headers.get("accept", "")
-    body, headers = await asyncio.to_thread(scrape, accept)
-    return Response(body, headers=headers)

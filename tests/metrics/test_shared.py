@@ -297,3 +297,25 @@ def test_folders_of_services_that_are_gone_are_removed(
         assert folders.make("test") == folder
         assert not gone.exists()
         assert in_use.exists()
+
+
+@pytest.mark.parametrize("seconds", [0, 1.0, 1.02, 1.05, 1.1])
+def test_the_first_process_leaves_no_folder(seconds: float, tmp_path: Path) -> None:
+    """Also where it ends before its metrics have begun, or while they begin.
+
+    It has made a metric, and so holds cells itself: a gunicorn master with --preload.
+    """
+    run_python(
+        f"""
+import os, time
+os.environ["CLARITY_LAUNCH_METRICS_FOLDER"] = f"{{os.getpid()}}-1"
+from clarity_otel import setup_observability
+setup_observability(service_name="t", traces_exporter="none")
+import prometheus_client
+prometheus_client.Counter("orders", "Orders.").inc()
+time.sleep({seconds})
+""",
+        tmp_path,
+        OTEL_LOG_LEVEL="warn",
+    )
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

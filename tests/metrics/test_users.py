@@ -49,7 +49,7 @@ def test_users_of_two_processes_are_one_set(tmp_path: Path) -> None:
     assert active.estimates(NOW)["5m"] == pytest.approx(90, abs=5)
     assert first.member is not None
     first.member.forget()
-    read(tmp_path, second.directory, second.id)
+    read(tmp_path, second.known, second.id)
     assert not list(tmp_path.glob(f"{first.id}*"))
     assert active.estimates(NOW)["5m"] == pytest.approx(90, abs=5)
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 from clarity_otel import patches
 from clarity_otel.patches import Patch
 
-_SHARED = ("uvicorn_config", "uvicorn_server", "hypercorn", "executors", "threads", "prometheus")
+_SHARED = (
+    *("uvicorn_config", "uvicorn_server", "hypercorn", "hypercorn_context"),
+    *("executors", "threads", "prometheus"),
+)
 _HERE = "clarity_otel.engine.sdk.patches"
 
 PATCHES = (

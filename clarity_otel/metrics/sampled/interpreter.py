@@ -79,6 +79,8 @@ class EventLoops:
     the last one gets no other, so that a blocked loop is one long measurement.
     """
 
+    is_frequent = True
+
     def __init__(self) -> None:
         self._family = BY_NAME["clarity.event_loop.lag"]
         self._counts = [0] * (len(self._family.buckets) + 1)

@@ -47,11 +47,13 @@ class Directory:
     """The directory of one folder, or of this process alone where `path` is None.
 
     Not thread-safe: the store calls it under its lock. `places` maps a series to its
-    first cell.
+    first cell; `items` holds the same in order, and only grows: a reader's copy of it
+    makes no objects that the garbage collector would have to look at.
     """
 
     def __init__(self, path: Path | None) -> None:
         self.places: dict[Series, int] = {}
+        self.items: list[tuple[Series, int]] = []
         self._path = path
         self._offset = 0
         self._next = HEADER_CELLS
@@ -121,20 +123,24 @@ class Directory:
         """Go on in this process alone, with all places as they are."""
         self._path = None
 
-    def refresh(self) -> None:
-        """Read what other processes have appended."""
+    def refresh(self, limit_bytes: int = -1) -> bool:
+        """Read what other processes have appended; True where there is more than the limit."""
         if self._path is None:
-            return
+            return False
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
-                text = file.read()
+                text = file.read(limit_bytes)
+                is_more = len(text) == limit_bytes
+                if is_more and b"\n" not in text:
+                    text += file.read(LINE_LIMIT_CHARACTERS)
         except FileNotFoundError:
-            return
+            return False
         # A process that was killed while it wrote leaves half a line; see _write.
         whole = text[: text.rfind(b"\n") + 1]
         self._offset += len(whole)
         self._read(whole.decode().splitlines())
+        return is_more and bool(whole)
 
     def _read(self, lines: list[str]) -> None:
         for line in lines:
@@ -149,6 +155,8 @@ class Directory:
             series = Series(
                 kind, family, name, tuple((key, value) for key, value in labels), text, rule
             )
+            if series not in self.places:
+                self.items.append((series, self._next))
             self.places[series] = self._next
             self._next += series.cells
 

@@ -13,6 +13,8 @@ import os
 import sys
 
 VARIABLE = "CLARITY_LAUNCH_METRICS_FOLDER"
+# Each takes some microseconds; a thread needs the interpreter lock to write another file.
+_ATTEMPTS = 20
 
 
 def bases() -> list[str]:
@@ -67,8 +69,16 @@ def remove_own() -> None:
             continue
         for entry in found:
             folder = os.path.join(home, entry)
-            if not any(is_locked(folder, file) for file in os.listdir(folder)):
+            if not any(is_locked(folder, file) for file in os.listdir(folder) if not _is_own(file)):
                 remove(folder)
+
+
+def _is_own(file: str) -> bool:
+    """Whether a file is this process's: a gunicorn master with --preload keeps metrics too.
+
+    It is locked for as long as this process lives, which is no reason to leave the folder.
+    """
+    return file.startswith(f"{os.getpid()}-")
 
 
 def is_locked(folder: str, file: str) -> bool:
@@ -93,10 +103,20 @@ def is_locked(folder: str, file: str) -> bool:
 
 
 def remove(folder: str) -> None:
-    """Remove a folder of ours: there are only files in it."""
-    try:
-        for file in os.listdir(folder):
-            os.unlink(os.path.join(folder, file))
-        os.rmdir(folder)
-    except OSError:
-        return  # somebody else removes it too
+    """Remove a folder of ours: there are only files in it.
+
+    A thread of this process may be writing one (metrics that are only beginning, a note of
+    the history): then it is done again. In a folder that is gone nobody can.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            for file in os.listdir(folder):
+                os.unlink(os.path.join(folder, file))
+            os.rmdir(folder)
+        except FileNotFoundError:
+            if not os.path.isdir(folder):  # noqa: PTH112
+                return  # somebody else has removed it
+        except OSError:
+            continue
+        else:
+            return

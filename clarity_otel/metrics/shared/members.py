@@ -14,15 +14,21 @@ import json
 import os
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 
 from clarity_otel.metrics.family import LAST, MAX, SUM
 from clarity_otel.metrics.shared import cells, homes
-from clarity_otel.metrics.shared.directory import Directory, Series
+from clarity_otel.metrics.shared.directory import Series
 
 SUFFIX = ".cells"
+# So many series are worked on (about 0.5 ms) before another thread that waits for the
+# interpreter lock gets it: the event loop would wait 5 ms for each turn otherwise.
+BREATH = 256
+
+Places = list[tuple[Series, int]]
 
 
 class Member:
@@ -55,7 +61,12 @@ def pid_of(member_id: str) -> str:
 
 def has_living_members(folder: Path, but: str = "") -> bool:
     """Whether a member other than `but` (an id) lives."""
-    return any(path.stem != but and not _is_dead(path) for path in folder.glob(f"*{SUFFIX}"))
+    return count_living(folder, but) > 0
+
+
+def count_living(folder: Path, but: str = "") -> int:
+    """Return how many members other than `but` (an id) live."""
+    return sum(path.stem != but and not _is_dead(path) for path in folder.glob(f"*{SUFFIX}"))
 
 
 def living(folder: Path, but: str) -> list[str]:
@@ -64,11 +75,12 @@ def living(folder: Path, but: str) -> list[str]:
 
 
 def read(
-    folder: Path, directory: Directory, own_id: str
-) -> tuple[array[float], list[tuple[str, array[float]]]]:
-    """Return what all that ended have left, and the numbers of each other living member.
+    folder: Path, known: Callable[[], Places], own_id: str
+) -> tuple[array[float], list[tuple[str, array[float]]], Places]:
+    """Return what all that ended have left, each other living member's numbers, and places.
 
-    The directory then holds all series that are in them. Raises OSError.
+    `known` returns all series of the directory with their places; it is called when the
+    numbers have been read, and so knows what is in them. Raises OSError.
     """
     with _locked(folder):
         retired, held = _read_retired(folder)
@@ -81,24 +93,27 @@ def read(
                 path.unlink(missing_ok=True)
                 continue
             (dead if _is_dead(path) else alive).append((path.stem, cells.read(path)))
-        directory.refresh()
+        places = known()
         if dead:
             from clarity_otel.metrics.users import retire as retire_users
 
             for _, numbers in dead:
-                add(directory.places, retired, numbers)
+                add(places, retired, numbers)
             _write_retired(folder, retired, [*held, *(member_id for member_id, _ in dead)])
             retire_users(folder, [member_id for member_id, _ in dead])
             for member_id, _ in dead:
                 (folder / f"{member_id}{SUFFIX}").unlink(missing_ok=True)
                 (folder / f"{member_id}.bell").unlink(missing_ok=True)
-        return retired, [(pid_of(member_id), numbers) for member_id, numbers in alive]
+        living = [(pid_of(member_id), numbers) for member_id, numbers in alive]
+        return retired, living, places
 
 
-def add(places: dict[Series, int], retired: array[float], numbers: array[float]) -> None:
+def add(places: Places, retired: array[float], numbers: array[float]) -> None:
     """Add the numbers of a process that ended to what is kept of such; rules of `family`."""
     extend(retired, len(numbers))
-    for series, place in places.items():
+    for index, (series, place) in enumerate(places):
+        if not index % BREATH:
+            sleep(0)
         if place >= len(numbers):
             continue
         if series.kind != "gauge":

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import add
 from time import sleep
 
 from clarity_otel.metrics.family import LAST, LIVE_MAX, LIVE_MIN, LIVE_SUM, MAX, PID, SUM
 from clarity_otel.metrics.shared import members
 from clarity_otel.metrics.shared.directory import Series
+from clarity_otel.metrics.shared.members import BREATH, Places
 from clarity_otel.metrics.shared.store import Store
-
-# So many series are worked on (about 0.5 ms) before another thread that waits for the
-# interpreter lock gets it: the event loop would wait 5 ms for each turn otherwise.
-BREATH = 256
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -30,6 +29,22 @@ class Samples:
     help: str
     samples: list[tuple[str, Labels, float]]
 
+    def lines(self) -> Iterator[tuple[Line, float]]:
+        """Yield the samples with their numbers."""
+        for name, labels, value in self.samples:
+            yield Line(name, labels), value
+
+
+class Line:
+    """A sample's name and labels. `text` is for the exposition to keep what it makes of them."""
+
+    __slots__ = ("labels", "name", "text")
+
+    def __init__(self, name: str, labels: Labels) -> None:
+        self.name = name
+        self.labels = labels
+        self.text = ""
+
 
 def process_families(store: Store) -> list[Samples]:
     """Return the families of this process alone, as OTLP sends them."""
@@ -41,41 +56,92 @@ def process_families(store: Store) -> list[Samples]:
     return _families([*plain, *_apart(store)])
 
 
+@dataclass(slots=True)
+class Numbers:
+    """The numbers of a service: of those that ended (`retired`), and of each that lives.
+
+    All arrays are as long as the places ask for.
+    """
+
+    places: Places
+    retired: array[float]
+    alive: list[tuple[str, array[float]]]
+
+    def total(self, series: Series, place: int) -> float:
+        """Return a counter, or a histogram's number, over all processes."""
+        value = self.retired[place]
+        if series.rule == MAX:
+            return max(value, *(numbers[place] for _, numbers in self.alive))
+        for _, numbers in self.alive:
+            value += numbers[place]
+        return value
+
+    def totals(self) -> array[float]:
+        """Return the sums of all cells over all processes: right for what is summed."""
+        end = len(self.retired)
+        totals = self.retired
+        for _, numbers in self.alive:
+            sleep(0)
+            totals = array("d", map(add, totals, numbers))
+        # What lies beyond the last place is a process's own.
+        return totals if len(totals) == end else totals[:end]
+
+    def gauge(self, series: Series, place: int) -> list[tuple[Series, Labels, float]]:
+        """Return a gauge by its rule; nothing where nobody that counts has set it."""
+        return _gauge(series, place, self.retired, self.alive)
+
+
+def service_numbers(store: Store) -> Numbers:
+    """Return the numbers of the service as they are now.
+
+    Off the event loop: it reads a file for each process. Where the folder cannot be read,
+    and where there is none, they are this process's alone.
+    """
+    retired: array[float] = array("d")
+    alive: list[tuple[str, array[float]]] = []
+    places: Places | None = None
+    if store.folder is not None:
+        try:
+            retired, alive, places = members.read(store.folder, store.known, store.id)
+        except OSError:
+            retired, alive = array("d"), []
+    with store.lock:
+        alive.append((members.pid_of(store.id), store.cells.snapshot()))
+        if places is None:
+            places = store.directory.items[:]
+    end = places[-1][1] + places[-1][0].cells if places else 0
+    for numbers in (retired, *(numbers for _, numbers in alive)):
+        members.extend(numbers, end)
+    return Numbers(places, retired, alive)
+
+
 def service_families(store: Store) -> list[Samples]:
     """Return the families of the service: every process, those that ended included.
 
-    Off the event loop: it reads a file for each process. Raises nothing that the folder
-    can cause; where it cannot be read, the families are this process's.
+    Off the event loop, as `service_numbers`; raises nothing that the folder can cause.
     """
-    folder = store.folder
-    if folder is None:
-        return process_families(store)
-    with store.lock:
-        try:
-            retired, alive = members.read(folder, store.directory, store.id)
-        except OSError:
-            return process_families(store)
-        alive.append((members.pid_of(store.id), store.cells.snapshot()))
-        places = list(store.directory.places.items())
-    end = places[-1][1] + places[-1][0].cells if places else 0
-    length = max(end, len(retired), *(len(numbers) for _, numbers in alive))
-    for numbers in (retired, *(numbers for _, numbers in alive)):
-        members.extend(numbers, length)
+    now = service_numbers(store)
+    apart = _apart(store)
+    if not apart:
+        with store.plan.lock:
+            return [
+                Samples(
+                    family.name,
+                    family.kind,
+                    family.help,
+                    [(line.name, line.labels, value) for line, value in family.lines()],
+                )
+                for family in store.plan.read(now)
+            ]
     values: list[tuple[Series, Labels, float]] = []
-    for index, (series, place) in enumerate(places):
+    for index, (series, place) in enumerate(now.places):
         if not index % BREATH:
             sleep(0)
         if series.kind == "gauge":
-            values.extend(_gauge(series, place, retired, alive))
-        elif series.rule == MAX:
-            value = max(retired[place], *(numbers[place] for _, numbers in alive))
-            values.append((series, series.labels, value))
+            values.extend(now.gauge(series, place))
         else:
-            value = retired[place]
-            for _, numbers in alive:
-                value += numbers[place]
-            values.append((series, series.labels, value))
-    return _families([*values, *_apart(store)])
+            values.append((series, series.labels, now.total(series, place)))
+    return _families([*values, *apart])
 
 
 def _apart(store: Store) -> list[tuple[Series, Labels, float]]:

@@ -65,7 +65,7 @@ fn enter<'py>(
     if scope.contains(intern!(py, "clarity.span"))? {
         return Ok(None);
     }
-    if engine.endpoints && !websocket && may_be_an_endpoint(scope)? {
+    if engine.endpoints && may_be_an_endpoint(scope)? {
         return Ok(Some(PyBool::new(py, false).to_owned().into_any()));
     }
     log_line::note_request(py)?;

@@ -1,0 +1,65 @@
+"""What happened within a window: increases of counters, and quantiles of histograms."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clarity_otel.metrics.history import History
+
+LENGTHS_S = {"1m": 60.0, "5m": 300.0, "15m": 900.0}
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(slots=True)
+class Window:
+    """A window that ends now. `covered_s` is what is known of it: 0 before the first note."""
+
+    name: str
+    length_s: float
+    covered_s: float
+    _before: array[float]
+
+    def increase(self, index: int, now: float) -> float:
+        """Return by how much a kept series has grown, given what it is now."""
+        before = self._before[index] if index < len(self._before) else 0.0
+        return max(0.0, now - before)
+
+
+def windows(history: History, now_s: float) -> list[Window]:
+    """Return the windows that end at `now_s` of CLOCK_MONOTONIC.
+
+    One begins at the last note before its length, so that it covers a few seconds more;
+    or at the first note, so that it covers less: `covered_s` says how much.
+    """
+    noted = history.at([now_s - length_s for length_s in LENGTHS_S.values()])
+    return [
+        Window(name, length_s, 0.0, array("d"))
+        if before is None
+        else Window(name, length_s, max(0.0, now_s - before[0]), before[1])
+        for (name, length_s), before in zip(LENGTHS_S.items(), noted, strict=True)
+    ]
+
+
+def quantile(
+    bounds: Sequence[float], counts: Sequence[float], share: float
+) -> tuple[float | None, bool]:
+    """Return a quantile, and whether it is only known to be at least so much.
+
+    `bounds` are the upper bounds of all buckets but the last, `counts` one number for
+    each bucket, not cumulative. Within a bucket measurements are taken to be spread
+    evenly, as by PromQL's histogram_quantile; the first begins at 0. What lies in the last
+    bucket is at least the last bound. None without a measurement or a bound.
+    """
+    total = sum(counts)
+    if total <= 0 or not bounds:
+        return None, False
+    rank = share * total
+    below = 0.0
+    for index, count in enumerate(counts[: len(bounds)]):
+        if count and below + count >= rank:
+            lower = bounds[index - 1] if index else 0.0
+            return lower + (bounds[index] - lower) * (rank - below) / count, False
+        below += count
+    return bounds[-1], True
