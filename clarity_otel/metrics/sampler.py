@@ -1,9 +1,9 @@
 """The background thread: one for each process that keeps metrics.
 
-It samples machine, process and container every `interval_s`, looks once a second how
-late the event loops are, publishes when another process's scrape rings, and serves
-CLARITY_METRICS_PORT where it is this process's turn. It starts with the first use of
-metrics, and a forked child makes its own.
+It samples machine, process and container every `interval_s`, exports when that is due,
+looks once a second how late the event loops are, publishes when another process's scrape
+rings, and serves CLARITY_METRICS_PORT where it is this process's turn. It starts with the
+first use of metrics, and a forked child makes its own.
 """
 
 from __future__ import annotations
@@ -39,16 +39,31 @@ class Turn(Protocol):
         """Take it up if nobody else does."""
 
 
+class Exports(Protocol):
+    """What sends metrics elsewhere, as `metrics.export.exporter` does."""
+
+    due_s: float
+
+    def export(self) -> None:
+        """Send, and set `due_s`, by the monotonic clock."""
+
+
 class Sampler:
     """The thread and what it does. Thread-safe."""
 
     def __init__(
-        self, store: Store, interval_s: float, sampled: list[Sampled], loops: EventLoops
+        self,
+        store: Store,
+        interval_s: float,
+        sampled: list[Sampled],
+        loops: EventLoops,
+        exporter: Exports | None = None,
     ) -> None:
         self._store = store
         self._interval_s = max(SHORTEST_INTERVAL_S, interval_s)
         self._sampled = sampled
         self._loops = loops
+        self._exporter = exporter
         self._turns: list[Turn] = []
         self._begin()
 
@@ -66,6 +81,10 @@ class Sampler:
     def stop(self) -> None:
         """Let the thread end. It samples no more."""
         self._is_stopped = True
+        self._bell.ring()
+
+    def publish_soon(self) -> None:
+        """Let the thread publish now."""
         self._bell.ring()
 
     def set_interval(self, interval_s: float) -> None:
@@ -112,6 +131,9 @@ class Sampler:
                     sources.publish()
                 samples, last = samples + 1, now
                 continue
+            if self._exporter is not None and now >= self._exporter.due_s:
+                self._export(self._exporter)
+                continue
             is_frequent = bool(self._turns) or bool(self._loops)
             if is_frequent and now >= next_probe:
                 next_probe = now + PROBE_INTERVAL_S
@@ -120,6 +142,8 @@ class Sampler:
             due = last + interval_s
             if is_frequent:
                 due = min(due, next_probe)
+            if self._exporter is not None:
+                due = min(due, self._exporter.due_s)
             with never_break_the_app("metrics bell"):
                 if self._bell.wait(max(0.0, due - time.monotonic())) and not self._is_stopped:
                     with quiet():
@@ -128,6 +152,14 @@ class Sampler:
                 continue
             # The bell cannot be waited for: never a busy loop.
             time.sleep(PROBE_INTERVAL_S)
+
+    def _export(self, exporter: Exports) -> None:
+        with quiet():
+            self.ensure_sampled()
+            sources.publish()
+        # Not under it: an exporter written in Python waits for the network.
+        with never_break_the_app("the export of metrics"):
+            exporter.export()
 
     def _look(self) -> None:
         with never_break_the_app("event loop metrics"):

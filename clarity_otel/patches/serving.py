@@ -31,14 +31,15 @@ def begin_soon() -> None:
 def begin_where_shown() -> None:
     """A server begins to serve: let metrics begin, with its loop, where they are wanted.
 
-    That is where a port shows them or the app has imported what writes them. A service
-    that has no metrics is spared prometheus_client and psutil.
+    That is where they are exported, where a port shows them, or where the app has imported
+    what writes them. A service that has no metrics is spared psutil.
     """
     settings = engine.settings()
     if settings is None:
         return
     wanted = ("prometheus_client", "clarity_otel.metrics")
-    if settings.metrics_port is not None or any(name in sys.modules for name in wanted):
+    is_shown = bool(settings.metric_exporters) or settings.metrics_port is not None
+    if is_shown or any(name in sys.modules for name in wanted):
         begin_soon()
 
 

@@ -144,6 +144,13 @@ mod python {
         Ok(())
     }
 
+    /// Lets the main thread run `call` at its next safe point, with the GIL held. Where
+    /// too many calls wait already it is forgotten.
+    pub fn call_soon(call: extern "C" fn(*mut std::ffi::c_void) -> std::ffi::c_int) {
+        // SAFETY: the function lives as long as the process and ignores its argument.
+        unsafe { ffi::Py_AddPendingCall(Some(call), std::ptr::null_mut()) };
+    }
+
     /// A RuntimeError; reported by the guard, never seen by the app.
     pub fn runtime_error(message: &str) -> PyErr {
         PyRuntimeError::new_err(message.to_owned())
