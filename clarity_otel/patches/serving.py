@@ -14,6 +14,8 @@ from clarity_otel.forks import quiet
 from clarity_otel.guard import never_break_the_app
 
 DELAY_S = 1.0
+# Modules by which an app writes metrics.
+_WRITERS = ("prometheus_client", "clarity_otel.metrics.api", "clarity_otel.metrics.middleware")
 
 
 def begin_soon() -> None:
@@ -37,9 +39,8 @@ def begin_where_shown() -> None:
     settings = engine.settings()
     if settings is None:
         return
-    wanted = ("prometheus_client", "clarity_otel.metrics")
     is_shown = bool(settings.metric_exporters) or settings.metrics_port is not None
-    if is_shown or any(name in sys.modules for name in wanted):
+    if is_shown or any(name in sys.modules for name in _WRITERS):
         begin_soon()
 
 
