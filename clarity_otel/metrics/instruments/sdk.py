@@ -8,6 +8,7 @@ where not, one reader serves both.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from opentelemetry.metrics import Meter, MeterProvider
@@ -24,7 +25,7 @@ from opentelemetry.sdk.resources import Resource
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics import lifecycle
 from clarity_otel.metrics.catalog import CATALOG
-from clarity_otel.metrics.export.points import Metric, Scope
+from clarity_otel.metrics.export.points import Attributes, Exemplar, Metric, Scope
 from clarity_otel.metrics.export.temporality import CUMULATIVE, is_delta
 from clarity_otel.metrics.family import HISTOGRAM
 from clarity_otel.metrics.instruments import shown
@@ -58,6 +59,8 @@ class Provider:
 
     def _attach(self) -> None:
         self._reading = Reading(self._settings.metrics_label_limit)
+        # What /metrics has taken from the reader that both doors share.
+        self._exemplars: dict[tuple[str, str, Attributes], tuple[Exemplar, ...]] = {}
         self._shown: _Reader | None = None
         self._sent: _Reader | None = None
         if not isinstance(self._provider, sdk.MeterProvider):
@@ -85,6 +88,11 @@ class Provider:
             return
         with self._lock:
             folded, scopes = self._reading.read(self._shown.take())
+            if self._shown is self._sent:
+                for scope, metric, _, point in _points(folded, scopes):
+                    if point.exemplars:
+                        key = (scope, metric.name, point.attributes)
+                        self._exemplars[key] = point.exemplars
             shown.tell(folded, scopes, write, self.shown_series)
 
     def sent(self) -> tuple[list[Metric], list[Scope]]:
@@ -92,7 +100,13 @@ class Provider:
         if self._sent is None:
             return [], []
         with self._lock:
-            return self._reading.read(self._sent.take())
+            folded, scopes = self._reading.read(self._sent.take())
+            kept, self._exemplars = self._exemplars, {}
+            for scope, metric, index, point in _points(folded, scopes) if kept else ():
+                exemplars = kept.get((scope, metric.name, point.attributes))
+                if exemplars and not point.exemplars:
+                    metric.points[index] = point._replace(exemplars=exemplars)
+            return folded, scopes
 
     def after_fork_in_child(self) -> None:
         """Begin at zero: new readers keep new sums, the instruments stay."""
@@ -104,6 +118,13 @@ class Provider:
         for reader in parents:
             self._provider.remove_metric_reader(reader)
         self._attach()
+
+
+def _points(folded: list[Metric], scopes: list[Scope]) -> Iterator[tuple[str, Metric, int, Any]]:
+    for name, metrics in [("", folded), *((scope.name, scope.metrics) for scope in scopes)]:
+        for metric in metrics:
+            for index, point in enumerate(metric.points):
+                yield name, metric, index, point
 
 
 def made() -> Provider:
