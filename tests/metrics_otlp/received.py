@@ -30,7 +30,7 @@ class Point:
 
 def points_of(requests: Iterable[Message]) -> list[Point]:
     """Every data point of export requests, in their order."""
-    found = []
+    found: list[Point] = []
     for request in requests:
         message: Any = request
         for resource in message.resource_metrics:
@@ -39,23 +39,23 @@ def points_of(requests: Iterable[Message]) -> list[Point]:
                 for metric in scope.metrics:
                     kind = metric.WhichOneof("data")
                     data = getattr(metric, kind)
-                    for point in data.data_points:
-                        found.append(
-                            Point(
-                                metric.name,
-                                metric.unit,
-                                kind,
-                                getattr(data, "aggregation_temporality", 0),
-                                getattr(data, "is_monotonic", False),
-                                attributes_of(point.attributes),
-                                point.start_time_unix_nano,
-                                point.time_unix_nano,
-                                _value(point),
-                                point,
-                                scope.scope.name,
-                                about,
-                            )
+                    found += [
+                        Point(
+                            metric.name,
+                            metric.unit,
+                            kind,
+                            getattr(data, "aggregation_temporality", 0),
+                            getattr(data, "is_monotonic", False),
+                            attributes_of(point.attributes),
+                            point.start_time_unix_nano,
+                            point.time_unix_nano,
+                            _value(point),
+                            point,
+                            scope.scope.name,
+                            about,
                         )
+                        for point in data.data_points
+                    ]
     return found
 
 

@@ -24,8 +24,8 @@ from clarity_otel.metrics.export.points import (
     Metric,
     NumberPoint,
     Scope,
-    Summed,
     SummaryPoint,
+    Summed,
 )
 from tests.metrics_otlp.received import attributes_of
 
@@ -118,6 +118,7 @@ def test_each_point_is_read_back_as_it_was_written(scopes: list[Scope], limit_by
 
 
 def check_metric(metric: Metric, read: Any) -> None:
+    """Name, unit, description, temporality and direction."""
     assert (read.name, read.unit, read.description) == metric[:3]
     data = getattr(read, read.WhichOneof("data"))
     assert read.WhichOneof("data").startswith(metric.kind)
@@ -128,6 +129,7 @@ def check_metric(metric: Metric, read: Any) -> None:
 
 
 def check_number(point: NumberPoint, read: Any) -> None:
+    """An int stays one."""
     is_integer = isinstance(point.value, int)
     assert read.WhichOneof("value") == ("as_int" if is_integer else "as_double")
     assert getattr(read, read.WhichOneof("value")) == point.value
@@ -135,6 +137,7 @@ def check_number(point: NumberPoint, read: Any) -> None:
 
 
 def check_histogram(point: HistogramPoint, read: Any) -> None:
+    """Buckets and bounds."""
     check_summed(point.summed, read)
     assert tuple(read.bucket_counts) == point.counts
     assert tuple(read.explicit_bounds) == point.bounds
@@ -142,6 +145,7 @@ def check_histogram(point: HistogramPoint, read: Any) -> None:
 
 
 def check_exponential(point: ExponentialPoint, read: Any) -> None:
+    """Scale, zeros and both sides."""
     check_summed(point.summed, read)
     assert (read.scale, read.zero_count) == (point.scale, point.zero_count)
     for part, buckets in ((read.positive, point.positive), (read.negative, point.negative)):
@@ -150,17 +154,20 @@ def check_exponential(point: ExponentialPoint, read: Any) -> None:
 
 
 def check_summary(point: SummaryPoint, read: Any) -> None:
+    """Count, sum and quantiles."""
     assert (read.count, read.sum) == (point.count, point.sum)
     assert tuple((q.quantile, q.value) for q in read.quantile_values) == point.quantiles
 
 
 def check_summed(summed: Summed, read: Any) -> None:
+    """What is not known is not there."""
     assert read.count == summed.count
     for field, value in (("sum", summed.sum), ("min", summed.least), ("max", summed.largest)):
         assert (getattr(read, field) if read.HasField(field) else None) == value
 
 
 def check_exemplars(point: Any, read: Any) -> None:
+    """Value, time, ids and attributes."""
     assert len(read.exemplars) == len(point.exemplars)
     for exemplar, found in zip(point.exemplars, read.exemplars, strict=True):
         assert getattr(found, found.WhichOneof("value")) == exemplar.value

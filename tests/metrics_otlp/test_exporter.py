@@ -283,6 +283,7 @@ def test_native_histograms_bring_exemplars_extremes_and_the_exponential_form(
 
 
 def exponential(scale: int, offset: int, *counts: int) -> ExponentialPoint:
+    """A point with these buckets."""
     total = sum(counts)
     return ExponentialPoint((), 1, 2, Summed(total, total), scale, 0, Buckets(offset, counts))
 
