@@ -299,6 +299,9 @@ def encode_metrics(resource: bytes, scopes: list[Any], limit_bytes: int) -> list
 def on_first_span(callback: Callable[[], object]) -> None:
     """Call `callback()` in the main thread soon after the first span of this process."""
 
+def trim_memory() -> None:
+    """Give memory that nobody uses back to the system."""
+
 def bind_api(objects: dict[str, Any]) -> None: ...
 def register_scope(
     name: str, version: str = "", schema_url: str = "", attributes: dict[str, Any] | None = None

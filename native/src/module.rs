@@ -399,6 +399,12 @@ fn after_fork_in_child(resource: Vec<u8>) {
     }
 }
 
+/// Gives memory that nobody uses back to the system. Releases the GIL.
+#[pyfunction]
+fn trim_memory(py: Python<'_>) {
+    py.detach(raw::trim_memory);
+}
+
 #[pyfunction]
 fn set_has_processors(on: bool) {
     engine::set_has_processors(on);
@@ -462,6 +468,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(tracer::xray_header, module)?)?;
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
+    module.add_function(wrap_pyfunction!(trim_memory, module)?)?;
     module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
     module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;
     module.add_function(wrap_pyfunction!(python::mask_text, module)?)?;

@@ -17,6 +17,15 @@ pub fn os_random(out: &mut [u8]) -> bool {
     got == out.len() as isize
 }
 
+/// Gives memory that nobody uses back to the system.
+pub fn trim_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes the allocator's own locks, and moves nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Runs `start` with the signals that belong to the application blocked on this
 /// thread; a thread it spawns inherits that, so the application's threads stay
 /// the ones that get SIGTERM, SIGINT and the rest. Faults (SIGSEGV…) stay open:

@@ -51,6 +51,7 @@ def run(code: str, runtime: Path, engine: str = "native", **env: str) -> Any:
         "CLARITY_ENGINE": engine,
         "OTEL_TRACES_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_SERVICE_NAME": "shop",
         "OTEL_LOG_LEVEL": "warn",
         **env,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from clarity_otel.metrics.catalog import BY_NAME
 from tests.backends.collector import Collector
 from tests.backends.load import load
 from tests.backends.otlp_http_stub import HANG, OtlpHttpStub, refused
@@ -176,6 +177,74 @@ def test_a_server_whose_app_counts_nothing_is_measured_all_the_same(
     assert "prometheus_client" not in loaded
     if engine == "native":
         assert not any(name.startswith(("opentelemetry.sdk", "google.")) for name in loaded)
+
+
+def test_contrib_instrumentations_write_the_catalog_s_families(
+    collector: Collect, run_process: Start, tmp_path: Path
+) -> None:
+    """On the sdk engine FastAPI's and httpx's, by the API: both doors, the catalog's labels."""
+    received = collector()
+    env = env_for(received.http_endpoint, CLARITY_ENGINE="sdk")
+    service = Service(run_process, "uvicorn", env, tmp_path, "tests.metrics_otlp.contrib:app")
+    for number in range(5):
+        get(f"http://{LOOPBACK}:{service.port}/order/{number}")
+    text = get(f"http://{LOOPBACK}:{service.port}/metrics")
+    service.process.stop(signal.SIGTERM)
+    received.stop()
+    points = received_by(received)
+    assert "hunter2" not in text + repr(points)
+    for name, labels in (
+        ("http.server.request.duration", {"http_route": "/order/{number}"}),
+        ("http.client.request.duration", {"server_address": LOOPBACK}),
+    ):
+        family = BY_NAME[name]
+        found = named(points, name, **labels)
+        assert found[-1].raw.count == 5
+        assert found[-1].scope == "clarity_otel"
+        assert found[-1].attributes["http.response.status_code"] == 200
+        assert tuple(found[-1].raw.explicit_bounds) == family.buckets
+        known = {label.name for label in family.labels}
+        assert all(set(point.attributes) <= known for point in found)
+        assert text.count(f"# TYPE {family.prometheus_name} ") == 1
+        shown = values(text)
+        assert value(shown, f"{family.prometheus_name}_count", **labels) == 5
+
+
+WORKING = """
+import time
+from opentelemetry import trace
+with trace.get_tracer("x").start_as_current_span("work"):
+    pass
+while True:
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_script_that_works_on_is_measured_at_the_interval(
+    engine: str, collector: Collect, run_process: Start, tmp_path: Path
+) -> None:
+    """Its first span tells that it works: no server, no metric of its own."""
+    received = collector()
+    process = run_process(
+        [
+            *LAUNCHER,
+            sys.executable,
+            *("-c", WORKING),
+        ],
+        env={
+            **QUIET,
+            **env_for(received.http_endpoint, CLARITY_ENGINE=engine),
+            "XDG_RUNTIME_DIR": str(tmp_path),
+            "OTEL_METRIC_EXPORT_INTERVAL": "200",
+            "OTEL_SERVICE_NAME": "script",
+        },
+        cwd=ROOT,
+    )
+    wait_until(
+        lambda: bool(named(received_by(received), "process.memory.usage")), "the first metrics", 20
+    )
+    process.kill()
 
 
 SCRIPTS = {
