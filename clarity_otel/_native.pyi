@@ -292,6 +292,22 @@ def emit_api_log(
     span: tuple[int, int, int] | None,
     exception: tuple[str | None, str | None, str | None] | None,
 ) -> bool: ...
+def emit_metrics(resource: bytes, scopes: list[Any]) -> int:
+    """Hand metrics to the pipeline; return how many data points it took.
+
+    `resource` is the body of a Resource; `scopes` are those of metrics/export/points.py.
+    They become requests of at most batch_limit_bytes each. What is refused is counted.
+    """
+
+def encode_metrics(resource: bytes, scopes: list[Any], limit_bytes: int) -> list[tuple[bytes, int]]:
+    """Return the requests that `emit_metrics` would make, each with its data points' number."""
+
+def on_first_span(callback: Callable[[], object]) -> None:
+    """Call `callback()` in the main thread soon after the first span of this process."""
+
+def trim_memory() -> None:
+    """Give memory that nobody uses back to the system."""
+
 def bind_api(objects: dict[str, Any]) -> None: ...
 def register_scope(
     name: str, version: str = "", schema_url: str = "", attributes: dict[str, Any] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from _thread import allocate_lock
 
 from clarity_otel import diagnostics, masking
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _lock = allocate_lock()
 _engine: ModuleType | None = None
 _settings: Settings | None = None
+_started_ns = 0
 
 
 def start(settings: Settings) -> None:
@@ -31,7 +33,7 @@ def start(settings: Settings) -> None:
 
     Threads: call it before the app starts its own. Fork: the child goes on by itself.
     """
-    global _engine, _settings
+    global _engine, _settings, _started_ns
     with _lock:
         if _engine is not None:
             return
@@ -40,6 +42,7 @@ def start(settings: Settings) -> None:
         _stop_fastapi_from_exporting_too()
         for sentence in masking.configure(settings):
             diagnostics.warn(sentence)
+        _started_ns = time.time_ns()
         engine = _load(settings)
         http_methods.use(settings)
         engine.start(settings)
@@ -51,13 +54,29 @@ def _prepare_metrics(settings: Settings) -> None:
     """Metrics begin by themselves, later: see `metrics.lifecycle`. Here is what cannot wait."""
     if not settings.metrics_enabled:
         return
-    from clarity_otel.engine import signals
+    from clarity_otel.engine import collection, signals
+    from clarity_otel.imports import when_imported
 
     signals.when_ended(_remove_shared_metrics)
+    collection.use(settings)
+    when_imported("opentelemetry.metrics", _on_metrics_api_imported)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork_in_child)
     if settings.metrics_port is not None:
         from clarity_otel.patches import serving
 
         serving.begin_soon()
+
+
+def _on_metrics_api_imported(module: ModuleType) -> None:
+    from clarity_otel.metrics.instruments import deferred
+
+    deferred.install()
+
+
+def _after_fork_in_child() -> None:
+    global _started_ns
+    _started_ns = time.time_ns()
 
 
 def _remove_shared_metrics() -> None:
@@ -127,6 +146,16 @@ def name() -> str | None:
 def replaced_instrumentors() -> frozenset[str]:
     """Return the names of contrib instrumentors that would double what the engine does."""
     return frozenset() if _engine is None else _engine.REPLACED_INSTRUMENTORS
+
+
+def started_ns() -> int:
+    """Return when this process began to measure: the start, in a forked child the fork."""
+    return _started_ns
+
+
+def metric_targets() -> list[Any]:
+    """Return where this process's metrics are exported to: see `metrics.export.exporter`."""
+    return [] if _engine is None else list(_engine.metric_targets())
 
 
 def settings() -> Settings | None:

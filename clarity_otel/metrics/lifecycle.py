@@ -2,13 +2,15 @@
 
 `begin()` comes from whatever needs metrics first: a server that starts to serve, the
 import of prometheus_client, get_metrics(), a scrape, SystemMetricsMiddleware,
-CLARITY_METRICS_PORT. Nothing of it is imported before.
+CLARITY_METRICS_PORT; where metrics are exported also the first span, and the first
+measurement by the OpenTelemetry API. Nothing of it is imported before.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import Any
 
 from clarity_otel.engine import signals
@@ -17,7 +19,9 @@ from clarity_otel.guard import never_break_the_app
 from clarity_otel.imports import when_imported
 from clarity_otel.metrics import sources
 from clarity_otel.metrics.catalog import BY_NAME
+from clarity_otel.metrics.export.exporter import Exporter
 from clarity_otel.metrics.history import History, HistoryTurn
+from clarity_otel.metrics.instruments.source import Instruments
 from clarity_otel.metrics.labels import OVERFLOWS
 from clarity_otel.metrics.sampled.collectors import RegisteredCollectors
 from clarity_otel.metrics.sampled.container import Container
@@ -27,7 +31,7 @@ from clarity_otel.metrics.sampled.pipeline import Pipeline
 from clarity_otel.metrics.sampler import Sampler
 from clarity_otel.metrics.shared import members
 from clarity_otel.metrics.shared import store as stores
-from clarity_otel.metrics.shared.store import store
+from clarity_otel.metrics.shared.store import Store, store
 from clarity_otel.metrics.shared.values import install
 from clarity_otel.metrics.users import ActiveUsers
 
@@ -50,15 +54,17 @@ class _Running:
         machine, container = Machine(), Container()
         for source in (
             *(machine, container, self.collector, self.loops, ThreadPools(), Pipeline()),
-            *(OVERFLOWS, RegisteredCollectors(), self.users),
+            *(OVERFLOWS, RegisteredCollectors(), self.users, Instruments()),
         ):
             sources.add(source)
         self.collector.install()
+        self.exporter = _exporter(self.store, settings)
         self.sampler = Sampler(
             self.store,
             settings.system_metrics_interval_s,
             [machine, container, self.loops],
             self.loops,
+            self.exporter,
         )
         self.noting = HistoryTurn(self.store)
         self.sampler.take_turns(self.noting)
@@ -83,10 +89,23 @@ def is_on() -> bool:
     return chosen.metrics_enabled and not chosen.is_disabled
 
 
-def begin(loop: Any = None) -> bool:
+def _exporter(store: Store, settings: Settings) -> Exporter | None:
+    from clarity_otel import engine
+
+    targets = engine.metric_targets()
+    return Exporter(store, settings, targets, engine.started_ns()) if targets else None
+
+
+def has_begun() -> bool:
+    """Whether this process keeps metrics."""
+    return _running is not None
+
+
+def begin(loop: Any = None, *, is_at_end: bool = False) -> bool:
     """Keep metrics in this process from now on; False where they are off.
 
-    Thread-safe, idempotent. `loop` is an event loop to be measured.
+    Thread-safe, idempotent. `loop` is an event loop to be measured. `is_at_end` starts no
+    thread: the process is about to end.
     """
     global _running
     if not is_on():
@@ -98,8 +117,12 @@ def begin(loop: Any = None) -> bool:
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=_after_fork_in_child)
             signals.when_ended(end)
-            running.sampler.start()
+            if not is_at_end:
+                running.sampler.start()
             _running = running
+        else:
+            # Something new is to be read, such as the first instrument.
+            _running.sampler.publish_soon()
     if loop is not None:
         _running.loops.watch(loop)
     return True
@@ -141,6 +164,23 @@ def refresh() -> None:
         sources.publish()
 
 
+def export_now(*, is_last: bool) -> None:
+    """Hand all metrics to the exporters. With `is_last` for the last time, and end those.
+
+    A process that never exported does it at its end only where the app, or a library it
+    uses, has measured something.
+    """
+    if not begin(is_at_end=is_last) or _running is None or _running.exporter is None:
+        return
+    exporter = _running.exporter
+    with quiet():
+        sources.publish()
+    if not is_last or exporter.has_exported or exporter.has_own_numbers():
+        exporter.export()
+    if is_last:
+        exporter.shutdown()
+
+
 def _on_prometheus_imported(module: Any) -> None:
     install(module)
 
@@ -151,6 +191,8 @@ def _after_fork_in_child() -> None:
     if _running is not None:
         with never_break_the_app("metrics after a fork"):
             sources.after_fork_in_child()
+            if _running.exporter is not None:
+                _running.exporter.after_fork_in_child(time.time_ns())
             _running.sampler.after_fork_in_child()
 
 

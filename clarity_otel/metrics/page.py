@@ -32,6 +32,27 @@ label holds an address, a name or an id.
 libraries' patches; *sampler*, the background thread; *engine*, the telemetry pipeline;
 *get_metrics()*, the app, by the attribute that is named.
 
+## Two doors
+
+`/metrics` shows the whole service; by OTLP each process sends its own numbers
+(`OTEL_METRICS_EXPORTER`, every `OTEL_METRIC_EXPORT_INTERVAL` and once more at its end), told
+apart by `service.instance.id`. What the app registers with prometheus_client comes out of
+both under its own names, and so does what is measured with the OpenTelemetry metrics API:
+by OTLP with its scope, at `/metrics` by the specification's rules for names. A metric of
+that API that has the name of one below is the one below: its attributes and buckets, in one
+family. An app that sets a MeterProvider of its own keeps it, views included; it is shown at
+`/metrics`, and sent unless it has a reader of its own.
+
+A server begins to export by itself a second after it serves, any other process with its
+first span or its first metric. A script that ends sooner exports once, at its end, and only
+where it, or a library it uses, has measured something: what any process could tell of its
+memory is not worth a connection.
+
+With OTLP, sums count from the start of the process (in a forked worker: from the fork), or
+from the last export where `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` says so.
+
+## How processes are joined
+
 With several processes, one scrape of any of them answers for the whole service. Counters
 and histograms are summed over all processes, those that ended included. Other rules stand
 in the last column:

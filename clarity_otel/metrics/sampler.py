@@ -1,9 +1,9 @@
 """The background thread: one for each process that keeps metrics.
 
-It samples machine, process and container every `interval_s`, looks once a second how
-late the event loops are, publishes when another process's scrape rings, and notes the
-history and serves CLARITY_METRICS_PORT where it is this process's turn. It starts with
-the first use of metrics, and a forked child makes its own.
+It samples machine, process and container every `interval_s`, exports when that is due,
+looks once a second how late the event loops are, publishes when another process's scrape
+rings, and notes the history and serves CLARITY_METRICS_PORT where it is this process's
+turn. It starts with the first use of metrics, and a forked child makes its own.
 """
 
 from __future__ import annotations
@@ -43,16 +43,31 @@ class Turn(Protocol):
         """Give up in a forked child what is the parent's."""
 
 
+class Exports(Protocol):
+    """What sends metrics elsewhere, as `metrics.export.exporter` does."""
+
+    due_s: float
+
+    def export(self) -> None:
+        """Send, and set `due_s`, by the monotonic clock."""
+
+
 class Sampler:
     """The thread and what it does. Thread-safe."""
 
     def __init__(
-        self, store: Store, interval_s: float, sampled: list[Sampled], loops: EventLoops
+        self,
+        store: Store,
+        interval_s: float,
+        sampled: list[Sampled],
+        loops: EventLoops,
+        exporter: Exports | None = None,
     ) -> None:
         self._store = store
         self._interval_s = max(SHORTEST_INTERVAL_S, interval_s)
         self._sampled = sampled
         self._loops = loops
+        self._exporter = exporter
         self._turns: list[Turn] = []
         self._begin()
 
@@ -70,6 +85,10 @@ class Sampler:
     def stop(self) -> None:
         """Let the thread end. It samples no more."""
         self._is_stopped = True
+        self._bell.ring()
+
+    def publish_soon(self) -> None:
+        """Let the thread publish now."""
         self._bell.ring()
 
     def set_interval(self, interval_s: float) -> None:
@@ -106,7 +125,7 @@ class Sampler:
             self.start()
 
     def _run(self) -> None:
-        samples = 0
+        samples = exports = 0
         last = next_probe = time.monotonic()
         while not self._is_stopped:
             now = time.monotonic()
@@ -115,6 +134,14 @@ class Sampler:
             if samples == 0 or now - last >= interval_s:
                 self._quietly(self.sample, sources.publish)
                 samples, last = samples + 1, now
+                if samples == 2:
+                    _give_memory_back()
+                continue
+            if self._exporter is not None and now >= self._exporter.due_s:
+                self._export(self._exporter)
+                if exports == 0:
+                    _give_memory_back()
+                exports += 1
                 continue
             is_frequent = bool(self._turns) or bool(self._loops)
             if is_frequent and now >= next_probe:
@@ -123,6 +150,8 @@ class Sampler:
             due = last + interval_s
             if is_frequent:
                 due = min(due, next_probe)
+            if self._exporter is not None:
+                due = min(due, self._exporter.due_s)
             with never_break_the_app("metrics bell"):
                 if self._bell.wait(max(0.0, due - time.monotonic())):
                     self._quietly(self.ensure_sampled, sources.publish)
@@ -137,6 +166,12 @@ class Sampler:
                 if not self._is_stopped:
                     work()
 
+    def _export(self, exporter: Exports) -> None:
+        self._quietly(self.ensure_sampled, sources.publish)
+        # Not under it: an exporter written in Python waits for the network.
+        with never_break_the_app("the export of metrics"):
+            exporter.export()
+
     def _look(self) -> None:
         with never_break_the_app("event loop metrics"):
             self._loops.probe()
@@ -144,3 +179,13 @@ class Sampler:
         for turn in self._turns:
             with never_break_the_app("a turn of metrics"):
                 turn.try_it()
+
+
+def _give_memory_back() -> None:
+    """Return what imports and the first collection needed for a moment: 4 MB of 7."""
+    try:
+        from clarity_otel import _native
+    except ImportError:
+        return
+    with never_break_the_app("metrics memory"):
+        _native.trim_memory()

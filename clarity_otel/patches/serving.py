@@ -16,6 +16,8 @@ from clarity_otel.guard import never_break_the_app
 DELAY_S = 1.0
 # The process is at its end: it begins nothing any more.
 is_ending = False
+# Modules by which an app writes metrics.
+_WRITERS = ("prometheus_client", "clarity_otel.metrics.api", "clarity_otel.metrics.middleware")
 
 
 def begin_soon() -> None:
@@ -33,15 +35,18 @@ def begin_soon() -> None:
 def begin_where_shown() -> None:
     """A server begins to serve: let metrics begin, with its loop, where they are shown.
 
-    That is at the service's /metrics, or at a port. Where the endpoints are switched off,
-    only a service that has imported what writes metrics pays for them.
+    That is at the service's /metrics, at a port, or where they are exported. Where none of
+    these is switched on, only a service that has imported what writes metrics pays for them.
     """
     settings = engine.settings()
     if settings is None:
         return
-    wanted = ("prometheus_client", "clarity_otel.metrics")
-    is_shown = settings.endpoints != "off" or settings.metrics_port is not None
-    if is_shown or any(name in sys.modules for name in wanted):
+    is_shown = (
+        settings.endpoints != "off"
+        or settings.metrics_port is not None
+        or bool(settings.metric_exporters)
+    )
+    if is_shown or any(name in sys.modules for name in _WRITERS):
         begin_soon()
 
 

@@ -26,7 +26,10 @@ ENVIRONMENT = "environment"
 OPTION = "option of clarity-instrument"
 PYTHON = "setup_observability"
 
+SHORTEST_EXPORT_INTERVAL_MS = 100
 _BUILT_IN_EXPORTERS = ("otlp", "console", "none")
+# /metrics is there anyway.
+_SHOWN_ALONE = {"metrics": "prometheus"}
 # Exporters named by their transport, as the stock distro knows them.
 _OTLP_NAMES = {"otlp_proto_grpc": "grpc", "otlp_proto_http": "http/protobuf"}
 
@@ -107,6 +110,8 @@ class Settings:
     metrics_host: str
     metrics_label_limit: int
     system_metrics_interval_s: float
+    metric_export_interval_ms: int
+    metric_export_timeout_ms: int
 
     # Not rows of the table: what follows from several of them.
     is_disabled: bool
@@ -117,6 +122,12 @@ class Settings:
     """Names of the span exporters, the console included where OTEL_TRACE_CONSOLE asks for it."""
     log_exporters: tuple[str, ...]
     """Names of the log records' exporters."""
+    metric_exporters: tuple[str, ...]
+    """Names of the metrics' exporters; none where metrics are off."""
+    metrics_temporality: str
+    """cumulative, delta or lowmemory."""
+    metrics_exponential: bool
+    """Whether histograms are exported in the exponential form, where it is known."""
     shutdown_timeout_ms: int
     """The longest that the end of the process waits for spans."""
 
@@ -277,6 +288,8 @@ class _Reader:
         if self.values["OTEL_TRACE_CONSOLE"]:
             exporters = tuple(dict.fromkeys((*exporters, "console")))
         log_exporters = self._exporters("logs")
+        metric_exporters = self._exporters("metrics") if values["CLARITY_METRICS_ENABLED"] else ()
+        self._check_export_interval()
         self._check_files()
         self._check_batch_size()
         timeout = values["OTEL_BSP_EXPORT_TIMEOUT"] or otlp.NO_LIMIT_MS
@@ -292,6 +305,11 @@ class _Reader:
             sampling_ratio=ratio,
             exporters=exporters,
             log_exporters=log_exporters,
+            metric_exporters=metric_exporters,
+            metrics_temporality=values["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"],
+            metrics_exponential=str(
+                values["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"]
+            ).startswith("base2"),
             # Design bound: nobody waits for telemetry longer than 5 s at the end.
             shutdown_timeout_ms=min(int(timeout), 5000),  # type: ignore[call-overload]
             # The generic endpoint's warning would come once for each signal.
@@ -366,7 +384,7 @@ class _Reader:
                 self.values[protocol] = _OTLP_NAMES[name]
                 self.sources[protocol] = self.sources[variable]
                 names.append("otlp")
-            elif name in _BUILT_IN_EXPORTERS or _is_installed(
+            elif name in (*_BUILT_IN_EXPORTERS, _SHOWN_ALONE.get(signal)) or _is_installed(
                 f"opentelemetry_{signal}_exporter", name
             ):
                 names.append(name)
@@ -378,7 +396,8 @@ class _Reader:
                 )
         if "none" in names:
             return ()
-        return tuple(dict.fromkeys(names or ["otlp"]))
+        names = names or ["otlp"]
+        return tuple(name for name in dict.fromkeys(names) if name != _SHOWN_ALONE.get(signal))
 
     def _check_files(self) -> None:
         """Replace a certificate file that cannot be read, while a sentence can still say so."""
@@ -393,6 +412,14 @@ class _Reader:
                 self.warnings.append(
                     f"{variable.name}={path} is not a file that can be read; it is left out."
                 )
+
+    def _check_export_interval(self) -> None:
+        variable = BY_NAME["OTEL_METRIC_EXPORT_INTERVAL"]
+        interval_ms = self.values[variable.name]
+        if isinstance(interval_ms, int) and interval_ms < SHORTEST_EXPORT_INTERVAL_MS:
+            self._reject(
+                variable, str(interval_ms), f"is below {SHORTEST_EXPORT_INTERVAL_MS} milliseconds"
+            )
 
     def _check_batch_size(self) -> None:
         for largest, most in (

@@ -141,7 +141,6 @@ def _otlp(signal: str) -> tuple[Variable, ...]:
     )
 
 
-_METRICS_LATER = "metrics are not exported yet"
 _ZIPKIN = "Zipkin accepts OTLP; for its old format install opentelemetry-exporter-zipkin, which reads this itself"
 _PROMETHEUS = "Prometheus scrapes the service itself"
 _STOCK = "the stock SDK, on the sdk engine"
@@ -183,11 +182,8 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("JAEGER_ENDPOINT", STRING, None, "A Jaeger's address, used where no OTLP endpoint is set; its old port 14268 becomes the same host's OTLP port 4318."),
         *_otlp(""),
         *_otlp("traces"),
-        *_reserved(
-            _METRICS_LATER,
-            Variable("OTEL_METRICS_EXPORTER", NAMES, ("otlp",), "Where metrics go."),
-            *_otlp("metrics"),
-        ),
+        Variable("OTEL_METRICS_EXPORTER", NAMES, ("otlp",), "Where metrics go, beside /metrics: otlp, console, none, a list, or the name of any installed exporter; prometheus means /metrics alone."),
+        *_otlp("metrics"),
         Variable("OTEL_LOGS_EXPORTER", NAMES, ("otlp",), "Where log records go, beside the app's own handlers: otlp, console, none, a list, or the name of any installed exporter."),
         *_otlp("logs"),
         *_not_supported(
@@ -208,7 +204,7 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("OTEL_BSP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch, retries included; 0 means no limit. The end of the process waits at most this long, and at most 5000."),
         Variable("OTEL_BSP_MAX_QUEUE_SIZE", POSITIVE_COUNT, None, "The most spans that wait; unset, only CLARITY_QUEUE_LIMIT_BYTES counts (the standard's default is 2048)."),
         Variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", POSITIVE_COUNT, None, "The most spans in a batch; unset, only CLARITY_BATCH_LIMIT_BYTES counts (the standard's default is 512)."),
-        Variable("CLARITY_QUEUE_LIMIT_BYTES", BYTES, 16 * 1024 * 1024, "The most bytes of encoded spans that wait, and as many of log records; beyond it the newest are dropped and counted."),
+        Variable("CLARITY_QUEUE_LIMIT_BYTES", BYTES, 16 * 1024 * 1024, "The most bytes of encoded spans that wait, and as many of log records and of metrics; beyond it the newest are dropped and counted."),
         Variable("CLARITY_BATCH_LIMIT_BYTES", BYTES, 256 * 1024, "The bytes at which a batch is sent without waiting longer."),
         Variable("OTEL_BLRP_SCHEDULE_DELAY", MILLISECONDS, 1000, "The longest time a log record waits for its batch."),
         Variable("OTEL_BLRP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch of log records, retries included; 0 means no limit."),
@@ -272,19 +268,16 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     *_group(
         "Metrics",
-        Variable("CLARITY_METRICS_ENABLED", BOOLEAN, True, "false keeps no metrics: get_metrics() gives an object that does nothing."),
+        Variable("CLARITY_METRICS_ENABLED", BOOLEAN, True, "false keeps and exports no metrics: get_metrics() gives an object that does nothing."),
         Variable("CLARITY_METRICS_PORT", PORT, None, "A port that serves /metrics beside the app, by the same rules of access."),
         Variable("CLARITY_METRICS_HOST", STRING, "127.0.0.1", "The address that CLARITY_METRICS_PORT listens on; callers from elsewhere are asked for CLARITY_TOKEN."),
         Variable("CLARITY_METRICS_LABEL_LIMIT", POSITIVE_COUNT, 200, "The most different values of a label in a process; the rest becomes __other__."),
         Variable("CLARITY_SYSTEM_METRICS_INTERVAL_S", SECONDS, 60, "The time between two samples of machine, process and container, 0.1 at least."),
-        *_reserved(
-            _METRICS_LATER,
-            Variable("OTEL_METRICS_EXEMPLAR_FILTER", enum("trace_based", "always_on", "always_off"), "trace_based", "Which measurements may become exemplars."),
-            Variable("OTEL_METRIC_EXPORT_INTERVAL", MILLISECONDS, 60000, "The time between two exports of metrics."),
-            Variable("OTEL_METRIC_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for one export of metrics."),
-            Variable("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", enum("cumulative", "delta", "lowmemory"), "cumulative", "Whether sums count from the start or from the last export."),
-            Variable("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", enum("explicit_bucket_histogram", "base2_exponential_bucket_histogram"), "explicit_bucket_histogram", "The form in which histograms are sent."),
-        ),
+        Variable("OTEL_METRICS_EXEMPLAR_FILTER", enum("trace_based", "always_on", "always_off"), "trace_based", "Which measurements of the OpenTelemetry API may become exemplars."),
+        Variable("OTEL_METRIC_EXPORT_INTERVAL", MILLISECONDS, 60000, "The time between two exports of metrics, 100 at least."),
+        Variable("OTEL_METRIC_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for one export of metrics, retries included; 0 means no limit."),
+        Variable("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", enum("cumulative", "delta", "lowmemory"), "cumulative", "Whether exported sums count from the start or from the last export."),
+        Variable("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", enum("explicit_bucket_histogram", "base2_exponential_bucket_histogram"), "explicit_bucket_histogram", "The form in which histograms are exported, where both are known; /metrics has explicit buckets."),
     ),
     *_group(
         "OpenTelemetry for Python",

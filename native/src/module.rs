@@ -1,13 +1,14 @@
 //! `clarity_otel._native`: what Python sees. The `.pyi` beside the package is
 //! its specification.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::context::{self, Api};
@@ -21,7 +22,8 @@ use crate::pipeline::{self, Limits, Pipelines, ScopeId};
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
 use crate::{
-    asgi, aws, client, copied_scope, log_line, log_record, propagator, proto, span, tracer,
+    asgi, aws, client, copied_scope, log_line, log_record, metric_export, propagator, proto, raw,
+    span, tracer,
 };
 
 /// Starts the export thread with the process's first item, never before: a
@@ -31,6 +33,45 @@ pub fn ensure_worker(pipelines: &'static Pipelines) {
     if !pipelines.worker_started.load(Ordering::Relaxed) {
         start_worker(pipelines);
     }
+}
+
+/// Whether the process has handed over a span.
+static HAS_SPAN: AtomicBool = AtomicBool::new(false);
+static ON_FIRST_SPAN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// As [`ensure_worker`], for a span: the first of a process tells that it works.
+#[inline]
+pub fn ensure_worker_of_spans(pipelines: &'static Pipelines) {
+    ensure_worker(pipelines);
+    if !HAS_SPAN.load(Ordering::Relaxed) {
+        note_first_span();
+    }
+}
+
+/// The span is borrowed now: the callback comes when the main thread is free for it.
+#[cold]
+fn note_first_span() {
+    if !HAS_SPAN.swap(true, Ordering::Relaxed) {
+        raw::call_soon(tell_first_span);
+    }
+}
+
+extern "C" fn tell_first_span(_: *mut std::ffi::c_void) -> std::ffi::c_int {
+    Python::attach(|py| {
+        // What it raises is told by the guard, and is nobody's here.
+        let _ = guard::run(py, "spans.first", (), || match ON_FIRST_SPAN.get(py) {
+            Some(callback) => callback.call0(py).map(drop),
+            None => Ok(()),
+        });
+    });
+    0
+}
+
+/// Calls `callback()` in the main thread, soon after the process's first span; in a
+/// forked child after its own first. One callback for the life of the process.
+#[pyfunction]
+fn on_first_span(py: Python<'_>, callback: Py<PyAny>) {
+    let _ = ON_FIRST_SPAN.set(py, callback);
 }
 
 /// The exporters' checked configurations, one for each signal that is sent, for
@@ -348,6 +389,7 @@ fn shutdown(py: Python<'_>, timeout_s: f64, signal: Option<&str>) -> bool {
 #[pyfunction]
 fn after_fork_in_child(resource: Vec<u8>) {
     ids::next_generation();
+    HAS_SPAN.store(false, Ordering::Relaxed);
     log_line::after_fork_in_child();
     for setup in EXPORTERS.lock().iter_mut() {
         setup.set_resource(resource.clone());
@@ -355,6 +397,12 @@ fn after_fork_in_child(resource: Vec<u8>) {
     if let Some(pipelines) = pipeline::current() {
         pipeline::install(pipelines.limits());
     }
+}
+
+/// Gives memory that nobody uses back to the system. Releases the GIL.
+#[pyfunction]
+fn trim_memory(py: Python<'_>) {
+    py.detach(raw::trim_memory);
 }
 
 #[pyfunction]
@@ -408,6 +456,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(log_record::configure_log_records, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::emit_log, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::api::emit_api_log, module)?)?;
+    module.add_function(wrap_pyfunction!(metric_export::emit_metrics, module)?)?;
+    module.add_function(wrap_pyfunction!(metric_export::encode_metrics, module)?)?;
+    module.add_function(wrap_pyfunction!(on_first_span, module)?)?;
     module.add_function(wrap_pyfunction!(bind_api, module)?)?;
     module.add_function(wrap_pyfunction!(register_scope, module)?)?;
     module.add_function(wrap_pyfunction!(encode_resource, module)?)?;
@@ -418,6 +469,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(tracer::xray_header, module)?)?;
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
+    module.add_function(wrap_pyfunction!(trim_memory, module)?)?;
     module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
     module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;
     module.add_function(wrap_pyfunction!(python::mask_text, module)?)?;

@@ -17,6 +17,15 @@ pub fn os_random(out: &mut [u8]) -> bool {
     got == out.len() as isize
 }
 
+/// Gives memory that nobody uses back to the system.
+pub fn trim_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes the allocator's own locks, and moves nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Runs `start` with the signals that belong to the application blocked on this
 /// thread; a thread it spawns inherits that, so the application's threads stay
 /// the ones that get SIGTERM, SIGINT and the rest. Faults (SIGSEGV…) stay open:
@@ -142,6 +151,13 @@ mod python {
             }
         }
         Ok(())
+    }
+
+    /// Lets the main thread run `call` at its next safe point, with the GIL held. Where
+    /// too many calls wait already it is forgotten.
+    pub fn call_soon(call: extern "C" fn(*mut std::ffi::c_void) -> std::ffi::c_int) {
+        // SAFETY: the function lives as long as the process and ignores its argument.
+        unsafe { ffi::Py_AddPendingCall(Some(call), std::ptr::null_mut()) };
     }
 
     /// A RuntimeError; reported by the guard, never seen by the app.

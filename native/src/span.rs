@@ -252,7 +252,7 @@ impl Span {
         let Some(pipelines) = pipeline::current() else {
             return;
         };
-        crate::module::ensure_worker(pipelines);
+        crate::module::ensure_worker_of_spans(pipelines);
         let pipeline = &pipelines.spans;
         if engine.keep_unsampled && self.local_root {
             self.note_probability(engine);

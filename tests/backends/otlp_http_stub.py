@@ -14,6 +14,9 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTracePartialSuccess,
     ExportTraceServiceRequest,
@@ -75,7 +78,7 @@ class HttpRequest:
 
     ``connection`` is the client's port: equal for requests on one connection.
     ``message`` is None where the body is no OTLP trace request, ``logs`` where it is
-    no OTLP logs request: the path tells which of them is looked for.
+    no OTLP logs request, ``metrics`` likewise: the path tells which of them is looked for.
     """
 
     path: str
@@ -83,6 +86,7 @@ class HttpRequest:
     body: bytes
     message: ExportTraceServiceRequest | None
     logs: ExportLogsServiceRequest | None
+    metrics: ExportMetricsServiceRequest | None
     answer: HttpAnswer
     connection: int
     received_at_s: float  # time.monotonic()
@@ -172,9 +176,12 @@ class OtlpHttpStub:
             body = gzip.decompress(body)
         message: ExportTraceServiceRequest | None = None
         logs: ExportLogsServiceRequest | None = None
+        metrics: ExportMetricsServiceRequest | None = None
         with contextlib.suppress(DecodeError):
             if handler.path.endswith("/v1/logs"):
                 logs = ExportLogsServiceRequest.FromString(body)
+            elif handler.path.endswith("/v1/metrics"):
+                metrics = ExportMetricsServiceRequest.FromString(body)
             else:
                 message = ExportTraceServiceRequest.FromString(body)
         answer = self._next_answer()
@@ -185,6 +192,7 @@ class OtlpHttpStub:
                 body=body,
                 message=message,
                 logs=logs,
+                metrics=metrics,
                 answer=answer,
                 connection=handler.client_address[1],
                 received_at_s=time.monotonic(),

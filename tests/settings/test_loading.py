@@ -301,3 +301,76 @@ def test_variable_that_is_not_supported_is_named() -> None:
     """Setting what we do not support is answered, not ignored."""
     (warning,) = load({"OTEL_EXPORTER_ZIPKIN_ENDPOINT": "http://zipkin:9411"}).warnings
     assert "OTEL_EXPORTER_ZIPKIN_ENDPOINT is not supported" in warning
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", ("otlp",)),
+        ("otlp", ("otlp",)),
+        ("none", ()),
+        ("prometheus", ()),
+        ("prometheus,otlp", ("otlp",)),
+        ("console,otlp", ("console", "otlp")),
+    ],
+)
+def test_where_metrics_go(given: str, expected: tuple[str, ...]) -> None:
+    """`prometheus` is /metrics, which is there anyway: nothing is exported."""
+    settings = load({"OTEL_METRICS_EXPORTER": given})
+    assert settings.metric_exporters == expected
+    assert settings.warnings == ()
+
+
+def test_metrics_that_are_off_are_not_exported() -> None:
+    """Whatever the exporter is."""
+    settings = load({"OTEL_METRICS_EXPORTER": "otlp", "CLARITY_METRICS_ENABLED": "false"})
+    assert settings.metric_exporters == ()
+
+
+def test_prometheus_is_an_exporter_of_metrics_alone() -> None:
+    """For spans it is a name that nobody has installed."""
+    settings = load({"OTEL_TRACES_EXPORTER": "prometheus"})
+    assert "OTEL_TRACES_EXPORTER names prometheus" in settings.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "99"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "1m"),
+        ("OTEL_METRIC_EXPORT_TIMEOUT", "-1"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "gamma"),
+        ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "linear"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "sometimes"),
+        ("OTEL_METRICS_EXPORTER", "carrier_pigeon"),
+    ],
+)
+def test_a_wrong_setting_of_metrics_is_one_sentence(name: str, given: str) -> None:
+    """It names the variable, and the default is used."""
+    settings, default = load({name: given}), load({})
+    (sentence,) = settings.warnings
+    assert name in sentence
+    if name != "OTEL_METRICS_EXPORTER":
+        assert settings[name] == default[name]
+    assert settings.metric_exporters == default.metric_exporters
+
+
+def test_what_follows_from_the_settings_of_metrics() -> None:
+    """Preference and aggregation in any case; overrides of one signal."""
+    settings = load(
+        {
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "Delta",
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": (
+                "BASE2_EXPONENTIAL_BUCKET_HISTOGRAM"
+            ),
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://metrics:4318/own/path",
+            "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION": "gzip",
+            "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "7",
+        }
+    )
+    assert (settings.metrics_temporality, settings.metrics_exponential) == ("delta", True)
+    config = settings.otlp_exporter("metrics")
+    assert config["endpoint"] == "http://metrics:4318/own/path"
+    assert (config["gzip"], config["timeout_ms"]) == (True, 7)
+    assert settings.otlp_exporter("traces")["timeout_ms"] == 10000

@@ -11,7 +11,7 @@ import os
 
 from clarity_otel import _native, correlation, diagnostics, patches
 from clarity_otel.correlation import outgoing
-from clarity_otel.engine import carried, propagators, scopes, signals
+from clarity_otel.engine import carried, collection, propagators, scopes, signals
 from clarity_otel.guard import record_failure
 from clarity_otel.imports import when_imported
 
@@ -36,6 +36,7 @@ _support: Support | None = None
 _provider: ClarityTracerProvider | None = None
 _logger_provider: ClarityLoggerProvider | None = None
 _logs_are_sent = False
+_metrics_are_sent = False
 
 
 def start(settings: Settings) -> None:
@@ -48,6 +49,7 @@ def start(settings: Settings) -> None:
     _native.set_error_handler(_on_internal_error)
     configuration = _configuration(settings)
     hears_logs = _configure_logs(settings, configuration["resource"])
+    _configure_metrics(settings, configuration["resource"])
     try:
         _native.configure(configuration)
     except ValueError as failure:
@@ -67,6 +69,8 @@ def start(settings: Settings) -> None:
     patches.instrument(settings)
     if _needs_the_api(settings, configuration):
         import opentelemetry.trace  # noqa: F401
+    if settings.metric_exporters:
+        _native.on_first_span(_on_first_span)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork_in_child)
     signals.install(settings, flush_and_stop=shutdown)
@@ -156,6 +160,51 @@ def _configure_logs(settings: Settings, resource: bytes) -> bool:
     return _logs_are_sent or settings.log_exporters != ("otlp",)
 
 
+def _configure_metrics(settings: Settings, resource: bytes) -> None:
+    global _metrics_are_sent
+    if "otlp" not in settings.metric_exporters:
+        return
+    configuration: dict[str, Any] = {
+        "queue_limit_bytes": settings.queue_limit_bytes,
+        "batch_limit_bytes": settings.batch_limit_bytes,
+        "export_timeout_ms": settings.metric_export_timeout_ms,
+        "resource": resource,
+        "exporter": settings.otlp_exporter("metrics"),
+    }
+    try:
+        _native.configure_signal("metrics", configuration)
+        _metrics_are_sent = True
+    except ValueError as failure:
+        diagnostics.error(f"metrics are not exported: {failure}")
+
+
+class _MetricsTarget:
+    """The native pipeline of metrics."""
+
+    def send(self, scopes: list[Any]) -> None:
+        """Hand over; it never waits."""
+        _native.emit_metrics(_native.encode_resource(_resource), scopes)
+
+    def shutdown(self) -> None:
+        """The engine ends it."""
+
+
+def metric_targets() -> list[Any]:
+    """Return where metrics go."""
+    found: list[Any] = [_MetricsTarget()] if _metrics_are_sent else []
+    if any(name != "otlp" for name in _settings.metric_exporters):
+        from clarity_otel.engine import metric_exporters
+
+        found += metric_exporters.targets(_settings, _sdk_resource)
+    return found
+
+
+def _sdk_resource() -> Any:
+    from opentelemetry.sdk.resources import Resource
+
+    return Resource(dict(_resource))
+
+
 def _on_logging_imported(module: ModuleType) -> None:
     from clarity_otel.logs import otlp
 
@@ -200,6 +249,12 @@ def _on_trace_imported(module: ModuleType) -> None:
     exporters.add(_provider, _settings)
 
 
+def _on_first_span() -> None:
+    from clarity_otel.patches import serving
+
+    serving.begin_soon()
+
+
 def _on_propagate_imported(module: ModuleType) -> None:
     from clarity_otel.engine.native import propagator
 
@@ -232,11 +287,12 @@ def _after_fork_in_child() -> None:
 
 
 def force_flush(timeout_s: float) -> bool:
-    """Send all ended spans and log records, also to exporters written in Python."""
+    """Send all ended spans, log records and metrics, also to exporters written in Python."""
     from time import monotonic
 
     deadline = monotonic() + timeout_s
-    flushed = _native.force_flush(timeout_s)
+    collection.before_flush(timeout_s)
+    flushed = _native.force_flush(max(0.0, deadline - monotonic()))
     for provider in (_provider, _logger_provider):
         if provider is not None:
             left_s = max(0.0, deadline - monotonic())
@@ -246,7 +302,12 @@ def force_flush(timeout_s: float) -> bool:
 
 def shutdown() -> None:
     """Send what waits, within the shutdown bound, and stop. Idempotent."""
-    _native.shutdown(_settings.shutdown_timeout_ms / 1000)
+    from time import monotonic
+
+    deadline = monotonic() + _settings.shutdown_timeout_ms / 1000
+    # What it leaves of the time is for the network.
+    collection.before_end(_settings.shutdown_timeout_ms / 2000)
+    _native.shutdown(max(0.0, deadline - monotonic()))
     for provider in (_provider, _logger_provider):
         if provider is not None:
             provider.shutdown()

@@ -12,7 +12,7 @@ import os
 
 from clarity_otel import correlation, diagnostics, patches
 from clarity_otel.correlation import outgoing
-from clarity_otel.engine import carried, signals
+from clarity_otel.engine import carried, collection, signals
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.imports import when_imported
 
@@ -32,6 +32,7 @@ _provider: Any = None
 _counters: Counters
 _logger_provider: Any = None
 _log_tally: Tally
+_metric_tally: Tally
 _is_shut_down = False
 
 
@@ -41,7 +42,7 @@ def start(settings: Settings) -> None:
     A part that cannot be set up (an exporter, a propagator) is left out with a
     sentence. Fork: the SDK makes its threads anew; the resource is the child's own.
     """
-    global _settings, _provider, _counters, _log_tally
+    global _settings, _provider, _counters, _log_tally, _metric_tally
     from clarity_otel.engine.sdk import (
         context,
         correlation_id,
@@ -54,6 +55,7 @@ def start(settings: Settings) -> None:
     _settings = settings
     _counters = counting.Counters()
     _log_tally = counting.Tally()
+    _metric_tally = counting.Tally()
     _say_what_is_native_only(settings)
     carried.use(context.use_context_variable())
     context.use_propagators(settings)
@@ -62,6 +64,8 @@ def start(settings: Settings) -> None:
         settings.correlation_header, correlation_id.current_id, correlation_id.set_current_id
     )
     masking.guard_spans()
+    if settings.metric_exporters:
+        _counters.on_first(_on_first_span)
     _provider = provider.make(settings, _counters)
     if settings.log_exporters and not settings.config_file:
         # At once: the SDK has imported `logging`.
@@ -80,6 +84,38 @@ def _on_logging_imported(module: ModuleType) -> None:
     log_provider.hook(_logger_provider)
 
 
+def _on_first_span() -> None:
+    from clarity_otel.patches import serving
+
+    serving.begin_soon()
+
+
+def metric_targets() -> list[Any]:
+    """Return where metrics go: exporters of the stock packages, called by the sampler's thread."""
+    if _settings.config_file:
+        return []  # the SDK exports by itself, as that file says
+    from clarity_otel.engine import metric_exporters
+
+    found: list[Any] = []
+    if "otlp" in _settings.metric_exporters:
+        from clarity_otel.engine.sdk import metric_exporter
+
+        try:
+            exporter = metric_exporter.make(_settings)
+            found.append(
+                metric_exporters.StockTarget(
+                    exporter, _own_resource, _settings, _metric_tally.settled
+                )
+            )
+        except Exception as failure:
+            diagnostics.error(f"metrics are not exported: {type(failure).__name__}: {failure}")
+    return [*found, *metric_exporters.targets(_settings, _own_resource)]
+
+
+def _own_resource() -> Any:
+    return _provider.resource
+
+
 def _say_what_is_native_only(settings: Settings) -> None:
     if settings.keep_slower_than_s is not None:
         diagnostics.warn(
@@ -94,6 +130,7 @@ def _after_fork_in_child() -> None:
 
         _counters.forget()
         _log_tally.forget()
+        _metric_tally.forget()
         provider.after_fork(_provider, _settings)
         if _logger_provider is not None:
             from clarity_otel.engine.sdk import log_provider
@@ -102,10 +139,18 @@ def _after_fork_in_child() -> None:
 
 
 def force_flush(timeout_s: float) -> bool:
-    """Send all ended spans and log records; False when the time passed or an exporter failed."""
+    """Send all ended spans, log records and metrics.
+
+    False when the time passed or an exporter failed.
+    """
     if _provider is None or _is_shut_down:
         return True
-    from clarity_otel.engine.sdk.bounded import within
+    from time import monotonic
+
+    deadline = monotonic() + timeout_s
+    collection.before_flush(timeout_s)
+    timeout_s = max(0.0, deadline - monotonic())
+    from clarity_otel.engine.bounded import within
 
     timeout_ms = int(timeout_s * 1000)
 
@@ -127,15 +172,19 @@ def shutdown() -> None:
     if _provider is None or _is_shut_down:
         return
     _is_shut_down = True
-    from clarity_otel.engine.sdk.bounded import within
+    from clarity_otel.engine.bounded import within
 
     def end() -> None:
         for provider in (_provider, _logger_provider):
             if provider is not None:
                 provider.shutdown()
 
+    from time import monotonic
+
+    deadline = monotonic() + _settings.shutdown_timeout_ms / 1000
+    collection.before_end(_settings.shutdown_timeout_ms / 2000)
     with never_break_the_app("the sdk engine's shutdown"):
-        within(_settings.shutdown_timeout_ms / 1000, end)
+        within(max(0.0, deadline - monotonic()), end)
 
 
 def export_health() -> dict[str, dict[str, Any]]:
@@ -147,6 +196,7 @@ def export_health() -> dict[str, dict[str, Any]]:
     tallies = (
         ("traces", _settings.exporters, _counters),
         ("logs", _settings.log_exporters, _log_tally),
+        ("metrics", _settings.metric_exporters, _metric_tally),
     )
     return {
         signal: {
@@ -167,4 +217,10 @@ def stats() -> dict[str, int]:
     Spans that a full queue has dropped are among the waiting ones: the SDK counts
     them nowhere.
     """
-    return {} if _provider is None else {**_counters.snapshot(), **_log_tally.snapshot("logs.")}
+    if _provider is None:
+        return {}
+    return {
+        **_counters.snapshot(),
+        **_log_tally.snapshot("logs."),
+        **_metric_tally.snapshot("metrics."),
+    }

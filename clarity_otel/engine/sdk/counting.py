@@ -1,14 +1,16 @@
-"""What the SDK does not count by itself: spans and log records made, exported and lost."""
+"""What the SDK does not count by itself: items made, exported and lost, of each signal."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from clarity_otel.guard import never_break_the_app
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -47,6 +49,11 @@ class Tally:
             self._last_error_s = time.time()
             self._failures_since_success += 1
 
+    def settled(self, number: int, is_sent: bool) -> None:
+        """Note items that were made and exported, or given up, at once."""
+        self.made(number)
+        (self.exported if is_sent else self.failed)(number)
+
     def snapshot(self, prefix: str = "") -> dict[str, int]:
         """Return the counters by the native engine's names."""
         with self._lock:
@@ -77,6 +84,18 @@ class Tally:
 class Counters(Tally, SpanProcessor):
     """Counts sampled spans that end."""
 
+    _when_first: Callable[[], None] | None = None
+
+    def on_first(self, callback: Callable[[], None]) -> None:
+        """Call `callback()` with the first span that ends; in a forked child with its own."""
+        self._when_first = callback
+        self._is_first = True
+
+    def forget(self) -> None:
+        """Begin at zero, in a forked child."""
+        super().forget()
+        self._is_first = True
+
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Nothing to count yet."""
 
@@ -84,6 +103,10 @@ class Counters(Tally, SpanProcessor):
         """Count a span that is to be exported."""
         if span.context is not None and span.context.trace_flags.sampled:
             self.made(1)
+            if self._when_first is not None and self._is_first:
+                self._is_first = False
+                with never_break_the_app("the first span"):
+                    self._when_first()
 
 
 class CountedExporter(SpanExporter):

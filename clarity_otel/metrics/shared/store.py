@@ -42,6 +42,8 @@ class Store:
         self.lock = threading.RLock()
         self.folder = folder
         self.member: Member | None = None
+        # The places that this process has asked for: the directory holds others' too.
+        self.own: set[int] = set()
         self._private: Directory | None = None
         self._private_cells: Cells | None = None
         if folder is not None:
@@ -66,6 +68,10 @@ class Store:
         with self.lock:
             try:
                 place = self.directory.place(wanted)
+                at = place
+                for series in wanted:
+                    self.own.add(at)
+                    at += series.cells
                 return self.cells.segment(place), place % SEGMENT_CELLS
             except OSError as failure:
                 return self._place_apart(wanted, failure)

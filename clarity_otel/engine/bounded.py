@@ -1,4 +1,4 @@
-"""Calls into the SDK that may take longer than the process is allowed to wait."""
+"""Calls that may take longer than the process is allowed to wait."""
 
 from __future__ import annotations
 

@@ -1,0 +1,26 @@
+"""The stock OTLP exporter of metrics, over either transport."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from clarity_otel.engine.sdk import provider
+
+if TYPE_CHECKING:
+    from clarity_otel.settings import Settings
+
+
+def make(settings: Settings) -> Any:
+    """Return the exporter. What it is handed has its temporality already."""
+    is_grpc, options = provider.exporter_options(settings, "metrics")
+    if is_grpc:
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
+            OTLPMetricExporter as GrpcExporter,
+        )
+
+        return GrpcExporter(**options)
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import (
+        OTLPMetricExporter as HttpExporter,
+    )
+
+    return HttpExporter(**options)

@@ -1,0 +1,1 @@
+"""Metrics by OTLP, and the OpenTelemetry metrics API behind both doors."""
