@@ -11,6 +11,7 @@ pub mod export;
 pub mod ids;
 pub mod log_text;
 pub mod mask;
+pub mod metrics;
 pub mod pipeline;
 pub mod propagation;
 pub mod proto;
