@@ -48,6 +48,7 @@ class _Running:
         machine, container = Machine(), Container()
         for source in (
             *(machine, container, self.collector, self.loops, ThreadPools(), Pipeline()),
+            *_of_the_engine(),
             *(OVERFLOWS, RegisteredCollectors(), self.users),
         ):
             sources.add(source)
@@ -62,6 +63,17 @@ class _Running:
             from clarity_otel.metrics.server import PortTurn
 
             self.sampler.take_turns(PortTurn(self.store, settings.metrics_port))
+
+
+def _of_the_engine() -> list[sources.Source]:
+    """Return what the native engine has counted so far; it comes before the overflows."""
+    from clarity_otel import engine
+
+    if engine.name() != "native":
+        return []
+    from clarity_otel.metrics.native_source import NativeMetrics
+
+    return [NativeMetrics()]
 
 
 def settings() -> Settings:

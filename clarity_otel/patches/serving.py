@@ -32,12 +32,13 @@ def begin_where_shown() -> None:
     """A server begins to serve: let metrics begin, with its loop, where they are wanted.
 
     That is where a port shows them or the app has imported what writes them. A service
-    that has no metrics is spared prometheus_client and psutil.
+    that has no metrics is spared prometheus_client and psutil; what the engine counts of
+    its requests waits in the engine.
     """
     settings = engine.settings()
     if settings is None:
         return
-    wanted = ("prometheus_client", "clarity_otel.metrics")
+    wanted = ("prometheus_client", "clarity_otel.metrics.api", "clarity_otel.metrics.middleware")
     if settings.metrics_port is not None or any(name in sys.modules for name in wanted):
         begin_soon()
 
