@@ -177,6 +177,7 @@ impl AwsOperation {
     }
 
     /// Counts a call whose span ends elsewhere: with its result, or with its exception.
+    #[pyo3(signature = (span, result, exception=None))]
     fn measure(
         &self,
         span: &Bound<'_, Span>,
