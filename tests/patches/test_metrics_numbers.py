@@ -13,13 +13,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from clarity_otel._native import MetricPoint
 from clarity_otel.metrics import native_table
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.patches.asgi_app import TracedApp
 from clarity_otel.settings import Settings
 from tests.backends.asgi import call_asgi, http_scope
 from tests.patches.counted import points
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from clarity_otel._native import MetricPoint
 
 SIZES = "http.server.request.body.size"
 BUCKETS = BY_NAME[SIZES].buckets
