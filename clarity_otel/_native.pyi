@@ -136,6 +136,13 @@ class ServerRequest:
     def __call__(self, message: Any) -> Any: ...
     def finish(self) -> None: ...
     def fail(self, exception: BaseException) -> None: ...
+    def received(self, message: Any) -> None:
+        """Count a message that came from a WebSocket's client."""
+
+    @property
+    def counts_messages(self) -> bool:
+        """Whether this is a WebSocket whose messages are to be shown to `received`."""
+
     @property
     def span(self) -> Span: ...
 
@@ -162,6 +169,12 @@ class AwsOperation:
 
     def exit(self, span: Span, result: Any) -> bool:
         """End the span; False, the span still open: the extension has to look."""
+
+    def fail(self, span: Span, exception: BaseException) -> None:
+        """Note an error's response, end the span, and count the call."""
+
+    def measure(self, span: Span, result: Any, exception: BaseException | None = None) -> None:
+        """Count a call whose span ends elsewhere, before or after."""
 
 def aws_note_response(span: Span, result: Any) -> None: ...
 def aws_fail(span: Span, exception: BaseException) -> None: ...
@@ -191,6 +204,19 @@ def client_detach(span: Span) -> None:
 
 def redis_enter(client: Any, args: tuple[Any, ...]) -> Span | None: ...
 def redis_pipeline_enter(client: Any, commands: list[tuple[Any, ...]]) -> Span | None: ...
+def redis_exit(
+    span: Span, args: tuple[Any, ...], result: Any, exception: BaseException | None = None
+) -> None:
+    """End a command's span and count it, with the hits and misses that the reply tells."""
+
+def redis_pipeline_exit(
+    span: Span,
+    commands: list[tuple[Any, ...]],
+    results: Any,
+    exception: BaseException | None = None,
+) -> None:
+    """End a pipeline's span and count it; `results` are those of its commands."""
+
 def httpx_enter(request: Any) -> Span | None: ...
 def httpx_exit(span: Span, response: Any, exception: BaseException | None = None) -> None: ...
 def correlation_id() -> str | None: ...
@@ -326,6 +352,56 @@ def export_health() -> dict[str, dict[str, Any]]:
     None), last_error (a sentence without secrets, or None), consecutive_failures (attempts
     since the last success), queue_limit_bytes.
     """
+
+# An exemplar: the bucket's index, the value, nanoseconds since the epoch, trace and span id.
+MetricExemplar = tuple[int, float, int, bytes, bytes]
+# Family (OpenTelemetry's name); labels in the family's order, "" for one that is absent;
+# "number" or "histogram"; value (of a histogram the sum); counts by bucket, one more than
+# bounds, not cumulative; sum; count; min; max; at most one exemplar a bucket; and, where
+# exponential histograms are asked for, scale, zero count, offset and positive counts.
+MetricPoint = tuple[
+    str,
+    tuple[str, ...],
+    Literal["number", "histogram"],
+    float,
+    list[int] | None,
+    float,
+    int,
+    float,
+    float,
+    list[MetricExemplar],
+    tuple[int, int, int, list[int]] | None,
+]
+
+def configure_metrics(
+    sets: Sequence[tuple[list[str], int]],
+    families: Sequence[tuple[str, bool, list[int], list[float]]],
+    exponential: bool = False,
+    exemplars: str = "trace_based",
+) -> None:
+    """Count these families from now on, from zero.
+
+    `sets` are labels' values: those that are allowed, or none and the most different ones.
+    A family is its name, whether it is a histogram, the set of each label, and its buckets'
+    inclusive upper bounds. Labels that are written together (the route, method and status
+    of a request) have one set in all families. Raises ValueError for a family that is not
+    counted natively.
+    """
+
+def switch_metrics(on: bool) -> None:
+    """Stop counting, or go on."""
+
+def metric_points(family: str | None = None) -> list[MetricPoint]:
+    """Return every series, of one family or of all, as counted since the process began.
+
+    In a forked child: since the fork. Some 3 us a series, with the GIL held.
+    """
+
+def metric_overflows() -> list[tuple[str, list[int]]]:
+    """Return for each family and label how many measurements carry `__other__`."""
+
+def count_retries(client: Literal["http", "aws", "redis"], times: int) -> None:
+    """Count attempts after the first."""
 
 def force_flush(timeout_s: float, signal: str | None = None) -> bool: ...
 def shutdown(timeout_s: float, signal: str | None = None) -> bool:

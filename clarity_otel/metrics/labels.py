@@ -63,6 +63,11 @@ class Overflows:
         with self._lock:
             self._counts[metric, label] += 1
 
+    def note(self, metric: str, label: str, total: int) -> None:
+        """Note how many there are in all, of a metric that is bounded elsewhere."""
+        with self._lock:
+            self._counts[metric, label] = total
+
     def collect(self, write: Writer) -> None:
         """Tell the counts."""
         from clarity_otel.metrics.catalog import BY_NAME

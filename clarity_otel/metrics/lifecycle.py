@@ -54,6 +54,7 @@ class _Running:
         machine, container = Machine(), Container()
         for source in (
             *(machine, container, self.collector, self.loops, ThreadPools(), Pipeline()),
+            *_of_the_engine(),
             *(OVERFLOWS, RegisteredCollectors(), self.users, Instruments()),
         ):
             sources.add(source)
@@ -73,6 +74,17 @@ class _Running:
 
             port = PortTurn(self.store, settings.metrics_host, settings.metrics_port)
             self.sampler.take_turns(port)
+
+
+def _of_the_engine() -> list[sources.Source]:
+    """Return what the native engine has counted so far; it comes before the overflows."""
+    from clarity_otel import engine
+
+    if engine.name() != "native":
+        return []
+    from clarity_otel.metrics.native_source import NativeMetrics
+
+    return [NativeMetrics()]
 
 
 def settings() -> Settings:

@@ -67,7 +67,10 @@ PATCHES = (
     Patch("redis", "redis.cluster", "redis_cluster", "redis", ((5, 0), (9, 0))),
     Patch("redis", "redis.asyncio.client", "redis_async", "redis", ((5, 0), (9, 0))),
     Patch("redis", "redis.asyncio.cluster", "redis_async_cluster", "redis", ((5, 0), (9, 0))),
+    Patch("redis", "redis.backoff", "redis_backoff", "redis", ((5, 0), (9, 0))),
     Patch("httpx", "httpx._client", "httpx", "httpx", ((0, 23), (1, 0))),
+    Patch("httpx", "httpcore._sync.connection", "httpcore_retries", "httpcore", ((1, 0), (2, 0))),
+    Patch("httpx", "httpcore._async.connection", "httpcore_retries", "httpcore", ((1, 0), (2, 0))),
     Patch("httpx", "starlette.testclient", "starlette_testclient", "starlette", ((0, 27), (2, 0))),
     Patch("botocore", "botocore.client", "botocore", "botocore", ((1, 29), (2, 0))),
     Patch("botocore", "botocore.endpoint", "botocore_endpoint", "botocore", ((1, 29), (2, 0))),
@@ -102,6 +105,9 @@ REPLACED_INSTRUMENTORS = frozenset(
         "threading",
     }
 )
+
+# Of `PATCHES`, those whose libraries the native engine measures.
+MEASURED = frozenset({"starlette", "asgi", "redis", "httpx", "botocore", "aiobotocore"})
 
 _applied: dict[tuple[str, str], Replaced] = {}
 _hooks: list[tuple[str, object]] = []

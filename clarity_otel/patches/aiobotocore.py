@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel._native import aws_fail
 from clarity_otel.patches.aws_calls import operation_of
 from clarity_otel.patches.wrapping import Replaced
 
@@ -39,7 +38,7 @@ def apply(module: Any, replaced: Replaced) -> None:
             try:
                 result = await original(self, operation_name, api_params)
             except BaseException as exception:
-                aws_fail(span, exception)
+                operation.native.fail(span, exception)
                 raise
             if not operation.native.exit(span, result):
                 operation.look_at_result(self, operation_name, span, result)

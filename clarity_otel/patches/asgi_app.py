@@ -6,6 +6,7 @@ from typing import Any
 
 from clarity_otel._native import server_enter
 from clarity_otel.endpoints.front import answered_around
+from clarity_otel.patches.websockets import counted
 
 
 class TracedApp:
@@ -27,6 +28,8 @@ class TracedApp:
         if not request:
             await self.__wrapped__(scope, receive, send)
             return
+        if request.counts_messages:
+            receive = counted(receive, request)
         try:
             await self.__wrapped__(scope, receive, request)
         except BaseException as exception:

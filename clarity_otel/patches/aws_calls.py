@@ -104,7 +104,7 @@ class Operation:
         span = client_enter(self._scope, name, kind, attributes, True)
         if span is None:
             return None
-        call = Call(span, extension, instrumentor)
+        call = Call(self.native, span, extension, instrumentor)
         # The span is current by now: what fails here must still let the call end it.
         with never_break_the_app("the AWS patch"):
             if self._service in SERVICES:
@@ -129,6 +129,7 @@ class Operation:
             aws_note_response(span, result)
             _ask(extension.on_success, span, result, _instrumentor(self._service, extension))
         client_exit(span)
+        self.native.measure(span, result)
 
 
 def _ask(method: Any, *arguments: Any) -> bool:
@@ -150,9 +151,12 @@ def _ask(method: Any, *arguments: Any) -> bool:
 class Call:
     """A call with an extension: opened by `Operation.begin`, closed by one of these."""
 
-    __slots__ = ("_extension", "_span", "instrumentor")
+    __slots__ = ("_extension", "_native", "_span", "instrumentor")
 
-    def __init__(self, span: Span, extension: Any, instrumentor: Any) -> None:
+    def __init__(
+        self, native: AwsOperation, span: Span, extension: Any, instrumentor: Any
+    ) -> None:
+        self._native = native
         self._span = span
         self._extension = extension
         self.instrumentor = instrumentor
@@ -169,6 +173,7 @@ class Call:
             client_exit(self._span)
         else:
             client_detach(self._span)
+        self._native.measure(self._span, result)
 
     def fail(self, exception: BaseException) -> None:
         """Note the error and end the span."""
@@ -177,6 +182,7 @@ class Call:
                 _ask(self._extension.on_error, self._span, exception, self.instrumentor)
             _ask(self._extension.after_service_call, self.instrumentor)
         aws_fail(self._span, exception)
+        self._native.measure(self._span, None, exception)
 
 
 def operation_of(client: Any, name: str, table: str) -> Operation | None:

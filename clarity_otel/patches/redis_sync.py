@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel._native import client_exit, redis_enter, redis_pipeline_enter
+from clarity_otel._native import (
+    redis_enter,
+    redis_exit,
+    redis_pipeline_enter,
+    redis_pipeline_exit,
+)
 from clarity_otel.patches.redis_pipelines import is_watch_error, queued_commands
 from clarity_otel.patches.wrapping import Replaced
 
@@ -19,9 +24,9 @@ def traced_command(original: Any) -> Any:
         try:
             result = original(self, *args, **options)
         except BaseException as exception:
-            client_exit(span, exception)
+            redis_exit(span, args, None, exception)
             raise
-        client_exit(span)
+        redis_exit(span, args, result)
         return result
 
     return execute_command
@@ -38,9 +43,10 @@ def traced_pipeline(original: Any) -> Any:
         try:
             result = original(self, *args, **kwargs)
         except BaseException as exception:
-            client_exit(span, None if is_watch_error(exception) else exception)
+            failure = None if is_watch_error(exception) else exception
+            redis_pipeline_exit(span, commands, None, failure)
             raise
-        client_exit(span)
+        redis_pipeline_exit(span, commands, result)
         return result
 
     return execute

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from clarity_otel._native import server_enter
+from clarity_otel.patches.websockets import counted
 from clarity_otel.patches.wrapping import Replaced
 
 SPAN_KEY = "clarity.span"
@@ -31,6 +32,8 @@ def traced_app(original: Any) -> Any:
         if not request:
             await original(self, scope, receive, send)
             return
+        if request.counts_messages:
+            receive = counted(receive, request)
         try:
             await original(self, scope, receive, request)
         except BaseException as exception:

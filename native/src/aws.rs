@@ -18,9 +18,12 @@ use crate::attributes::SpanAttributes;
 use crate::client;
 use crate::context::Parent;
 use crate::engine;
+use crate::exception::type_name;
 use crate::guard;
+use crate::ids;
+use crate::metrics::{self, rpc};
 use crate::pipeline::ScopeId;
-use crate::span::{CLIENT, Span};
+use crate::span::{self, CLIENT, Span};
 use crate::values::{encode_any, with_text};
 
 /// Tables remembered for one operation; a service has a handful.
@@ -36,6 +39,9 @@ pub struct AwsOperation {
     /// where the service has no extension.
     plain_keys: Option<(Py<PyFrozenSet>, Py<PyFrozenSet>)>,
     tables: Mutex<HashMap<String, SpanAttributes>>,
+    /// What its calls are counted by: `Service/Operation`.
+    method: String,
+    is_dynamodb: bool,
 }
 
 fn encoded(attributes: &Bound<'_, PyDict>) -> PyResult<SpanAttributes> {
@@ -71,7 +77,14 @@ impl AwsOperation {
         parameters: Option<Py<PyFrozenSet>>,
         results: Option<Py<PyFrozenSet>>,
     ) -> PyResult<Self> {
+        let text = |key: &str| -> PyResult<String> {
+            let value = attributes.get_item(key)?;
+            Ok(value.map(|v| v.extract()).transpose()?.unwrap_or_default())
+        };
+        let service = text("rpc.service")?;
         Ok(AwsOperation {
+            method: format!("{service}/{}", text("rpc.method")?),
+            is_dynamodb: service == "DynamoDB",
             name,
             scope: ScopeId(scope_id),
             common: encoded(attributes)?,
@@ -150,9 +163,83 @@ impl AwsOperation {
             }
             note_response(span, result)?;
             client::exit(span, None)?;
+            self.count(span, Some(result), None)?;
             Ok(true)
         })
     }
+
+    /// Notes what an error says of the response, and ends the span with it.
+    fn fail(&self, span: &Bound<'_, Span>, exception: &Bound<'_, PyBaseException>) -> PyResult<()> {
+        guard::run(span.py(), "aws.fail", (), || {
+            end_failed(span, exception)?;
+            self.count(span, None, Some(exception.as_any()))
+        })
+    }
+
+    /// Counts a call whose span ends elsewhere: with its result, or with its exception.
+    #[pyo3(signature = (span, result, exception=None))]
+    fn measure(
+        &self,
+        span: &Bound<'_, Span>,
+        result: &Bound<'_, PyAny>,
+        exception: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        guard::run(span.py(), "aws.measure", (), || {
+            self.count(span, Some(result), exception)
+        })
+    }
+}
+
+impl AwsOperation {
+    fn count(
+        &self,
+        span: &Bound<'_, Span>,
+        result: Option<&Bound<'_, PyAny>>,
+        exception: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        // A call that was cancelled has no result, and nothing failed.
+        if !metrics::is_on() || exception.is_some_and(|e| !span::is_error(e)) {
+            return Ok(());
+        }
+        let py = span.py();
+        let response = match exception {
+            Some(exception) => exception.getattr_opt(intern!(py, "response"))?,
+            None => result.cloned(),
+        };
+        let (mut status, mut retries) = (0u16, 0u32);
+        if let Some(metadata) = response.as_ref().map(metadata_of).transpose()?.flatten() {
+            let number = |key: &Bound<'_, PyString>| -> PyResult<u32> {
+                let value = metadata.get_item(key)?;
+                Ok(value.and_then(|v| v.extract().ok()).unwrap_or(0))
+            };
+            status = u16::try_from(number(intern!(py, "HTTPStatusCode"))?).unwrap_or(0);
+            retries = number(intern!(py, "RetryAttempts"))?;
+        }
+        metrics::retried("aws", retries);
+        // Below 400 botocore raises, but nothing failed; see `end_failed`.
+        let failure = exception.filter(|_| !(100..400).contains(&status));
+        let error = failure.map(type_name).unwrap_or_default();
+        if self.is_dynamodb {
+            let operation = self.method.split('/').next_back().unwrap_or_default();
+            client::count_database(span, "aws.dynamodb", operation, failure, &[])?;
+        }
+        let span = span.borrow();
+        if span.generation == ids::generation() {
+            let end_ns = span.ended_ns();
+            let took_s = metrics::seconds(span.start_ns, end_ns);
+            rpc::end(&self.method, status, &error, took_s, span.origin(end_ns));
+        }
+        Ok(())
+    }
+}
+
+/// The `ResponseMetadata` of a result, or of an error's response.
+fn metadata_of<'py>(result: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    let Ok(result) = result.cast::<PyDict>() else {
+        return Ok(None);
+    };
+    let metadata = result.get_item(intern!(result.py(), "ResponseMetadata"))?;
+    Ok(metadata.and_then(|metadata| metadata.cast_into::<PyDict>().ok()))
 }
 
 /// The attributes that every AWS response has, by its `ResponseMetadata`.
@@ -162,13 +249,7 @@ fn note_response(span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> PyResult<
     if !span.borrow().recording() {
         return Ok(None);
     }
-    let Ok(result) = result.cast::<PyDict>() else {
-        return Ok(None);
-    };
-    let Some(metadata) = result.get_item(intern!(py, "ResponseMetadata"))? else {
-        return Ok(None);
-    };
-    let Ok(metadata) = metadata.cast_into::<PyDict>() else {
+    let Some(metadata) = metadata_of(result)? else {
         return Ok(None);
     };
     let mut request_id = metadata.get_item(intern!(py, "RequestId"))?;
@@ -219,15 +300,17 @@ pub fn aws_note_response(span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> P
 
 /// Notes what an error says of the response, and ends the span with it. Below
 /// 400 (S3 has not modified the object) botocore raises, but nothing failed.
+fn end_failed(span: &Bound<'_, Span>, exception: &Bound<'_, PyBaseException>) -> PyResult<()> {
+    let mut failed = true;
+    if let Ok(response) = exception.getattr(intern!(span.py(), "response")) {
+        let status = note_response(span, &response)?;
+        failed = !status.is_some_and(|status| (100..400).contains(&status));
+    }
+    client::exit(span, failed.then_some(exception.as_any()))
+}
+
+/// The same for a call that is counted elsewhere.
 #[pyfunction]
 pub fn aws_fail(span: &Bound<'_, Span>, exception: &Bound<'_, PyBaseException>) -> PyResult<()> {
-    let py = span.py();
-    guard::run(py, "aws.fail", (), || {
-        let mut failed = true;
-        if let Ok(response) = exception.getattr(intern!(py, "response")) {
-            let status = note_response(span, &response)?;
-            failed = !status.is_some_and(|status| (100..400).contains(&status));
-        }
-        client::exit(span, failed.then_some(exception.as_any()))
-    })
+    guard::run(span.py(), "aws.fail", (), || end_failed(span, exception))
 }

@@ -5,9 +5,10 @@
 //! Names: stable database and HTTP semantic conventions (client spans).
 
 use parking_lot::Mutex;
+use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::attributes::SpanAttributes;
 use crate::context::{self, Parent, api_needed};
@@ -16,6 +17,11 @@ use crate::exception::type_name;
 use crate::guard;
 use crate::http_method;
 use crate::ids;
+use crate::metrics::{
+    self,
+    database::{self, Lookup},
+    http_client,
+};
 use crate::pipeline::ScopeId;
 use crate::propagation::{format_traceparent, trace_id_hex};
 use crate::redact;
@@ -266,7 +272,7 @@ pub fn redis_enter<'py>(
         };
         if !span.recording() {
             // Nothing travels with a Redis command: the parent stays current.
-            return Ok(None);
+            return measured_alone(py, span);
         }
         span.attributes = SpanAttributes::with_buffer(Vec::with_capacity(320));
         let attributes = &mut span.attributes;
@@ -293,6 +299,171 @@ pub fn redis_enter<'py>(
         Span::notify_start(&span, None)?;
         Ok(Some(span))
     })
+}
+
+/// A span that is not recorded is there for the metrics' sake alone.
+fn measured_alone(py: Python<'_>, span: Span) -> PyResult<Option<Bound<'_, Span>>> {
+    match metrics::is_on() {
+        true => Bound::new(py, span).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Ends the span of one Redis command: `args` as given to `redis_enter`, `result` what
+/// it replied.
+#[pyfunction]
+#[pyo3(signature = (span, args, result, exception=None))]
+pub fn redis_exit(
+    span: &Bound<'_, Span>,
+    args: &Bound<'_, PyTuple>,
+    result: &Bound<'_, PyAny>,
+    exception: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    guard::run(span.py(), "redis.exit", (), || {
+        exit(span, exception)?;
+        if !metrics::is_on() {
+            return Ok(());
+        }
+        let mut buffer = [0; 32];
+        let (operation, lookup) = match args.get_item(0) {
+            Ok(first) => with_command(&first, &mut buffer)?,
+            Err(_) => ("", Lookup::None),
+        };
+        let (hits, misses) = match exception {
+            Some(_) => (0, 0),
+            None => looked_up(result, lookup),
+        };
+        count_redis(span, operation, exception, &[(operation, hits, misses)])
+    })
+}
+
+/// Ends the span of a pipeline; `results` are those of its commands, in order.
+#[pyfunction]
+#[pyo3(signature = (span, commands, results, exception=None))]
+pub fn redis_pipeline_exit(
+    span: &Bound<'_, Span>,
+    commands: &Bound<'_, PyList>,
+    results: &Bound<'_, PyAny>,
+    exception: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    guard::run(span.py(), "redis.pipeline.exit", (), || {
+        exit(span, exception)?;
+        if !metrics::is_on() {
+            return Ok(());
+        }
+        // Few different commands look something up: a list is searched fastest.
+        let mut lookups: Vec<(String, u64, u64)> = Vec::new();
+        if let Ok(results) = results.cast::<PyList>() {
+            for (command, result) in commands.iter().zip(results.iter()) {
+                let mut buffer = [0; 32];
+                let Ok(first) = command.get_item(0) else {
+                    continue;
+                };
+                let (operation, lookup) = with_command(&first, &mut buffer)?;
+                if lookup == Lookup::None || result.is_instance_of::<PyBaseException>() {
+                    continue;
+                }
+                let (hits, misses) = looked_up(&result, lookup);
+                match lookups.iter_mut().find(|(known, ..)| known == operation) {
+                    Some(known) => (known.1, known.2) = (known.1 + hits, known.2 + misses),
+                    None => lookups.push((operation.to_owned(), hits, misses)),
+                }
+            }
+        }
+        let lookups: Vec<(&str, u64, u64)> = lookups
+            .iter()
+            .map(|(operation, hits, misses)| (operation.as_str(), *hits, *misses))
+            .collect();
+        count_redis(span, "PIPELINE", exception, &lookups)
+    })
+}
+
+/// The operation of a command's first argument, in `buffer`.
+fn with_command<'b>(
+    first: &Bound<'_, PyAny>,
+    buffer: &'b mut [u8; 32],
+) -> PyResult<(&'b str, Lookup)> {
+    let name = command_name(first)?;
+    let (length, lookup) = with_text(&name, None, |name| database::command(name, buffer));
+    let operation = std::str::from_utf8(&buffer[..length]);
+    Ok((operation.unwrap_or_default(), lookup))
+}
+
+/// Hits and misses by a reply.
+fn looked_up(result: &Bound<'_, PyAny>, lookup: Lookup) -> (u64, u64) {
+    match lookup {
+        Lookup::None => (0, 0),
+        Lookup::One if result.is_none() => (0, 1),
+        Lookup::One => (1, 0),
+        Lookup::Many => match result.cast::<PyList>() {
+            Ok(found) => {
+                let misses = found.iter().filter(|item| item.is_none()).count();
+                ((found.len() - misses) as u64, misses as u64)
+            }
+            // HGETDEL and the like of a key that is not there.
+            Err(_) if result.is_none() => (0, 1),
+            Err(_) => (0, 0),
+        },
+    }
+}
+
+/// Whether a call failed because there was no connection: an error of that name of the
+/// standard library or of redis-py, or one made from it.
+fn is_connection_error(exception: &Bound<'_, PyAny>) -> bool {
+    let mro = exception.get_type().mro();
+    mro.iter().any(|class| {
+        let Ok(class) = class.cast_into::<PyType>() else {
+            return false;
+        };
+        let is_of = |module: &str| {
+            module == "builtins" || module == "redis.exceptions" || module == "botocore.exceptions"
+        };
+        let is_named = |name: &str| {
+            name == "ConnectionError" || name == "TimeoutError" || name == "HTTPClientError"
+        };
+        class.name().is_ok_and(|n| is_named(&n.to_string_lossy()))
+            && class.module().is_ok_and(|m| is_of(&m.to_string_lossy()))
+    })
+}
+
+fn count_redis(
+    span: &Bound<'_, Span>,
+    operation: &str,
+    exception: Option<&Bound<'_, PyAny>>,
+    lookups: &[(&str, u64, u64)],
+) -> PyResult<()> {
+    count_database(span, "redis", operation, exception, lookups)
+}
+
+/// Counts a database call whose span has ended.
+pub fn count_database(
+    span: &Bound<'_, Span>,
+    system: &str,
+    operation: &str,
+    exception: Option<&Bound<'_, PyAny>>,
+    lookups: &[(&str, u64, u64)],
+) -> PyResult<()> {
+    if exception.is_some_and(|e| !span::is_error(e)) {
+        // Cancelled: there is no reply, and nothing failed.
+        return Ok(());
+    }
+    let error = exception.map(type_name).unwrap_or_default();
+    let is_connection_error = exception.is_some_and(is_connection_error);
+    let span = span.borrow();
+    if span.generation != ids::generation() {
+        return Ok(());
+    }
+    let end_ns = span.ended_ns();
+    let call = database::Call {
+        system,
+        operation,
+        error: &error,
+        is_connection_error,
+        seconds: metrics::seconds(span.start_ns, end_ns),
+        origin: span.origin(end_ns),
+    };
+    database::end(&call, lookups);
+    Ok(())
 }
 
 /// Opens the span of a pipeline or transaction: `commands` are the argument
@@ -332,7 +503,7 @@ pub fn redis_pipeline_enter<'py>(
             return Ok(None);
         };
         if !span.recording() {
-            return Ok(None);
+            return measured_alone(py, span);
         }
         let attributes = &mut span.attributes;
         attributes.push_str("db.system.name", b"redis");
@@ -387,6 +558,13 @@ pub fn httpx_enter<'py>(
             }
         }
         write_headers(py, engine, &span, request, &url)?;
+        if metrics::is_on() {
+            let host = String::from_utf8_lossy(&url.host);
+            span.measured = match known {
+                true => with_text(&method, None, |m| http_client::begin(m, &host)),
+                false => http_client::begin("_OTHER", &host),
+            };
+        }
         let span = make_current(py, span)?;
         if engine.captured_headers && span.borrow().recording() {
             if let Some(api) = api_needed(py)? {
@@ -412,8 +590,12 @@ pub fn httpx_exit(
 ) -> PyResult<()> {
     let py = span.py();
     guard::run(py, "httpx.exit", (), || {
+        let measured = span.borrow().measured;
+        let mut status: i64 = 0;
+        if !response.is_none() && (measured != 0 || span.borrow().recording()) {
+            status = response.getattr(intern!(py, "status_code"))?.extract()?;
+        }
         if !response.is_none() && span.borrow().recording() {
-            let status: i64 = response.getattr(intern!(py, "status_code"))?.extract()?;
             let version = response
                 .getattr(intern!(py, "extensions"))
                 .and_then(|extensions| extensions.get_item(intern!(py, "http_version")))
@@ -447,8 +629,35 @@ pub fn httpx_exit(
                 }
             }
         }
-        exit(span, exception)
+        exit(span, exception)?;
+        if measured != 0 {
+            count_request(span, measured, status, exception);
+        }
+        Ok(())
     })
+}
+
+fn count_request(
+    span: &Bound<'_, Span>,
+    measured: u64,
+    status: i64,
+    exception: Option<&Bound<'_, PyAny>>,
+) {
+    let error = match exception {
+        Some(exception) if span::is_error(exception) => type_name(exception),
+        // A task that was cancelled has got no answer, and nothing failed.
+        Some(_) => return,
+        None if status >= 400 => status.to_string(),
+        None => String::new(),
+    };
+    let span = span.borrow();
+    if span.generation != ids::generation() {
+        return;
+    }
+    let end_ns = span.ended_ns();
+    let took_s = metrics::seconds(span.start_ns, end_ns);
+    let status = u16::try_from(status).unwrap_or(0);
+    http_client::end(measured, status, &error, took_s, span.origin(end_ns));
 }
 
 /// What a span says of a URL; credentials and signatures are replaced.

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::guard;
+use crate::metrics;
 use crate::span::Span;
 
 /// Notes that `scope` is the one the request of `span` began with.
@@ -34,7 +35,7 @@ pub fn server_routing(scope: &Bound<'_, PyAny>) -> PyResult<()> {
         }
         let mut span = span.borrow_mut();
         // The copy refers to the span: both are freed because the end takes it out.
-        if span.recording() {
+        if span.recording() || metrics::is_on() && span.asgi_scope != 0 {
             let before = span.extra().routed.replace(scope.clone().unbind());
             drop(span);
             drop(before);
@@ -43,13 +44,22 @@ pub fn server_routing(scope: &Bound<'_, PyAny>) -> PyResult<()> {
     })
 }
 
-/// The scope that the router of a request has seen, and `scope` where it was that.
+/// The scope that the router of a request has seen so far, and `scope` where it was that.
+pub fn routed_so_far<'py>(
+    span: &Bound<'py, Span>,
+    scope: &Bound<'py, PyDict>,
+) -> Bound<'py, PyDict> {
+    let span = span.borrow();
+    let copy = span.extra.as_ref().and_then(|extra| extra.routed.as_ref());
+    copy.map_or_else(|| scope.clone(), |copy| copy.bind(scope.py()).clone())
+}
+
+/// The same at the request's end: no copy is kept from now on.
 pub fn routed<'py>(span: &Bound<'py, Span>, scope: &Bound<'py, PyDict>) -> Bound<'py, PyDict> {
-    let copy = span
-        .borrow_mut()
-        .extra
-        .as_mut()
-        .and_then(|extra| extra.routed.take());
+    let mut span = span.borrow_mut();
+    span.asgi_scope = 0;
+    let copy = span.extra.as_mut().and_then(|extra| extra.routed.take());
+    drop(span);
     copy.map_or_else(|| scope.clone(), |copy| copy.into_bound(scope.py()))
 }
 

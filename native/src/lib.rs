@@ -12,6 +12,7 @@ pub mod ids;
 pub mod log_text;
 pub mod mask;
 pub mod metric_export;
+pub mod metrics;
 pub mod pipeline;
 pub mod propagation;
 pub mod proto;

@@ -18,6 +18,7 @@ use crate::guard;
 use crate::health;
 use crate::ids;
 use crate::mask::python;
+use crate::metrics;
 use crate::pipeline::{self, Limits, Pipelines, ScopeId};
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
@@ -391,6 +392,7 @@ fn after_fork_in_child(resource: Vec<u8>) {
     ids::next_generation();
     HAS_SPAN.store(false, Ordering::Relaxed);
     log_line::after_fork_in_child();
+    metrics::clear();
     for setup in EXPORTERS.lock().iter_mut() {
         setup.set_resource(resource.clone());
     }
@@ -434,6 +436,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(client::client_detach, module)?)?;
     module.add_function(wrap_pyfunction!(client::redis_enter, module)?)?;
     module.add_function(wrap_pyfunction!(client::redis_pipeline_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(client::redis_exit, module)?)?;
+    module.add_function(wrap_pyfunction!(client::redis_pipeline_exit, module)?)?;
     module.add_function(wrap_pyfunction!(client::httpx_enter, module)?)?;
     module.add_function(wrap_pyfunction!(client::httpx_exit, module)?)?;
     module.add_function(wrap_pyfunction!(client::correlation_id, module)?)?;
@@ -465,6 +469,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(drain, module)?)?;
     module.add_function(wrap_pyfunction!(stats, module)?)?;
     module.add_function(wrap_pyfunction!(health::export_health, module)?)?;
+    module.add_function(wrap_pyfunction!(
+        metrics::python::configure_metrics,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(metrics::python::switch_metrics, module)?)?;
+    module.add_function(wrap_pyfunction!(metrics::python::count_retries, module)?)?;
+    module.add_function(wrap_pyfunction!(metrics::python::metric_overflows, module)?)?;
+    module.add_function(wrap_pyfunction!(metrics::python::metric_points, module)?)?;
     module.add_function(wrap_pyfunction!(force_flush, module)?)?;
     module.add_function(wrap_pyfunction!(shutdown, module)?)?;
     module.add_function(wrap_pyfunction!(tracer::xray_header, module)?)?;

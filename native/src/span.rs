@@ -25,6 +25,7 @@ use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
 use crate::mask::{self, encoded};
+use crate::metrics::Origin;
 use crate::pipeline::{self, Batch, Pipeline, ScopeId};
 use crate::propagation::{RANDOM, SAMPLED};
 use crate::proto;
@@ -104,6 +105,8 @@ pub struct Span {
     pub token: Option<Py<PyAny>>,
     /// The address of a server span's ASGI scope; 0 for other spans.
     pub asgi_scope: usize,
+    /// What a client's call is counted by (`metrics`); 0 where it is not.
+    pub measured: u64,
     span_context: Option<Py<PyAny>>,
 }
 
@@ -171,6 +174,7 @@ impl Span {
             held,
             token: None,
             asgi_scope: 0,
+            measured: 0,
             span_context: None,
         }
     }
@@ -189,6 +193,26 @@ impl Span {
     #[inline]
     pub fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
+    }
+
+    /// Where a measurement of this span comes from.
+    #[inline]
+    pub fn origin(&self, end_ns: u64) -> Origin {
+        Origin {
+            trace_id: self.trace_id,
+            span_id: self.span_id,
+            is_sampled: self.flags & SAMPLED != 0,
+            time_ns: end_ns,
+        }
+    }
+
+    /// When it ended; now, for one that is not recorded or has not ended.
+    #[inline]
+    pub fn ended_ns(&self) -> u64 {
+        match self.end_ns {
+            0 => ids::now_ns(),
+            ended => ended,
+        }
     }
 
     /// Error status, unless the application decided otherwise.

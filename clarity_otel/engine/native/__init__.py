@@ -37,6 +37,7 @@ _provider: ClarityTracerProvider | None = None
 _logger_provider: ClarityLoggerProvider | None = None
 _logs_are_sent = False
 _metrics_are_sent = False
+_counts = False
 
 
 def start(settings: Settings) -> None:
@@ -67,6 +68,9 @@ def start(settings: Settings) -> None:
     if settings.log_exporters:
         when_imported("opentelemetry._logs", _on_logs_api_imported)
     patches.instrument(settings)
+    if settings.metrics_enabled:
+        for module in {patch.module for patch in patches.PATCHES if patch.name in patches.MEASURED}:
+            when_imported(module, _on_measured_library_imported)
     if _needs_the_api(settings, configuration):
         import opentelemetry.trace  # noqa: F401
     if settings.metric_exporters:
@@ -224,6 +228,17 @@ def _on_logs_api_imported(module: ModuleType) -> None:
     )
     logger_provider.install(_logger_provider)
     log_exporters.add(_logger_provider, _settings)
+
+
+def _on_measured_library_imported(module: ModuleType) -> None:
+    """Count from now on, so that no request is missed; what is counted is read later."""
+    global _counts
+    if _counts:
+        return
+    _counts = True
+    from clarity_otel.metrics import native_table
+
+    native_table.begin(_settings)
 
 
 def _on_context_imported(module: ModuleType) -> None:

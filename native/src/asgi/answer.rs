@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
+use super::headers::decimal;
 use crate::engine;
 use crate::propagation::trace_id_hex;
 use crate::span::Span;
@@ -22,14 +23,15 @@ fn header_name<'py>(py: Python<'py>, name: &[u8]) -> Bound<'py, PyBytes> {
 
 /// A copy of the message that returns the correlation id to the caller; `None`
 /// where the app's own is there. A copy, because an app may send one message
-/// (or one list of headers) with each answer.
+/// (or one list of headers) with each answer. Beside it the response's Content-Length.
 pub fn with_correlation<'py>(
     py: Python<'py>,
     span: &Py<Span>,
     message: &Bound<'py, PyDict>,
-) -> PyResult<Option<Bound<'py, PyDict>>> {
+) -> PyResult<(Option<Bound<'py, PyDict>>, Option<u64>)> {
+    let mut length = None;
     let Some(engine) = engine::current() else {
-        return Ok(None);
+        return Ok((None, None));
     };
     let name = engine.correlation_header.as_bytes();
     let headers = match message.get_item(intern!(py, "headers"))? {
@@ -50,15 +52,22 @@ pub fn with_correlation<'py>(
             Err(_) => pair.get_item(0),
         };
         if let Ok(Ok(key)) = key.map(|key| key.cast_into::<PyBytes>()) {
-            given |=
-                key.as_bytes().len() == name.len() && key.as_bytes().eq_ignore_ascii_case(name);
+            let key = key.as_bytes();
+            given |= key.len() == name.len() && key.eq_ignore_ascii_case(name);
+            if key.len() == 14 && key.eq_ignore_ascii_case(b"content-length") {
+                let value = pair
+                    .get_item(1)
+                    .ok()
+                    .and_then(|v| v.cast_into::<PyBytes>().ok());
+                length = value.and_then(|value| decimal(value.as_bytes()));
+            }
         }
     }
     let message = message.copy()?;
     message.set_item(intern!(py, "headers"), &headers)?;
     if given {
         // The app's own, in a list that can be read again.
-        return Ok(Some(message));
+        return Ok((Some(message), length));
     }
     let span = span.bind(py).borrow();
     let value = match &span.correlation {
@@ -67,5 +76,5 @@ pub fn with_correlation<'py>(
     };
     drop(span);
     headers.append(PyTuple::new(py, [header_name(py, name), value])?)?;
-    Ok(Some(message))
+    Ok((Some(message), length))
 }

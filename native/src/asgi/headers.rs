@@ -23,6 +23,7 @@ pub struct Headers<'py> {
     forwarded_for: Option<Bound<'py, PyBytes>>,
     forwarded_proto: Option<Bound<'py, PyBytes>>,
     forwarded_host: Option<Bound<'py, PyBytes>>,
+    content_length: Option<Bound<'py, PyBytes>>,
 }
 
 /// Several headers of one name mean their values joined by commas.
@@ -37,6 +38,11 @@ fn join(so_far: Option<Vec<u8>>, value: &[u8]) -> Option<Vec<u8>> {
             Some(all)
         }
     }
+}
+
+/// The number that a header holds; `None` for anything else.
+pub fn decimal(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.trim().parse().ok()
 }
 
 impl<'py> Headers<'py> {
@@ -95,6 +101,7 @@ impl<'py> Headers<'py> {
                 }
             }
             (11, b"traceparent") if self.traceparent.is_none() => self.traceparent = value_of(),
+            (14, b"content-length") => self.content_length = value_of(),
             (15, b"x-forwarded-for") => self.forwarded_for = value_of(),
             (16, b"x-forwarded-host") => self.forwarded_host = value_of(),
             (17, b"x-forwarded-proto") => self.forwarded_proto = value_of(),
@@ -104,6 +111,12 @@ impl<'py> Headers<'py> {
         if name == engine.correlation_header.as_bytes() {
             self.correlation = value_of();
         }
+    }
+
+    /// The size of the request's body where the client has told it.
+    #[inline]
+    pub fn body_bytes(&self) -> Option<u64> {
+        decimal(self.content_length.as_ref()?.as_bytes())
     }
 
     /// The host that the client asked a proxy for.

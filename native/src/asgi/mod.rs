@@ -11,6 +11,7 @@
 mod answer;
 mod describe;
 mod headers;
+mod measure;
 mod request;
 mod route;
 
@@ -25,6 +26,7 @@ use crate::guard;
 use crate::http_method;
 use crate::ids;
 use crate::log_line;
+use crate::metrics;
 use crate::propagation::{parse_traceparent, parse_tracestate};
 use crate::span::{SERVER, Span, Start};
 use describe::describe;
@@ -112,6 +114,7 @@ fn enter<'py>(
         describe(&mut span, scope, &headers, method.as_ref(), known)?;
     }
     let recording = span.recording();
+    let suppressed = span.suppressed;
     let span = Bound::new(py, span)?;
     if recording {
         if engine.captured_headers {
@@ -121,6 +124,16 @@ fn enter<'py>(
     }
     scope.set_item(intern!(py, "clarity.span"), &span)?;
     let token = context::enter(py, &span)?;
+    // An excluded URL is counted as little as it is traced, as in the contrib package.
+    let measured = match metrics::is_on() && !suppressed {
+        true => measure::begin(
+            scope,
+            &headers,
+            method.as_ref().filter(|_| known),
+            websocket,
+        )?,
+        false => None,
+    };
     let request = ServerRequest {
         send: send.clone().unbind(),
         scope: scope.clone().unbind(),
@@ -133,6 +146,7 @@ fn enter<'py>(
         websocket,
         ended: false,
         end_ns: 0,
+        measured,
     };
     Ok(Some(Bound::new(py, request)?.into_any()))
 }

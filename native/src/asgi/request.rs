@@ -6,6 +6,7 @@ use pyo3::types::{PyDict, PyString};
 
 use super::answer::with_correlation;
 use super::capture;
+use super::measure;
 use super::route::with_route;
 use crate::context;
 use crate::copied_scope;
@@ -13,7 +14,14 @@ use crate::engine;
 use crate::exception::{is_disconnect, type_name};
 use crate::guard;
 use crate::ids;
-use crate::span::{self, STATUS_ERROR, Span};
+use crate::metrics::{
+    self,
+    http_server::{Ended, Served},
+};
+use crate::span::{self, STATUS_ERROR, STATUS_OK, Span};
+
+/// What a span is called whose scope has no method.
+const HTTP: &str = "HTTP";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -40,6 +48,8 @@ pub struct ServerRequest {
     pub websocket: bool,
     pub ended: bool,
     pub end_ns: u64,
+    /// What the metrics know of it; `None` where nothing is counted.
+    pub measured: Option<Served>,
 }
 
 impl ServerRequest {
@@ -62,7 +72,14 @@ impl ServerRequest {
             "http.response.start" | "websocket.http.response.start" => {
                 return ServerRequest::response_start(slf, message);
             }
-            "http.response.body" | "http.response.zerocopysend" => {
+            body @ ("http.response.body" | "http.response.zerocopysend") => {
+                if slf.borrow().measured.is_some() {
+                    let bytes = measure::body_bytes(message)?;
+                    if let Some(served) = &mut slf.borrow_mut().measured {
+                        served.response_bytes += bytes;
+                        served.is_sent_by_path |= body == "http.response.zerocopysend";
+                    }
+                }
                 let more = match message.get_item(intern!(py, "more_body"))? {
                     Some(more) => more.is_truthy()?,
                     None => false,
@@ -71,7 +88,12 @@ impl ServerRequest {
                     ServerRequest::response_end(slf)?;
                 }
             }
-            "http.response.pathsend" => ServerRequest::response_end(slf)?,
+            "http.response.pathsend" => {
+                if let Some(served) = &mut slf.borrow_mut().measured {
+                    served.is_sent_by_path = true;
+                }
+                ServerRequest::response_end(slf)?;
+            }
             "http.response.trailers" => {
                 let more = match message.get_item(intern!(py, "more_trailers"))? {
                     Some(more) => more.is_truthy()?,
@@ -87,8 +109,9 @@ impl ServerRequest {
                     request.status = 101;
                     request.phase = Phase::Started;
                 }
+                ServerRequest::accepted(slf)?;
                 let span = slf.borrow().span.clone_ref(py);
-                return with_correlation(py, &span, message);
+                return Ok(with_correlation(py, &span, message)?.0);
             }
             "websocket.close" => {
                 let mut request = slf.borrow_mut();
@@ -97,6 +120,14 @@ impl ServerRequest {
                     request.status = 403;
                 }
                 request.phase = Phase::Complete;
+                if let Some(served) = &mut request.measured {
+                    served.closed();
+                }
+            }
+            "websocket.send" => {
+                if let Some(served) = &slf.borrow().measured {
+                    served.message("transmit");
+                }
             }
             _ => {}
         }
@@ -130,7 +161,38 @@ impl ServerRequest {
             }
         }
         let span = slf.borrow().span.clone_ref(py);
-        with_correlation(py, &span, message)
+        let (message, length) = with_correlation(py, &span, message)?;
+        if let Some(served) = &mut slf.borrow_mut().measured {
+            served.announced_bytes = length;
+        }
+        Ok(message)
+    }
+
+    /// The application accepts a WebSocket.
+    fn accepted(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (span, scope) = {
+            let request = slf.borrow();
+            if request.measured.is_none() {
+                return Ok(());
+            }
+            (request.span.clone_ref(py), request.scope.clone_ref(py))
+        };
+        let scope = copied_scope::routed_so_far(span.bind(py), scope.bind(py));
+        let served = slf.borrow_mut().measured.take();
+        let Some(mut served) = served else {
+            return Ok(());
+        };
+        let mut is_told = false;
+        let found = with_route(&scope, HTTP, |route| {
+            served.accepted(&route.template);
+            is_told = true;
+        });
+        if !is_told {
+            served.accepted("");
+        }
+        slf.borrow_mut().measured = Some(served);
+        found
     }
 
     /// The body is complete. A failed request waits for the exception, which
@@ -150,7 +212,7 @@ impl ServerRequest {
 
     fn end(slf: &Bound<'_, Self>, exception: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let py = slf.py();
-        let (span, scope, status, phase, websocket, end_ns, method) = {
+        let (span, scope, status, phase, websocket, mut end_ns, method, measured) = {
             let mut request = slf.borrow_mut();
             if request.ended {
                 return Ok(());
@@ -164,58 +226,85 @@ impl ServerRequest {
                 request.websocket,
                 request.end_ns,
                 request.method.take(),
+                request.measured.take(),
             )
         };
         let span = span.bind(py);
-        if !span.borrow().recording() {
+        let recording = span.borrow().recording();
+        if !recording && measured.is_none() {
             return Ok(());
         }
+        let failure = exception.filter(|e| span::is_error(e) && !(websocket && is_disconnect(e)));
+        let error = error_type(status, exception, failure, phase, websocket);
         let limit = engine::current().map_or(128, |e| e.limits.attributes);
-        if let Some(exception) = exception {
-            if span::is_error(exception) && !(websocket && is_disconnect(exception)) {
+        // Ids, classes and templates of the code: what is written here holds no secret.
+        let mut is_checked = false;
+        if recording {
+            if let Some(exception) = failure {
                 Span::record(span, exception, None, None, false)?;
             }
-        }
-        // Ids, classes and templates of the code: what is written here holds no secret.
-        let is_checked = span.borrow().attributes.is_checked();
-        {
+            is_checked = span.borrow().attributes.is_checked();
+            let message = match failure {
+                Some(exception) if status < 500 => Some(span::status_message(exception)),
+                _ => None,
+            };
             let mut span = span.borrow_mut();
             if status != 0 {
                 span.attributes
                     .put_int("http.response.status_code", i64::from(status), limit);
             }
-            if status >= 500 {
-                span.attributes
-                    .put_str("error.type", &status.to_string(), limit);
-                if span.status != 1 {
+            if let Some(error) = &error {
+                span.attributes.put_str("error.type", error, limit);
+                if status < 500 {
+                    span.set_error(message);
+                } else if span.status != STATUS_OK {
                     span.status = STATUS_ERROR;
                 }
-            } else if let Some(exception) = exception {
-                if span::is_error(exception) && !(websocket && is_disconnect(exception)) {
-                    span.attributes
-                        .put_str("error.type", &type_name(exception), limit);
-                    let message = span::status_message(exception);
-                    span.set_error(Some(message));
-                } else if phase != Phase::Complete && !websocket {
-                    span.attributes
-                        .put_str("error.type", &type_name(exception), limit);
-                    span.set_error(None);
-                }
-            } else if phase != Phase::Complete && !websocket {
-                span.attributes
-                    .put_str("error.type", "incomplete_response", limit);
-                span.set_error(None);
             }
         }
+        if end_ns == 0 {
+            end_ns = ids::now_ns().max(span.borrow().start_ns);
+        }
+        let mut measured = measured.filter(|_| span.borrow().generation == ids::generation());
+        let gone = match &measured {
+            Some(_) if !websocket => {
+                let send = slf.borrow().send.clone_ref(py);
+                measure::is_disconnected(send.bind(py)).unwrap_or(false)
+            }
+            _ => false,
+        };
         // The method stands for the name until the route is known; a name that the
         // application gave stays.
         let renamed = method.as_ref().is_some_and(|m| m.is(&span.borrow().name));
+        let is_head = method.as_ref().is_some_and(|m| m.bind(py) == "HEAD");
+        let mut tell = |route: &str| {
+            if let Some(served) = measured.as_mut() {
+                let span = span.borrow();
+                served.end(
+                    is_head,
+                    &Ended {
+                        route,
+                        status,
+                        error: error.as_deref().unwrap_or_default(),
+                        seconds: metrics::seconds(span.start_ns, end_ns),
+                        origin: span.origin(end_ns),
+                        is_disconnected: gone,
+                    },
+                );
+            }
+        };
         let mut former = None;
-        if let Some(method) = &method {
-            with_route(
+        let mut is_told = false;
+        let found = match &method {
+            Some(method) => with_route(
                 &copied_scope::routed(span, scope.bind(py)),
                 &method.bind(py).to_string_lossy(),
                 |route| {
+                    tell(&route.template);
+                    is_told = true;
+                    if !recording {
+                        return;
+                    }
                     let mut span = span.borrow_mut();
                     span.attributes
                         .put_str("http.route", &route.template, limit);
@@ -224,13 +313,22 @@ impl ServerRequest {
                         former = Some(std::mem::replace(&mut span.name, name));
                     }
                 },
-            )?;
+            ),
+            None => Ok(()),
+        };
+        if !is_told {
+            tell("");
         }
+        slf.borrow_mut().measured = measured;
         drop(former);
+        found?;
+        if !recording {
+            return Ok(());
+        }
         if is_checked {
             span.borrow_mut().attributes.mark_checked();
         }
-        Span::finish(span, (end_ns != 0).then_some(end_ns))?;
+        Span::finish(span, Some(end_ns))?;
         Ok(())
     }
 
@@ -240,8 +338,38 @@ impl ServerRequest {
         if let Some(token) = token {
             context::leave(py, token.bind(py))?;
         }
-        ServerRequest::end(slf, exception)
+        let ended = ServerRequest::end(slf, exception);
+        // A task in the background may raise long after the response.
+        if let Some(exception) = exception.filter(|e| span::is_error(e)) {
+            let request = slf.borrow();
+            if let Some(served) = &request.measured {
+                if !(request.websocket && is_disconnect(exception)) {
+                    served.raised(&type_name(exception));
+                }
+            }
+        }
+        ended
     }
+}
+
+/// The `error.type` of a server span, and of what is counted.
+fn error_type(
+    status: u16,
+    exception: Option<&Bound<'_, PyAny>>,
+    failure: Option<&Bound<'_, PyAny>>,
+    phase: Phase,
+    websocket: bool,
+) -> Option<String> {
+    if status >= 500 {
+        return Some(status.to_string());
+    }
+    if let Some(failure) = failure {
+        return Some(type_name(failure));
+    }
+    if phase == Phase::Complete || websocket {
+        return None;
+    }
+    Some(exception.map_or_else(|| "incomplete_response".to_owned(), type_name))
 }
 
 #[pymethods]
@@ -274,6 +402,29 @@ impl ServerRequest {
         guard::run(slf.py(), "asgi.fail", (), || {
             ServerRequest::close(slf, Some(exception))
         })
+    }
+
+    /// A message came from the WebSocket's client.
+    fn received(slf: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        guard::run(py, "asgi.received", (), || {
+            let kind = message.get_item(intern!(py, "type"))?;
+            let mut request = slf.borrow_mut();
+            if let Some(served) = &mut request.measured {
+                match kind.cast::<PyString>()?.to_str()? {
+                    "websocket.receive" => served.message("receive"),
+                    "websocket.disconnect" => served.closed(),
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether what comes from the client is to be shown to `received`.
+    #[getter]
+    fn counts_messages(&self) -> bool {
+        self.websocket && self.measured.is_some()
     }
 
     #[getter]

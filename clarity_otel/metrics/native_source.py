@@ -1,0 +1,73 @@
+"""The native engine's counts, written to the shared cells when somebody asks.
+
+The engine counts from its first request on (`native_table`); this source tells what has
+changed since it was last asked, and leaves the exemplars where the exposition finds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clarity_otel import _native
+from clarity_otel.metrics.catalog import BY_NAME
+from clarity_otel.metrics.family import Family
+from clarity_otel.metrics.labels import OVERFLOWS
+from clarity_otel.metrics.native_table import FAMILIES
+from clarity_otel.metrics.shared.directory import Series
+from clarity_otel.metrics.shared.values import EXEMPLARS
+from clarity_otel.metrics.sources import Writer, histogram_series
+
+
+@dataclass(frozen=True, slots=True)
+class NativeExemplar:
+    """One measurement and its span, in the form of prometheus_client's exemplars."""
+
+    labels: dict[str, str]
+    value: float
+    timestamp: float
+
+
+class NativeMetrics:
+    """A source. Nobody but the publishing thread calls it."""
+
+    def __init__(self) -> None:
+        # Of each histogram how many values it held when it was last told.
+        self._told: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._series: dict[tuple[str, tuple[str, ...]], list[Series]] = {}
+
+    def collect(self, write: Writer) -> None:
+        """Tell what the engine has counted, family by family: the GIL is held for one."""
+        for family in FAMILIES:
+            for point in _native.metric_points(family.name):
+                self._tell(write, family, point)
+        for name, counts in _native.metric_overflows():
+            family = BY_NAME[name]
+            for label, count in zip(family.labels, counts, strict=True):
+                if count:
+                    OVERFLOWS.note(family.prometheus_name, label.prometheus_name, count)
+
+    def _tell(self, write: Writer, family: Family, point: _native.MetricPoint) -> None:
+        _, labels, kind, value, counts, total, count, _, _, exemplars, _ = point
+        if kind == "number":
+            write.number(family, labels, value)
+            return
+        key = (family.name, labels)
+        if counts is None or self._told.get(key) == count:
+            return
+        write.histogram(family, labels, counts, total)
+        self._told[key] = count
+        if exemplars:
+            series = self._series.get(key)
+            if series is None:
+                series = self._series[key] = histogram_series(family, labels)
+            for bucket, seen, time_unix_ns, trace_id, span_id in exemplars:
+                ids = {"trace_id": trace_id.hex(), "span_id": span_id.hex()}
+                EXEMPLARS[series[bucket]] = NativeExemplar(ids, seen, time_unix_ns / 1e9)
+
+    def after_fork_in_child(self) -> None:
+        """Begin at zero, as the engine does; the parent's exemplars are not this process's."""
+        self._told.clear()
+        for series in self._series.values():
+            for bucket in series:
+                EXEMPLARS.pop(bucket, None)
+        self._series.clear()

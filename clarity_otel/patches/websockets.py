@@ -1,0 +1,24 @@
+"""WebSockets: what comes from the client is counted where the application receives it.
+
+What it sends passes the native `send` anyway.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+    from clarity_otel._native import ServerRequest
+
+
+def counted(receive: Callable[[], Awaitable[Any]], request: ServerRequest) -> Any:
+    """Return ASGI's `receive` of a WebSocket with each message shown to `request`."""
+
+    async def received() -> Any:
+        message = await receive()
+        request.received(message)
+        return message
+
+    return received

@@ -1,0 +1,102 @@
+//! What database clients count: calls, failed connections, and the hits and misses
+//! of Redis.
+//!
+//! Names and labels: stable database semantic conventions (database client metrics).
+
+use super::{Name, Origin, lock};
+
+/// How a Redis command's reply tells a hit from a miss.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lookup {
+    /// It looks nothing up.
+    None,
+    /// One key: nothing is a miss.
+    One,
+    /// Several keys or fields: a list with nothing for each miss.
+    Many,
+}
+
+/// A command's name in upper case without what follows it in the same text, and
+/// whether it looks something up.
+pub fn command(name: &str, buffer: &mut [u8; 32]) -> (usize, Lookup) {
+    let word = name.split(' ').next().unwrap_or_default();
+    let mut length = word.len().min(buffer.len());
+    while !word.is_char_boundary(length) {
+        length -= 1;
+    }
+    buffer[..length].copy_from_slice(&word.as_bytes()[..length]);
+    buffer[..length].make_ascii_uppercase();
+    let lookup = match &buffer[..length] {
+        b"GET" | b"GETEX" | b"GETDEL" | b"HGET" | b"JSON.GET" => Lookup::One,
+        b"MGET" | b"HMGET" | b"HGETEX" | b"HGETDEL" | b"JSON.MGET" => Lookup::Many,
+        _ => Lookup::None,
+    };
+    (length, lookup)
+}
+
+/// A call that has ended.
+pub struct Call<'a> {
+    pub system: &'a str,
+    pub operation: &'a str,
+    /// Empty where nothing failed.
+    pub error: &'a str,
+    /// It failed because there was no connection.
+    pub is_connection_error: bool,
+    pub seconds: f64,
+    pub origin: Origin,
+}
+
+/// Counts a call and what its reply said of keys that were looked up: the
+/// operation, hits and misses.
+pub fn end(call: &Call<'_>, lookups: &[(&str, u64, u64)]) {
+    let mut state = lock();
+    let Some(state) = state.as_mut() else {
+        return;
+    };
+    let system = state.id(Name::DatabaseDuration, 0, call.system);
+    let operation = state.id(Name::DatabaseDuration, 1, call.operation);
+    let error = state.id(Name::DatabaseDuration, 2, call.error);
+    let exemplar = state.exemplar(call.origin);
+    let labels = [system, operation, error, 0, 0];
+    state.observe(Name::DatabaseDuration, labels, call.seconds, exemplar);
+    if call.is_connection_error {
+        let system = state.id(Name::DatabaseErrors, 0, call.system);
+        let error = state.id(Name::DatabaseErrors, 1, call.error);
+        state.add(Name::DatabaseErrors, [system, error, 0, 0, 0], 1.0);
+    }
+    for (operation, hits, misses) in lookups {
+        let operation = state.id(Name::CacheLookups, 0, operation);
+        for (result, count) in [("hit", *hits), ("miss", *misses)] {
+            if count > 0 {
+                let result = state.id(Name::CacheLookups, 1, result);
+                state.add(
+                    Name::CacheLookups,
+                    [operation, result, 0, 0, 0],
+                    count as f64,
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str) -> (String, Lookup) {
+        let mut buffer = [0; 32];
+        let (length, lookup) = command(name, &mut buffer);
+        (String::from_utf8_lossy(&buffer[..length]).into(), lookup)
+    }
+
+    /// A label holds the command's name, never a key that was written behind it.
+    #[test]
+    fn a_command_is_its_first_word() {
+        assert_eq!(of("get"), ("GET".into(), Lookup::One));
+        assert_eq!(of("GET user:joe"), ("GET".into(), Lookup::One));
+        assert_eq!(of("hmget"), ("HMGET".into(), Lookup::Many));
+        assert_eq!(of("CONFIG SET"), ("CONFIG".into(), Lookup::None));
+        assert_eq!(of(""), (String::new(), Lookup::None));
+        assert_eq!(of(&"ä".repeat(40)).0.chars().count(), 16);
+    }
+}
