@@ -73,6 +73,9 @@ pub mod sigterm {
     /// The process that the timer belongs to: a fork does not copy timers.
     static OWNER: AtomicI32 = AtomicI32::new(0);
     static TIMER: AtomicPtr<libc::c_void> = AtomicPtr::new(null_mut());
+    /// The forked child that was signalled before it had a timer: what CPython had noted
+    /// until then it forgets when the fork is done.
+    static EARLY: AtomicI32 = AtomicI32::new(0);
     /// CPython's handler in C.
     static NOTED_BY: AtomicUsize = AtomicUsize::new(0);
 
@@ -81,7 +84,9 @@ pub mod sigterm {
         // read from a sigaction that has a plain handler.
         unsafe {
             let errno = *libc::__errno_location();
-            set_timer(FIRST_NS, NEXT_NS);
+            if !set_timer(FIRST_NS, NEXT_NS) {
+                EARLY.store(libc::getpid(), Ordering::Release);
+            }
             *libc::__errno_location() = errno;
             let noted_by = NOTED_BY.load(Ordering::Acquire);
             let note: extern "C" fn(libc::c_int) = std::mem::transmute(noted_by);
@@ -89,7 +94,8 @@ pub mod sigterm {
         }
     }
 
-    fn set_timer(first_ns: i64, next_ns: i64) {
+    /// Sets the times of this process's timer; false where it has none.
+    fn set_timer(first_ns: i64, next_ns: i64) -> bool {
         let time = |ns| libc::timespec {
             tv_sec: 0,
             tv_nsec: ns,
@@ -101,9 +107,8 @@ pub mod sigterm {
         // SAFETY: the timer was made by the process that OWNER names, and is never
         // deleted; the old times may be left unasked for (null).
         unsafe {
-            if OWNER.load(Ordering::Acquire) == libc::getpid() {
-                libc::timer_settime(TIMER.load(Ordering::Acquire), 0, &times, null_mut());
-            }
+            OWNER.load(Ordering::Acquire) == libc::getpid()
+                && libc::timer_settime(TIMER.load(Ordering::Acquire), 0, &times, null_mut()) == 0
         }
     }
 
@@ -130,6 +135,9 @@ pub mod sigterm {
                 }
                 TIMER.store(timer, Ordering::Release);
                 OWNER.store(libc::getpid(), Ordering::Release);
+                if EARLY.load(Ordering::Acquire) == libc::getpid() {
+                    set_timer(FIRST_NS, NEXT_NS);
+                }
             }
             let own = on_signal as extern "C" fn(libc::c_int) as usize;
             if action.sa_sigaction != own {
@@ -142,7 +150,7 @@ pub mod sigterm {
 
     /// Python's handler runs.
     pub fn is_handled() {
-        set_timer(0, 0);
+        let _ = set_timer(0, 0);
     }
 }
 
