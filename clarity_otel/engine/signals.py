@@ -20,9 +20,15 @@ import threading
 from clarity_otel.imports import when_imported
 
 try:
-    from clarity_otel import _native
-except ImportError:  # the sdk engine does without it
-    _native = None  # type: ignore[assignment]
+    from clarity_otel._native import repeat_sigterm, sigterm_is_handled
+except ImportError:  # the sdk engine does without
+
+    def repeat_sigterm() -> None:
+        """Nothing to do it with."""
+
+    def sigterm_is_handled() -> None:
+        """Nothing to do."""
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,13 +90,12 @@ def flush_before_death_by(*numbers: int) -> None:
 
 
 def _repeat_sigterm() -> None:
-    if _native is not None and _signal.getsignal(_signal.SIGTERM) is _flush_and_die:
-        _native.repeat_sigterm()
+    if _signal.getsignal(_signal.SIGTERM) is _flush_and_die:
+        repeat_sigterm()
 
 
 def _flush_and_die(number: int, frame: FrameType | None) -> None:
-    if _native is not None:
-        _native.sigterm_is_handled()
+    sigterm_is_handled()
     if _signal.getsignal(number) is not _flush_and_die:
         # The app's own handler calls the one before it, where the default would have
         # been nothing to call: how the process ends is the app's to say.

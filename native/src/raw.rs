@@ -60,7 +60,7 @@ pub fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
 /// instructions of the main thread. A signal that comes after the last look and before
 /// a call that blocks (a worker of `multiprocessing.Pool` on its way back to the queue)
 /// would be seen when that call ends, which may be never. Without a handler it kills.
-#[cfg(target_os = "linux")]
+#[cfg(all(feature = "python", target_os = "linux"))]
 pub mod sigterm {
     use std::ptr::null_mut;
     use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
@@ -155,7 +155,7 @@ pub mod sigterm {
 }
 
 /// Other systems have no such timers.
-#[cfg(not(target_os = "linux"))]
+#[cfg(all(feature = "python", not(target_os = "linux")))]
 pub mod sigterm {
     pub fn repeat() {}
     pub fn is_handled() {}
