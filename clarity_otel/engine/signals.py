@@ -3,6 +3,11 @@
 A signal whose handler is the default one kills at once; a forked child of
 `multiprocessing` leaves by `os._exit`. Both get a chance to send what waits, within
 the shutdown bound, and end as they would have ended.
+
+A handler in Python runs between two instructions: a SIGTERM just before a call that
+blocks would wait as long as that does, and `Pool.terminate()` with it. The native module
+sends it again until the handler has run; without it that gap of some microseconds is
+left, as with any handler of Python.
 """
 
 from __future__ import annotations
@@ -13,6 +18,17 @@ import os
 import threading
 
 from clarity_otel.imports import when_imported
+
+try:
+    from clarity_otel._native import repeat_sigterm, sigterm_is_handled
+except ImportError:  # the sdk engine does without
+
+    def repeat_sigterm() -> None:
+        """Nothing to do it with."""
+
+    def sigterm_is_handled() -> None:
+        """Nothing to do."""
+
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +49,8 @@ def install(settings: Settings, flush_and_stop: Callable[[], None]) -> None:
     _flushes_on_sigterm = settings.flush_on_sigterm
     atexit.register(_stop_all)
     flush_before_death_by(_signal.SIGTERM)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_repeat_sigterm)
 
     def on_multiprocessing(module: ModuleType) -> None:
         module.register_after_fork(
@@ -68,9 +86,16 @@ def flush_before_death_by(*numbers: int) -> None:
     for number in numbers:
         if _signal.getsignal(number) is _signal.SIG_DFL:
             _signal.signal(number, _flush_and_die)
+            _repeat_sigterm()
+
+
+def _repeat_sigterm() -> None:
+    if _signal.getsignal(_signal.SIGTERM) is _flush_and_die:
+        repeat_sigterm()
 
 
 def _flush_and_die(number: int, frame: FrameType | None) -> None:
+    sigterm_is_handled()
     if _signal.getsignal(number) is not _flush_and_die:
         # The app's own handler calls the one before it, where the default would have
         # been nothing to call: how the process ends is the app's to say.

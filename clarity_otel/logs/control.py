@@ -104,6 +104,14 @@ def announce(service: str) -> None:
         return
 
 
+def forget(service: str) -> None:
+    """Take back what `announce` has noted: this process ends."""
+    try:
+        (_home(service) / _PROCESSES / str(os.getpid())).unlink(missing_ok=True)
+    except OSError:
+        return
+
+
 def stamp(service: str) -> object:
     """Return what changes with the file's content; None where there is no file."""
     try:

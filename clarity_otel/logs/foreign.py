@@ -16,6 +16,7 @@ import logging
 import sys
 from contextlib import contextmanager
 from threading import local
+from weakref import ref
 
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.logs import console, ids, otlp, output, rate
@@ -88,46 +89,78 @@ def current_ids() -> events.Ids | None:
     return ids.current() or ids.of_request(None, sys._getframe(1))
 
 
+class _HandedOn:
+    """What a thread hands to a sink of loguru: said again once, at its level, in any words."""
+
+    __slots__ = ("again", "level", "message")
+
+    def __init__(self, message: str, level: int) -> None:
+        self.message = message
+        self.level = level
+        self.again: logging.LogRecord | None = None
+
+
 @contextmanager
-def handing_on(message: str) -> Iterator[None]:
+def handing_on(message: str, level: int) -> Iterator[None]:
     """Within it this thread hands `message`, which is taken already, to the app's sink."""
-    before = getattr(_handed_on, "message", None)
-    _handed_on.message = message
+    before = getattr(_handed_on, "call", None)
+    _handed_on.call = _HandedOn(message, level)
     try:
         yield
     finally:
-        _handed_on.message = before
+        _handed_on.call = before
 
 
 def is_passed_on(record: logging.LogRecord) -> bool:
     """Whether a record of `logging` is a call that has been taken where it was made.
 
-    A sink that says something else of its own is heard: only the same text counts.
+    A sink may change the words, and it may say more of its own: what has the same text
+    counts, and the first record at the call's level.
     """
-    message = getattr(_handed_on, "message", None)
-    if message is None:
+    call: _HandedOn | None = getattr(_handed_on, "call", None)
+    if call is None:
         return False
+    if record is call.again:
+        return True
     try:
-        return message in record.getMessage()
+        is_same = call.message in record.getMessage()
     except Exception:
         return False
+    if is_same or (call.again is None and record.levelno == call.level):
+        call.again = record
+        return True
+    return False
 
 
-def is_from_logging(message: str) -> bool:
+def is_from_logging(message: str, level: int) -> bool:
     """Whether a handler of `logging` is saying this again: looked for in the frames above.
 
-    The frames, and not the thread, because handlers also run behind queues.
+    The frames, and not the thread, because handlers also run behind queues. As above,
+    the first message at the record's level counts whatever its words are.
     """
     handle = logging.Handler.handle.__code__
     frame = sys._getframe(1)
     for _ in range(_FRAMES_LIMIT):
         if frame.f_code is handle:
             record = frame.f_locals.get("record")
-            try:
-                return isinstance(record, logging.LogRecord) and record.getMessage() in message
-            except Exception:
+            if not isinstance(record, logging.LogRecord):
                 return False
+            return _says(record, frame.f_locals.get("self"), message, level)
         if frame.f_back is None:
             return False
         frame = frame.f_back
+    return False
+
+
+def _says(record: logging.LogRecord, handler: object, message: str, level: int) -> bool:
+    known, by = getattr(_handed_on, "said", (None, None))
+    is_first = known is None or known() is not record or by is not handler
+    try:
+        is_same = record.getMessage() in message
+    except Exception:
+        return False
+    if is_same or (is_first and record.levelno == level):
+        # Weakly: a record may hold a traceback with all that its frames do.
+        _handed_on.said = (ref(record), handler)
+        return True
     return False

@@ -42,6 +42,7 @@ _start_level: int | None = None
 # What the app itself has set on the loggers that stand at another level now.
 _own: dict[str, int] = {}
 _watcher_pid: int | None = None
+_has_ended = False
 
 
 def start(service: str, start_level: str | None) -> None:
@@ -141,16 +142,30 @@ def watch() -> None:
     global _watcher_pid
     if _watcher_pid == os.getpid():
         return
+    from clarity_otel.engine import signals
+
+    if _watcher_pid is None:  # a forked child has its parent's
+        signals.when_ended(_forget)
     _watcher_pid = os.getpid()
     import threading
 
     threading.Thread(target=_watch, name="clarity-logs", daemon=True).start()
 
 
+def _forget() -> None:
+    global _has_ended
+    if _watcher_pid == os.getpid():
+        _has_ended = True
+        with never_break_the_app("the end of the log levels"):
+            control.forget(_service)
+
+
 def _watch() -> None:
     from threading import Event
 
     control.announce(_service)
+    if _has_ended:
+        control.forget(_service)
     never = Event()
     while not never.wait(LOOK_INTERVAL_S):
         look(time())

@@ -58,10 +58,10 @@ def _passes(own: Any, record: dict[str, Any]) -> bool:
 def _take(record: dict[str, Any]) -> bool:
     if not otlp.is_hooked() and rate.limiter is None:
         return True
-    if foreign.is_from_logging(record["message"]):
+    level = record["level"]
+    if foreign.is_from_logging(record["message"], level.no):
         return True
     exc = record["exception"]
-    level = record["level"]
     made = foreign.made(
         created_s=record["time"].timestamp(),
         logger=record["name"] or "",
@@ -78,7 +78,8 @@ def _take(record: dict[str, Any]) -> bool:
 
 def _make_write(original: Any) -> Any:
     def write(self: Any, message: Any) -> Any:
-        with foreign.handing_on(message.record["message"]):
+        record = message.record
+        with foreign.handing_on(record["message"], record["level"].no):
             return original(self, message)
 
     return write

@@ -65,9 +65,10 @@ Phone numbers: {len(PHONE_LENGTHS)} country codes with the lengths that each use
 - Names, postal addresses, dates of birth, record numbers, national ids other than the US social security number.
 - A password in a sentence without a sign before it: "logged in with hunter2". In SQL, a value by position: `VALUES ('ann', 'hunter2')`. Attached to an option: `mysql -phunter2`.
 - A password that is also a word of prose or code after `password: ` or `password = `: required, missing, `new_password`. In quotes it is masked.
-- Ten or nine bare digits without a key or a word such as phone or SSN near them; national phone numbers outside North America without a key; phone numbers with letters.
+- Ten or nine bare digits without a key or a word such as phone or SSN near them; national phone numbers outside North America without a key or a word such as phone right before; phone numbers with letters.
 - A card number without a known issuer's range, or split by anything other than one kind of blank, dash or dot.
 - Secrets in base64 other than Basic credentials, compressed, encrypted, in hexadecimal, or split over two texts. Tokens of vendors that are bare hexadecimal digits, without a key.
+- The code of an OAuth redirect (`?code=`), the user code of a device flow, a one-time code in a sentence, a cookie of a name of your own after `curl -b`: all short-lived or named by the app. Name such keys in `CLARITY_MASK_KEYS`.
 - A pagination token by a name as `next_token`; a token under a key that says nothing (`value=`, `x=`).
 - Keys in languages other than English, but for the word password in some.
 - In a text longer than the limit nothing is leaked: the rest is cut off.
@@ -76,13 +77,16 @@ Phone numbers: {len(PHONE_LENGTHS)} country codes with the lengths that each use
 """
 
 _MEASURED = """\
-On tests/masking/corpus, 1,135 secrets in 1,030 secret-bearing lines and 1,028 harmless look-alikes, written without a look at the rules: recall 99.8% (1,133), precision 99.9%, harmless lines unchanged 99.9% (1,027), on the native masker and on the twin alike. The rules were then fitted to all but the last files of it, so that this is no forecast for other lines; the first runs on lines that the rules had not seen are nearer to one:
+On tests/masking/corpus, 1,201 secrets in 1,084 secret-bearing lines and 1,057 harmless look-alikes: none is missed and no harmless line changed, on the native masker and on the twin alike. The rules have been fitted to all of it, so that this is no forecast for other lines; the first runs on lines that the rules had not seen are nearer to one:
 
 | Lines not seen before | Secrets gone | Harmless lines unchanged |
 |---|---|---|
 | the corpus, before any fitting | 921 of 951 (96.8%) | 865 of 877 (98.6%) |
 | `further`, written after the fitting | 109 of 111 (98.2%) | 85 of 85 |
-| `unseen`, kept apart until the rules were done, never fitted | 71 of 73 (97.3%) | 65 of 66 |"""
+| `unseen`, kept apart until the rules were done | 71 of 73 (97.3%) | 65 of 66 |
+| `frameworks`, the odd forms of other frameworks, sought out to be missed | 50 of 64 (78.1%) | 22 of 22 |
+
+Of the 14 that `frameworks` missed first, four are among what is knowingly not caught (below) and left the corpus; the others are masked now, and eleven lines of their kind were added."""
 
 
 def page() -> str:

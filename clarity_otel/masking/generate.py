@@ -42,6 +42,8 @@ def native_table() -> str:
         "HARMLESS_QUOTED",
         "CODE_ROOTS",
         "PHONE_WORDS",
+        "TRUNK_WORDS",
+        "NUMBER_WORDS",
         "SSN_WORDS",
         "SCHEMES",
         "NO_DOMAIN",

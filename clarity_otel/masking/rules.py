@@ -94,6 +94,19 @@ RULES: tuple[Rule, ...] = (
             "recovery phrase",
             "identified by",
         ),
+        # Hashes, as Django, passlib and the crypt of systems write them.
+        patterns=(
+            *(
+                rf"pbkdf2_{kind}\$[0-9]{{1,8}}\$[A-Za-z0-9./]{{1,64}}\$[A-Za-z0-9+/=]{{20,128}}"
+                for kind in ("sha1", "sha256", "sha512")
+            ),
+            *(rf"2{kind}\$[0-9]{{2}}\$[A-Za-z0-9./]{{53}}" for kind in "aby"),
+            *(
+                rf"argon2{kind}\$v=19\$[a-z0-9=,]{{8,48}}\$[A-Za-z0-9+/]{{8,64}}"
+                r"\$[A-Za-z0-9+/]{20,128}"
+                for kind in ("i", "id")
+            ),
+        ),
         examples=(
             '{"db_password": "hunter2!"}',
             "DB_PASSWORD=hunter2",
@@ -102,6 +115,9 @@ RULES: tuple[Rule, ...] = (
             "password%3Dhunter2%26next%3D1",
             "<password>hunter2</password>",
             "mysql --password hunter2",
+            '<property name="password"><value>hunter2</value></property>',
+            "docker login -u ann -p hunter2",
+            "args=('pbkdf2_sha256$600000$q1W2e3R4$9mVb0yQ3uHq8sXkz1o5lJx2cB7nW4tE6rD8fG0hJ2kL=',)",
         ),
         harmless=(
             "password reset requested",
@@ -214,7 +230,17 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "session_value",
         "other values called session or sid, where they are long and look random",
-        words=("session", "sid", "sess", "ticket", "otpsecret", "nonce secret", "xsrf", "csrf"),
+        words=(
+            "session",
+            "sid",
+            "sess",
+            "ticket",
+            "device code",
+            "otpsecret",
+            "nonce secret",
+            "xsrf",
+            "csrf",
+        ),
         value="opaque",
         examples=("session=eac0c2b2f5ae4d38b2c0a1",),
         harmless=("session=closed", "sid=ORCL"),
@@ -368,6 +394,11 @@ RULES: tuple[Rule, ...] = (
             "teléfono",
             "téléphone",
             "telephone number",
+            "telefonnummer",
+            "mobilnummer",
+            "handynummer",
+            "rufnummer",
+            "faxnummer",
             "celular",
             "电话",
             "電話",
@@ -375,8 +406,14 @@ RULES: tuple[Rule, ...] = (
         ),
         value="phone",
         finder="numbers",
-        examples=("call +44 20 7946 0958", "(415) 555-2671", "tel: 415-555-2671"),
-        harmless=("+1 to that", "offset +0530", "version 415.1.2671"),
+        examples=("call +44 20 7946 0958", "(415) 555-2671", "Handy 0171-3920077"),
+        harmless=(
+            "+1 to that",
+            "call 0171-3920077",
+            "phone screen of 0171 moved to 14:30",
+            "offset +0530",
+            "version 415.1.2671",
+        ),
     ),
     Rule(
         "url_password",
@@ -766,6 +803,35 @@ PHONE_WORDS: tuple[str, ...] = (
     "contact",
     "dial",
 )
+# Words right before a number as it is dialled at home: 0171-3920077.
+TRUNK_WORDS: tuple[str, ...] = (
+    "phone",
+    "telephone",
+    "tel",
+    "mobile",
+    "cellphone",
+    "fax",
+    "sms",
+    "whatsapp",
+    "telefon",
+    "telefonnummer",
+    "mobil",
+    "mobilnummer",
+    "handy",
+    "handynummer",
+    "rufnummer",
+    "faxnummer",
+    "festnetz",
+    "telefono",
+    "téléphone",
+    "teléfono",
+    "portable",
+    "cellulare",
+    "telefoon",
+    "puhelin",
+)
+# Words that may stand between.
+NUMBER_WORDS: tuple[str, ...] = ("number", "no", "nr", "num", "nummer", "to", "an")
 SSN_WORDS: tuple[str, ...] = ("ssn", "social")
 
 # Words after which credentials stand in headers.

@@ -25,6 +25,7 @@ use crate::values::encode_any;
 use crate::{
     asgi, aws, client, copied_scope, log_line, log_record, metric_export, propagator, proto, raw,
     span, tracer,
+    asgi, aws, client, copied_scope, log_line, log_record, propagator, proto, raw, span, tracer,
 };
 
 /// Starts the export thread with the process's first item, never before: a
@@ -385,6 +386,18 @@ fn shutdown(py: Python<'_>, timeout_s: f64, signal: Option<&str>) -> bool {
     })
 }
 
+/// Sends SIGTERM again until Python's handler has run; see [`raw::sigterm`].
+#[pyfunction]
+fn repeat_sigterm() {
+    raw::sigterm::repeat();
+}
+
+/// Python's handler of SIGTERM runs.
+#[pyfunction]
+fn sigterm_is_handled() {
+    raw::sigterm::is_handled();
+}
+
 /// In a forked child: new ids, empty pipelines, the child's own resource, and
 /// no export thread until the first item.
 #[pyfunction]
@@ -482,6 +495,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(tracer::xray_header, module)?)?;
     module.add_function(wrap_pyfunction!(after_fork_in_child, module)?)?;
     module.add_function(wrap_pyfunction!(trim_memory, module)?)?;
+    module.add_function(wrap_pyfunction!(repeat_sigterm, module)?)?;
+    module.add_function(wrap_pyfunction!(sigterm_is_handled, module)?)?;
     module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
     module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;
     module.add_function(wrap_pyfunction!(python::mask_text, module)?)?;

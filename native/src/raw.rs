@@ -63,6 +63,113 @@ pub fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
     start()
 }
 
+/// SIGTERM, sent again while Python sleeps over it.
+///
+/// CPython's handler in C only notes the signal; the one in Python runs between two
+/// instructions of the main thread. A signal that comes after the last look and before
+/// a call that blocks (a worker of `multiprocessing.Pool` on its way back to the queue)
+/// would be seen when that call ends, which may be never. Without a handler it kills.
+#[cfg(all(feature = "python", target_os = "linux"))]
+pub mod sigterm {
+    use std::ptr::null_mut;
+    use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+
+    /// Under load Python may take some milliseconds; nobody waits longer than that for
+    /// what usually takes none.
+    const FIRST_NS: i64 = 20_000_000;
+    const NEXT_NS: i64 = 100_000_000;
+
+    /// The process that the timer belongs to: a fork does not copy timers.
+    static OWNER: AtomicI32 = AtomicI32::new(0);
+    static TIMER: AtomicPtr<libc::c_void> = AtomicPtr::new(null_mut());
+    /// The forked child that was signalled before it had a timer: what CPython had noted
+    /// until then it forgets when the fork is done.
+    static EARLY: AtomicI32 = AtomicI32::new(0);
+    /// CPython's handler in C.
+    static NOTED_BY: AtomicUsize = AtomicUsize::new(0);
+
+    extern "C" fn on_signal(number: libc::c_int) {
+        // SAFETY: all calls are async-signal-safe, errno is put back, and NOTED_BY was
+        // read from a sigaction that has a plain handler.
+        unsafe {
+            let errno = *libc::__errno_location();
+            if !set_timer(FIRST_NS, NEXT_NS) {
+                EARLY.store(libc::getpid(), Ordering::Release);
+            }
+            *libc::__errno_location() = errno;
+            let noted_by = NOTED_BY.load(Ordering::Acquire);
+            let note: extern "C" fn(libc::c_int) = std::mem::transmute(noted_by);
+            note(number);
+        }
+    }
+
+    /// Sets the times of this process's timer; false where it has none.
+    fn set_timer(first_ns: i64, next_ns: i64) -> bool {
+        let time = |ns| libc::timespec {
+            tv_sec: 0,
+            tv_nsec: ns,
+        };
+        let times = libc::itimerspec {
+            it_value: time(first_ns),
+            it_interval: time(next_ns),
+        };
+        // SAFETY: the timer was made by the process that OWNER names, and is never
+        // deleted; the old times may be left unasked for (null).
+        unsafe {
+            OWNER.load(Ordering::Acquire) == libc::getpid()
+                && libc::timer_settime(TIMER.load(Ordering::Acquire), 0, &times, null_mut()) == 0
+        }
+    }
+
+    /// Begins to send SIGTERM again, where it has a handler of Python. To be called
+    /// after that was set, which takes this away, and again in a forked child.
+    pub fn repeat() {
+        // SAFETY: sigaction and sigevent are plain data, zero is valid for both, and
+        // all pointers are to live locals.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            if libc::sigaction(libc::SIGTERM, std::ptr::null(), &mut action) != 0
+                || action.sa_flags & libc::SA_SIGINFO != 0
+                || matches!(action.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN)
+            {
+                return;
+            }
+            if OWNER.load(Ordering::Acquire) != libc::getpid() {
+                let mut event: libc::sigevent = std::mem::zeroed();
+                event.sigev_notify = libc::SIGEV_SIGNAL;
+                event.sigev_signo = libc::SIGTERM;
+                let mut timer: libc::timer_t = null_mut();
+                if libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer) != 0 {
+                    return;
+                }
+                TIMER.store(timer, Ordering::Release);
+                OWNER.store(libc::getpid(), Ordering::Release);
+                if EARLY.load(Ordering::Acquire) == libc::getpid() {
+                    set_timer(FIRST_NS, NEXT_NS);
+                }
+            }
+            let own = on_signal as extern "C" fn(libc::c_int) as usize;
+            if action.sa_sigaction != own {
+                NOTED_BY.store(action.sa_sigaction, Ordering::Release);
+                action.sa_sigaction = own;
+                libc::sigaction(libc::SIGTERM, &action, null_mut());
+            }
+        }
+    }
+
+    /// Python's handler runs.
+    pub fn is_handled() {
+        let _ = set_timer(0, 0);
+    }
+}
+
+/// Other systems have no such timers.
+#[cfg(all(feature = "python", not(target_os = "linux")))]
+pub mod sigterm {
+    pub fn repeat() {}
+    pub fn is_handled() {}
+}
+
 #[cfg(feature = "python")]
 pub use python::*;
 

@@ -116,6 +116,27 @@ def test_clarity_log_level_changes_a_running_service(
     wait_until(lambda: debug_lines() == 0, "the end of the debug lines")
 
 
+@pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
+def test_a_process_that_ends_leaves_no_file(
+    server: str, run_process: Callable[..., Process], tmp_path: Path
+) -> None:
+    """Its file is there while it serves; SIGTERM takes it away, SIGKILL leaves it to the next."""
+    folder = tmp_path / "clarity-otel" / SERVICE / "processes"
+
+    def files() -> list[Path]:
+        return list(folder.iterdir()) if folder.is_dir() else []
+
+    killed = Service(run_process, server, environment("native", tmp_path))
+    killed.get("/work")
+    (left,) = wait_until(files, "the file of the first process")
+    killed.process.kill()
+    service = Service(run_process, server, environment("native", tmp_path))
+    service.get("/work")
+    wait_until(lambda: len(files()) == 1 and left not in files(), "the first file's end")
+    service.process.stop()
+    assert files() == []
+
+
 def test_a_folder_that_others_can_open_is_refused(folder: Path) -> None:
     """Somebody else's folder in /tmp changes no level and gets no file."""
     folder.mkdir(mode=0o755)

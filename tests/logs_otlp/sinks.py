@@ -137,6 +137,45 @@ def propagate(*, enqueue: bool = False) -> None:
     print("logging's own")
 
 
+def intercept_changed() -> None:
+    """logging -> loguru in other words, by two handlers of which one says more at that level."""
+    from loguru import logger
+
+    class InterceptHandler(logging.Handler):
+        def __init__(self, *, tells: bool) -> None:
+            super().__init__()
+            self.tells = tells
+
+        def emit(self, record: logging.LogRecord) -> None:
+            logger.log(record.levelname, record.getMessage().upper().replace(" ", "_"))
+            if self.tells:
+                logger.log(record.levelname, "the first handler has said it")
+
+    handlers = [InterceptHandler(tells=True), InterceptHandler(tells=False)]
+    logging.basicConfig(handlers=handlers, level=0, force=True)
+    for text in ("one of them", "two of them"):
+        logging.getLogger("shop").warning(text)
+        print(text)
+        print("the first handler has said it")
+
+
+def propagate_changed() -> None:
+    """loguru -> logging in other words, and more of the sink's own."""
+    from loguru import logger
+
+    def sink(message: Any) -> None:
+        level = message.record["level"].no
+        logging.getLogger("sink").log(level, "told: %s", message.record["message"].upper())
+        logging.getLogger("sink").log(level, "the sink has said it")
+
+    logging.basicConfig(level=0)
+    logger.add(sink)
+    for text in ("one", "two"):
+        logger.warning(text)
+        print(text)
+        print("the sink has said it")
+
+
 def propagate_queued() -> None:
     propagate(enqueue=True)
 

@@ -47,8 +47,10 @@ def pool(method: str) -> None:
 def terminated_pool() -> None:
     context = multiprocessing.get_context("fork")
     work("parent")
-    with context.Pool(2) as workers:  # leaving the block terminates them
-        workers.map(work, [f"child {n}" for n in range(20)])
+    # Leaving the block terminates them, some on their way back to the queue.
+    for first in range(0, 200, 20):
+        with context.Pool(2) as workers:
+            workers.map(work, [f"child {first + n}" for n in range(20)])
 
 
 def fork_in_a_span() -> None:
@@ -114,6 +116,28 @@ def wait_for_signal() -> None:
         time.sleep(60)
 
 
+def asleep() -> None:
+    """Two calls that block, and no look at signals between them."""
+    import ctypes
+
+    work("parent")
+    print("ready", flush=True)
+    list(map(ctypes.CDLL(None).sleep, [60, 60]))
+
+
+def asleep_in_a_child() -> None:
+    """The same in a forked child; ends by the signal that ended that."""
+    parent_is_ready, tell = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.read(parent_is_ready, 1)
+        asleep()
+    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(pid, number))
+    os.write(tell, b"!")
+    _, status = os.waitpid(pid, 0)
+    sys.exit(os.WTERMSIG(status))
+
+
 def chained() -> None:
     """An app whose own handler calls the one before it, and goes on."""
     before = signal.getsignal(signal.SIGTERM)
@@ -170,6 +194,8 @@ WAYS: dict[str, Callable[[], None]] = {
     "late thread": late_thread,
     "greenlets": greenlets,
     "wait": wait_for_signal,
+    "asleep": asleep,
+    "asleep in a child": asleep_in_a_child,
     "chained": chained,
     "ignored": ignored,
     "normal": normal,

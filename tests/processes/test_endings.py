@@ -24,7 +24,8 @@ Stub = Callable[..., OtlpHttpStub]
 def start(run_process: Start, way: str, env: dict[str, str], *, bare: bool = False) -> Process:
     """The script, run that way."""
     launcher = [] if bare else LAUNCHER
-    ready = "ready" if way in ("wait", "chained") else None
+    waits = way in ("wait", "chained") or way.startswith("asleep")
+    ready = "ready" if waits else None
     env = {**QUIET, **env}
     command = [*launcher, sys.executable, SCRIPT, way]
     return run_process(command, env=env, cwd=ROOT, ready_line=ready)
@@ -77,6 +78,18 @@ def test_a_signal_that_ends_a_script_costs_no_span_and_stays_its_end(
     code = process.stop(number)
     assert [span.name for span in stub.spans()] == ["parent"]
     assert code == start(run_process, "wait", {}, bare=True).stop(number) == -number
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not tested: SIGTERM again is Linux's")
+@pytest.mark.parametrize("way", ["asleep", "asleep in a child"])
+def test_sigterm_is_sent_again_where_python_sleeps_over_it(
+    way: str, run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """The signal ends a call that blocks, and the next blocks before a handler could run."""
+    stub = otlp_http_stub()
+    code = start(run_process, way, env_for(stub.endpoint)).stop(signal.SIGTERM)
+    assert abs(code) == signal.SIGTERM
+    assert [span.name for span in stub.spans()] == ["parent"]
 
 
 def test_sigterm_is_left_alone_where_a_setting_says_so(

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from clarity_otel.masking.rules import RULES
 from clarity_otel.masking.twin import at, ip, keys, numbers, shapes
+from clarity_otel.masking.twin.value import is_likely
 from clarity_otel.masking.twin.words import Find
 
 __all__ = ["mask_configure", "mask_counts", "mask_text", "mask_value"]
@@ -248,8 +249,7 @@ class _Walk:
         items = list(value)
         pair = None
         if under is None and isinstance(value, list | tuple) and len(items) == 2:
-            rule = self.rule_of(items[0])
-            pair = rule if rule and rule[1] in _WHOLE else None
+            pair = self._pair(items, isinstance(value, list))
         masked: list[Any] = []
         for index, item in enumerate(items):
             if self.left <= 0:
@@ -265,6 +265,14 @@ class _Walk:
             if isinstance(value, kind):
                 return kind(masked)
         return masked
+
+    def _pair(self, items: list[Any], is_list: bool) -> _Rule:
+        rule = self.rule_of(items[0])
+        if rule is None or rule[1] not in _WHOLE:
+            return None
+        second = items[1].decode("latin-1") if isinstance(items[1], bytes) else items[1]
+        is_name = is_list and rule[1] == "any" and isinstance(second, str)
+        return None if is_name and not is_likely(second) else rule
 
     def _mapping(self, value: Mapping[Any, Any], under: _Rule, depth: int) -> Any:
         under = None if under and under[0] == "secret" else under
@@ -293,6 +301,7 @@ class _Walk:
             ("Name", "Value"),
             ("key", "value"),
             ("Key", "Value"),
+            ("system", "value"),
         ):
             if name in value and held in value and (rule := self.rule_of(value[name])):
                 return held, rule

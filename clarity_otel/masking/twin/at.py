@@ -15,6 +15,7 @@ _DOMAIN = ALNUM | frozenset(".-")
 _HOST = ALNUM | frozenset(".-_")
 _ORACLE = "oracle:thin:"
 _HOST_END = re.compile("""[ \\t\\n\\r\\f/?#"'<>`,]""")
+_MASKED = re.compile(r"\[masked:[0-9A-Za-z_:]*\]")
 _STOPS = frozenset(" \t\n\r\"'<>`")
 
 
@@ -110,6 +111,8 @@ def _password(text: str, at: int, done: int) -> Find | None:
     if not has_scheme and not _is_address(text, at + 1) and text.find(_ORACLE, start, at) < 0:
         return None
     info = text[userinfo:at]
+    if _MASKED.fullmatch(info):
+        return None
     driver = -1 if has_scheme else text.find(_ORACLE, start, at)
     if driver >= 0:
         slash = text.find("/", driver + 12, at)

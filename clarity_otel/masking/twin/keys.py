@@ -209,7 +209,7 @@ def _look(
     key = whole[whole.rfind(" ") + 1 :]
     found = lookup(key)
     if found is None:
-        if key.lower() in ("name", "key"):
+        if key.lower() in _NAMES:
             named = _named(text, end, finds, lookup)
             if named is not None:
                 return named
@@ -242,7 +242,8 @@ def _is_not_a_key(text: str, key: _Key, end: int) -> bool:
     return False
 
 
-_LINE_ENDS = ("\r\n\r\n", "\n\n", r"\r\n\r\n", r"\n\n")
+_NAMES = ("name", "key", "system")
+_LINE_ENDS = ("\r\n", "\n", r"\r\n", r"\n")
 _TO_VALUE = re.compile(r"""[, \n\r\t"'\\]{0,32}+""")
 _VALUE = re.compile(r"""value[ "'\\]{0,16}+[:=]""", re.IGNORECASE | re.ASCII)
 
@@ -256,23 +257,38 @@ def _named(text: str, at: int, finds: list[Find], lookup: Lookup) -> int | None:
         return None
     rule, check = found
     following = name.end + name.close
-    for line_end in _LINE_ENDS:
-        if text.startswith(line_end, following):
-            start = following + len(line_end)
-            end = values.form_part(text, start)
-            if _holds(check, text[start:end]):
-                finds.append(Find(start, end, rule))
-            return end
-    gap = _TO_VALUE.match(text, following)
-    word = _VALUE.match(text, gap.end() if gap else following)
-    if word is None:
+    place = (
+        _in_form(text, following)
+        or _beside(text, following)
+        or values.in_named_tag(text, following)
+    )
+    if place is None:
         return None
-    quoted = values.read_quoted(text, word.end())
-    if quoted is None:
+    start, end = place
+    value = text[start:end].strip(SPACES)
+    is_name = not set(value) & DIGITS and lookup(value) is not None
+    if _holds(check, value) and not is_name:
+        finds.append(Find(start, end, rule))
+    return end
+
+
+def _in_form(text: str, at: int) -> tuple[int, int] | None:
+    line_end = next((mark for mark in _LINE_ENDS if text.startswith(mark, at)), None)
+    if line_end is None:
         return None
-    if _holds(check, text[quoted.start : quoted.end]):
-        finds.append(Find(quoted.start, quoted.end, rule))
-    return quoted.end
+    blank = text.find(line_end * 2, at, at + 256)
+    header = at + len(line_end)
+    if blank < 0 or (blank > at and text[header : header + 8].lower() != "content-"):
+        return None
+    start = blank + 2 * len(line_end)
+    return start, values.form_part(text, start)
+
+
+def _beside(text: str, at: int) -> tuple[int, int] | None:
+    gap = _TO_VALUE.match(text, at)
+    word = _VALUE.match(text, gap.end() if gap else at)
+    quoted = values.read_quoted(text, word.end()) if word else None
+    return None if quoted is None else (quoted.start, quoted.end)
 
 
 def _holds(check: str, value: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from clarity_otel.masking.plans import AREA_CODES, CARD_RANGES, IBAN_LENGTHS, PHONE_LENGTHS
-from clarity_otel.masking.rules import PHONE_WORDS, SSN_WORDS
+from clarity_otel.masking.rules import NUMBER_WORDS, PHONE_WORDS, SSN_WORDS, TRUNK_WORDS
 from clarity_otel.masking.twin.words import ALNUM, DIGITS, LETTERS, Find, begins_word, ends_word
 
 _WINDOW = 48
@@ -33,7 +33,7 @@ def _try(text: str, at: int, char: str) -> Find | None:
     if char in DIGITS:
         if not _begins_number(text, at):
             return None
-        return _card(text, at) or _ssn(text, at) or _national(text, at) or _zeros(text, at)
+        return _card(text, at) or _ssn(text, at) or _national(text, at) or _dialled(text, at)
     if char == "+":
         return _international(text, at, at + 1)
     if char == "%":
@@ -207,6 +207,44 @@ def _national(text: str, start: int) -> Find | None:
     if is_written or _is_announced(text, start, PHONE_WORDS):
         return Find(start, at, "phone")
     return None
+
+
+def _dialled(text: str, start: int) -> Find | None:
+    return _zeros(text, start) or _trunk(text, start)
+
+
+def _trunk(text: str, start: int) -> Find | None:
+    if text[start] != "0" or text.startswith("0", start + 1):
+        return None
+    _, ends, _ = _groups(text, start, " -/")
+    for count, end in reversed(ends):
+        if 9 <= count <= 12 and _ends_number(text, end):
+            return Find(start, end, "phone") if _is_told(text, start, TRUNK_WORDS) else None
+    return None
+
+
+def _is_told(text: str, at: int, words: tuple[str, ...]) -> bool:
+    lowest = max(0, at - 48)
+    for _ in range(2):
+        end = at
+        while end > lowest and not _is_letter(text[end - 1]):
+            end -= 1
+        begin = end
+        while begin > lowest and _is_letter(text[begin - 1]):
+            begin -= 1
+        word = "".join(c.lower() if c.isascii() else c for c in text[begin:end])
+        if at - end > 4 or not word:
+            return False
+        if word in words:
+            return True
+        if word not in NUMBER_WORDS:
+            return False
+        at = begin
+    return False
+
+
+def _is_letter(char: str) -> bool:
+    return char in LETTERS or char >= "\x80"
 
 
 def _zeros(text: str, start: int) -> Find | None:

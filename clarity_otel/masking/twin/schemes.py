@@ -21,7 +21,7 @@ WORDS = frozenset(
     (
         "-----BEGIN ", "-----END ", "Bearer", "bearer", "BEARER", "Basic", "basic", "BASIC",
         "Digest", "digest", "DIGEST", "-u ", "--user ", ".atlasv1.", "AUTH", "sshpass -p",
-        "redis-cli",
+        "redis-cli", "docker login",
     )
 )  # fmt: skip
 _TOKEN = ALNUM | frozenset("-._~+/=%:|")
@@ -55,10 +55,16 @@ def find(word: str, text: str, start: int) -> Find | None:
         case "sshpass -p":
             return _argument(text, after)
         case "redis-cli":
-            end = text.find("\n", after, after + 128)
-            option = text.find(" -a ", after, end if end >= 0 else after + 128)
-            return _argument(text, option + 4) if option >= 0 else None
+            return _option(text, after, " -a ")
+        case "docker login":
+            return _option(text, after, " -p ")
     return _user(text, start, after)
+
+
+def _option(text: str, after: int, name: str) -> Find | None:
+    line_end = text.find("\n", after, after + 128)
+    found = text.find(name, after, line_end if line_end >= 0 else after + 128)
+    return _argument(text, found + len(name)) if found >= 0 else None
 
 
 def _credentials(text: str, word: int, after: int) -> int | None:

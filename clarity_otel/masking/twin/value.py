@@ -166,14 +166,38 @@ def _in_quotes(
     ):
         return Found(start, start, is_secret=False)
     value = text[start:end].strip(SPACES)
-    is_likely = (
-        separator != "COMMA"
-        or check in ("line", "scheme")
-        or (_size(value) >= 6 and bool(set(value) & DIGITS))
-    )
+    is_one = separator != "COMMA" or check in ("line", "scheme") or is_likely(value)
     return Found(
-        start, end, is_likely and fits(check, value) and not is_placeholder(value, quoted=True)
+        start, end, is_one and fits(check, value) and not is_placeholder(value, quoted=True)
     )
+
+
+def is_likely(value: str) -> bool:
+    """Whether what follows a secret's key in a list is more than the next name."""
+    return _size(value) >= 6 and bool(set(value) & DIGITS)
+
+
+_TAG_END = re.compile(r"[<>\n]|&gt;")
+
+
+def in_named_tag(text: str, at: int) -> tuple[int, int] | None:
+    """Return where VALUE of `name="…">VALUE</` begins and ends; `at`: behind the name."""
+    hit = _TAG_END.search(text, at)
+    if hit is None or hit.start() >= at + 128 or text[hit.start() - 1] == "/":
+        return None
+    match hit[0]:
+        case ">":
+            opening, closing = "<", ">"
+        case "&gt;":
+            opening, closing = "&lt;", "&gt;"
+        case _:
+            return None
+    start = run(text, hit.end(), 32, frozenset(SPACES))
+    if text.startswith(f"{opening}value{closing}", start):
+        start = run(text, start + len(opening + "value" + closing), 32, frozenset(SPACES))
+    end = text.find(opening, start, start + 4096)
+    is_closed = end >= 0 and text.startswith("/", end + len(opening), start + 4096)
+    return (start, end) if is_closed else None
 
 
 def _size(text: str) -> int:

@@ -193,6 +193,15 @@ fn password(text: &[u8], at: usize, done: usize) -> Option<Find> {
         }
     }
     let info = &text[userinfo..at];
+    // What stood here is masked already.
+    let is_rule = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b':');
+    let inner = info.strip_prefix(b"[masked:");
+    if inner
+        .and_then(|i| i.strip_suffix(b"]"))
+        .is_some_and(|i| i.iter().all(is_rule))
+    {
+        return None;
+    }
     // jdbc:oracle:thin:user/password@host
     if let Some(driver) = memchr::memmem::find(before, b"oracle:thin:").filter(|_| !has_scheme) {
         let from = start + driver + 12;

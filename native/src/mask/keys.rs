@@ -247,7 +247,7 @@ fn look(
     let (rule, check) = match masker.secret_key(key) {
         Some(found) => found,
         None => {
-            let is_name = key.eq_ignore_ascii_case(b"name") || key.eq_ignore_ascii_case(b"key");
+            let is_name = key.len() <= 6 && NAMES.iter().any(|n| key.eq_ignore_ascii_case(n));
             if let Some(end) = is_name.then(|| named(masker, text, end, finds)).flatten() {
                 return Some(end);
             }
@@ -290,63 +290,66 @@ fn is_not_a_key(text: &[u8], key: &KeyBefore, end: usize) -> bool {
     false
 }
 
-/// `name="password" value="…"`, `{"name": "password", "value": "…"}`, and a form's
-/// part: `name="password"`, an empty line, the value.
+/// Keys beside whose value, the name of a secret, the secret stands.
+const NAMES: [&[u8]; 3] = [b"name", b"key", b"system"];
+
+/// `name="password" value="…"`, `{"name": "password", "value": "…"}`, a tag with such a
+/// name, and a form's part: `name="password"`, an empty line, the value.
 fn named(masker: &Masker, text: &[u8], at: usize, finds: &mut Vec<Find>) -> Option<usize> {
     let name = value::read_quoted(text, at)?;
     let (rule, check) = masker.secret_key(&text[name.start..name.end])?;
-    let mut next = name.end + name.close;
-    for line_end in [&b"\r\n\r\n"[..], b"\n\n", br"\r\n\r\n", br"\n\n"] {
-        if text[next..].starts_with(line_end) {
-            let start = next + line_end.len();
-            let len = value::form_part(&text[start..]);
-            let found = &text[start..start + len];
-            if fits(check, found) && !is_placeholder(found, true) {
-                finds.push(Find {
-                    start,
-                    end: start + len,
-                    rule,
-                });
-            }
-            return Some(start + len);
-        }
+    let next = name.end + name.close;
+    let (start, end) = in_form(text, next)
+        .or_else(|| beside(text, next))
+        .or_else(|| value::in_named_tag(text, next))?;
+    let found = text[start..end].trim_ascii();
+    // <label name="password">Password</label>
+    let is_name = !found.iter().any(u8::is_ascii_digit) && masker.secret_key(found).is_some();
+    if fits(check, found) && !is_placeholder(found, true) && !is_name {
+        finds.push(Find { start, end, rule });
     }
-    let rest = &text[next..];
-    next += rest
-        .iter()
-        .take(32)
-        .take_while(|b| {
+    Some(end)
+}
+
+/// The value of a form's part whose header line goes on at `at`.
+fn in_form(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let line_ends = [&b"\r\n"[..], b"\n", br"\r\n", br"\n"];
+    let line_end = line_ends.iter().find(|end| text[at..].starts_with(end))?;
+    let window = &text[at..text.len().min(at + 256)];
+    let blank = memchr::memmem::find(window, &line_end.repeat(2))?;
+    // Between them only header lines: Content-Type.
+    let header = &window[line_end.len()..];
+    if blank > 0 && !header.get(..8)?.eq_ignore_ascii_case(b"content-") {
+        return None;
+    }
+    let start = at + blank + 2 * line_end.len();
+    Some((start, start + value::form_part(&text[start..])))
+}
+
+/// What `value="…"` or `"value": "…"` holds that follows at `at`.
+fn beside(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let count = |from: usize, most: usize, is_gap: fn(&u8) -> bool| {
+        let rest = text[from..].iter().take(most);
+        rest.take_while(|b| is_gap(b)).count()
+    };
+    let mut next = at
+        + count(at, 32, |b| {
             matches!(
                 b,
                 b',' | b' ' | b'\n' | b'\r' | b'\t' | b'"' | b'\'' | b'\\'
             )
-        })
-        .count();
+        });
     let word = text.get(next..next + 5)?;
     if !word.eq_ignore_ascii_case(b"value") {
         return None;
     }
     next += 5;
-    let rest = &text[next..];
-    next += rest
-        .iter()
-        .take(16)
-        .take_while(|b| matches!(b, b':' | b'=' | b' ' | b'"' | b'\'' | b'\\'))
-        .take_while(|b| !matches!(b, b':' | b'='))
-        .count();
+    next += count(next, 16, |b| matches!(b, b' ' | b'"' | b'\'' | b'\\'));
     if !matches!(text.get(next), Some(b':' | b'=')) {
         return None;
     }
     let found = value::read_quoted(text, next + 1)?;
-    let value = &text[found.start..found.end];
-    if fits(check, value) && !is_placeholder(value, true) {
-        finds.push(Find {
-            start: found.start,
-            end: found.end,
-            rule,
-        });
-    }
-    Some(found.end)
+    Some((found.start, found.end))
 }
 
 /// `%3D` and `%3A`, also encoded twice.

@@ -16,7 +16,8 @@ pub fn find(text: &[u8], finds: &mut Vec<Find>) {
             b'0'..=b'9' if has_digits(text, at) && begins_number(text, at) => card(text, at)
                 .or_else(|| ssn(text, at))
                 .or_else(|| national(text, at))
-                .or_else(|| zeros(text, at)),
+                .or_else(|| zeros(text, at))
+                .or_else(|| trunk(text, at)),
             b'+' => international(text, at, at + 1),
             b'%' if text[at..].starts_with(b"%2B") => international(text, at, at + 3),
             b'(' => national(text, at),
@@ -320,6 +321,51 @@ fn zeros(text: &[u8], start: usize) -> Option<Find> {
         return None;
     }
     international(text, start, start + code)
+}
+
+/// `0171-3920077`, as most countries write it at home: a zero, then 8 to 11 digits. Only
+/// where the word before says what it is: ids begin with a zero too.
+fn trunk(text: &[u8], start: usize) -> Option<Find> {
+    if text[start] != b'0'
+        || text.get(start + 1) == Some(&b'0')
+        || !is_told(text, start, table::TRUNK_WORDS)
+    {
+        return None;
+    }
+    let groups = groups(text, start, b" -/");
+    let (_, end) = *groups
+        .ends
+        .iter()
+        .rev()
+        .find(|(count, end)| (9..=12).contains(count) && ends_number(text, *end))?;
+    Some(Find {
+        start,
+        end,
+        rule: table::PHONE,
+    })
+}
+
+/// Whether one of `words` is the last word before `at`, or before a word for "number".
+fn is_told(text: &[u8], at: usize, words: &[&str]) -> bool {
+    let mut before = &text[at.saturating_sub(48)..at];
+    for _ in 0..2 {
+        let is_part = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80;
+        let gap = before.iter().rev().take_while(|b| !is_part(b)).count();
+        before = &before[..before.len() - gap];
+        let len = before.iter().rev().take_while(|b| is_part(b)).count();
+        let word = before[before.len() - len..].to_ascii_lowercase();
+        if gap > 4 || len == 0 {
+            return false;
+        }
+        if words.iter().any(|w| w.as_bytes() == word) {
+            return true;
+        }
+        if !table::NUMBER_WORDS.iter().any(|w| w.as_bytes() == word) {
+            return false;
+        }
+        before = &before[..before.len() - len];
+    }
+    false
 }
 
 /// `+44 (0)20 7946 0958`: a country code, and as many digits as that country uses.

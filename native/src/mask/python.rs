@@ -13,7 +13,7 @@ use pyo3::types::{
 };
 
 use super::encoded::{self, rule_of as rule_of_bytes};
-use super::{Config, DEFAULT_LIMIT, FAILED, Masker, Value, count_failure, current, install};
+use super::{Config, DEFAULT_LIMIT, FAILED, Masker, Value, count_failure, current, install, value};
 
 /// Nesting beyond this is cut: a list that holds itself must end.
 const MAX_DEPTH: usize = 16;
@@ -167,13 +167,13 @@ impl Walk<'_> {
         }
         if let Ok(list) = value.cast::<PyList>() {
             let tuple = list.to_tuple();
-            return Ok(match self.items(&tuple, under, depth)? {
+            return Ok(match self.items(&tuple, true, under, depth)? {
                 Some(items) => PyList::new(py, items)?.into_any(),
                 None => value.clone(),
             });
         }
         if let Ok(tuple) = value.cast::<PyTuple>() {
-            return Ok(match self.items(tuple, under, depth)? {
+            return Ok(match self.items(tuple, false, under, depth)? {
                 Some(items) => {
                     let masked = PyTuple::new(py, items)?;
                     match tuple.get_type().getattr_opt("_make")? {
@@ -186,7 +186,7 @@ impl Walk<'_> {
         }
         if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
             let tuple = PyTuple::new(py, value.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
-            return Ok(match self.items(&tuple, under, depth)? {
+            return Ok(match self.items(&tuple, false, under, depth)? {
                 Some(items) if value.is_instance_of::<PySet>() => PySet::new(py, items)?.into_any(),
                 Some(items) => PyFrozenSet::new(py, items)?.into_any(),
                 None => value.clone(),
@@ -247,17 +247,12 @@ impl Walk<'_> {
     fn items<'py>(
         &mut self,
         items: &Bound<'py, PyTuple>,
+        is_list: bool,
         under: Under,
         depth: usize,
     ) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
-        // (b"authorization", b"Bearer …"): a pair whose first is a secret's key.
         let pair = if under.is_none() && items.len() == 2 {
-            match rule_of(self.masker, &items.get_item(0)?)? {
-                Some((rule, check @ (Value::Any | Value::Line | Value::Scheme))) => {
-                    Some((rule, check))
-                }
-                _ => None,
-            }
+            pair(self.masker, items, is_list)?
         } else {
             None
         };
@@ -334,6 +329,24 @@ impl Walk<'_> {
     }
 }
 
+/// (b"authorization", b"Bearer …"): the rule of the second, where the first is a secret's
+/// key. A list may be one of names, as a JSON schema's `required`: `["password", "email"]`.
+fn pair(masker: &Masker, items: &Bound<'_, PyTuple>, is_list: bool) -> PyResult<Under> {
+    let Some((rule, check @ (Value::Any | Value::Line | Value::Scheme))) =
+        rule_of(masker, &items.get_item(0)?)?
+    else {
+        return Ok(None);
+    };
+    let second = items.get_item(1)?;
+    let bytes = match (second.cast::<PyString>(), second.cast::<PyBytes>()) {
+        (Ok(text), _) => text.to_str().ok().map(str::as_bytes),
+        (_, Ok(bytes)) => Some(bytes.as_bytes()),
+        _ => None,
+    };
+    let is_name = is_list && check == Value::Any && bytes.is_some_and(|b| !value::is_likely(b));
+    Ok((!is_name).then_some((rule, check)))
+}
+
 /// {"name": "password", "value": …}: the key of the value, and its rule.
 #[allow(clippy::type_complexity)]
 fn named<'py>(
@@ -349,6 +362,7 @@ fn named<'py>(
         ("Name", "Value"),
         ("key", "value"),
         ("Key", "Value"),
+        ("system", "value"),
     ] {
         let Some(name) = dict.get_item(name)? else {
             continue;

@@ -9,18 +9,14 @@ pub fn find(word: &str, text: &[u8], start: usize) -> Option<Find> {
     match word.as_bytes()[0].to_ascii_lowercase() {
         b'b' if word.len() == 6 => bearer(text, start, after),
         b'b' => basic(text, start, after),
+        b'd' if word == "docker login" => option(text, after, b" -p "),
         b'd' => digest(text, start, after),
         b'-' if word.ends_with("BEGIN ") => key_block(text, start, after),
         b'-' if word.ends_with("END ") => cut_block(text, start, after),
         b'-' => user(text, start, after),
         b'a' => redis_auth(text, start, after),
         b's' => argument(text, after),
-        b'r' => {
-            let window = &text[after..text.len().min(after + 128)];
-            let line = &window[..memchr::memchr(b'\n', window).unwrap_or(window.len())];
-            let option = memchr::memmem::find(line, b" -a ")?;
-            argument(text, after + option + 4)
-        }
+        b'r' => option(text, after, b" -a "),
         b'.' => terraform(text, start, after),
         _ => None,
     }
@@ -217,6 +213,14 @@ fn redis_auth(text: &[u8], word: usize, after: usize) -> Option<Find> {
         end,
         rule: table::PASSWORD,
     })
+}
+
+/// The argument of a command's option, on the same line.
+fn option(text: &[u8], after: usize, name: &[u8]) -> Option<Find> {
+    let window = &text[after..text.len().min(after + 128)];
+    let line = &window[..memchr::memchr(b'\n', window).unwrap_or(window.len())];
+    let found = memchr::memmem::find(line, name)?;
+    argument(text, after + found + name.len())
 }
 
 /// A command's next argument, with quotes or without.

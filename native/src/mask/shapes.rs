@@ -8,7 +8,7 @@ use super::scan::TOKEN_RUN;
 use super::{Find, Masker, Pattern, begins_word, schemes, table};
 
 /// Words that announce credentials or key blocks; see [`schemes`].
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 18] = [
     "-----BEGIN ",
     "-----END ",
     "Bearer",
@@ -26,6 +26,7 @@ const WORDS: [&str; 17] = [
     "AUTH",
     "sshpass -p",
     "redis-cli",
+    "docker login",
 ];
 
 /// The patterns by the first two bytes of their prefixes.
@@ -54,7 +55,7 @@ pub fn announcements() -> AhoCorasick {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
         .build(WORDS)
-        .expect("seventeen short words")
+        .expect("eighteen short words")
 }
 
 /// Finds what a word announces.

@@ -338,6 +338,43 @@ pub const PHONE_WORDS: &[&str] = &[
     "whatsapp",
 ];
 
+pub const TRUNK_WORDS: &[&str] = &[
+    "cellphone",
+    "cellulare",
+    "fax",
+    "faxnummer",
+    "festnetz",
+    "handy",
+    "handynummer",
+    "mobil",
+    "mobile",
+    "mobilnummer",
+    "phone",
+    "portable",
+    "puhelin",
+    "rufnummer",
+    "sms",
+    "tel",
+    "telefon",
+    "telefonnummer",
+    "telefono",
+    "telefoon",
+    "telephone",
+    "teléfono",
+    "téléphone",
+    "whatsapp",
+];
+
+pub const NUMBER_WORDS: &[&str] = &[
+    "an",
+    "no",
+    "nr",
+    "num",
+    "number",
+    "nummer",
+    "to",
+];
+
 pub const SSN_WORDS: &[&str] = &[
     "social",
     "ssn",
@@ -478,6 +515,7 @@ pub const KEYS: &[Key] = &[
     Key { text: "sid", words: true, rule: 8, value: Value::Opaque },
     Key { text: "sess", words: true, rule: 8, value: Value::Opaque },
     Key { text: "ticket", words: true, rule: 8, value: Value::Opaque },
+    Key { text: "devicecode", words: true, rule: 8, value: Value::Opaque },
     Key { text: "otpsecret", words: true, rule: 8, value: Value::Opaque },
     Key { text: "noncesecret", words: true, rule: 8, value: Value::Opaque },
     Key { text: "xsrf", words: true, rule: 8, value: Value::Opaque },
@@ -565,6 +603,11 @@ pub const KEYS: &[Key] = &[
     Key { text: "teléfono", words: true, rule: 17, value: Value::Phone },
     Key { text: "téléphone", words: true, rule: 17, value: Value::Phone },
     Key { text: "telephonenumber", words: true, rule: 17, value: Value::Phone },
+    Key { text: "telefonnummer", words: true, rule: 17, value: Value::Phone },
+    Key { text: "mobilnummer", words: true, rule: 17, value: Value::Phone },
+    Key { text: "handynummer", words: true, rule: 17, value: Value::Phone },
+    Key { text: "rufnummer", words: true, rule: 17, value: Value::Phone },
+    Key { text: "faxnummer", words: true, rule: 17, value: Value::Phone },
     Key { text: "celular", words: true, rule: 17, value: Value::Phone },
     Key { text: "电话", words: true, rule: 17, value: Value::Phone },
     Key { text: "電話", words: true, rule: 17, value: Value::Phone },
@@ -573,6 +616,14 @@ pub const KEYS: &[Key] = &[
 ];
 
 pub const PATTERNS: &[Pattern] = &[
+    Pattern { rule: 0, prefix: "pbkdf2_sha1$", steps: &[Step([0x0, 0x1000000000000], 1, 1), Step([0x0, 0x400000000], 1, 1), Step([0x0, 0x80000000000], 1, 1), Step([0x0, 0x1000000000], 1, 1), Step([0x0, 0x4000000000], 1, 1), Step([0x4000000000000, 0x0], 1, 1), Step([0x0, 0x80000000], 1, 1), Step([0x0, 0x8000000000000], 1, 1), Step([0x0, 0x10000000000], 1, 1), Step([0x0, 0x200000000], 1, 1), Step([0x2000000000000, 0x0], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff000000000000, 0x0], 1, 8), Step([0x1000000000, 0x0], 1, 1), Step([0x3ffc00000000000, 0x7fffffe07fffffe], 1, 64), Step([0x1000000000, 0x0], 1, 1), Step([0x23ff880000000000, 0x7fffffe07fffffe], 20, 128)] },
+    Pattern { rule: 0, prefix: "pbkdf2_sha256$", steps: &[Step([0x0, 0x1000000000000], 1, 1), Step([0x0, 0x400000000], 1, 1), Step([0x0, 0x80000000000], 1, 1), Step([0x0, 0x1000000000], 1, 1), Step([0x0, 0x4000000000], 1, 1), Step([0x4000000000000, 0x0], 1, 1), Step([0x0, 0x80000000], 1, 1), Step([0x0, 0x8000000000000], 1, 1), Step([0x0, 0x10000000000], 1, 1), Step([0x0, 0x200000000], 1, 1), Step([0x4000000000000, 0x0], 1, 1), Step([0x20000000000000, 0x0], 1, 1), Step([0x40000000000000, 0x0], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff000000000000, 0x0], 1, 8), Step([0x1000000000, 0x0], 1, 1), Step([0x3ffc00000000000, 0x7fffffe07fffffe], 1, 64), Step([0x1000000000, 0x0], 1, 1), Step([0x23ff880000000000, 0x7fffffe07fffffe], 20, 128)] },
+    Pattern { rule: 0, prefix: "pbkdf2_sha512$", steps: &[Step([0x0, 0x1000000000000], 1, 1), Step([0x0, 0x400000000], 1, 1), Step([0x0, 0x80000000000], 1, 1), Step([0x0, 0x1000000000], 1, 1), Step([0x0, 0x4000000000], 1, 1), Step([0x4000000000000, 0x0], 1, 1), Step([0x0, 0x80000000], 1, 1), Step([0x0, 0x8000000000000], 1, 1), Step([0x0, 0x10000000000], 1, 1), Step([0x0, 0x200000000], 1, 1), Step([0x20000000000000, 0x0], 1, 1), Step([0x2000000000000, 0x0], 1, 1), Step([0x4000000000000, 0x0], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff000000000000, 0x0], 1, 8), Step([0x1000000000, 0x0], 1, 1), Step([0x3ffc00000000000, 0x7fffffe07fffffe], 1, 64), Step([0x1000000000, 0x0], 1, 1), Step([0x23ff880000000000, 0x7fffffe07fffffe], 20, 128)] },
+    Pattern { rule: 0, prefix: "2a$", steps: &[Step([0x4000000000000, 0x0], 1, 1), Step([0x0, 0x200000000], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff000000000000, 0x0], 2, 2), Step([0x1000000000, 0x0], 1, 1), Step([0x3ffc00000000000, 0x7fffffe07fffffe], 53, 53)] },
+    Pattern { rule: 0, prefix: "2b$", steps: &[Step([0x4000000000000, 0x0], 1, 1), Step([0x0, 0x400000000], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff000000000000, 0x0], 2, 2), Step([0x1000000000, 0x0], 1, 1), Step([0x3ffc00000000000, 0x7fffffe07fffffe], 53, 53)] },
+    Pattern { rule: 0, prefix: "2y$", steps: &[Step([0x4000000000000, 0x0], 1, 1), Step([0x0, 0x200000000000000], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff000000000000, 0x0], 2, 2), Step([0x1000000000, 0x0], 1, 1), Step([0x3ffc00000000000, 0x7fffffe07fffffe], 53, 53)] },
+    Pattern { rule: 0, prefix: "argon2i$v=19$", steps: &[Step([0x0, 0x200000000], 1, 1), Step([0x0, 0x4000000000000], 1, 1), Step([0x0, 0x8000000000], 1, 1), Step([0x0, 0x800000000000], 1, 1), Step([0x0, 0x400000000000], 1, 1), Step([0x4000000000000, 0x0], 1, 1), Step([0x0, 0x20000000000], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x0, 0x40000000000000], 1, 1), Step([0x2000000000000000, 0x0], 1, 1), Step([0x2000000000000, 0x0], 1, 1), Step([0x200000000000000, 0x0], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x23ff100000000000, 0x7fffffe00000000], 8, 48), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff880000000000, 0x7fffffe07fffffe], 8, 64), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff880000000000, 0x7fffffe07fffffe], 20, 128)] },
+    Pattern { rule: 0, prefix: "argon2id$v=19$", steps: &[Step([0x0, 0x200000000], 1, 1), Step([0x0, 0x4000000000000], 1, 1), Step([0x0, 0x8000000000], 1, 1), Step([0x0, 0x800000000000], 1, 1), Step([0x0, 0x400000000000], 1, 1), Step([0x4000000000000, 0x0], 1, 1), Step([0x0, 0x20000000000], 1, 1), Step([0x0, 0x1000000000], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x0, 0x40000000000000], 1, 1), Step([0x2000000000000000, 0x0], 1, 1), Step([0x2000000000000, 0x0], 1, 1), Step([0x200000000000000, 0x0], 1, 1), Step([0x1000000000, 0x0], 1, 1), Step([0x23ff100000000000, 0x7fffffe00000000], 8, 48), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff880000000000, 0x7fffffe07fffffe], 8, 64), Step([0x1000000000, 0x0], 1, 1), Step([0x3ff880000000000, 0x7fffffe07fffffe], 20, 128)] },
     Pattern { rule: 19, prefix: "eyJ", steps: &[Step([0x0, 0x2000000000], 1, 1), Step([0x0, 0x200000000000000], 1, 1), Step([0x0, 0x400], 1, 1), Step([0x3ff200000000000, 0x7fffffe87fffffe], 12, 1073741824), Step([0x400000000000, 0x0], 1, 1), Step([0x3ff200000000000, 0x7fffffe87fffffe], 8, 1073741824), Step([0x3ff600000000000, 0x7fffffe87fffffe], 0, 1073741824)] },
     Pattern { rule: 23, prefix: "AKIA", steps: &[Step([0x0, 0x2], 1, 1), Step([0x0, 0x800], 1, 1), Step([0x0, 0x200], 1, 1), Step([0x0, 0x2], 1, 1), Step([0xfc000000000000, 0x7fffffe], 16, 16)] },
     Pattern { rule: 23, prefix: "ASIA", steps: &[Step([0x0, 0x2], 1, 1), Step([0x0, 0x80000], 1, 1), Step([0x0, 0x200], 1, 1), Step([0x0, 0x2], 1, 1), Step([0xfc000000000000, 0x7fffffe], 16, 16)] },

@@ -222,10 +222,7 @@ fn in_quotes(
     let value = text[start..end].trim_ascii();
     let is_likely = match separator {
         // ("password", "email") is a list of names: a value has more to it.
-        Separator::Comma => {
-            matches!(check, Value::Line | Value::Scheme)
-                || value.len() >= 6 && value.iter().any(u8::is_ascii_digit)
-        }
+        Separator::Comma => matches!(check, Value::Line | Value::Scheme) || is_likely(value),
         _ => true,
     };
     Found {
@@ -234,6 +231,37 @@ fn in_quotes(
         is_secret: is_likely && keys::fits(check, value) && !keys::is_placeholder(value, true),
         is_object: false,
     }
+}
+
+/// Whether what follows a secret's key in a list is more than the next name.
+pub fn is_likely(value: &[u8]) -> bool {
+    value.len() >= 6 && value.iter().any(u8::is_ascii_digit)
+}
+
+/// `name="…">VALUE</`, with other attributes between, `<value>` around it, or all of it
+/// as HTML entities: where VALUE begins and ends. `at`: behind the name.
+pub fn in_named_tag(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let limit = text.len().min(at + 128);
+    let closes =
+        |i: &usize| matches!(text[*i], b'<' | b'>' | b'\n') || text[*i..].starts_with(b"&gt;");
+    let tag_end = (at..limit).find(closes)?;
+    let (open, close): (&[u8], &[u8]) = match text[tag_end] {
+        b'>' => (b"<", b">"),
+        b'&' => (b"&lt;", b"&gt;"),
+        _ => return None,
+    };
+    if text[tag_end - 1] == b'/' {
+        return None;
+    }
+    let spaces = |from: usize| from + run(&text[from..], 32, |b| b.is_ascii_whitespace());
+    let mut start = spaces(tag_end + close.len());
+    let inner = [open, b"value", close].concat();
+    if text[start..].starts_with(&inner) {
+        start = spaces(start + inner.len());
+    }
+    let window = &text[start..text.len().min(start + 4096)];
+    let len = memchr::memmem::find(window, open)?;
+    (window.get(len + open.len()) == Some(&b'/')).then_some((start, start + len))
 }
 
 fn in_tag(text: &[u8], check: Value, start: usize) -> Option<Found> {
