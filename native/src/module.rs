@@ -25,7 +25,6 @@ use crate::values::encode_any;
 use crate::{
     asgi, aws, client, copied_scope, log_line, log_record, metric_export, propagator, proto, raw,
     span, tracer,
-    asgi, aws, client, copied_scope, log_line, log_record, propagator, proto, raw, span, tracer,
 };
 
 /// Starts the export thread with the process's first item, never before: a
