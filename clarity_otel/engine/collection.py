@@ -64,8 +64,10 @@ def _collect(timeout_s: float, *, is_last: bool) -> None:
 
 
 def _has_begun() -> bool:
+    # Another thread may be in the midst of its import.
     lifecycle = sys.modules.get("clarity_otel.metrics.lifecycle")
-    return lifecycle is not None and lifecycle.has_begun()
+    has_begun = getattr(lifecycle, "has_begun", None)
+    return has_begun is not None and bool(has_begun())
 
 
 def has_measured() -> bool:

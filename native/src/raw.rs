@@ -75,9 +75,9 @@ pub mod sigterm {
     use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
 
     /// Under load Python may take some milliseconds; nobody waits longer than that for
-    /// what usually takes none.
-    const FIRST_NS: i64 = 20_000_000;
-    const NEXT_NS: i64 = 100_000_000;
+    /// what usually takes none. Once for each signal, not at an interval: a handler that
+    /// the app sets meanwhile is called once more at most.
+    const AGAIN_AFTER_NS: i64 = 20_000_000;
 
     /// The process that the timer belongs to: a fork does not copy timers.
     static OWNER: AtomicI32 = AtomicI32::new(0);
@@ -93,7 +93,7 @@ pub mod sigterm {
         // read from a sigaction that has a plain handler.
         unsafe {
             let errno = *libc::__errno_location();
-            if !set_timer(FIRST_NS, NEXT_NS) {
+            if !set_timer(AGAIN_AFTER_NS) {
                 EARLY.store(libc::getpid(), Ordering::Release);
             }
             *libc::__errno_location() = errno;
@@ -103,15 +103,16 @@ pub mod sigterm {
         }
     }
 
-    /// Sets the times of this process's timer; false where it has none.
-    fn set_timer(first_ns: i64, next_ns: i64) -> bool {
+    /// Lets this process's timer send SIGTERM in `ns`, never where that is 0; false where
+    /// it has none.
+    fn set_timer(ns: i64) -> bool {
         let time = |ns| libc::timespec {
             tv_sec: 0,
             tv_nsec: ns,
         };
         let times = libc::itimerspec {
-            it_value: time(first_ns),
-            it_interval: time(next_ns),
+            it_value: time(ns),
+            it_interval: time(0),
         };
         // SAFETY: the timer was made by the process that OWNER names, and is never
         // deleted; the old times may be left unasked for (null).
@@ -145,7 +146,7 @@ pub mod sigterm {
                 TIMER.store(timer, Ordering::Release);
                 OWNER.store(libc::getpid(), Ordering::Release);
                 if EARLY.load(Ordering::Acquire) == libc::getpid() {
-                    set_timer(FIRST_NS, NEXT_NS);
+                    set_timer(AGAIN_AFTER_NS);
                 }
             }
             let own = on_signal as extern "C" fn(libc::c_int) as usize;
@@ -159,7 +160,7 @@ pub mod sigterm {
 
     /// Python's handler runs.
     pub fn is_handled() {
-        let _ = set_timer(0, 0);
+        let _ = set_timer(0);
     }
 }
 
