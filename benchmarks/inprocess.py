@@ -8,17 +8,15 @@ pair, except in the case that says otherwise.
 
 from __future__ import annotations
 
-import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clarity_otel.bench import MeasurementError
 from clarity_otel.bench.servers import Standins
 from clarity_otel.bench.turns import measure_turns
 
-from .results import RESULTS, merge
-from .surroundings import describe
+from . import commandline
 from .variants import DEFAULT, variant
 
 # Case: its function in benchmarks.cases, its argument, calls per repeat.
@@ -38,6 +36,7 @@ CASES = {
     "inject": ("inject", "", 10),
     "extract": ("extract", "", 10),
 }
+PAIRS, ROUNDS = 120, 3
 
 
 def run(names: list[str], cases: list[str], pairs: int, rounds: int) -> list[dict[str, Any]]:
@@ -77,26 +76,11 @@ def run(names: list[str], cases: list[str], pairs: int, rounds: int) -> list[dic
 
 def main() -> int:
     """Measure and write the results file; the exit code says how it went."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.inprocess")
+    parser = commandline.parser("inprocess", CASES, PAIRS)
     parser.add_argument("--variants", default=",".join(DEFAULT), help="bare must be the first")
-    parser.add_argument("--cases", default="", help=f"of: {'; '.join(CASES)} (separated by ;)")
-    parser.add_argument("--quick", action="store_true", help="20 pairs instead of 120")
-    parser.add_argument("--out", type=Path, help=f"results file (default: in {RESULTS})")
     options = parser.parse_args()
-    cases = options.cases.split(";") if options.cases else list(CASES)
-    unknown = [case for case in cases if case not in CASES]
-    if unknown:
-        print(f"There is no case {unknown[0]!r}: use one of {list(CASES)}.", file=sys.stderr)
-        return 2
-    pairs, rounds = (20, 1) if options.quick else (120, 3)
-    results = describe()
-    try:
-        results["inprocess"] = run(options.variants.split(","), cases, pairs, rounds)
-    except MeasurementError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(merge(results, options.out))
-    return 0
+    measure = partial(run, options.variants.split(","))
+    return commandline.measure("inprocess", options, CASES, PAIRS, ROUNDS, measure)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from time import thread_time_ns
 from typing import Any
 
@@ -28,8 +27,7 @@ from clarity_otel.bench.statistics import compare
 from clarity_otel.bench.turns import TURN_NS
 from clarity_otel.bench.worker import Once
 
-from .results import RESULTS, merge
-from .surroundings import describe
+from . import commandline
 from .variants import variant
 
 CASES = {
@@ -42,6 +40,7 @@ CASES = {
     "httpx GET": ("httpx_get", ""),
     "DynamoDB get_item": ("dynamodb_get_item", ""),
 }
+PAIRS, ROUNDS = 100, 3
 CHILD_TIMEOUT_S = 300.0
 
 
@@ -119,10 +118,7 @@ def run(cases: list[str], pairs: int, rounds: int) -> list[dict[str, Any]]:
 
 def main() -> int:
     """Measure and write the results file; the exit code says how it went."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.toggled")
-    parser.add_argument("--cases", default="", help=f"of: {'; '.join(CASES)} (separated by ;)")
-    parser.add_argument("--quick", action="store_true", help="20 pairs instead of 300")
-    parser.add_argument("--out", type=Path, help=f"results file (default: in {RESULTS})")
+    parser = commandline.parser("toggled", CASES, PAIRS * ROUNDS)
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -130,20 +126,7 @@ def main() -> int:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             print(json.dumps(runner.run(measure_pairs(case, int(count)))))
         return 0
-    cases = options.cases.split(";") if options.cases else list(CASES)
-    unknown = [case for case in cases if case not in CASES]
-    if unknown:
-        print(f"There is no case {unknown[0]!r}: use one of {list(CASES)}.", file=sys.stderr)
-        return 2
-    pairs, rounds = (20, 1) if options.quick else (100, 3)
-    results = describe()
-    try:
-        results["toggled"] = run(cases, pairs, rounds)
-    except MeasurementError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(merge(results, options.out))
-    return 0
+    return commandline.measure("toggled", options, CASES, PAIRS, ROUNDS, run)
 
 
 if __name__ == "__main__":

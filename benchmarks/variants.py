@@ -39,11 +39,11 @@ def variant(name: str, sink_port: int, agent_url: str = "") -> Variant:
             }
             return Variant(name, script("opentelemetry-instrument"), otel | ours_off)
         case "ddtrace":
-            python = _separate_venv("ddtrace")
+            python = separate_venv("ddtrace", "ddtrace", *_shop_needs())
             agent = {"DD_TRACE_AGENT_URL": agent_url, "DD_SERVICE": "bench"}
             return Variant(name, [str(python.with_name("ddtrace-run"))], agent, [str(python)])
         case "logfire":
-            python = _separate_venv("logfire[fastapi,httpx,redis]")
+            python = separate_venv("logfire", "logfire[fastapi,httpx,redis]", *_shop_needs())
             launcher = str(Path(__file__).with_name("with_logfire.py"))
             return Variant(name, [str(python), launcher], otel, python=())
     raise MeasurementError(f"There is no variant {name!r}: use {', '.join(DEFAULT + ON_REQUEST)}.")
@@ -52,20 +52,27 @@ def variant(name: str, sink_port: int, agent_url: str = "") -> Variant:
 _SHOP_NEEDS = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "redis", "httpx", "boto3")
 
 
-def _separate_venv(requirement: str) -> Path:
-    """The interpreter of a venv with `requirement` and this one's versions of the libraries."""
-    venv = _VENVS / requirement.split("[", maxsplit=1)[0]
+def _shop_needs() -> list[str]:
+    """The libraries of the shop, in this environment's versions."""
+    return [f"{name}=={metadata.version(name)}" for name in _SHOP_NEEDS]
+
+
+def separate_venv(name: str, *requirements: str) -> Path:
+    """The interpreter of a venv of that name with `requirements`; made where it is missing.
+
+    Raises MeasurementError when they cannot be installed.
+    """
+    venv = _VENVS / name
     python = venv / "bin" / "python"
     if not python.exists():
         uv = str(Path(sys.executable).with_name("uv"))
-        pins = [f"{name}=={metadata.version(name)}" for name in _SHOP_NEEDS]
         for command in (
             [uv, "venv", "--quiet", "--python", sys.executable, str(venv)],
-            [uv, "pip", "install", "--quiet", "--python", str(python), requirement, *pins],
+            [uv, "pip", "install", "--quiet", "--python", str(python), *requirements],
         ):
             try:
                 subprocess.run(command, check=True, capture_output=True, text=True)
             except (OSError, subprocess.CalledProcessError) as error:
                 why = getattr(error, "stderr", None) or error
-                raise MeasurementError(f"{requirement} cannot be installed: {why}") from None
+                raise MeasurementError(f"{name} cannot be installed: {why}") from None
     return python

@@ -10,10 +10,12 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
+from clarity_otel.generated import write_or_check
 from clarity_otel.settings import VARIABLES
 from clarity_otel.settings.shown import shown
 from clarity_otel.settings.variables import HONOURED, KUBERNETES, Variable
 
+_COMMAND = "python -m clarity_otel.docs_tables"
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 
@@ -76,19 +78,7 @@ def _row(variable: Variable) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with --check compare it; return the exit code."""
-    wanted = settings_page()
-    if "--check" not in arguments:
-        SETTINGS_PAGE.parent.mkdir(exist_ok=True)
-        SETTINGS_PAGE.write_text(wanted, encoding="utf-8")
-        return 0
-    written = SETTINGS_PAGE.read_text(encoding="utf-8") if SETTINGS_PAGE.exists() else ""
-    if written != wanted:
-        sys.stderr.write(
-            f"{SETTINGS_PAGE} is not what the table of settings says; "
-            "run: python -m clarity_otel.docs_tables\n"
-        )
-        return 1
-    return 0
+    return write_or_check(SETTINGS_PAGE, settings_page(), _COMMAND, arguments)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from clarity_otel.generated import write_or_check
 from clarity_otel.masking.plans import IBAN_LENGTHS, PHONE_LENGTHS
 from clarity_otel.masking.rules import RULES, Rule
 
@@ -111,13 +112,7 @@ def _row(rule: Rule) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with --check compare it; return the exit code."""
-    wanted = page()
-    if "--check" not in arguments:
-        PAGE.write_text(wanted, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != wanted:
-        sys.stderr.write(f"{PAGE} is not what the rules say; run: {_COMMAND}\n")
-        return 1
-    return 0
+    return write_or_check(PAGE, page(), _COMMAND, arguments)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from clarity_otel.generated import write_or_check
 from clarity_otel.masking import plans, rules
 from clarity_otel.masking.patterns import parse, prefix
 
@@ -129,13 +130,7 @@ def _step(chars: frozenset[int], lowest: int, highest: int) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the table, or with --check compare it; return the exit code."""
-    wanted = native_table()
-    if "--check" not in arguments:
-        NATIVE_TABLE.write_text(wanted, encoding="utf-8")
-    elif not NATIVE_TABLE.exists() or NATIVE_TABLE.read_text(encoding="utf-8") != wanted:
-        sys.stderr.write(f"{NATIVE_TABLE} is not what the rules say; run: {_COMMAND}\n")
-        return 1
-    return 0
+    return write_or_check(NATIVE_TABLE, native_table(), _COMMAND, arguments)
 
 
 if __name__ == "__main__":

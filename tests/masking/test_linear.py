@@ -43,6 +43,11 @@ HOSTILE = {
     "ibans": "DE89 ",
     "tokens": "sk-",
     "names": 'name="',
+    "named tags": 'name="password">',
+    "named tags without an end": 'name="password" ',
+    "named parts of forms": 'name="password"\r\nContent-Type: ',
+    "numbers dialled at home": "phone 0171-",
+    "logins": "docker login ",
     "country codes": "+44 ",
     "commas": "('password',",
 }

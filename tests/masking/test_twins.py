@@ -20,6 +20,8 @@ WORDS = [
     "DE89370400440532013000", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc", "AKIAIOSFODNN7EXAMPLE",
     "-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBg", "\n", "é", "用户", "abc123", "null", "AUTH",
     "--password", "-u ", "redis-cli", " -a ", "=>", "->", "QWxhZGRpbjpvcGVu", ";", "/", "0", "7",
+    'name="password"', "<value>", "</", "&gt;", "&lt;", "Content-Type: a", "\r\n", "system",
+    "phone ", "nr ", "0171-3920077", "docker login", " -p ", "[masked:phone]",
 ]  # fmt: skip
 
 

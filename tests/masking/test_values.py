@@ -109,3 +109,13 @@ def test_a_wide_value_is_cut(masker: ModuleType) -> None:
     masked = masker.mask_value(None, wide)
     assert len(masked) == 10_001
     assert masked[-1] == "[nested too deep]"
+
+
+def test_a_list_of_names_is_no_pair(masker: ModuleType) -> None:
+    """A JSON schema's `required` stays; lists and tuples that hold a secret do not."""
+    schema = {"required": ["password", "token"], "also": ["password", "email"]}
+    assert masker.mask_value(None, schema) is schema
+    masked = "[masked:password]"
+    assert masker.mask_value(None, ["password", "hunter22"]) == ["password", masked]
+    assert masker.mask_value(None, ("password", "letmein")) == ("password", masked)
+    assert masker.mask_value(None, {"password": ["secret1"]}) == {"password": [masked]}

@@ -11,6 +11,7 @@ from opentelemetry import _logs
 from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
 
 from clarity_otel import _native
+from clarity_otel.engine.native import processors
 from clarity_otel.guard import never_break_the_app
 
 if TYPE_CHECKING:
@@ -158,15 +159,7 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
 
     def flush_processors(self, timeout_s: float) -> bool:
         """Flush the processors written in Python alone; False as in `force_flush`."""
-        deadline = monotonic() + timeout_s
-        flushed = True
-        for processor in self.processors:
-            left_millis = max(0, int((deadline - monotonic()) * 1000))
-            try:
-                flushed = processor.force_flush(left_millis) is not False and flushed
-            except Exception:
-                flushed = False
-        return flushed
+        return processors.flush(self.processors, timeout_s)
 
     def shutdown(self) -> None:
         """Send what waits of the log records, within the shutdown bound, and take no more.
@@ -175,10 +168,8 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
         """
         self._is_shut_down = True
         _native.shutdown(self._shutdown_timeout_s, "logs")
-        processors, self.processors = self.processors, ()
-        for processor in processors:
-            with never_break_the_app("a log record processor's shutdown"):
-                processor.shutdown()
+        ended, self.processors = self.processors, ()
+        processors.shut_down(ended, "a log record processor")
 
 
 _FIELDS = (

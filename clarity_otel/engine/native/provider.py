@@ -12,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NoOpTracer
 
 from clarity_otel import _native
+from clarity_otel.engine.native import processors
 from clarity_otel.engine.native.support import Scope, Support
 
 if TYPE_CHECKING:
@@ -93,15 +94,7 @@ class ClarityTracerProvider(trace.TracerProvider):
 
     def flush_processors(self, timeout_s: float) -> bool:
         """Flush the processors written in Python alone; False as in `force_flush`."""
-        deadline = monotonic() + timeout_s
-        flushed = True
-        for processor in self._support.processors:
-            left_millis = max(0, int((deadline - monotonic()) * 1000))
-            try:
-                flushed = processor.force_flush(left_millis) is not False and flushed
-            except Exception:
-                flushed = False
-        return flushed
+        return processors.flush(self._support.processors, timeout_s)
 
     def shutdown(self) -> None:
         """Send what waits of the spans, within the shutdown bound, and take no more.
@@ -111,15 +104,9 @@ class ClarityTracerProvider(trace.TracerProvider):
         """
         self._is_shut_down = True
         _native.shutdown(self._shutdown_timeout_s, "traces")
-        processors, self._support.processors = self._support.processors, ()
+        ended, self._support.processors = self._support.processors, ()
         _native.set_has_processors(False)
-        for processor in processors:
-            try:
-                processor.shutdown()
-            except Exception as failure:
-                from clarity_otel.guard import record_failure
-
-                record_failure("a span processor's shutdown", failure)
+        processors.shut_down(ended, "a span processor")
 
     def __repr__(self) -> str:
         return "ClarityTracerProvider()"

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from clarity_otel.engine.sdk.counting import Tally
     from clarity_otel.settings import Settings
 
-# The specification's defaults, where no variable is set, as for spans.
-_QUEUE_LIMIT, _BATCH_LIMIT = 2048, 512
-
 
 def make(settings: Settings, tally: Tally) -> Any:
     """Set the global logger provider and return it; the hook on `logging` is not set yet."""
@@ -46,7 +43,9 @@ def make(settings: Settings, tally: Tally) -> Any:
         try:
             exporter = _Counted(_otlp_exporter(settings), tally)
             provider.add_log_record_processor(_Counting(tally))
-            provider.add_log_record_processor(_batches(settings, exporter))
+            timeout_s = settings.shutdown_timeout_ms / 1000
+            limits = spans.batch_limits(settings, "blrp")
+            provider.add_log_record_processor(log_exporters.batches(exporter, timeout_s, **limits))
         except Exception as failure:
             diagnostics.error(f"log records are not exported: {type(failure).__name__}: {failure}")
     log_exporters.add(provider, settings)
@@ -82,19 +81,6 @@ def after_fork(provider: Any, settings: Settings, child: Any) -> None:
     provider._resource = child
     for logger in list(provider._logger_cache.values()):
         logger._set_resource(child)
-
-
-def _batches(settings: Settings, exporter: LogRecordExporter) -> LogRecordProcessor:
-    queue = settings.blrp_max_queue_size or _QUEUE_LIMIT
-    batch = settings.blrp_max_export_batch_size or min(_BATCH_LIMIT, queue)
-    return log_exporters.batches(
-        exporter,
-        settings.shutdown_timeout_ms / 1000,
-        max_queue_size=max(queue, batch),
-        schedule_delay_millis=settings.blrp_schedule_delay_ms or 1,
-        max_export_batch_size=batch,
-        export_timeout_millis=settings.blrp_export_timeout_ms,
-    )
 
 
 def _otlp_exporter(settings: Settings) -> LogRecordExporter:

@@ -15,7 +15,6 @@ from clarity_otel.engine.sdk.counting import CountedExporter, Counters
 from clarity_otel.masking import mask_value
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.sdk.trace.sampling import Sampler
 
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 
 # The specification's defaults, where no variable is set: the native engine counts
 # bytes instead, so that the settings have none.
-_QUEUE_LIMIT_SPANS = 2048
-_BATCH_LIMIT_SPANS = 512
+_QUEUE_LIMIT, _BATCH_LIMIT = 2048, 512
 
 
 class ClarityTracerProvider(TracerProvider):
@@ -74,24 +72,29 @@ def _from_settings(settings: Settings, counters: Counters) -> ClarityTracerProvi
     if "otlp" in settings.exporters:
         try:
             exporter = CountedExporter(_otlp_exporter(settings), counters)
-            provider.add_span_processor(_batches(settings, exporter))
+            timeout_s = settings.shutdown_timeout_ms / 1000
+            limits = batch_limits(settings, "bsp")
+            provider.add_span_processor(exporters.batches(exporter, timeout_s, **limits))
         except Exception as failure:
             diagnostics.error(f"spans are not exported: {type(failure).__name__}: {failure}")
     exporters.add(provider, settings)
     return provider
 
 
-def _batches(settings: Settings, exporter: SpanExporter) -> SpanProcessor:
-    queue = settings.bsp_max_queue_size or _QUEUE_LIMIT_SPANS
-    batch = settings.bsp_max_export_batch_size or min(_BATCH_LIMIT_SPANS, queue)
-    return exporters.batches(
-        exporter,
-        settings.shutdown_timeout_ms / 1000,
-        max_queue_size=max(queue, batch),
-        schedule_delay_millis=settings.bsp_schedule_delay_ms or 1,
-        max_export_batch_size=batch,
-        export_timeout_millis=settings.bsp_export_timeout_ms,
-    )
+def batch_limits(settings: Settings, prefix: str) -> dict[str, float]:
+    """Return the limits of the SDK's batch processor by the settings `bsp_…` or `blrp_…`."""
+
+    def given(name: str) -> Any:
+        return getattr(settings, f"{prefix}_{name}")
+
+    queue = given("max_queue_size") or _QUEUE_LIMIT
+    batch = given("max_export_batch_size") or min(_BATCH_LIMIT, queue)
+    return {
+        "max_queue_size": max(queue, batch),
+        "schedule_delay_millis": given("schedule_delay_ms") or 1,
+        "max_export_batch_size": batch,
+        "export_timeout_millis": given("export_timeout_ms"),
+    }
 
 
 def exporter_options(settings: Settings, signal: str) -> tuple[bool, dict[str, Any]]:

@@ -182,7 +182,7 @@ _TAG_END = re.compile(r"[<>\n]|&gt;")
 
 def in_named_tag(text: str, at: int) -> tuple[int, int] | None:
     """Return where VALUE of `name="…">VALUE</` begins and ends; `at`: behind the name."""
-    hit = _TAG_END.search(text, at)
+    hit = _TAG_END.search(text, at, at + 128 + len("gt;"))
     if hit is None or hit.start() >= at + 128 or text[hit.start() - 1] == "/":
         return None
     match hit[0]:
