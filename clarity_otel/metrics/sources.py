@@ -21,8 +21,8 @@ To plug in a native source (histograms aggregated on the hot path) there are two
    each of its `buckets` and one for what is above the last, not cumulative; `total` their
    sum. A counter or a histogram is told as it stands since the process began (in a forked
    child: since the fork). What a killed process counted after it last published is lost.
-   With `is_frequent = True` in the class it is asked once a second and not only at
-   scrapes and samples: needed where rates over the last minutes are made of it.
+   What the summary's rates are made of (`history.is_kept`) is told in `collect_frequent`
+   too: it is asked once a second, and not only at scrapes and samples.
 
 2. Write in place, for numbers that survive a kill and cost a reader nothing:
 
@@ -56,7 +56,7 @@ class Source(Protocol):
     """Something that knows numbers. `collect` may raise: it is left out that time.
 
     One that also has `after_fork_in_child()` is told in a forked child, after the store;
-    one with a true `is_frequent` is also asked once a second.
+    one that has `collect_frequent(write)` is also asked that, once a second.
     """
 
     def collect(self, write: Writer) -> None:
@@ -187,14 +187,15 @@ def publish() -> None:
 
 
 def publish_frequent() -> None:
-    """Ask the sources with `is_frequent` alone: once a second, for the windows of rates."""
+    """Ask the sources that have `collect_frequent`: once a second, for the windows of rates."""
     target = store()
     with _lock:
         write = _writer_to(target)
         for source in _sources:
-            if getattr(source, "is_frequent", False):
+            collect = getattr(source, "collect_frequent", None)
+            if collect is not None:
                 with never_break_the_app("metrics source"):
-                    source.collect(write)
+                    collect(write)
         write.forget_told()
 
 

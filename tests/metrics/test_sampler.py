@@ -101,6 +101,41 @@ def test_a_loop_that_is_blocked_is_one_long_measurement() -> None:
     assert not loops
 
 
+def test_frequent_sources_are_asked_without_a_scrape(tmp_path: Path) -> None:
+    """Once a second, alone, and what others have told is not taken back by it."""
+    output = run_python(
+        """
+import time
+from clarity_otel.metrics import lifecycle, sources
+from clarity_otel.metrics.catalog import BY_NAME
+from clarity_otel.metrics.shared.merge import process_families
+from clarity_otel.metrics.shared.store import store
+class Source:
+    asked = frequent = 0
+    def collect(self, write):
+        self.asked += 1
+        write.number(BY_NAME["clarity.ml.model.health"], ("m", "1"), 1)
+    def collect_frequent(self, write):
+        self.frequent += 1
+        write.number(BY_NAME["clarity.sessions"], (), self.frequent)
+source = Source()
+sources.add(source)
+sources.publish()
+asked = source.asked
+sources.publish_frequent()
+names = {family.name for family in process_families(store())}
+both = {"clarity_sessions", "clarity_ml_model_health"}
+print(source.asked == asked, source.frequent, both <= names)
+lifecycle.begin()
+deadline = time.monotonic() + 20
+while source.frequent < 3 and time.monotonic() < deadline: time.sleep(0.01)
+print(source.frequent >= 3)
+""",
+        tmp_path,
+    )
+    assert output.splitlines() == ["True 1 True", "True"]
+
+
 def test_the_middleware_changes_nothing_but_the_interval(tmp_path: Path) -> None:
     """Requests pass through, the sampler samples at update_interval, in a daemon thread."""
     output = run_python(

@@ -65,6 +65,34 @@ def test_counters_are_summed_and_outlive_their_process(tmp_path: Path) -> None:
     assert [path.stem for path in tmp_path.glob("*.cells")] == [two.id]
 
 
+def test_a_sum_does_not_fall_by_rounding_when_processes_end(tmp_path: Path) -> None:
+    """Fractions are summed exactly: by one unit in the last place less, a rate would jump."""
+    reader = Store(tmp_path)
+    others = [Store(tmp_path) for _ in range(12)]
+    for number, store in enumerate(others, 1):
+        put(store, counter(), 0.1 * number + 1e-9)
+    put(reader, counter(), 0.3)
+    before = numbers(service_families(reader))["orders_total"]
+    for store in others:
+        end(store)
+        assert numbers(service_families(reader)) == {"orders_total": before}
+
+
+def test_infinities_are_summed_too(tmp_path: Path) -> None:
+    """One measurement without bounds costs no scrape, before and after its process ends."""
+    one, two, three = Store(tmp_path), Store(tmp_path), Store(tmp_path)
+    put(one, counter("up"), float("inf"))
+    put(one, counter("both"), float("inf"))
+    put(two, counter("both"), float("-inf"))
+    put(two, counter("large"), 1.7e308)
+    put(three, counter("large"), 1.7e308)
+    for _ in range(2):
+        found = numbers(service_families(three))
+        assert found["up_total"] == found["large_total"] == float("inf")
+        assert found["both_total"] != found["both_total"]
+        end(one)
+
+
 def test_a_reader_that_dies_while_it_cleans_up_counts_nothing_twice(tmp_path: Path) -> None:
     """What is in the sum of the dead already is left out where its file is still there."""
     one, two = Store(tmp_path), Store(tmp_path)

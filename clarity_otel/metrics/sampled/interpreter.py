@@ -79,8 +79,6 @@ class EventLoops:
     the last one gets no other, so that a blocked loop is one long measurement.
     """
 
-    is_frequent = True
-
     def __init__(self) -> None:
         self._family = BY_NAME["clarity.event_loop.lag"]
         self._counts = [0] * (len(self._family.buckets) + 1)
@@ -129,6 +127,9 @@ class EventLoops:
             write.histogram(self._family, (), list(self._counts), self._total)
         if self._tasks is not None:
             write.number(BY_NAME["clarity.event_loop.tasks"], (), self._tasks)
+
+    # Cheap, and the lag of the last minute is worth more than that of the last sample.
+    collect_frequent = collect
 
     def after_fork_in_child(self) -> None:
         """Begin at zero, with no loop: the parent's does not run here."""

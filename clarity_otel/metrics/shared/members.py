@@ -16,6 +16,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import isfinite
 from pathlib import Path
 from time import sleep
 
@@ -29,6 +30,35 @@ SUFFIX = ".cells"
 BREATH = 256
 
 Places = list[tuple[Series, int]]
+
+
+class Retired:
+    """What the processes that ended have left: sums, and what rounding took from them.
+
+    Without the second part a sum would be a unit in the last place smaller when a process
+    moves from those that live to these, and Prometheus takes any fall for a counter that
+    began anew: its rate would jump by all that was ever counted.
+    """
+
+    __slots__ = ("errors", "numbers")
+
+    def __init__(self, numbers: bytes = b"", errors: bytes = b"") -> None:
+        self.numbers = array("d", numbers)
+        self.errors = array("d", errors)
+
+    def extend(self, length: int) -> None:
+        """Append zeros up to a length."""
+        extend(self.numbers, length)
+        extend(self.errors, length)
+
+    def add(self, place: int, number: float) -> None:
+        """Add to a sum, without loss (Knuth's two-sum)."""
+        before = self.numbers[place]
+        total = before + number
+        taken = total - before
+        self.numbers[place] = total
+        if isfinite(total):
+            self.errors[place] += (before - (total - taken)) + (number - taken)
 
 
 class Member:
@@ -76,7 +106,7 @@ def living(folder: Path, but: str) -> list[str]:
 
 def read(
     folder: Path, known: Callable[[], Places], own_id: str
-) -> tuple[array[float], list[tuple[str, array[float]]], Places]:
+) -> tuple[Retired, list[tuple[str, array[float]]], Places]:
     """Return what all that ended have left, each other living member's numbers, and places.
 
     `known` returns all series of the directory with their places; it is called when the
@@ -108,9 +138,9 @@ def read(
         return retired, living, places
 
 
-def add(places: Places, retired: array[float], numbers: array[float]) -> None:
+def add(places: Places, retired: Retired, numbers: array[float]) -> None:
     """Add the numbers of a process that ended to what is kept of such; rules of `family`."""
-    extend(retired, len(numbers))
+    retired.extend(len(numbers))
     for index, (series, place) in enumerate(places):
         if not index % BREATH:
             sleep(0)
@@ -118,11 +148,11 @@ def add(places: Places, retired: array[float], numbers: array[float]) -> None:
             continue
         if series.kind != "gauge":
             if series.rule == MAX:
-                retired[place] = max(retired[place], numbers[place])
+                retired.numbers[place] = max(retired.numbers[place], numbers[place])
             else:
-                retired[place] += numbers[place]
+                retired.add(place, numbers[place])
         elif numbers[place + 1]:
-            _keep_gauge(series.rule, place, retired, numbers)
+            _keep_gauge(series.rule, place, retired.numbers, numbers)
 
 
 def _keep_gauge(rule: str, place: int, retired: array[float], numbers: array[float]) -> None:
@@ -166,20 +196,20 @@ def _is_dead(path: Path) -> bool:
     return path.exists() and not homes.is_locked(str(path.parent), path.name)
 
 
-def _read_retired(folder: Path) -> tuple[array[float], set[str]]:
-    numbers = array("d")
+def _read_retired(folder: Path) -> tuple[Retired, set[str]]:
     try:
         data = (folder / "retired").read_bytes()
     except FileNotFoundError:
-        return numbers, set()
+        return Retired(), set()
     header, _, body = data.partition(b"\n")
-    numbers.frombytes(body)
-    return numbers, set(json.loads(header))
+    half = len(body) // 2
+    return Retired(body[:half], body[half:]), set(json.loads(header))
 
 
-def _write_retired(folder: Path, numbers: array[float], held: list[str]) -> None:
+def _write_retired(folder: Path, retired: Retired, held: list[str]) -> None:
     # Only those whose file may still be there need a mention.
     there = [member_id for member_id in held if (folder / f"{member_id}{SUFFIX}").exists()]
     unfinished = folder / "retired.new"
-    unfinished.write_bytes(json.dumps(there).encode() + b"\n" + numbers.tobytes())
+    body = retired.numbers.tobytes() + retired.errors.tobytes()
+    unfinished.write_bytes(json.dumps(there).encode() + b"\n" + body)
     unfinished.replace(folder / "retired")
