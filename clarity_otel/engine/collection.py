@@ -14,6 +14,8 @@ from clarity_otel.guard import never_break_the_app
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from clarity_otel.settings import Settings
 
 _settings: Settings | None = None
@@ -64,10 +66,13 @@ def _collect(timeout_s: float, *, is_last: bool) -> None:
 
 
 def _has_begun() -> bool:
-    # Another thread may be in the midst of its import.
-    lifecycle = sys.modules.get("clarity_otel.metrics.lifecycle")
-    has_begun = getattr(lifecycle, "has_begun", None)
-    return has_begun is not None and bool(has_begun())
+    return bool(_asked("clarity_otel.metrics.lifecycle", "has_begun"))
+
+
+def _asked(module: str, function: str) -> Any:
+    """Call a function of a module that is imported; None where it is not, or only half yet."""
+    found = getattr(sys.modules.get(module), function, None)
+    return None if found is None else found()
 
 
 def has_measured() -> bool:
@@ -77,16 +82,13 @@ def has_measured() -> bool:
     any process (memory, processor) is not worth a connection, what was measured is. It
     imports nothing.
     """
-    deferred = sys.modules.get("clarity_otel.metrics.instruments.deferred")
-    provider = None if deferred is None else deferred.installed()
+    provider = _asked("clarity_otel.metrics.instruments.deferred", "installed")
     if provider is not None and provider.is_used():
         return True
-    store = sys.modules.get("clarity_otel.metrics.shared.store")
-    if store is not None and store.is_made():
-        return True
-    native = sys.modules.get("clarity_otel._native")
-    read = getattr(native, "metric_points", None)
-    return read is not None and bool(read())
+    return bool(
+        _asked("clarity_otel.metrics.shared.store", "is_made")
+        or _asked("clarity_otel._native", "metric_points")
+    )
 
 
 def _after_fork_in_child() -> None:

@@ -18,6 +18,7 @@ pub fn os_random(out: &mut [u8]) -> bool {
 }
 
 /// Gives memory that nobody uses back to the system.
+#[cfg(feature = "python")]
 pub fn trim_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: it takes the allocator's own locks, and moves nothing that is in use.

@@ -326,7 +326,7 @@ print(json.dumps([taken(), page()]))
 
 def test_exemplars_name_the_span_of_the_measurement(tmp_path: Path) -> None:
     """Also of one that waited for the SDK."""
-    trace_id, exemplars = run(
+    trace_id, exemplars, page = run(
         """
 from opentelemetry import metrics, trace
 with trace.get_tracer("shop").start_as_current_span("order") as span:
@@ -334,12 +334,31 @@ with trace.get_tracer("shop").start_as_current_span("order") as span:
 taken()
 found = [point.exemplars for scope in Target.scopes for metric in scope.metrics
          for point in metric.points if metric.name == "weight"]
+from clarity_otel.metrics.exposition import scrape
 print(json.dumps([span.get_span_context().trace_id,
-                  [int.from_bytes(e.trace_id, "big") for e in found[0]]]))
+                  [int.from_bytes(e.trace_id, "big") for e in found[0]],
+                  scrape("application/openmetrics-text")[0].decode()]))
 """,
         tmp_path,
     )
     assert exemplars == [trace_id]
+    (line,) = [line for line in page.splitlines() if format(trace_id, "032x") in line]
+    assert line.startswith('weight_bucket{le="10.0"}')
+
+
+def test_what_is_made_for_each_request_is_made_once(tmp_path: Path) -> None:
+    """Meters and instruments are kept for ever: equal ones are the same, as in the SDK."""
+    assert run(
+        """
+from opentelemetry import metrics
+made = [metrics.get_meter("shop", "1").create_counter("orders") for _ in range(3)]
+other = metrics.get_meter("shop", "2").create_counter("orders")
+for counter in (*made, other):
+    counter.add(1)
+print(json.dumps([len(set(map(id, made))), sorted(row[4] for row in taken() if row[0] == "shop")]))
+""",
+        tmp_path,
+    ) == [1, [1, 3]]
 
 
 def test_metrics_that_are_off_leave_the_api_alone(tmp_path: Path) -> None:

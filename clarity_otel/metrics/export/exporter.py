@@ -6,7 +6,6 @@ end of the process. A forked child makes its own, which begins at zero.
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from clarity_otel.metrics.export.deltas import Deltas
 from clarity_otel.metrics.export.merging import merged
 from clarity_otel.metrics.export.points import Metric, Scope
 from clarity_otel.metrics.family import ENGINE, SAMPLER
+from clarity_otel.metrics.instruments.source import provider
 from clarity_otel.metrics.shared.own import own_numbers
 from clarity_otel.metrics.shared.store import Store
 
@@ -89,7 +89,7 @@ class Exporter:
     def collect(self) -> list[Scope]:
         """Return what there is now; of deltas, what has been since the last call."""
         now_ns = self._now_ns()
-        instruments = _instruments()
+        instruments = provider()
         folded: list[Metric] = []
         scopes: list[Scope] = []
         left_out: Any = ()
@@ -115,7 +115,7 @@ class Exporter:
         What the sampler and the engine tell of every process does not count, nor what
         prometheus_client registers by itself.
         """
-        instruments = _instruments()
+        instruments = provider()
         if instruments is not None and instruments.is_used():
             return True
         for series, value in own_numbers(self._store):
@@ -139,12 +139,6 @@ class Exporter:
         self._begin(start_ns)
         self.has_exported = False
         self.due_s = time.monotonic() + self.interval_s
-
-
-def _instruments() -> Any:
-    """Return the OpenTelemetry API's instruments; None where nobody has imported that API."""
-    module = sys.modules.get("clarity_otel.metrics.instruments.deferred")
-    return None if module is None else module.installed()
 
 
 def _client_version() -> str:

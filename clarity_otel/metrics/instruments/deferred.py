@@ -57,7 +57,7 @@ class DeferredMeterProvider(MeterProvider):
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._making = threading.Lock()
-        self._meters: list[DeferredMeter] = []
+        self._meters: dict[tuple[Any, ...], DeferredMeter] = {}
         self._waiting: list[tuple[Any, str, float, Any, Any]] = []
         self._has_observables = False
         self._real: Provider | None = None
@@ -74,11 +74,14 @@ class DeferredMeterProvider(MeterProvider):
         """Return a meter; without a name one that does nothing, as the SDK's."""
         if not name:
             return NoOpMeter(name, version=version, schema_url=schema_url)
-        meter = DeferredMeter(self, name, version, schema_url, attributes)
+        scope = (name, version, schema_url, repr(attributes) if attributes else None)
         with self._lock:
-            self._meters.append(meter)
-            if self._real is not None:
-                meter.become(self._real)
+            meter = self._meters.get(scope)
+            if meter is None:
+                # Kept for ever, as in the SDK: one for each scope, however often it is asked.
+                meter = self._meters[scope] = DeferredMeter(self, *scope[:3], attributes)
+                if self._real is not None:
+                    meter.become(self._real)
         return meter
 
     def on_set_meter_provider(self, meter_provider: MeterProvider) -> None:
@@ -148,7 +151,7 @@ class DeferredMeterProvider(MeterProvider):
 
     def _become(self, real: Provider) -> None:
         with self._lock:
-            for meter in self._meters:
+            for meter in self._meters.values():
                 meter.become(real)
             self._real = real
             waiting, self._waiting = self._waiting, []

@@ -41,14 +41,14 @@ class DeferredMeter(Meter):
         super().__init__(name, version, schema_url)
         self._provider = provider
         self._attributes = attributes
-        self._instruments: list[Any] = []
+        self._instruments: dict[tuple[str, ...], Any] = {}
         self._real: Meter | None = None
         self._nothing = NoOpMeter(name, version, schema_url)
 
     def become(self, provider: Provider) -> None:
         """Make all instruments those of `provider`. Under the provider's lock."""
         self._real = provider.meter(self.name, self.version, self.schema_url, self._attributes)
-        for instrument in self._instruments:
+        for instrument in self._instruments.values():
             instrument.become(self._real)
 
     def _made(self, instrument: Any, nothing: Any) -> Any:
@@ -59,7 +59,9 @@ class DeferredMeter(Meter):
             )
             return nothing
         with self._provider._lock:
-            self._instruments.append(instrument)
+            known = self._instruments.setdefault(instrument.key(), instrument)
+            if known is not instrument:
+                return known  # one that is made for each request is one, as in the SDK
             if self._real is not None:
                 instrument.become(self._real)
         if isinstance(instrument, _Observable):
@@ -164,7 +166,13 @@ class _Deferred:
         self._arguments = (name,)
         self._options: dict[str, Any] = {"unit": unit, "description": description}
 
+    def key(self) -> tuple[str, ...]:
+        """Return what makes two instruments of a meter one."""
+        unit, description = self._options["unit"], self._options["description"]
+        return (self._maker, self._arguments[0].lower(), str(unit), str(description))
+
     def become(self, meter: Meter) -> None:
+        """Let the SDK's do the work."""
         with never_break_the_app("an instrument of the OpenTelemetry API"):
             self.real = getattr(meter, self._maker)(*self._arguments, **self._options)
             if self.verb:

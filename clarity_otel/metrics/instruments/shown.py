@@ -6,6 +6,8 @@ told apart by `pid`; a metric that joins a family of the catalog follows its rul
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from dataclasses import dataclass
 from typing import Any
 
 from clarity_otel.metrics.catalog import BY_NAME
@@ -21,6 +23,7 @@ from clarity_otel.metrics.export.points import (
 from clarity_otel.metrics.family import LIVE_SUM, PID, Family
 from clarity_otel.metrics.instruments.names import label_name, metric_name
 from clarity_otel.metrics.shared.directory import Series
+from clarity_otel.metrics.shared.values import EXEMPLARS
 from clarity_otel.metrics.sources import INFINITY, Writer
 
 # Added up like SUM, and not the same series as the one that our own code writes.
@@ -39,6 +42,26 @@ def tell(folded: list[Metric], scopes: list[Scope], write: Writer, told: set[Ser
     for series, value in numbers.items():
         write.series(series, value)
     told.update(numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An exemplar as prometheus_client keeps it."""
+
+    labels: dict[str, str]
+    value: float
+    timestamp: float
+
+
+def _keep_exemplars(point: Any, buckets: list[Series]) -> None:
+    """Let OpenMetrics show the exemplars of a histogram behind their buckets."""
+    for exemplar in point.exemplars:
+        if exemplar.trace_id:
+            EXEMPLARS[buckets[bisect_left(point.bounds, exemplar.value)]] = Shown(
+                {"trace_id": exemplar.trace_id.hex(), "span_id": exemplar.span_id.hex()},
+                exemplar.value,
+                exemplar.time_ns / 1e9,
+            )
 
 
 def _series(metric: Metric, point: Any, family: Family | None) -> list[tuple[Series, float]]:
@@ -62,6 +85,7 @@ def _series(metric: Metric, point: Any, family: Family | None) -> list[tuple[Ser
             (series("histogram", name, f"{name}_bucket", API_SUM, ("le", bound)), float(count))
             for bound, count in zip(bounds, point.counts, strict=True)
         ]
+        _keep_exemplars(point, [bucket for bucket, _ in found])
         total = float(point.summed.sum or 0.0)
         return [*found, (series("histogram", name, f"{name}_sum", API_SUM), total)]
     if is_counter:
