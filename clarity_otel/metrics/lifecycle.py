@@ -46,11 +46,12 @@ class _Running:
         self.users = ActiveUsers(self.store, BY_NAME["clarity.active_users"])
         self.collector = GarbageCollector()
         machine, container = Machine(), Container()
-        for source in (
+        told: list[sources.Source] = [
             *(machine, container, self.collector, self.loops, ThreadPools(), Pipeline()),
             *_of_the_engine(),
             *(OVERFLOWS, RegisteredCollectors(), self.users),
-        ):
+        ]
+        for source in told:
             sources.add(source)
         self.collector.install()
         self.sampler = Sampler(
