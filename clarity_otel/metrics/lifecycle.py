@@ -46,12 +46,11 @@ class _Running:
         self.users = ActiveUsers(self.store, BY_NAME["clarity.active_users"])
         self.collector = GarbageCollector()
         machine, container = Machine(), Container()
-        told: list[sources.Source] = [
+        for source in (
             *(machine, container, self.collector, self.loops, ThreadPools(), Pipeline()),
             *_of_the_engine(),
             *(OVERFLOWS, RegisteredCollectors(), self.users),
-        ]
-        for source in told:
+        ):
             sources.add(source)
         self.collector.install()
         self.sampler = Sampler(
@@ -66,7 +65,7 @@ class _Running:
             self.sampler.take_turns(PortTurn(self.store, settings.metrics_port))
 
 
-def _of_the_engine() -> list[sources.Source]:
+def _of_the_engine() -> list[Any]:
     """Return what the native engine has counted so far; it comes before the overflows."""
     from clarity_otel import engine
 
