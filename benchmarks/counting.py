@@ -71,8 +71,10 @@ def main() -> int:
         env = clean_environment(variant("clarity", standins.ports["sink"]).env)
         for case in options.cases.split(";") if options.cases else list(CASES):
             child = subprocess.run(
-                [sys.executable, "-m", "benchmarks.counting", "--child", case]
-                + ["--pairs", str(options.pairs)],
+                [
+                    *(sys.executable, "-m", "benchmarks.counting"),
+                    *("--child", case, "--pairs", str(options.pairs)),
+                ],
                 env=env,
                 capture_output=True,
                 text=True,

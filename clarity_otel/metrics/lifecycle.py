@@ -76,7 +76,7 @@ class _Running:
             self.sampler.take_turns(port)
 
 
-def _of_the_engine() -> list[sources.Source]:
+def _of_the_engine() -> list[Any]:
     """Return what the native engine has counted so far; it comes before the overflows."""
     from clarity_otel import engine
 

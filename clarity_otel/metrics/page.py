@@ -32,6 +32,12 @@ label holds an address, a name or an id.
 libraries' patches; *sampler*, the background thread; *engine*, the telemetry pipeline;
 *get_metrics()*, the app, by the attribute that is named.
 
+*native* counts every request and call, whether its span is sampled or not and wherever
+traces go. What is not traced is not counted: URLs of `OTEL_PYTHON_EXCLUDED_URLS`, calls
+under `suppress_instrumentation()`, calls that were cancelled. A request that no route
+matched has no `http_route`. Sizes are those of the `Content-Length` that a client sent, and
+of the bytes that the application sent. That a client went away is seen below uvicorn.
+
 ## Two doors
 
 `/metrics` shows the whole service; by OTLP each process sends its own numbers

@@ -16,10 +16,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from clarity_otel import patches
+from clarity_otel.metrics import native_table
 from clarity_otel.patches.asgi import wrap
-from clarity_otel.settings import load
+from clarity_otel.settings import Settings, load
 from tests.backends.asgi import http_scope, run_asgi, websocket_scope
 from tests.patches.conftest import Recorder
+from tests.patches.counted import series
 
 
 class Copies:
@@ -144,8 +146,22 @@ def test_websocket_has_its_route_too(spans: Recorder) -> None:
     assert spans.one("SERVER").attributes["http.route"] == "/socket/{room}"
 
 
-def test_copy_is_freed_with_the_request(spans: Recorder) -> None:
+def test_unsampled_request_is_counted_with_its_route(
+    configure: Callable[..., Settings], spans: Recorder
+) -> None:
+    """What the copy's router matched is the route also where no span is recorded."""
+    native_table.begin(configure(OTEL_TRACES_SAMPLER="always_off"))
+    run_asgi(_in_the_stack(), http_scope("/items/7"))
+    (labels,) = series("http.server.request.duration")
+    assert labels["http.route"] == "/items/{item}"
+
+
+@pytest.mark.parametrize("sampler", ["always_on", "always_off"])
+def test_copy_is_freed_with_the_request(
+    sampler: str, configure: Callable[..., Settings], spans: Recorder
+) -> None:
     """Neither the copy nor the span outlives the request, without the garbage collector."""
+    configure(OTEL_TRACES_SAMPLER=sampler)
 
     class Noted:
         pass

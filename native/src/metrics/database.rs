@@ -3,7 +3,13 @@
 //!
 //! Names and labels: stable database semantic conventions (database client metrics).
 
-use super::{Name, Origin, lock};
+use super::memo::Memo;
+use super::table::NOWHERE;
+use super::{Name, Origin, State, lock};
+
+/// Where the series of commands are that did not fail, by operation: of a system's
+/// durations, and of lookups by what they found.
+pub type Memory = Memo<usize, 64>;
 
 /// How a Redis command's reply tells a hit from a miss.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,30 +59,60 @@ pub fn end(call: &Call<'_>, lookups: &[(&str, u64, u64)]) {
     let Some(state) = state.as_mut() else {
         return;
     };
-    let system = state.id(Name::DatabaseDuration, 0, call.system);
-    let operation = state.id(Name::DatabaseDuration, 1, call.operation);
-    let error = state.id(Name::DatabaseDuration, 2, call.error);
     let exemplar = state.exemplar(call.origin);
-    let labels = [system, operation, error, 0, 0];
-    state.observe(Name::DatabaseDuration, labels, call.seconds, exemplar);
+    let durations = duration_place(state, call);
+    state.families[Name::DatabaseDuration as usize].observe_at(durations, call.seconds, exemplar);
     if call.is_connection_error {
         let system = state.id(Name::DatabaseErrors, 0, call.system);
         let error = state.id(Name::DatabaseErrors, 1, call.error);
         state.add(Name::DatabaseErrors, [system, error, 0, 0, 0], 1.0);
     }
     for (operation, hits, misses) in lookups {
-        let operation = state.id(Name::CacheLookups, 0, operation);
-        for (result, count) in [("hit", *hits), ("miss", *misses)] {
+        for (result, count) in [("miss", *misses), ("hit", *hits)] {
             if count > 0 {
-                let result = state.id(Name::CacheLookups, 1, result);
-                state.add(
-                    Name::CacheLookups,
-                    [operation, result, 0, 0, 0],
-                    count as f64,
-                );
+                let place = lookup_place(state, operation, result);
+                state.families[Name::CacheLookups as usize].add_at(place, count as f64);
             }
         }
     }
+}
+
+#[inline]
+fn duration_place(state: &mut State, call: &Call<'_>) -> usize {
+    // Systems are told apart by their names' lengths, results by less.
+    let number = 100 + call.system.len() as u64;
+    if call.error.is_empty() {
+        if let Some(place) = state.commands.get(number, call.operation) {
+            return place;
+        }
+    }
+    let system = state.id(Name::DatabaseDuration, 0, call.system);
+    let operation = state.id(Name::DatabaseDuration, 1, call.operation);
+    let error = state.id(Name::DatabaseDuration, 2, call.error);
+    let place = state.place(Name::DatabaseDuration, [system, operation, error, 0, 0]);
+    let place = place.unwrap_or(NOWHERE);
+    if call.error.is_empty() {
+        state.commands.put(number, call.operation, place);
+    }
+    place
+}
+
+#[inline]
+fn lookup_place(state: &mut State, operation: &str, result: &str) -> usize {
+    let number = result.len() as u64;
+    if let Some(place) = state.commands.get(number, operation) {
+        return place;
+    }
+    let labels = [
+        state.id(Name::CacheLookups, 0, operation),
+        state.id(Name::CacheLookups, 1, result),
+        0,
+        0,
+        0,
+    ];
+    let place = state.place(Name::CacheLookups, labels).unwrap_or(NOWHERE);
+    state.commands.put(number, operation, place);
+    place
 }
 
 #[cfg(test)]

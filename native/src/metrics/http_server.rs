@@ -4,13 +4,42 @@
 //! the router's template or nothing, never the raw path.
 
 use super::labels::Id;
-use super::table::Labels;
-use super::{Name, Origin, lock};
+use super::memo::{Memo, word};
+use super::table::{Labels, NOWHERE};
+use super::{Name, Origin, State, lock};
+
+/// Where the series of requests are that went well.
+#[derive(Default)]
+pub struct Memory {
+    beginnings: Vec<Beginning>,
+    ends: Memo<End, 64>,
+}
+
+/// A method and a scheme; a service sees a handful.
+#[derive(Clone, Copy)]
+struct Beginning {
+    words: (u64, u64),
+    method: Id,
+    scheme: Id,
+    active: usize,
+}
+
+/// A route and a status that is no error and no refusal, below a method and a scheme.
+#[derive(Clone, Copy)]
+struct End {
+    route: Id,
+    duration: usize,
+    response_size: usize,
+}
+
+const MOST_BEGINNINGS: usize = 16;
 
 /// A request or WebSocket that is being served.
+#[derive(Default)]
 pub struct Served {
     method: Id,
     scheme: Id,
+    active: usize,
     pub route: Id,
     is_websocket: bool,
     /// The WebSocket is accepted and not closed.
@@ -43,42 +72,51 @@ pub struct Ended<'a> {
 pub fn begin(method: &str, scheme: &str, request_bytes: Option<u64>) -> Option<Served> {
     let mut state = lock();
     let state = state.as_mut()?;
-    let served = Served {
-        method: state.id(Name::ServerActive, 0, method),
-        scheme: state.id(Name::ServerActive, 1, scheme),
-        route: 0,
-        is_websocket: false,
-        is_open: false,
+    let words = word(method.as_bytes()).zip(word(scheme.as_bytes()));
+    let known = state.requests.beginnings.iter();
+    let known = known.copied().find(|known| Some(known.words) == words);
+    let found = known.unwrap_or_else(|| beginning(state, words, method, scheme));
+    state.families[Name::ServerActive as usize].add_at(found.active, 1.0);
+    Some(Served {
+        method: found.method,
+        scheme: found.scheme,
+        active: found.active,
         request_bytes,
-        announced_bytes: None,
-        response_bytes: 0,
-        is_sent_by_path: false,
+        ..Served::default()
+    })
+}
+
+#[cold]
+fn beginning(
+    state: &mut State,
+    words: Option<(u64, u64)>,
+    method: &str,
+    scheme: &str,
+) -> Beginning {
+    let method = state.id(Name::ServerActive, 0, method);
+    let scheme = state.id(Name::ServerActive, 1, scheme);
+    let place = state.place(Name::ServerActive, [method, scheme, 0, 0, 0]);
+    let found = Beginning {
+        words: words.unwrap_or_default(),
+        method,
+        scheme,
+        active: place.unwrap_or(NOWHERE),
     };
-    state.add(Name::ServerActive, served.active(), 1.0);
-    Some(served)
+    if words.is_some() && state.requests.beginnings.len() < MOST_BEGINNINGS {
+        state.requests.beginnings.push(found);
+    }
+    found
 }
 
 /// A WebSocket's handshake begins.
 pub fn begin_websocket() -> Option<Served> {
     lock().as_ref().map(|_| Served {
-        method: 0,
-        scheme: 0,
-        route: 0,
         is_websocket: true,
-        is_open: false,
-        request_bytes: None,
-        announced_bytes: None,
-        response_bytes: 0,
-        is_sent_by_path: false,
+        ..Served::default()
     })
 }
 
 impl Served {
-    #[inline]
-    fn active(&self) -> Labels {
-        [self.method, self.scheme, 0, 0, 0]
-    }
-
     /// The bytes of the response's body that were sent; `None` where nobody knows.
     #[inline]
     fn sent_bytes(&self, is_head: bool) -> Option<u64> {
@@ -95,35 +133,76 @@ impl Served {
         let Some(state) = state.as_mut() else {
             return;
         };
-        let route = state.id(Name::ServerDuration, 1, ended.route);
-        self.route = route;
-        let status = ended.status;
-        if matches!(status, 401 | 403 | 429) {
-            let refused = state.number(Name::SecurityAnswers, 1, status);
-            state.add(Name::SecurityAnswers, [route, refused, 0, 0, 0], 1.0);
-        }
         if self.is_websocket {
-            if std::mem::take(&mut self.is_open) {
-                state.add(Name::WebSocketActive, [route, 0, 0, 0, 0], -1.0);
-            }
+            self.end_websocket(state, ended);
             return;
         }
-        state.add(Name::ServerActive, self.active(), -1.0);
-        let error = state.id(Name::ServerDuration, 4, ended.error);
-        let status = state.number(Name::ServerDuration, 2, status);
+        state.families[Name::ServerActive as usize].add_at(self.active, -1.0);
+        let status = ended.status;
+        let number = u64::from(self.method) << 32 | u64::from(self.scheme) << 16;
+        let number = number | u64::from(status);
+        let known = match ended.error.is_empty() {
+            true => state.requests.ends.get(number, ended.route),
+            false => None,
+        };
+        let found = known.unwrap_or_else(|| self.look_up(state, number, ended));
+        self.route = found.route;
         let exemplar = state.exemplar(ended.origin);
-        let labels = [self.method, route, status, self.scheme, error];
-        state.observe(Name::ServerDuration, labels, ended.seconds, exemplar);
-        let labels = [self.method, route, status, 0, 0];
+        let durations = &mut state.families[Name::ServerDuration as usize];
+        durations.observe_at(found.duration, ended.seconds, exemplar);
+        if let Some(bytes) = self.sent_bytes(is_head).filter(|_| status != 0) {
+            let sizes = &mut state.families[Name::ServerResponseSize as usize];
+            sizes.observe_at(found.response_size, bytes as f64, exemplar);
+        }
         if let Some(bytes) = self.request_bytes {
+            let labels = self.size_labels(state, found.route, status);
             state.observe(Name::ServerRequestSize, labels, bytes as f64, exemplar);
         }
-        if let Some(bytes) = self.sent_bytes(is_head).filter(|_| ended.status != 0) {
-            state.observe(Name::ServerResponseSize, labels, bytes as f64, exemplar);
+        if is_refusal(status) {
+            refused(state, found.route, status);
         }
         if ended.is_disconnected {
-            state.add(Name::ServerDisconnects, [route, 0, 0, 0, 0], 1.0);
+            state.add(Name::ServerDisconnects, [found.route, 0, 0, 0, 0], 1.0);
         }
+    }
+
+    fn end_websocket(&mut self, state: &mut State, ended: &Ended<'_>) {
+        self.route = state.id(Name::ServerDuration, 1, ended.route);
+        if is_refusal(ended.status) {
+            refused(state, self.route, ended.status);
+        }
+        if std::mem::take(&mut self.is_open) {
+            state.add(Name::WebSocketActive, [self.route, 0, 0, 0, 0], -1.0);
+        }
+    }
+
+    fn size_labels(&self, state: &mut State, route: Id, status: u16) -> Labels {
+        let status = state.number(Name::ServerDuration, 2, status);
+        [self.method, route, status, 0, 0]
+    }
+
+    /// Finds, or makes, the series of a request that has ended.
+    #[cold]
+    fn look_up(&self, state: &mut State, number: u64, ended: &Ended<'_>) -> End {
+        let route = state.id(Name::ServerDuration, 1, ended.route);
+        let error = state.id(Name::ServerDuration, 4, ended.error);
+        let sizes = self.size_labels(state, route, ended.status);
+        let labels = [self.method, route, sizes[2], self.scheme, error];
+        let duration = state.place(Name::ServerDuration, labels);
+        // A request that got no response has no size of one.
+        let response_size = match ended.status {
+            0 => None,
+            _ => state.place(Name::ServerResponseSize, sizes),
+        };
+        let found = End {
+            route,
+            duration: duration.unwrap_or(NOWHERE),
+            response_size: response_size.unwrap_or(NOWHERE),
+        };
+        if ended.error.is_empty() {
+            state.requests.ends.put(number, ended.route, found);
+        }
+        found
     }
 
     /// An exception left the application. After `end`.
@@ -165,4 +244,14 @@ impl Served {
             );
         }
     }
+}
+
+#[inline]
+fn is_refusal(status: u16) -> bool {
+    matches!(status, 401 | 403 | 429)
+}
+
+fn refused(state: &mut State, route: Id, status: u16) {
+    let status = state.number(Name::SecurityAnswers, 1, status);
+    state.add(Name::SecurityAnswers, [route, status, 0, 0, 0], 1.0);
 }

@@ -17,6 +17,7 @@ pub mod histogram;
 pub mod http_client;
 pub mod http_server;
 pub mod labels;
+pub mod memo;
 #[cfg(feature = "python")]
 pub mod python;
 pub mod rpc;
@@ -28,7 +29,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub use histogram::Origin;
 use labels::{Id, Values};
-use table::{Family, Labels};
+use table::{Family, Kind, Labels};
 
 /// The families that are written here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,6 +89,8 @@ pub struct State {
     pub sets: Vec<Values>,
     pub families: [Family; NAMES.len()],
     pub filter: ExemplarFilter,
+    pub requests: http_server::Memory,
+    pub commands: database::Memory,
 }
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -114,6 +117,8 @@ pub fn install(state: State) {
 pub fn clear() {
     if let Some(state) = STATE.lock().as_mut() {
         state.families.iter_mut().for_each(Family::clear);
+        state.requests = http_server::Memory::default();
+        state.commands = database::Memory::default();
     }
 }
 
@@ -138,6 +143,9 @@ impl State {
     /// The number of a text as the label number `label` of a family.
     #[inline]
     fn id(&mut self, family: Name, label: usize, text: &str) -> Id {
+        if text.is_empty() {
+            return labels::ABSENT;
+        }
         match self.values(family, label) {
             Some(values) => values.id(text),
             None => labels::ABSENT,
@@ -151,6 +159,13 @@ impl State {
             Some(values) => values.number(number),
             None => labels::ABSENT,
         }
+    }
+
+    /// Where a series is, so that it is found without its labels; `None` of a family
+    /// that is not set up.
+    fn place(&mut self, family: Name, labels: Labels) -> Option<usize> {
+        let family = &mut self.families[family as usize];
+        (family.kind != Kind::Off).then(|| family.place(labels))
     }
 
     #[inline]
@@ -193,7 +208,6 @@ pub fn seconds(start_ns: u64, end_ns: u64) -> f64 {
 
 #[cfg(test)]
 pub mod testing {
-    use super::table::Kind;
     use super::*;
 
     /// A state whose families have labels without end and two buckets.
@@ -217,6 +231,8 @@ pub mod testing {
                 })
             }),
             filter: ExemplarFilter::TraceBased,
+            requests: http_server::Memory::default(),
+            commands: database::Memory::default(),
         }
     }
 

@@ -29,6 +29,8 @@ pub fn configure_metrics(
             "always_off" => ExemplarFilter::AlwaysOff,
             _ => ExemplarFilter::TraceBased,
         },
+        requests: Default::default(),
+        commands: Default::default(),
     };
     for (name, is_histogram, labels, bounds) in families {
         let Some(at) = NAMES.iter().position(|known| **known == *name) else {

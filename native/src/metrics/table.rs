@@ -7,6 +7,9 @@ pub const MOST_LABELS: usize = 5;
 /// The labels of a series, in the order of the family's; the rest is zero.
 pub type Labels = [Id; MOST_LABELS];
 
+/// A place where no series is: what is told to it is forgotten.
+pub const NOWHERE: usize = usize::MAX;
+
 /// Each label is bounded, but their product may be large. A series of a histogram
 /// takes 0.3 KB, with exemplars 1 KB: 5 MB a family at most.
 const MOST_SERIES: usize = 5000;
@@ -66,8 +69,9 @@ impl Family {
         }
     }
 
+    /// Where the series with these labels is, made with its first look-up.
     #[inline]
-    fn place(&mut self, labels: Labels) -> usize {
+    pub fn place(&mut self, labels: Labels) -> usize {
         match self.places.get(&key_of(&labels)) {
             Some(place) => *place,
             None => self.fresh(labels),
@@ -105,7 +109,14 @@ impl Family {
             return;
         }
         let place = self.place(labels);
-        if let Cell::Number { value, updates } = &mut self.series[place].cell {
+        self.add_at(place, amount);
+    }
+
+    /// The same for the series at a place; nothing where there is none.
+    #[inline]
+    pub fn add_at(&mut self, place: usize, amount: f64) {
+        let series = self.series.get_mut(place);
+        if let Some(Cell::Number { value, updates }) = series.map(|series| &mut series.cell) {
             *value += amount;
             *updates += 1;
         }
@@ -118,7 +129,14 @@ impl Family {
             return;
         }
         let place = self.place(labels);
-        if let Cell::Histogram(histogram) = &mut self.series[place].cell {
+        self.observe_at(place, value, origin);
+    }
+
+    /// The same for a finite value and the series at a place.
+    #[inline]
+    pub fn observe_at(&mut self, place: usize, value: f64, origin: Option<Origin>) {
+        let series = self.series.get_mut(place);
+        if let Some(Cell::Histogram(histogram)) = series.map(|series| &mut series.cell) {
             histogram.observe(&self.bounds, value, origin);
         }
     }
