@@ -33,7 +33,7 @@ from clarity_otel.metrics.export.temporality import is_delta
 from clarity_otel.metrics.family import COUNTER, ENGINE, MAX, SAMPLER, UPDOWNCOUNTER, Family
 from clarity_otel.metrics.labels import masked
 from clarity_otel.metrics.shared.directory import Series
-from clarity_otel.metrics.shared.merge import BREATH
+from clarity_otel.metrics.shared.members import BREATH
 from clarity_otel.metrics.shared.own import own_numbers
 from clarity_otel.metrics.shared.store import Store
 from clarity_otel.metrics.shared.values import EXEMPLARS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import sleep
 
 from clarity_otel.metrics.shared.directory import Series
-from clarity_otel.metrics.shared.merge import BREATH
+from clarity_otel.metrics.shared.members import BREATH
 from clarity_otel.metrics.shared.store import Store
 
 
