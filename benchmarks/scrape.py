@@ -6,7 +6,8 @@ One process with an event loop that does nothing but measure its own lag: it ask
 called every millisecond, and how late each call comes is a stall. It scrapes itself as
 the endpoint does, and beside it run so many other processes of the service. Printed are
 the medians and the worst of the scrapes' times and of the stalls while one ran, beside
-the stalls of the same loop while none does: a machine that others use stalls it too.
+the stalls of the same loop while none does: a machine that others use stalls it too, and
+only the processor time of a scrape, without the loop, says something there.
 Budgets: 20 ms a scrape of 5,000 series, no stall above 5 ms.
 """
 
@@ -93,6 +94,18 @@ async def measure(accept: str, encoding: str, rounds: int) -> dict[str, list[flo
     return {"time": times, **stalls}
 
 
+def cost_ms(accept: str, encoding: str, rounds: int) -> float:
+    """Return the processor time of one scrape, the median."""
+    from clarity_otel.metrics.exposition import scrape
+
+    costs = []
+    for _ in range(rounds):
+        began = time.thread_time()
+        scrape(accept, encoding)
+        costs.append((time.thread_time() - began) * 1e3)
+    return statistics.median(costs)
+
+
 def worker(series: int) -> int:
     """Fork another process of the service that counts the same; return its pid."""
     child = os.fork()
@@ -118,11 +131,12 @@ def _made() -> list[Any]:
     return [c for c, found in names.items() if any(n.startswith("bench_") for n in found)]
 
 
-def report(kind: str, found: dict[str, list[float]]) -> str:
+def report(kind: str, found: dict[str, list[float]], cost: float) -> str:
     """Return the lines of one kind of scrape."""
     verdict = "within" if statistics.median(found["time"]) <= BUDGET_MS else "OVER"
     lines = [
         f"{kind}: {_figures(found['time'])} ({verdict} {BUDGET_MS:g} ms)",
+        f"  processor time: {cost:.2f} ms",
         f"  longest stall while scraping: {_figures(found['while scraping'])}",
         f"  longest stall otherwise: {_figures(found['otherwise'])}",
     ]
@@ -157,7 +171,8 @@ def main() -> None:
                 ("text, gzip", "", "gzip"),
                 ("OpenMetrics, gzip", OPEN_METRICS, "gzip"),
             ):
-                print(report(kind, asyncio.run(measure(accept, encoding, options.rounds))))
+                found = asyncio.run(measure(accept, encoding, options.rounds))
+                print(report(kind, found, cost_ms(accept, encoding, options.rounds)))
         finally:
             for child in others:
                 os.kill(child, signal.SIGKILL)
