@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
@@ -58,6 +59,53 @@ async def _with_canned_clients(app: FastAPI, path: str) -> AsyncIterator[Once]:
     app.state.dynamodb = canned.dynamodb_client()
     yield one_request(app, path)
     await app.state.backend.aclose()
+
+
+class _Cycle:
+    """A request in a server, as uvicorn has it: its `send` is a method."""
+
+    disconnected = False
+
+    async def send(self, message: object) -> None:
+        """Nothing is sent."""
+
+
+class _MatchedRoute:
+    path_format = "/items/{item}"
+
+
+@asynccontextmanager
+async def server_span(argument: str) -> AsyncIterator[Once]:
+    """The server span around an application that does nothing; ten a repeat."""
+    from clarity_otel.patches.asgi_app import TracedApp
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/items/5",
+        "query_string": b"",
+        "http_version": "1.1",
+        "scheme": "http",
+        "route": _MatchedRoute(),
+        "headers": [(b"host", b"localhost:8000"), (b"user-agent", b"curl/8"), (b"accept", b"*/*")],
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 8000),
+    }
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+    body = {"type": "http.response.body", "body": b"hello"}
+
+    async def app(scope: object, receive: object, send: Any) -> None:
+        await send(start)
+        await send(body)
+
+    traced, send = TracedApp(app), _Cycle().send
+
+    async def once() -> None:
+        for _ in range(10):
+            await traced(dict(scope), None, send)
+
+    yield once
 
 
 @asynccontextmanager

@@ -22,8 +22,11 @@ from clarity_otel.bench.servers import Standins, clean_environment
 from clarity_otel.bench.statistics import compare
 from clarity_otel.bench.turns import TURN_NS
 
-from .toggled import CASES, CHILD_TIMEOUT_S, _block
+from .toggled import CASES as TOGGLED
+from .toggled import CHILD_TIMEOUT_S, _block
 from .variants import variant
+
+CASES = {"server span (ten)": ("server_span", ""), **TOGGLED}
 
 
 async def measure_pairs(case: str, pairs: int) -> list[tuple[float, float]]:

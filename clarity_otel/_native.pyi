@@ -391,10 +391,13 @@ def configure_metrics(
 def switch_metrics(on: bool) -> None:
     """Stop counting, or go on."""
 
-def metric_points(family: str | None = None) -> list[MetricPoint]:
+def metric_points(
+    family: str | None = None, start: int = 0, most: int | None = None
+) -> list[MetricPoint]:
     """Return every series, of one family or of all, as counted since the process began.
 
-    In a forked child: since the fork. Some 3 us a series, with the GIL held.
+    In a forked child: since the fork. Some 5 us a series, with the GIL held: `start` and
+    `most` are for reading a family in parts. A series keeps its number.
     """
 
 def metric_overflows() -> list[tuple[str, list[int]]]:

@@ -362,3 +362,15 @@ def test_a_forked_child_begins_at_zero(app: FastAPI) -> None:
     assert child == f"[] {[('http.server.request.duration', 'GET', 1), zero]}"
     durations = [("http.server.request.duration", "GET", 1)] * 2
     assert parent == str([*durations, zero])
+
+
+def test_points_are_read_in_parts(spans: Recorder) -> None:
+    """Parts of a family, one after another, are the family."""
+    app = FastAPI()
+    for n in range(7):
+        app.add_api_route(f"/r{n}", lambda: "x")
+        run_asgi(app, http_scope(f"/r{n}"))
+    whole = _native.metric_points(DURATION)
+    parts = [_native.metric_points(DURATION, start, 3) for start in (0, 3, 6, 9)]
+    assert [len(part) for part in parts] == [3, 3, 1, 0]
+    assert [point for part in parts for point in part] == whole

@@ -86,14 +86,14 @@ struct Point {
     cell: Cell,
 }
 
-fn points(only: Option<&str>) -> Vec<Point> {
+fn points(only: Option<&str>, start: usize, most: usize) -> Vec<Point> {
     super::with(|state| {
         let mut out = Vec::new();
         for (name, family) in NAMES.iter().zip(&state.families) {
             if only.is_some_and(|only| only != *name) {
                 continue;
             }
-            for series in &family.series {
+            for series in family.series.iter().skip(start).take(most) {
                 let values = family.sets.iter().zip(series.labels);
                 let text = |(set, id): (&usize, u16)| {
                     let values = state.sets.get(*set);
@@ -114,10 +114,17 @@ fn points(only: Option<&str>) -> Vec<Point> {
 /// Everything that was counted since the process began (in a forked child: since the
 /// fork); see `_native.pyi`.
 #[pyfunction]
-#[pyo3(signature = (family=None))]
-pub fn metric_points<'py>(py: Python<'py>, family: Option<&str>) -> PyResult<Bound<'py, PyList>> {
+#[pyo3(signature = (family=None, start=0, most=None))]
+pub fn metric_points<'py>(
+    py: Python<'py>,
+    family: Option<&str>,
+    start: usize,
+    most: Option<usize>,
+) -> PyResult<Bound<'py, PyList>> {
     let none = PyList::empty(py);
-    guard::run(py, "metrics.points", none, || as_tuples(py, points(family)))
+    guard::run(py, "metrics.points", none, || {
+        as_tuples(py, points(family, start, most.unwrap_or(usize::MAX)))
+    })
 }
 
 fn as_tuples(py: Python<'_>, points: Vec<Point>) -> PyResult<Bound<'_, PyList>> {
