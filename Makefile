@@ -50,7 +50,7 @@ bench: $(NATIVE_STAMP) redis ## measure the cost per request, instrumented besid
 
 ##@ Before a commit
 .PHONY: test
-test: $(NATIVE_STAMP) redis test-rust ## all tests: Rust, unit, integration, packaging
+test: $(NATIVE_STAMP) redis prometheus test-rust ## all tests: Rust, unit, integration, packaging
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: test-quick
@@ -144,3 +144,7 @@ $(NATIVE_STAMP): $(STAMPS)/packages pyproject.toml setup.py $(NATIVE_SOURCES)
 .PHONY: redis
 redis:
 	@tools/setup.sh redis
+
+.PHONY: prometheus
+prometheus:
+	@tools/setup.sh prometheus

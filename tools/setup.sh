@@ -5,6 +5,7 @@
 #   packages  install what uv.lock names
 #   native    install the project editable, its Rust extension built
 #   redis     make sure that redis-server is there
+#   prometheus  install prometheus and promtool where that is possible
 #   pythons   print "VERSION PATH" of every supported Python found here
 #
 # The Makefile decides when a step is due (stamps); a step only does it. Nothing
@@ -105,6 +106,18 @@ step_redis() {
   fi
 }
 
+# The tests that compare with a real Prometheus are skipped without it, with a reason.
+step_prometheus() {
+  if command -v prometheus >/dev/null && command -v promtool >/dev/null; then return; fi
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    say "Installing prometheus, which the tests of metrics scrape with"
+    apt-get update -qq </dev/null
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends prometheus </dev/null ||
+      say "prometheus could not be installed: tests that need it are skipped"
+  fi
+}
+
 step_pythons() {
   local version candidate
   for version in 3.11 3.12 3.13 3.14; do
@@ -118,6 +131,6 @@ step_pythons() {
 }
 
 case ${1:-} in
-  venv | packages | native | redis | pythons) "step_$1" ;;
-  *) fail "tools/setup.sh needs a step: venv, packages, native, redis or pythons." ;;
+  venv | packages | native | redis | prometheus | pythons) "step_$1" ;;
+  *) fail "tools/setup.sh needs a step: venv, packages, native, redis, prometheus or pythons." ;;
 esac

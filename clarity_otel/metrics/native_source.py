@@ -6,12 +6,14 @@ changed since it was last asked, and leaves the exemplars where the exposition f
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from time import sleep
 
 from clarity_otel import _native
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.metrics.family import Family
+from clarity_otel.metrics.history import INTERVAL_S
 from clarity_otel.metrics.labels import OVERFLOWS
 from clarity_otel.metrics.native_table import FAMILIES
 from clarity_otel.metrics.shared.directory import Series
@@ -20,6 +22,12 @@ from clarity_otel.metrics.sources import Writer, histogram_series
 
 # Series that are read at once: 200 take 1 ms, and an event loop waits that long.
 PART = 200
+# What the history keeps of the engine's families.
+_FREQUENT = tuple(
+    family
+    for family in FAMILIES
+    if family.name in ("http.server.request.duration", "clarity.security.answers")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +46,37 @@ class NativeMetrics:
         # Of each histogram how many values it held when it was last told.
         self._told: dict[tuple[str, tuple[str, ...]], int] = {}
         self._series: dict[tuple[str, tuple[str, ...]], list[Series]] = {}
+        self._next_frequent_s = 0.0
 
     def collect(self, write: Writer) -> None:
         """Tell what the engine has counted, part by part: each holds the GIL."""
         for family in FAMILIES:
-            start = 0
-            while points := _native.metric_points(family.name, start, PART):
-                for point in points:
-                    self._tell(write, family, point)
-                if len(points) < PART:
-                    break
-                start += PART
-                sleep(0)
+            self._tell_all(write, family)
         for name, counts in _native.metric_overflows():
             family = BY_NAME[name]
             for label, count in zip(family.labels, counts, strict=True):
                 if count:
                     OVERFLOWS.note(family.prometheus_name, label.prometheus_name, count)
+
+    def collect_frequent(self, write: Writer) -> None:
+        """Tell what the rates of the summary are made of, for the history's next note."""
+        now_s = time.monotonic()
+        if now_s < self._next_frequent_s:
+            return
+        # Half a second less: it is asked about once a second.
+        self._next_frequent_s = now_s + INTERVAL_S - 0.5
+        for family in _FREQUENT:
+            self._tell_all(write, family)
+
+    def _tell_all(self, write: Writer, family: Family) -> None:
+        start = 0
+        while points := _native.metric_points(family.name, start, PART):
+            for point in points:
+                self._tell(write, family, point)
+            if len(points) < PART:
+                break
+            start += PART
+            sleep(0)
 
     def _tell(self, write: Writer, family: Family, point: _native.MetricPoint) -> None:
         _, labels, kind, value, counts, total, count, _, _, exemplars, _ = point

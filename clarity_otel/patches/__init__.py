@@ -146,8 +146,10 @@ def uninstrument() -> None:
 def _apply(patch: Patch, module: ModuleType) -> None:
     unknown = unknown_version(patch, _version_of(patch))
     if unknown:
+        # Once for a library, however many of its modules are patched.
+        if outcomes.get(patch.name) != unknown:
+            diagnostics.warn(f"{patch.library} is not traced: {unknown}.")
         outcomes[patch.name] = unknown
-        diagnostics.warn(f"{patch.library} is not traced: {unknown}.")
         return
     # The same one after a reload: what it holds of the module before stays patched too.
     replaced = _applied.setdefault((patch.module, patch.file), Replaced())
