@@ -36,17 +36,22 @@ class StockTarget:
 
     def send(self, scopes: list[Scope]) -> None:
         """Export, and note how many data points there were and whether they arrived."""
+        from opentelemetry import context
         from opentelemetry.sdk.metrics.export import MetricExportResult
 
         from clarity_otel.engine.metric_data import metrics_data
 
         points = sum(len(metric.points) for scope in scopes for metric in scope.metrics)
         is_sent = False
+        # The exporter's own requests are no spans of the app's, nor are they measured.
+        suppressed = context.set_value(context._SUPPRESS_INSTRUMENTATION_KEY, True)
+        token = context.attach(suppressed)
         try:
             data = metrics_data(scopes, self._resource())
             result = self._exporter.export(data, timeout_millis=self._timeout_ms)
             is_sent = result is MetricExportResult.SUCCESS
         finally:
+            context.detach(token)
             self._note(points, is_sent)
 
     def shutdown(self) -> None:

@@ -9,7 +9,6 @@ import pytest
 from prometheus_client.samples import Exemplar as KeptExemplar
 
 from clarity_otel.metrics.catalog import BY_NAME
-from clarity_otel.metrics.export import native
 from clarity_otel.metrics.export.deltas import Deltas
 from clarity_otel.metrics.export.exporter import Exporter
 from clarity_otel.metrics.export.merging import added
@@ -266,7 +265,13 @@ def test_native_histograms_bring_exemplars_extremes_and_the_exponential_form(
     prefers_exponential: bool, monkeypatch: pytest.MonkeyPatch, process: Callable[..., Process]
 ) -> None:
     """What native code knows beyond the cells; exemplars are those since the last export."""
-    monkeypatch.setattr(native, "rows", lambda: [ROW])
+    _native = pytest.importorskip("clarity_otel._native")
+    monkeypatch.setattr(
+        _native,
+        "metric_points",
+        lambda family=None: [ROW] if family in (None, REQUESTS.name) else [],
+        raising=False,
+    )
     form = "base2_exponential_bucket_histogram" if prefers_exponential else ""
     one = process(OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=form)
     one.write.histogram(REQUESTS, ORDER, [2, *[0] * 13, 1], 20.5)

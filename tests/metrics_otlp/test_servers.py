@@ -278,6 +278,8 @@ def test_a_short_script_exports_once_at_its_end_what_it_measured(
     assert process.wait() == 0, process.output
     received.stop()
     points = received_by(received)
+    # The export is no request of the app's.
+    assert received.spans() == []
     if what == "nothing":
         assert points == []
         return

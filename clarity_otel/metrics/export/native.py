@@ -1,14 +1,16 @@
 """What native code knows of its histograms beyond the cells.
 
 Exemplars, the least and the largest value, and the exponential form. The native module is
-asked by `metric_points()`, which gives rows of (family, labels, kind, value, bucket counts,
-sum, count, least, largest, exemplars, exponential form).
+asked by `metric_points(family)`, which gives rows of (family, labels, kind, value, bucket
+counts, sum, count, least, largest, exemplars, exponential form).
 """
 
 from __future__ import annotations
 
+from time import sleep
 from typing import Any
 
+from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.export.points import (
     Buckets,
     Exemplar,
@@ -16,20 +18,28 @@ from clarity_otel.metrics.export.points import (
     HistogramPoint,
     Summed,
 )
-from clarity_otel.metrics.family import Family
+from clarity_otel.metrics.family import HISTOGRAM, NATIVE, Family
 
 # By the family's name and its labels' values: the rest of the row, and recent exemplars.
 Known = dict[tuple[str, tuple[str, ...]], tuple[Any, tuple[Exemplar, ...]]]
 
 
 def rows() -> list[tuple[Any, ...]]:
-    """Return what the native module has aggregated; nothing where it aggregates nothing."""
+    """Return the native module's histograms; nothing where it aggregates nothing."""
     try:
         from clarity_otel import _native
     except ImportError:
         return []
     read = getattr(_native, "metric_points", None)
-    return [] if read is None else list(read())
+    found: list[tuple[Any, ...]] = []
+    if read is None:
+        return found
+    for family in CATALOG:
+        if family.writer == NATIVE and family.kind == HISTOGRAM:
+            # The interpreter lock is held for one family.
+            found += read(family.name)
+            sleep(0)
+    return found
 
 
 def histograms(since_ns: int) -> Known:
@@ -57,6 +67,8 @@ def exact(
     if found is None:
         return point, None
     (_, _, _, _, counts, total, count, least, largest, _, form), exemplars = found
+    if not count:
+        least = largest = None
     summed = Summed(int(count), float(total), least, largest)
     explicit = point._replace(
         summed=summed, counts=tuple(int(number) for number in counts), exemplars=exemplars

@@ -1,0 +1,86 @@
+"""Where metrics go besides OTLP: the console, an installed exporter, nowhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.backends.otlp_http_stub import OtlpHttpStub
+from tests.backends.process import Process
+from tests.processes.service import LAUNCHER, QUIET, ROOT, env_for
+
+ENGINES = ["native", "sdk"]
+SCRIPT = """
+from opentelemetry import metrics
+metrics.get_meter("shop").create_counter("orders", "{order}").add(3, {"password": "hunter2"})
+"""
+Start = Callable[..., Process]
+
+
+def run(run_process: Start, endpoint: str, exporters: str, engine: str, runtime: Path) -> Process:
+    """The script, ended."""
+    process = run_process(
+        [*LAUNCHER, sys.executable, "-c", SCRIPT],
+        env={
+            **QUIET,
+            **env_for(endpoint, CLARITY_ENGINE=engine, OTEL_METRICS_EXPORTER=exporters),
+            "XDG_RUNTIME_DIR": str(runtime),
+            "OTEL_SERVICE_NAME": "script",
+            "OTEL_TRACES_EXPORTER": "none",
+            "OTEL_LOGS_EXPORTER": "none",
+        },
+        cwd=ROOT,
+    )
+    assert process.wait() == 0, process.output
+    return process
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_console_shows_a_line_for_each_metric(
+    engine: str,
+    run_process: Start,
+    otlp_http_stub: Callable[..., OtlpHttpStub],
+    tmp_path: Path,
+) -> None:
+    """Masked, on stderr; with otlp in the list both get them."""
+    stub = otlp_http_stub()
+    process = run(run_process, stub.endpoint, "console,otlp", engine, tmp_path)
+    assert "hunter2" not in process.stderr
+    lines = [json.loads(line) for line in process.stderr.splitlines() if line.startswith("{")]
+    (orders,) = [line for line in lines if line["name"] == "orders"]
+    (point,) = orders["data"]["data_points"]
+    assert point["value"] == 3
+    assert [request.path for request in stub.requests] == ["/v1/metrics"]
+    assert b"hunter2" not in stub.requests[0].body
+
+
+@pytest.mark.parametrize("exporters", ["none", "prometheus"])
+def test_nothing_is_exported_where_nobody_asks_for_it(
+    exporters: str,
+    run_process: Start,
+    otlp_http_stub: Callable[..., OtlpHttpStub],
+    tmp_path: Path,
+) -> None:
+    """`prometheus` is /metrics alone."""
+    stub = otlp_http_stub()
+    process = run(run_process, stub.endpoint, exporters, "native", tmp_path)
+    assert stub.requests == []
+    assert process.stderr == ""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_exporter_that_is_none_is_one_sentence(
+    engine: str,
+    run_process: Start,
+    otlp_http_stub: Callable[..., OtlpHttpStub],
+    tmp_path: Path,
+) -> None:
+    """The others go on."""
+    stub = otlp_http_stub()
+    process = run(run_process, stub.endpoint, "pigeon,otlp", engine, tmp_path)
+    assert process.stderr.count("OTEL_METRICS_EXPORTER names pigeon") == 1
+    assert [request.path for request in stub.requests] == ["/v1/metrics"]
