@@ -59,7 +59,9 @@ def main() -> None:
     for stage, seconds in stages.items():
         print(f"{stage:8} {seconds / spans * 1e6:7.2f} us a span")
     total = sum(stages.values())
-    print(f"{'all':8} {total / spans * 1e6:7.2f} us a span, {spans / total:,.0f} spans/s of one core")
+    print(
+        f"{'all':8} {total / spans * 1e6:7.2f} us a span, {spans / total:,.0f} spans/s of one core"
+    )
     print(f"file     {size / spans:7.0f} bytes a span")
 
 

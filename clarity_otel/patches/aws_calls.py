@@ -153,9 +153,7 @@ class Call:
 
     __slots__ = ("_extension", "_native", "_span", "instrumentor")
 
-    def __init__(
-        self, native: AwsOperation, span: Span, extension: Any, instrumentor: Any
-    ) -> None:
+    def __init__(self, native: AwsOperation, span: Span, extension: Any, instrumentor: Any) -> None:
         self._native = native
         self._span = span
         self._extension = extension

@@ -118,7 +118,7 @@ class DuckDbQuery:
         except ValueError:
             return None
         when = self._rows(
-            "SELECT min(start_ns) AS start, max(end_ns) AS \"end\" FROM traces "
+            'SELECT min(start_ns) AS start, max(end_ns) AS "end" FROM traces '
             "WHERE trace_id = $id::UUID",
             {"id": key},
         )[0]

@@ -139,9 +139,7 @@ def test_the_exemplar_filter_is_honoured(
 ) -> None:
     """OTEL_METRICS_EXEMPLAR_FILTER decides without regard to the sampler."""
     sampler = "always_off" if choice == "always_on" else "always_on"
-    native_table.begin(
-        configure(OTEL_METRICS_EXEMPLAR_FILTER=choice, OTEL_TRACES_SAMPLER=sampler)
-    )
+    native_table.begin(configure(OTEL_METRICS_EXEMPLAR_FILTER=choice, OTEL_TRACES_SAMPLER=sampler))
     run_asgi(app, http_scope("/items/4"))
     assert [len(point[9]) for _, point in points(DURATION)] == [exemplars]
 
@@ -214,9 +212,7 @@ def test_active_requests_rise_and_fall(app: FastAPI) -> None:
 def test_sizes_are_those_of_the_bodies(app: FastAPI) -> None:
     """A request's Content-Length, and the bytes that were sent in answer."""
     length = [(b"content-length", b"3000")]
-    run_asgi(
-        app, http_scope("/take", method="POST", headers=length), request_messages(b"x" * 3000)
-    )
+    run_asgi(app, http_scope("/take", method="POST", headers=length), request_messages(b"x" * 3000))
     run_asgi(app, http_scope("/stream"))
     run_asgi(app, http_scope("/items/700"))
     ((labels, point),) = points("http.server.request.body.size")

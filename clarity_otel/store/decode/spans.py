@@ -35,7 +35,12 @@ def decode_spans(request: Any, size_bytes: int) -> tuple[Batch, int, str]:
             for span in of_scope.spans:
                 trace_id = span.trace_id
                 span_id = int.from_bytes(span.span_id, "big")
-                if len(trace_id) != 16 or len(span.span_id) != 8 or not span_id or not any(trace_id):
+                if (
+                    len(trace_id) != 16
+                    or len(span.span_id) != 8
+                    or not span_id
+                    or not any(trace_id)
+                ):
                     refused += 1
                     continue
                 rows.append(_row(batch, resource, scope, span, trace_id.hex(), span_id))
