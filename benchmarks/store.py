@@ -53,8 +53,8 @@ def main() -> None:
             stages["insert"] += inserted - arrays - (arrays - rows)
         stored = writer.counts["stored"]
         writer.close()
-        size = Path(folder, "store.duckdb").stat().st_size
         connection.close()
+        size = Path(folder, "store.duckdb").stat().st_size
     assert stored == spans, f"{stored} of {spans} stored"
     for stage, seconds in stages.items():
         print(f"{stage:8} {seconds / spans * 1e6:7.2f} us a span")

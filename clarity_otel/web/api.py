@@ -71,9 +71,7 @@ def _trace(query: Query, request: Request) -> Any:
 
 
 QUESTIONS = (
-    Question(
-        "/services", "Rate, errors and duration of each service.", _RANGE, _list("services")
-    ),
+    Question("/services", "Rate, errors and duration of each service.", _RANGE, _list("services")),
     Question(
         "/endpoints",
         "Rate, errors and duration of each method and route.",

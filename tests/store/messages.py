@@ -16,6 +16,7 @@ STACK = 'Traceback (most recent call last):\n  File "{folder}/pay.py", line {lin
 
 
 def pair(key: str, value: str | int | float | bytes) -> KeyValue:
+    """Return an attribute."""
     kinds = {str: "string_value", int: "int_value", float: "double_value", bytes: "bytes_value"}
     return KeyValue(key=key, value=AnyValue(**{kinds[type(value)]: value}))
 
@@ -93,6 +94,7 @@ def failure(
 
 
 def logs(body: str = "hello", *, trace_id: bytes = b"", text: str = "") -> ExportLogsServiceRequest:
+    """Return one record of level INFO."""
     request = ExportLogsServiceRequest()
     of_resource = request.resource_logs.add()
     of_resource.resource.attributes.append(pair("service.name", "shop"))
@@ -106,6 +108,7 @@ def logs(body: str = "hello", *, trace_id: bytes = b"", text: str = "") -> Expor
 
 
 def metrics(value: float = 1.5, *, text: str = "") -> ExportMetricsServiceRequest:
+    """Return a gauge and a histogram with an exemplar."""
     request = ExportMetricsServiceRequest()
     of_resource = request.resource_metrics.add()
     of_resource.resource.attributes.append(pair("service.name", "shop"))
