@@ -90,7 +90,7 @@ class Writer:
         self._thread.join(10)
 
     def _run(self) -> None:
-        housekeeping_at = time.monotonic()
+        housekeeping_at = time.monotonic() + HOUSEKEEPING_INTERVAL_S
         while True:
             with self._condition:
                 if not self._waiting and not self._ending:
