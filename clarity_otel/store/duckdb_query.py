@@ -17,6 +17,8 @@ _MINUTE_NS = 60 * 10**9
 # Spans of a trace may begin before its first batch says, and batches come late.
 _AROUND_NS = 3600 * 10**9
 _MOST_SPANS = 20_000
+# Shares of a range that are searched in turn, from its newest end.
+_PARTS = (64, 16, 4, 1)
 
 
 class DuckDbQuery:
@@ -33,6 +35,35 @@ class DuckDbQuery:
         result = cursor.execute(statement, parameters)
         names = [column[0] for column in result.description]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def _newest(
+        self,
+        statement: str,
+        within: Range,
+        before: tuple[int, int],
+        limit: int,
+        values: dict[str, Any],
+    ) -> list[Row]:
+        """Return the newest rows before a position, at most `limit`.
+
+        The newest part of the range is looked at first, then four times as much: what is
+        there is found in the time that its part takes, what is rare in a third more.
+        """
+        end_ns = min(within.end_ns, before[0] + 1)
+        whole = end_ns - within.start_ns
+        rows: list[Row] = []
+        for part in _PARTS:
+            bounds = {
+                "start": end_ns - whole // part,
+                "end": end_ns,
+                "before_ns": before[0],
+                "before_id": before[1],
+                "limit": limit,
+            }
+            rows = self._rows(statement, bounds | values)
+            if len(rows) >= limit:
+                break
+        return rows
 
     def services(self, within: Range) -> list[Row]:
         """See `Query`."""
@@ -74,17 +105,8 @@ class DuckDbQuery:
         filters, values = _trace_filters(wanted)
         before_ns, before_id = _position(cursor, within)
         # Several spans of one trace may fit; a root alone is the rule.
-        found = self._rows(
-            sql("find_traces").format(filters=filters),
-            {
-                "start": within.start_ns,
-                "end": within.end_ns,
-                "before_ns": before_ns,
-                "before_id": before_id,
-                "limit": limit,
-                **values,
-            },
-        )
+        statement = sql("find_traces").format(filters=filters)
+        found = self._newest(statement, within, (before_ns, before_id), limit, values)
         if not found:
             return Page([])
         summaries = self._summaries([row["trace_id"] for row in found], found)
@@ -176,17 +198,8 @@ class DuckDbQuery:
         if wanted.trace_id:
             filters.append("AND trace_id = $trace::UUID")
             values["trace"] = str(uuid.UUID(hex=wanted.trace_id))
-        rows = self._rows(
-            sql("find_logs").format(filters="\n  ".join(filters)),
-            {
-                "start": within.start_ns,
-                "end": within.end_ns,
-                "before_ns": before_ns,
-                "before_id": before_id,
-                "limit": limit,
-                **values,
-            },
-        )
+        statement = sql("find_logs").format(filters="\n  ".join(filters))
+        rows = self._newest(statement, within, (before_ns, before_id), limit, values)
         more = f"{rows[-1]['time_ns']}.{rows[-1]['row']}" if len(rows) == limit else ""
         for row in rows:
             del row["row"]
@@ -239,9 +252,11 @@ def _position(cursor: str, within: Range) -> tuple[int, int]:
     if not cursor:
         return within.end_ns, 0
     time_ns, _, number = cursor.partition(".")
-    if not (time_ns.isdecimal() and number.isdecimal() and len(cursor) < 45):
-        raise ValueError("the cursor is none that an answer gave")
-    return int(time_ns), int(number)
+    if time_ns.isdecimal() and number.isdecimal() and len(cursor) < 45:
+        position = int(time_ns), int(number)
+        if position[0] < 2**63 and position[1] < 2**64:
+            return position
+    raise ValueError("the cursor is none that an answer gave")
 
 
 def _trace_filters(wanted: TraceFilter) -> tuple[str, dict[str, Any]]:

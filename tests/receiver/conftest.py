@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import httpx
@@ -17,9 +18,8 @@ TOKEN = "a-token-of-the-test"
 class Dashboard:
     """`clarity dashboard` in a process of its own, on ports that it chooses."""
 
-    def __init__(self, folder: Path, run: int, arguments: tuple[str, ...], environ: dict[str, str]):
-        own = folder / f"run-{run}"
-        own.mkdir()
+    def __init__(self, folder: Path, arguments: tuple[str, ...], environ: dict[str, str]):
+        own = Path(mkdtemp(dir=folder))
         self.store = folder / "store.duckdb"
         command = [Path(sys.executable).with_name("clarity"), "dashboard", "--no-open"]
         ports = ["--port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
@@ -65,7 +65,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Dashboard]]:
     begun: list[Dashboard] = []
 
     def start(*arguments: str, **environ: str) -> Dashboard:
-        begun.append(Dashboard(tmp_path, len(begun), arguments, environ))
+        begun.append(Dashboard(tmp_path, arguments, environ))
         return begun[-1]
 
     yield start

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,9 +40,7 @@ def send(exporter: SpanExporter) -> None:
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
-def test_the_stock_exporter_sends_over_http(
-    dashboard: Dashboard, compression: Compression
-) -> None:
+def test_the_stock_exporter_sends_over_http(dashboard: Dashboard, compression: Compression) -> None:
     """Packed and not."""
     send(HttpExporter(endpoint=f"{dashboard.otlp_http}/v1/traces", compression=compression))
     assert len(dashboard.wait_for_traces(20)) == 20
@@ -89,7 +86,7 @@ def test_an_instrumented_program_is_shown(
 @pytest.mark.backend
 @pytest.mark.parametrize("exporter", ["otlp_grpc", "otlp_http"])
 def test_the_collector_sends(
-    dashboard: Dashboard, backend: Callable[[str], Path], tmp_path: Path, exporter: str
+    dashboard: Dashboard, collector_binary: Path, tmp_path: Path, exporter: str
 ) -> None:
     """The real one, with its own defaults: gzip, batches, tries again."""
     port = free_port()
@@ -111,6 +108,6 @@ def test_the_collector_sends(
     written.write_text(json.dumps(config))
     folder = tmp_path / "collector"
     folder.mkdir()
-    with Process([backend("collector"), "--config", written], folder, ready_port=port):
+    with Process([collector_binary, "--config", written], folder, ready_port=port):
         send(GrpcExporter(endpoint=f"http://127.0.0.1:{port}", insecure=True))
         assert len(dashboard.wait_for_traces(20)) == 20
