@@ -169,13 +169,14 @@ def document() -> dict[str, Any]:
     bad = {"description": "A parameter is wrong, as `error` says.", "content": answer["content"]}
     paths: dict[str, Any] = {}
     for question in QUESTIONS:
-        listed = [
+        listed: list[dict[str, Any]] = [
             {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
             for name, text in question.parameters.items()
         ]
         if "{trace_id}" in question.path:
             schema = {"type": "string"}
-            listed.append({"name": "trace_id", "in": "path", "required": True, "schema": schema})
+            about_id: dict[str, Any] = {"name": "trace_id", "in": "path", "required": True}
+            listed.append(about_id | {"schema": schema})
         responses = {"200": answer, "400": bad}
         about = {"summary": question.summary, "parameters": listed, "responses": responses}
         paths[f"/api{question.path}"] = {"get": about}

@@ -58,7 +58,7 @@ def whole_of(given: Mapping[str, str], name: str, default: int, most: int) -> in
 
 
 def traces_of(given: Mapping[str, str], attributes: list[str]) -> TraceFilter:
-    """`service`, `route`, `text`, `errors=true`, `least_ms`, `most_ms`, `status`, `attribute=k=v`."""
+    """Return what the parameters of `api.QUESTIONS` for traces ask for."""
     pairs = {}
     for text in attributes:
         key, equals, value = text.partition("=")

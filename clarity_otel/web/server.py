@@ -63,7 +63,7 @@ def run(options: Options, on_ready: Callable[[Addresses], None]) -> None:
     """Serve until SIGTERM or SIGINT. ValueError for a public host without a token."""
     if options.host != LOOPBACK and not options.token:
         raise ValueError(
-            f"--host {options.host} lets other machines ask: set CLARITY_TOKEN to a token of your own"
+            f"--host {options.host} lets other machines ask: set CLARITY_TOKEN to one of your own"
         )
     connection = open_store(options.store)
     writer = Writer(connection, limits=options.limits)

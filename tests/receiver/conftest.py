@@ -75,4 +75,5 @@ def begin(tmp_path: Path) -> Iterator[Callable[..., Dashboard]]:
 
 @pytest.fixture
 def dashboard(begin: Callable[..., Dashboard]) -> Dashboard:
+    """One that runs."""
     return begin()

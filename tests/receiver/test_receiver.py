@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import zlib
@@ -41,15 +42,18 @@ class Waiting:
 
 @pytest.fixture
 def writer() -> Waiting:
+    """Stands in for the store: a queue that is full when the test says so."""
     return Waiting()
 
 
 @pytest.fixture
 def client(writer: Waiting) -> AsgiClient:
+    """Asks the receiver."""
     return AsgiClient(otlp_http.app(Intake(writer)))  # type: ignore[arg-type]
 
 
 def reason(answer: httpx.Response) -> str:
+    """Return the message of an answer's google.rpc.Status."""
     return Status.FromString(answer.content).message
 
 
@@ -90,8 +94,6 @@ class TestHttp:
             for holder in (span, *span.get("links", [])):
                 for key in ("traceId", "spanId", "parentSpanId"):
                     if key in holder:
-                        import base64
-
                         holder[key] = base64.b64decode(holder[key]).hex()
         document["unknown"] = [1]
         answer = client.post("/v1/traces", json=document)

@@ -51,4 +51,5 @@ def open_at(tmp_path: Path) -> Iterator[Callable[..., Store]]:
 
 @pytest.fixture
 def store(open_at: Callable[..., Store]) -> Store:
+    """A new one."""
     return open_at()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from clarity_otel.store import retention
 from clarity_otel.store.decode import decode_logs, decode_metrics, decode_spans
-from clarity_otel.store.file import StoreInUseError, open_store
+from clarity_otel.store.file import TABLE_FILES, open_store
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
 from tests.store.conftest import Store
 from tests.store.generate import generate
@@ -23,17 +25,15 @@ XSS = "<script>alert(1)</script>'; DROP TABLE spans; --\x00\u202e"
 
 
 def about_now() -> Range:
+    """Ten minutes back, one ahead."""
     now = time.time_ns()
     return Range(now - 600 * 10**9, now + 60 * 10**9)
 
 
 def everything(store: Store) -> str:
     """All that is stored, as text."""
-    found = []
-    for table in ("spans", "traces", "red_minute", "edges_minute", "exceptions", "logs"):
-        found.append(store.connection.cursor().execute(f"SELECT * FROM {table}").fetchall())
-    for table in ("metric_points", "resources"):
-        found.append(store.connection.cursor().execute(f"SELECT * FROM {table}").fetchall())
+    cursor = store.connection.cursor()
+    found = [cursor.execute(f"SELECT * FROM {table}").fetchall() for table in TABLE_FILES]
     return repr(found)
 
 
@@ -292,16 +292,16 @@ class TestRetention:
 
 def test_a_store_in_use_is_left_alone(store: Store, tmp_path: Path) -> None:
     """Another process is told so, and the file stays where it is."""
-    import subprocess
-    import sys
-
-    program = "import sys, pathlib; from clarity_otel.store.file import *\n" + (
-        "try: open_store(pathlib.Path(sys.argv[1]))\n"
-        "except StoreInUseError as error: print(error)\n"
-    )
+    program = """
+import pathlib, sys
+from clarity_otel.store.file import StoreInUseError, open_store
+try:
+    open_store(pathlib.Path(sys.argv[1]))
+except StoreInUseError as error:
+    print(error)
+"""
     done = subprocess.run(
         [sys.executable, "-c", program, store.path], capture_output=True, text=True, timeout=60
     )
     assert "open in another process" in done.stdout, done.stderr
     assert not list(tmp_path.glob("*.broken-*"))
-    assert StoreInUseError.__doc__

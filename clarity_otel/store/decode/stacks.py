@@ -20,8 +20,8 @@ def normalised(stacktrace: str) -> str:
     A stack without frames that are known gives nothing, so that the type alone counts.
     """
     frames = []
-    for line in stacktrace.splitlines():
-        line = line[:_LONGEST]
+    for whole in stacktrace.splitlines():
+        line = whole[:_LONGEST]
         found = _FRAME.match(line)
         if not found:
             continue
