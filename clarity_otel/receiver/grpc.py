@@ -47,7 +47,7 @@ def serve(intake: Intake, host: str, port: int) -> tuple[grpc.Server, int]:
         maximum_concurrent_rpcs=64,
     )
     for name, service in _SERVICES.items():
-        handler = grpc.unary_unary_rpc_method_handler(
+        handler: Any = grpc.unary_unary_rpc_method_handler(
             _method(intake, SIGNALS[name]),
             response_serializer=lambda message: message.SerializeToString(),
         )

@@ -285,6 +285,9 @@ def _trace_filters(wanted: TraceFilter) -> tuple[str, dict[str, Any]]:
         add("(contains(name, $text) OR contains(attributes, $text))", "text", wanted.text)
     for number, (key, value) in enumerate(sorted(wanted.attributes.items())[:10]):
         path = '$."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        if '"' not in value and "\\" not in value:
+            # A look at the text first: reading the JSON of 10 million spans takes 5 s.
+            add(f"contains(attributes, $value{number})")
         add(f"json_extract_string(attributes, $path{number}) = $value{number}")
         values[f"path{number}"], values[f"value{number}"] = path, value
     if not wanted.text and not wanted.attributes:
