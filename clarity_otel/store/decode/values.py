@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST_NS = 2**63 - 1
 _MAX_DEPTH = 24
+# Made once: json.dumps makes an encoder for each call that has options.
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode
 
 
 def value_of(value: Any, depth: int = 0) -> Any:
@@ -49,9 +51,9 @@ def attributes_of(pairs: Iterable[Any]) -> dict[str, Any]:
 def as_json(value: Any) -> str:
     """Return JSON; what JSON has no form for (NaN, bytes) as a string."""
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        return _encode(value)
     except (ValueError, TypeError):
-        return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+        return _encode(_plain(value))
 
 
 def _plain(value: Any) -> Any:
