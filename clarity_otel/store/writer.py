@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -16,9 +15,6 @@ from clarity_otel import diagnostics
 from clarity_otel.store import retention
 from clarity_otel.store.columns import Batch
 from clarity_otel.store.sql import sql
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 FLUSH_INTERVAL_S = 0.1
 QUEUE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -30,8 +26,7 @@ _MOST_ROWS = 50_000
 class Writer:
     """Puts batches into the store from its own thread, and keeps its size.
 
-    `offer` is thread-safe. `on_batch(batch)` is called after each commit on the writer's
-    thread; the live feed hangs there.
+    `offer` is thread-safe.
     """
 
     def __init__(
@@ -40,13 +35,11 @@ class Writer:
         *,
         limits: retention.Limits,
         queue_limit_bytes: int = QUEUE_LIMIT_BYTES,
-        on_batch: Callable[[Batch], None] | None = None,
     ) -> None:
         # A connection belongs to one thread; the cursor is a connection of its own.
         self._connection = connection.cursor()
         self._limits = limits
         self._queue_limit_bytes = queue_limit_bytes
-        self._on_batch = on_batch
         self._condition = threading.Condition()
         self._waiting: list[Batch] = []
         self._waiting_bytes = 0
@@ -138,8 +131,6 @@ class Writer:
         self.counts["stored"] += count
         self.counts["flushes"] += 1
         self._known_resources.update(row[0] for row in batch.rows.get("resources", ()))
-        if self._on_batch is not None:
-            self._on_batch(batch)
 
     def _roll_back(self) -> None:
         try:

@@ -116,7 +116,11 @@ class Access:
         return False
 
     def _in_link(self, scope: Scope) -> bool:
-        shown = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8).get("token", [])
+        try:
+            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
+        except ValueError:  # more fields than a link has
+            return False
+        shown = query.get("token", [])
         return len(shown) == 1 and compare_digest(shown[0].encode(), self._token)
 
     async def _refuse(

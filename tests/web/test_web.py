@@ -76,7 +76,13 @@ class TestAccess:
 
     def test_a_wrong_token_in_the_link_is_refused(self, client: AsgiClient) -> None:
         """And one in the link of anything but the page."""
-        for path in ("/?token=wrong", f"/?token={TOKEN}&token=x", f"/api/services?token={TOKEN}"):
+        crowded = "/?" + "a=1&" * 20 + f"token={TOKEN}"
+        for path in (
+            crowded,
+            "/?token=wrong",
+            f"/?token={TOKEN}&token=x",
+            f"/api/services?token={TOKEN}",
+        ):
             assert client.get(path).status_code == 401
 
     @pytest.mark.parametrize(
