@@ -19,6 +19,10 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
         "clarity_otel.bench.command:bench",
         "Measure on your own app what Clarity OTel costs.",
     ),
+    "dashboard": (
+        "clarity_otel.web.command:dashboard",
+        "Receive OTLP from any service on this machine, and show it.",
+    ),
     "log-level": (
         "clarity_otel.logs.command:log_level",
         "Change a logger's level in a running service.",

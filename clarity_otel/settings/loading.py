@@ -54,6 +54,9 @@ class Settings:
     endpoints: str
     token: str | None
     stream_clients: int
+    store: str | None
+    store_limit: int
+    store_days: int
     raise_internal_errors: bool
     disabled_commands: tuple[str, ...]
     flush_on_sigterm: bool

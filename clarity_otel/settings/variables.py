@@ -333,6 +333,12 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("CLARITY_STREAM_CLIENTS", POSITIVE_COUNT, 20, "The most clients of the stream at a time, in each process."),
     ),
     *_group(
+        "Dashboard",
+        Variable("CLARITY_STORE", STRING, None, "The file that `clarity dashboard` keeps what it receives in; unset, clarity-otel/store.duckdb in the user's cache folder."),
+        Variable("CLARITY_STORE_LIMIT", BYTES, 2 * 1024**3, "The bytes of data that the dashboard's file holds; beyond it the oldest is deleted."),
+        Variable("CLARITY_STORE_DAYS", POSITIVE_COUNT, 7, "The days that the dashboard keeps what it has received."),
+    ),
+    *_group(
         "Alerts",
         *_reserved(
             "alert routes are not generated yet",

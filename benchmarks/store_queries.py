@@ -1,0 +1,93 @@
+"""How long each of the dashboard's questions takes with many spans stored.
+
+    python -m benchmarks.store_queries [--spans 10000000] [--file PATH]
+
+The spans are spread over 24 hours. Each question is asked 20 times, as the pages ask it;
+printed are the median and the slowest. The budget is 100 ms each. A file that exists is
+taken as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clarity_otel.store.duckdb_query import DuckDbQuery
+from clarity_otel.store.file import open_store
+from clarity_otel.store.query import LogFilter, Range, TraceFilter
+from tests.store.generate import generate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DAY_NS = 86_400 * 10**9
+
+
+def main() -> None:
+    """Print a line for each question."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--spans", type=int, default=1_000_000)
+    parser.add_argument("--file", type=Path)
+    parser.add_argument("--times", type=int, default=20)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.file or Path(folder, "store.duckdb")
+        exists = path.exists()
+        connection = open_store(path)
+        if not exists:
+            now_ns = time.time_ns()
+            generate(connection, options.spans, now_ns - _DAY_NS, now_ns)
+        measure(connection, options.times)
+        connection.close()
+        size = path.stat().st_size
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"file {size / 2**20:.0f} MiB, peak resident memory {peak:.0f} MiB")
+
+
+def measure(connection: Any, times: int) -> None:
+    """Ask each question, and print how long it took."""
+    count, end_ns = connection.execute("SELECT count(*), max(start_ns) FROM spans").fetchall()[0]
+    print(f"{count:,} spans")
+    query = DuckDbQuery(connection)
+    day, recent = Range(end_ns - _DAY_NS, end_ns), Range(end_ns - 900 * 10**9, end_ns)
+    middle = query.traces(Range(day.start_ns, day.start_ns + _DAY_NS // 2), TraceFilter(), "", 1)
+    trace_id = middle.rows[0]["trace_id"]
+    route = "/orders3/{id}"
+    path = {"url.path": "/orders3/500"}
+    questions: dict[str, Callable[[], Any]] = {
+        "services, 15 min": lambda: query.services(recent),
+        "services, 24 h": lambda: query.services(day),
+        "endpoints, 24 h": lambda: query.endpoints(day),
+        "series of a route, 24 h": lambda: query.series(day, "shop", route),
+        "traces, newest 50": lambda: query.traces(day, TraceFilter(), "", 50),
+        "traces of a route": lambda: query.traces(day, TraceFilter(route=route), "", 50),
+        "traces with errors": lambda: query.traces(day, TraceFilter(only_errors=True), "", 50),
+        "traces, slow ones": lambda: query.traces(day, TraceFilter(least_ms=200), "", 50),
+        "traces, none fits": lambda: query.traces(day, TraceFilter(service="none"), "", 50),
+        "traces by attribute, 15 min": lambda: query.traces(
+            recent, TraceFilter(attributes=path), "", 50
+        ),
+        "traces by attribute, 24 h": lambda: query.traces(
+            day, TraceFilter(attributes=path), "", 50
+        ),
+        "one trace": lambda: query.trace(trace_id),
+        "map, 24 h": lambda: query.service_map(day),
+        "errors, 24 h": lambda: query.errors(day),
+        "logs, newest 50": lambda: query.logs(day, LogFilter(), "", 50),
+    }
+    for name, ask in questions.items():
+        taken = []
+        for _ in range(times):
+            begun = time.perf_counter()
+            ask()
+            taken.append((time.perf_counter() - begun) * 1e3)
+        print(f"{name:28} {statistics.median(taken):8.1f} ms, slowest {max(taken):8.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

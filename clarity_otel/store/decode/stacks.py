@@ -1,0 +1,46 @@
+"""What two errors have in common: the type, and the stack without what changes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from clarity_otel.store.decode.values import hash_of, text_of, time_ns
+
+# A line of Python's, Java's, JavaScript's or Go's stack: what is a place, and what is said.
+_FRAME = re.compile(r'^\s*(?:File "(?P<file>[^"]{1,400})", line \d+, in (?P<name>\S{1,200})|at \S)')
+_NUMBERS = re.compile(r"0x[0-9a-fA-F]{1,16}|\d+")
+_FRAMES = 50
+_LONGEST = 400
+
+
+def normalised(stacktrace: str) -> str:
+    """Return the frames of a stack: files without folders, functions, no line numbers.
+
+    A stack without frames that are known gives nothing, so that the type alone counts.
+    """
+    frames = []
+    for whole in stacktrace.splitlines():
+        line = whole[:_LONGEST]
+        found = _FRAME.match(line)
+        if not found:
+            continue
+        if found["file"]:
+            file = found["file"].replace("\\", "/").rsplit("/", 1)[-1]
+            frames.append(f"{file}:{found['name']}")
+        else:
+            frames.append(_NUMBERS.sub("", line.strip()))
+        if len(frames) >= _FRAMES:
+            break
+    return "\n".join(frames)
+
+
+def exception_row(
+    service: str, attributes: dict[str, Any], at_ns: int, trace_id: str | None, span_id: int
+) -> tuple[Any, ...]:
+    """Return the row of an event or record whose attributes are the conventions' exception.*."""
+    kind = text_of(attributes.get("exception.type") or "")
+    message = text_of(attributes.get("exception.message") or "")
+    stack = text_of(attributes.get("exception.stacktrace") or "")
+    group = hash_of(service, kind, normalised(stack))
+    return (time_ns(at_ns), group, service, kind, message, stack, trace_id, span_id)

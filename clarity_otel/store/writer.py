@@ -1,0 +1,181 @@
+"""The one that writes: a bounded queue, a thread, a transaction for each batch.
+
+What has been offered is in the file after `FLUSH_INTERVAL_S` and the time of one insert:
+that much a kill -9 loses. A batch that DuckDB refuses is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import duckdb
+
+from clarity_otel import diagnostics
+from clarity_otel.store import retention
+from clarity_otel.store.columns import Batch
+from clarity_otel.store.sql import sql
+
+FLUSH_INTERVAL_S = 0.1
+QUEUE_LIMIT_BYTES = 16 * 1024 * 1024
+HOUSEKEEPING_INTERVAL_S = 30.0
+# More rows than this in one transaction gain nothing and hold up those who read.
+_MOST_ROWS = 50_000
+
+
+class Writer:
+    """Puts batches into the store from its own thread, and keeps its size.
+
+    `offer` is thread-safe.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        limits: retention.Limits,
+        queue_limit_bytes: int = QUEUE_LIMIT_BYTES,
+    ) -> None:
+        # A connection belongs to one thread; the cursor is a connection of its own.
+        self._connection = connection.cursor()
+        self._limits = limits
+        self._queue_limit_bytes = queue_limit_bytes
+        self._condition = threading.Condition()
+        self._waiting: list[Batch] = []
+        self._waiting_bytes = 0
+        self._ending = False
+        self._known_resources: set[int] = set()
+        self.counts = {"stored": 0, "dropped": 0, "refused": 0, "flushes": 0}
+        self._compacted_until = 0
+        self._thread = threading.Thread(target=self._run, name="clarity-store", daemon=True)
+        self._thread.start()
+
+    @property
+    def fullness(self) -> float:
+        """How full the queue is, 0 to 1."""
+        return min(self._waiting_bytes / self._queue_limit_bytes, 1.0)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether an offer would be refused now: asked before the work of decoding."""
+        return self._waiting_bytes >= self._queue_limit_bytes
+
+    def offer(self, batch: Batch) -> bool:
+        """Take a batch over; False, and nothing is kept, where the queue is full or ended.
+
+        One batch is always taken by an empty queue, however large.
+        """
+        with self._condition:
+            full = self._waiting and self._waiting_bytes + batch.bytes > self._queue_limit_bytes
+            if full or self._ending:
+                self.counts["refused"] += 1
+                return False
+            self._waiting.append(batch)
+            self._waiting_bytes += batch.bytes
+            self._condition.notify()
+        return True
+
+    def close(self) -> None:
+        """Write what waits, and end the thread. Waits for it for 10 s at most."""
+        with self._condition:
+            self._ending = True
+            self._condition.notify()
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        housekeeping_at = time.monotonic() + HOUSEKEEPING_INTERVAL_S
+        while True:
+            with self._condition:
+                if not self._waiting and not self._ending:
+                    self._condition.wait(HOUSEKEEPING_INTERVAL_S)
+                ending = self._ending
+            if not ending:
+                # What arrives meanwhile shares the transaction.
+                time.sleep(FLUSH_INTERVAL_S)
+            while (batch := self._taken()) is not None:
+                self._write(batch)
+            if ending:
+                self._connection.close()
+                return
+            if time.monotonic() >= housekeeping_at:
+                housekeeping_at = time.monotonic() + HOUSEKEEPING_INTERVAL_S
+                self._keep_house()
+
+    def _taken(self) -> Batch | None:
+        with self._condition:
+            if not self._waiting:
+                return None
+            merged = Batch()
+            taken = rows = 0
+            for batch in self._waiting:
+                if taken and rows >= _MOST_ROWS:
+                    break
+                rows += sum(map(len, batch.rows.values()))
+                merged.take_in(batch)
+                taken += 1
+            del self._waiting[:taken]
+            self._waiting_bytes -= merged.bytes
+        return merged
+
+    def _write(self, batch: Batch) -> None:
+        count = sum(len(rows) for name, rows in batch.rows.items() if name != "resources")
+        try:
+            self._connection.execute("BEGIN")
+            self._insert(batch)
+            self._connection.execute("COMMIT")
+        except Exception as error:  # a full disk, a value that DuckDB refuses: say and go on
+            self.counts["dropped"] += count
+            self._roll_back()
+            diagnostics.error(f"The store dropped {count} items: {error}.")
+            return
+        self.counts["stored"] += count
+        self.counts["flushes"] += 1
+        self._known_resources.update(row[0] for row in batch.rows.get("resources", ()))
+
+    def _roll_back(self) -> None:
+        try:
+            self._connection.execute("ROLLBACK")
+        except duckdb.Error:
+            return  # no transaction was open
+
+    def _insert(self, batch: Batch) -> None:
+        execute = self._connection.execute
+        new = {
+            row[0]: row
+            for row in batch.rows.get("resources", ())
+            if row[0] not in self._known_resources
+        }
+        batch.rows["resources"] = list(new.values())
+        for name, rows in batch.rows.items():
+            if not rows:
+                continue
+            arrays = batch.arrays(name)  # noqa: F841 - DuckDB finds it by its name
+            if name == "resources":
+                execute("INSERT OR IGNORE INTO resources BY NAME SELECT * FROM arrays")
+            elif name == "spans":
+                execute(
+                    "CREATE OR REPLACE TEMP TABLE new_spans AS SELECT * REPLACE "
+                    "(trace_id::UUID AS trace_id) FROM arrays"
+                )
+                execute("INSERT INTO spans BY NAME SELECT * FROM new_spans")
+                for rollup in ("add_traces", "add_red_minute", "add_edges_minute"):
+                    execute(sql(rollup))
+            elif name == "metric_points":
+                execute("INSERT INTO metric_points BY NAME SELECT * FROM arrays")
+            else:
+                execute(
+                    f"INSERT INTO {name} BY NAME SELECT * REPLACE "
+                    "(trace_id::UUID AS trace_id) FROM arrays"
+                )
+
+    def _keep_house(self) -> None:
+        try:
+            minute = time.time_ns() // 60_000_000_000
+            retention.compact(self._connection, self._compacted_until, minute)
+            # Late spans may come for the last five minutes: they are looked at again.
+            self._compacted_until = minute - 5
+            if retention.enforce(self._connection, self._limits, time.time_ns()):
+                self._known_resources.clear()
+        except duckdb.Error as error:
+            self._roll_back()
+            diagnostics.error(f"The store's retention failed: {error}.")

@@ -1,0 +1,151 @@
+"""Who is answered: who has the token, by its cookie or header, and no other site's page.
+
+The first link carries the token once; it is exchanged for an HttpOnly, SameSite=Strict
+cookie, and the browser is sent on to an address without it. Host must be the address that
+is served (a name that was rebound to 127.0.0.1 names itself), Origin, where sent, the same.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from hmac import compare_digest
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from starlette.responses import PlainTextResponse, RedirectResponse
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SECURITY_HEADERS = (
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            b"font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+            b"frame-ancestors 'none'"
+        ),
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
+_LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+class Access:
+    """ASGI middleware in front of all that is served.
+
+    `is_public`: the user chose another address than loopback, and any Host may be meant;
+    the token guards it, and Origin is still compared with Host.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, *, port: int, is_public: bool = False) -> None:
+        if not token:
+            raise ValueError("the dashboard needs a token")
+        self._app = app
+        self._token = token.encode()
+        self._port = port
+        self._is_public = is_public
+        # Cookies know no ports: two dashboards on this machine would share one.
+        self._cookie = f"clarity-{port}"
+        # Not the token itself: what a cookie store shows cannot be used in a link.
+        self._session = sha256(b"clarity-session:" + self._token).hexdigest()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, refuse or hand on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        send = _with_security_headers(scope, send)
+        headers: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+        if not self._is_this_host(headers) or not self._is_own_page(scope, headers):
+            await self._refuse(scope, receive, send, 403, "This address is not served here.")
+        elif self._has_token(headers):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/" and self._in_link(scope):
+            response = RedirectResponse("/", 303)
+            response.set_cookie(
+                self._cookie, self._session, httponly=True, samesite="strict", path="/"
+            )
+            await response(scope, receive, send)
+        else:
+            sentence = "Open the link that `clarity dashboard` printed: it carries the token."
+            await self._refuse(scope, receive, send, 401, sentence)
+
+    def _is_this_host(self, headers: dict[str, list[str]]) -> bool:
+        hosts = headers.get("host", [])
+        if len(hosts) != 1:
+            return False
+        if self._is_public:
+            return True
+        name, _, port = hosts[0].lower().rpartition(":")
+        if not name or hosts[0].endswith("]"):
+            name, port = hosts[0].lower(), "80"
+        return name in _LOCAL_NAMES and port == str(self._port)
+
+    def _is_own_page(self, scope: Scope, headers: dict[str, list[str]]) -> bool:
+        host = headers["host"][0].lower()
+        own = (f"http://{host}", f"https://{host}")
+        if any(origin.lower() not in own for origin in headers.get("origin", [])):
+            return False
+        # A link from elsewhere may open the page, and nothing else.
+        is_page = scope["type"] == "http" and scope["path"] == "/" and scope["method"] == "GET"
+        sites = headers.get("sec-fetch-site", [])
+        return is_page or all(site in ("same-origin", "none") for site in sites)
+
+    def _has_token(self, headers: dict[str, list[str]]) -> bool:
+        for value in headers.get("authorization", []):
+            scheme, _, shown = value.partition(" ")
+            if scheme.lower() == "bearer" and compare_digest(
+                shown.strip().encode("latin-1"), self._token
+            ):
+                return True
+        for value in headers.get("cookie", []):
+            try:
+                cookie = SimpleCookie(value).get(self._cookie)
+            except CookieError:
+                continue
+            if cookie and compare_digest(cookie.value.encode(), self._session.encode()):
+                return True
+        return False
+
+    def _in_link(self, scope: Scope) -> bool:
+        try:
+            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
+        except ValueError:  # more fields than a link has
+            return False
+        shown = query.get("token", [])
+        return len(shown) == 1 and compare_digest(shown[0].encode(), self._token)
+
+    async def _refuse(
+        self, scope: Scope, receive: Receive, send: Send, status: int, sentence: str
+    ) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 4401 if status == 401 else 4403})
+            return
+        await PlainTextResponse(sentence + "\n", status)(scope, receive, send)
+
+
+def _with_security_headers(scope: Scope, send: Send) -> Send:
+    if scope["type"] != "http":
+        return send
+    cache = (b"cache-control", b"no-store")
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers: list[Any] = list(message.get("headers", []))
+            names = {name.lower() for name, _ in headers}
+            headers.extend(
+                header for header in (*SECURITY_HEADERS, cache) if header[0] not in names
+            )
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sending

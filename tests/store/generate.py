@@ -1,0 +1,74 @@
+"""Many realistic spans, made by DuckDB itself: traces of five spans in two services.
+
+Each trace is a server span with two Redis commands and one HTTP call, and the called
+service's own server span: 20 routes, durations with a long tail, 1% errors, and the
+attributes of the HTTP conventions. In order of time, as they would arrive.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from clarity_otel.store.sql import sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+SPANS_A_TRACE = 5
+_CHUNK_TRACES = 100_000
+
+_SPANS = """
+CREATE OR REPLACE TEMP TABLE new_spans AS
+WITH traces AS (
+  SELECT i, uuid() AS trace_id, hash(i * 7 + 1) | 1 AS root,
+    (20 * pow(random(), 2))::INTEGER AS r, exp(1 + 1.2 * sqrt(-2 * ln(random() + 1e-9)) *
+    cos(6.28318 * random())) * 1000000 AS ns, random() < 0.01 AS failed,
+    $start + ((i - $first) * ($end - $start)) // $count AS start_ns
+  FROM range($first, $first + $count) t(i)
+)
+SELECT trace_id,
+  CASE k WHEN 0 THEN root ELSE hash(i * 7 + 1 + k) | 1 END AS span_id,
+  CASE k WHEN 0 THEN 0 WHEN 4 THEN hash(i * 7 + 4) | 1 ELSE root END::UBIGINT AS parent_id,
+  (start_ns + k * 100000)::BIGINT AS start_ns,
+  (ns / (k + 1))::BIGINT AS duration_ns,
+  CASE k WHEN 4 THEN 'stock' ELSE 'shop' END AS service,
+  '1.4.' || (i // 1000000) AS version,
+  CASE k WHEN 0 THEN 'GET /orders' || r || '/{id}' WHEN 3 THEN 'GET' WHEN 4 THEN 'GET /items/{id}'
+    ELSE 'HGETALL' END AS name,
+  CASE k WHEN 0 THEN 2 WHEN 4 THEN 2 ELSE 3 END::UTINYINT AS kind,
+  CASE WHEN failed AND k = 0 THEN 2 ELSE 0 END::UTINYINT AS status,
+  '' AS status_message,
+  CASE k WHEN 1 THEN '' WHEN 2 THEN '' ELSE 'GET' END AS method,
+  CASE k WHEN 0 THEN '/orders' || r || '/{id}' WHEN 4 THEN '/items/{id}' ELSE '' END AS route,
+  CASE WHEN k IN (1, 2) THEN 0 WHEN failed AND k = 0 THEN 500 ELSE 200 END::USMALLINT
+    AS http_status,
+  CASE k WHEN 3 THEN 'stock' WHEN 4 THEN '' WHEN 0 THEN '' ELSE 'redis' END AS peer,
+  'clarity' AS scope,
+  1::UBIGINT AS resource_id,
+  '{"http.request.method":"GET","url.path":"/orders' || r || '/' || i || '","url.scheme":"http",'
+    || '"server.address":"127.0.0.1","server.port":8000,"client.address":"10.0.' || i % 250
+    || '.7","http.response.status_code":200,"user_agent.original":"python-httpx/0.28"}'
+    AS attributes,
+  '' AS events, '' AS links
+FROM traces, range(0, 5) s(k)
+ORDER BY i, k
+"""
+
+
+def generate(connection: duckdb.DuckDBPyConnection, spans: int, start_ns: int, end_ns: int) -> None:
+    """Add about `spans` spans that began from `start_ns` to `end_ns`, with all rollups."""
+    count = max(spans // SPANS_A_TRACE, 1)
+    for first in range(0, count, _CHUNK_TRACES):
+        size = min(_CHUNK_TRACES, count - first)
+        bounds = {
+            "first": first,
+            "count": size,
+            "start": start_ns + (end_ns - start_ns) * first // count,
+            "end": start_ns + (end_ns - start_ns) * (first + size) // count,
+        }
+        connection.execute(_SPANS, bounds)
+        connection.execute("INSERT INTO spans BY NAME SELECT * FROM new_spans")
+        for rollup in ("add_traces", "add_red_minute", "add_edges_minute"):
+            connection.execute(sql(rollup))
+    connection.execute("DROP TABLE new_spans")
+    connection.execute("CHECKPOINT")

@@ -1,0 +1,307 @@
+"""What is sent is found again: masked, grouped, by pages, and after a restart."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from clarity_otel.store import retention
+from clarity_otel.store.decode import decode_logs, decode_metrics, decode_spans
+from clarity_otel.store.file import TABLE_FILES, open_store
+from clarity_otel.store.query import LogFilter, Range, TraceFilter
+from tests.store.conftest import Store
+from tests.store.generate import generate
+from tests.store.messages import failure, logs, metrics, pair, traces
+
+SECRETS = "ann@example.com Bearer abcdefghijklmnop123456 password=hunter2"
+XSS = "<script>alert(1)</script>'; DROP TABLE spans; --\x00\u202e"
+
+
+def about_now() -> Range:
+    """Ten minutes back, one ahead."""
+    now = time.time_ns()
+    return Range(now - 600 * 10**9, now + 60 * 10**9)
+
+
+def everything(store: Store) -> str:
+    """All that is stored, as text."""
+    cursor = store.connection.cursor()
+    found = [cursor.execute(f"SELECT * FROM {table}").fetchall() for table in TABLE_FILES]
+    return repr(found)
+
+
+class TestQueries:
+    def test_a_trace_is_found_with_its_spans_and_logs(self, store: Store) -> None:
+        """By the list of traces, then by its id, with every span and the log record."""
+        request = traces(3)
+        trace_id = request.resource_spans[0].scope_spans[0].spans[0].trace_id
+        store.take(decode_spans(request, 1))
+        store.take(decode_logs(logs("in it", trace_id=trace_id), 1))
+        page = store.query.traces(about_now(), TraceFilter(), "", 50)
+        assert {row["spans"] for row in page.rows} == {3}
+        assert trace_id.hex() in [row["trace_id"] for row in page.rows]
+        found = store.query.trace(trace_id.hex())
+        assert found is not None
+        assert [span["name"] for span in found["spans"]].count("GET /orders/{id}") == 1
+        assert len(found["spans"]) == 3
+        assert [record["body"] for record in found["logs"]] == ["in it"]
+        assert store.query.trace("0" * 31 + "1") is None
+        assert store.query.trace("no id") is None
+
+    def test_a_trace_in_two_batches_is_one(self, store: Store) -> None:
+        """Children that arrive before their root are summed up with it."""
+        whole = traces(1)
+        child = ExportTraceServiceRequest.FromString(whole.SerializeToString())
+        del child.resource_spans[0].scope_spans[0].spans[0]
+        del whole.resource_spans[0].scope_spans[0].spans[1:]
+        store.take(decode_spans(child, 1))
+        store.take(decode_spans(whole, 1))
+        (row,) = store.query.traces(about_now(), TraceFilter(), "", 50).rows
+        assert (row["spans"], row["name"]) == (3, "GET /orders/{id}")
+
+    def test_red_counts_server_spans(self, store: Store) -> None:
+        """Rate, errors and duration come from the rollups, with quantiles within 10%."""
+        store.take(decode_spans(traces(100), 1))
+        store.take(decode_spans(failure(), 1))
+        (row,) = store.query.services(about_now())
+        assert (row["service"], row["requests"], row["errors"]) == ("shop", 101, 1)
+        # Durations are 1 to 10 ms, ten of each.
+        assert row["p50_ms"] == pytest.approx(5, rel=0.15)
+        assert row["p99_ms"] == pytest.approx(10, rel=0.15)
+        (endpoint,) = store.query.endpoints(about_now(), "shop")
+        assert (endpoint["method"], endpoint["route"]) == ("GET", "/orders/{id}")
+        assert store.query.endpoints(about_now(), "other") == []
+        assert sum(point["requests"] for point in store.query.series(about_now(), "shop")) == 101
+
+    def test_compaction_changes_no_answer(self, store: Store) -> None:
+        """Partial sums become one row, and RED stays what it was."""
+        for _ in range(5):
+            store.take(decode_spans(traces(10), 1))
+        before = [row["requests"] for row in store.query.services(about_now())]
+        cursor = store.connection.cursor()
+        count = "SELECT count(*) FROM red_minute"
+        rows_before = cursor.execute(count).fetchall()
+        retention.compact(cursor, 0, time.time_ns() // 60_000_000_000 + 1)
+        assert cursor.execute(count).fetchall() < rows_before
+        assert [row["requests"] for row in store.query.services(about_now())] == before
+
+    def test_errors_are_grouped_by_type_and_stack(self, store: Store) -> None:
+        """Line numbers, folders and messages make no new group; another service does."""
+        store.take(decode_spans(failure(line=1, folder="/a", message="one"), 1))
+        store.take(decode_spans(failure(line=7, folder="/b/c", message="two"), 1))
+        store.take(decode_spans(failure(service="till"), 1))
+        groups = store.query.errors(about_now())
+        assert [(group["service"], group["count"]) for group in groups] == [
+            ("shop", 2),
+            ("till", 1),
+        ]
+        assert len(groups[0]["trace_ids"]) == 2
+
+    def test_pages_give_every_trace_once(self, store: Store) -> None:
+        """A cursor goes on where the page ended, also among spans of one nanosecond."""
+        store.take(decode_spans(traces(25, start_ns=time.time_ns()), 1))
+        seen, cursor = [], ""
+        while True:
+            page = store.query.traces(about_now(), TraceFilter(), cursor, 10)
+            seen += [row["trace_id"] for row in page.rows]
+            cursor = page.next
+            if not cursor:
+                break
+        assert len(seen) == len(set(seen)) == 25
+        with pytest.raises(ValueError, match="cursor"):
+            store.query.traces(about_now(), TraceFilter(), "1; DROP TABLE spans", 10)
+
+    @pytest.mark.parametrize(
+        ("wanted", "count"),
+        [
+            (TraceFilter(service="shop"), 11),
+            (TraceFilter(service="other"), 0),
+            (TraceFilter(route="/orders/{id}"), 11),
+            (TraceFilter(only_errors=True), 1),
+            (TraceFilter(least_ms=9.5), 1),
+            (TraceFilter(most_ms=1.5), 2),
+            (TraceFilter(http_status=404), 0),
+            (TraceFilter(text="/orders/7"), 1),
+            (TraceFilter(attributes={"url.path": "/orders/3"}), 1),
+            (TraceFilter(attributes={'"]; DROP': "x"}), 0),
+        ],
+    )
+    def test_traces_are_filtered(self, store: Store, wanted: TraceFilter, count: int) -> None:
+        """Each filter keeps the traces that fit and no other."""
+        store.take(decode_spans(traces(10), 1))
+        store.take(decode_spans(failure(), 1))
+        assert len(store.query.traces(about_now(), wanted, "", 50).rows) == count
+
+    def test_logs_are_filtered(self, store: Store) -> None:
+        """By text, severity and service."""
+        store.take(decode_logs(logs("Hello there"), 1))
+        found = store.query.logs(about_now(), LogFilter(text="hello", least_severity=9), "", 5)
+        assert [row["body"] for row in found.rows] == ["Hello there"]
+        assert store.query.logs(about_now(), LogFilter(least_severity=10), "", 5).rows == []
+
+    def test_metric_points_keep_buckets_and_exemplars(self, store: Store) -> None:
+        """A histogram's point is stored whole, with the trace of its exemplar."""
+        store.take(decode_metrics(metrics(2.5), 1))
+        assert [row["name"] for row in store.query.metric_names(about_now())] == [
+            "http.server.request.duration",
+            "queue.size",
+        ]
+        (gauge,) = store.query.metric(about_now(), "queue.size")
+        assert (gauge["value"], gauge["attributes"]) == (2.5, {"queue": "orders"})
+        (point,) = store.query.metric(about_now(), "http.server.request.duration")
+        assert point["detail"] == {"bounds": [0.1], "buckets": [1, 2]}
+        assert point["exemplars"][0]["trace_id"] == bytes(range(16)).hex()
+
+    def test_the_map_has_who_calls_whom(self, store: Store) -> None:
+        """Client spans make edges."""
+        store.take(decode_spans(traces(4), 1))
+        edges = {
+            (row["service"], row["peer"], row["calls"])
+            for row in store.query.service_map(about_now())
+        }
+        assert edges == {("shop", "redis", 4), ("shop", "stock", 4)}
+
+
+class TestHostileInput:
+    def test_secrets_are_masked_in_every_field(self, store: Store) -> None:
+        """Names, attributes, events, links, statuses, bodies, labels, resources, scopes."""
+        text = f" {SECRETS}"
+        store.take(decode_spans(traces(1, text=text), 1))
+        store.take(decode_spans(failure(message=SECRETS), 1))
+        store.take(decode_logs(logs(text=text), 1))
+        store.take(decode_metrics(metrics(text=text), 1))
+        stored = everything(store)
+        assert "[masked:email]" in stored
+        for secret in ("ann@example.com", "abcdefghijklmnop", "hunter2"):
+            assert secret not in stored
+
+    def test_a_secret_under_its_key_is_masked(self, store: Store) -> None:
+        """Also where the value alone tells nothing."""
+        request = traces(1)
+        request.resource_spans[0].scope_spans[0].spans[0].attributes.append(
+            pair("db.password", "correct horse")
+        )
+        store.take(decode_spans(request, 1))
+        assert "correct horse" not in everything(store)
+
+    def test_text_comes_back_as_it_was(self, store: Store) -> None:
+        """Markup, SQL, NUL and direction marks are text like any other."""
+        store.take(decode_spans(traces(1, text=XSS), 1))
+        store.take(decode_logs(logs(text=XSS), 1))
+        (row,) = store.query.traces(about_now(), TraceFilter(), "", 5).rows
+        assert row["name"] == "GET /orders/{id}" + XSS
+        (record,) = store.query.logs(about_now(), LogFilter(), "", 5).rows
+        assert record["attributes"] == {"what": XSS}
+
+    def test_odd_values_lose_no_batch(self, store: Store) -> None:
+        """Times beyond 2^63, an end before its start, NaN, bytes, unknown enums."""
+        request = traces(3)
+        spans = request.resource_spans[0].scope_spans[0].spans
+        spans[0].start_time_unix_nano = 2**64 - 1
+        spans[0].kind = 99
+        spans[3].end_time_unix_nano = 0
+        spans[3].status.code = 77
+        spans[6].attributes.extend([pair("nan", float("nan")), pair("raw", b"\xff\x00")])
+        store.take(decode_spans(request, 1))
+        rows = store.connection.cursor().execute("SELECT attributes FROM spans").fetchall()
+        assert len(rows) == 9
+        assert all(json.loads(row[0]) for row in rows)
+
+    def test_spans_without_ids_are_refused(self) -> None:
+        """They are counted, and the others are taken."""
+        request = traces(2)
+        spans = request.resource_spans[0].scope_spans[0].spans
+        spans[0].trace_id = b""
+        spans[1].span_id = b"\0" * 8
+        batch, refused, why = decode_spans(request, 1)
+        assert (len(batch.rows["spans"]), refused) == (4, 2)
+        assert "trace id" in why
+
+
+class TestWriter:
+    def test_a_full_queue_refuses(self, open_at: Callable[..., Store]) -> None:
+        """Bounded in bytes; one batch is always taken by an empty queue."""
+        store = open_at(queue_limit_bytes=100)
+        big = decode_spans(traces(1), 1000)[0]
+        assert store.writer.offer(big)
+        assert store.writer.is_full
+        assert not store.writer.offer(decode_spans(traces(1), 1000)[0])
+        assert store.writer.counts["refused"] == 1
+
+    def test_close_writes_what_waits(self, open_at: Callable[..., Store]) -> None:
+        """And the next process finds it."""
+        first = open_at()
+        assert first.writer.offer(decode_spans(traces(7), 1)[0])
+        first.close()
+        second = open_at()
+        assert len(second.query.traces(about_now(), TraceFilter(), "", 50).rows) == 7
+
+
+class TestFile:
+    @pytest.mark.parametrize("content", [b"this is no database" * 500, b"\0" * 20_000])
+    def test_a_broken_file_is_moved_aside(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+    ) -> None:
+        """With a sentence; its bytes are kept, and a new store is begun."""
+        path = tmp_path / "store.duckdb"
+        path.write_bytes(content)
+        open_store(path).close()
+        (aside,) = tmp_path.glob("store.duckdb.broken-*")
+        assert aside.read_bytes() == content
+        assert str(aside) in capsys.readouterr().err
+
+    def test_the_file_is_the_owners_alone(self, store: Store) -> None:
+        """Nobody else on the machine reads it."""
+        assert store.path.stat().st_mode & 0o077 == 0
+
+
+class TestRetention:
+    def test_what_is_too_old_goes(self, store: Store) -> None:
+        """From all tables."""
+        old_ns = time.time_ns() - 10 * 86_400 * 10**9
+        store.take(decode_spans(traces(5, start_ns=old_ns), 1))
+        store.take(decode_spans(traces(2), 1))
+        cursor = store.connection.cursor()
+        assert retention.enforce(cursor, retention.Limits(age_days=7), time.time_ns())
+        for table, count in (("spans", 6), ("traces", 2)):
+            assert cursor.execute(f"SELECT count(*) FROM {table}").fetchall() == [(count,)]
+
+    def test_beyond_the_size_the_oldest_goes(self, store: Store) -> None:
+        """Until the data fits, and the newest stays."""
+        now_ns = time.time_ns()
+        hour_ns = 3600 * 10**9
+        cursor = store.connection.cursor()
+        # Blocks are freed by row groups of 122,880 rows: fewer rows would prove nothing.
+        generate(cursor, 1_000_000, now_ns - hour_ns, now_ns)
+        limit = retention.used_bytes(cursor) // 2
+        assert retention.enforce(cursor, retention.Limits(size_bytes=limit), now_ns)
+        assert retention.used_bytes(cursor) <= limit
+        oldest, newest = cursor.execute(
+            "SELECT min(start_ns), max(start_ns) FROM spans"
+        ).fetchall()[0]
+        assert oldest > now_ns - hour_ns
+        assert newest > now_ns - hour_ns // 60
+
+
+def test_a_store_in_use_is_left_alone(store: Store, tmp_path: Path) -> None:
+    """Another process is told so, and the file stays where it is."""
+    program = """
+import pathlib, sys
+from clarity_otel.store.file import StoreInUseError, open_store
+try:
+    open_store(pathlib.Path(sys.argv[1]))
+except StoreInUseError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, store.path], capture_output=True, text=True, timeout=60
+    )
+    assert "open in another process" in done.stdout, done.stderr
+    assert not list(tmp_path.glob("*.broken-*"))
