@@ -24,8 +24,7 @@ PAGES = Path(__file__).parent / "static"
 _WITHOUT_PAGES = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Clarity OTel</title>
 <h1>The pages are not part of this installation</h1>
-<p>The API is here: <a href="/api/openapi.json">/api/openapi.json</a>.
-In a terminal, <code>clarity traces</code> shows the newest traces.</p>
+<p>The API is here: <a href="/api/openapi.json">/api/openapi.json</a>.</p>
 </html>
 """
 
