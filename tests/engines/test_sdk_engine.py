@@ -49,8 +49,8 @@ def test_counters_add_up(run_script: RunScript) -> None:
     """What was made was exported."""
     run = run_script(SPANS.format(count=700) + STATS)
     made = {"made": 700, "exported": 700, "export_failed": 0, "waiting": 0}
-    no_logs = {f"logs.{name}": 0 for name in made}
-    assert run.stdout == f"sdk {made | no_logs}\n"
+    nothing = {f"{signal}.{name}": 0 for signal in ("logs", "metrics") for name in made}
+    assert run.stdout == f"sdk {made | nothing}\n"
     assert len(run.spans) == 700
 
 
