@@ -90,7 +90,19 @@ def _is_alive(pid: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process is dead and its parent, a lazy init of a container, has not noticed."""
+    from pathlib import Path
+
+    try:
+        with Path(f"/proc/{pid}/stat").open("rb") as file:
+            # The name in parentheses may hold anything; the state follows it.
+            return file.read().rpartition(b") ")[2][:1] in (b"Z", b"X")
+    except OSError:
+        return False
 
 
 def announce(service: str) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics import lifecycle
 from clarity_otel.metrics.bell import ring_all
+from clarity_otel.metrics.labels import masked_labels
 from clarity_otel.metrics.negotiation import (
     OPEN_METRICS,
     TEXT,
@@ -195,10 +196,17 @@ def _exemplars() -> Exemplars:
     """Return what this process's histograms and counters have kept."""
     return {
         (series.name, series.labels): Exemplar(
-            tuple(kept.labels.items()), kept.value, kept.timestamp
+            _masked_exemplar(kept.labels), kept.value, kept.timestamp
         )
         for series, kept in list(EXEMPLARS.items())
     }
+
+
+def _masked_exemplar(labels: dict[str, str]) -> Labels:
+    """Return an exemplar's labels; the ids of its span stay what they are."""
+    ids = {name: labels[name] for name in ("trace_id", "span_id") if name in labels}
+    rest = ((name, value) for name, value in labels.items() if name not in ids)
+    return (*ids.items(), *masked_labels(rest))
 
 
 def _is_stock_multiprocess() -> bool:
@@ -219,7 +227,9 @@ def _with_stock_multiprocess(families: list[Samples]) -> list[Samples]:
         for metric in stock(None, folder).collect():
             if metric.name in known:
                 continue
-            samples = [(s.name, tuple(s.labels.items()), float(s.value)) for s in metric.samples]
+            samples = [
+                (s.name, masked_labels(s.labels.items()), float(s.value)) for s in metric.samples
+            ]
             families.append(Samples(metric.name, metric.type, metric.documentation, samples))
         families.sort(key=lambda family: family.name)
     return families

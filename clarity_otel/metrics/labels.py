@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 
 from clarity_otel.metrics.family import OTHER, Family
 from clarity_otel.metrics.sources import Writer
@@ -20,6 +21,16 @@ def masked(text: str) -> str:
     from clarity_otel.masking import mask_text
 
     return str(mask_text(text))[:VALUE_LIMIT_CHARACTERS]
+
+
+def masked_labels(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the labels of a metric of the app's own as they may leave the process.
+
+    Series whose labels become equal are one series. The bounds of buckets stay.
+    """
+    from clarity_otel.masking import mask_text
+
+    return tuple([(k, v if k in ("le", "quantile") else str(mask_text(v))) for k, v in labels])
 
 
 class Bounds:

@@ -8,12 +8,16 @@ import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import prometheus_client
 from fastapi import FastAPI, Request, Response
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 
 logging.basicConfig(level=logging.DEBUG)
 logger = logging.getLogger("clinic")
 tracer = trace.get_tracer("clinic")
+# Labels of what a caller sent, as nobody should make them.
+seen = prometheus_client.Counter("clinic_seen", "Bodies that were seen.", ["body"])
+sizes = metrics.get_meter("clinic").create_histogram("clinic.body.size", "By")
 app = FastAPI(title="clinic")
 
 if os.environ.get("LEAKS_BREAK_THE_MASKER"):
@@ -37,6 +41,8 @@ async def log_everything(
     span.set_attribute("http.request.body", body)
     span.set_attributes({f"header.{name}": value for name, value in headers.items()})
     span.add_event("request", {"body": body, "url": str(request.url)})
+    seen.labels(body[:200]).inc()
+    sizes.record(len(body), {"url": str(request.url), "cookie": headers.get("cookie", "")})
     with tracer.start_as_current_span(f"handle {request.url.path} {body[:200]}") as inner:
         inner.set_attribute("headers", [f"{name}: {value}" for name, value in headers.items()])
         try:

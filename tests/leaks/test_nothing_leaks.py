@@ -1,8 +1,9 @@
-"""The seeded secrets are in no log line and in no span, also when the masker fails."""
+"""The seeded secrets are in no log line, span or label, also when the masker fails."""
 
 from __future__ import annotations
 
 import http.client
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +29,12 @@ def serve(
     run_process: Callable[..., Process],
     env: dict[str, str],
     launcher: tuple[Path, ...] = (BIN / "clarity-instrument",),
+    scrapes: list[str] | None = None,
 ) -> Process:
-    """Send all requests to the service; return it after it has ended."""
+    """Send all requests to the service; return it after it has ended.
+
+    `scrapes` takes what it shows at /metrics when all are answered.
+    """
     port = free_port()
     program, *arguments = SERVERS[server]
     address = str(port) if server == "uvicorn" else f"{LOOPBACK}:{port}"
@@ -42,6 +47,9 @@ def serve(
         answer.read()
         connection.close()
         assert answer.status == (500 if request.path == "/fail" else 200)
+    if scrapes is not None:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=30) as page:
+            scrapes.append(page.read().decode())
     process.stop()
     return process
 
@@ -92,16 +100,24 @@ def test_no_secret_is_in_a_line_a_record_or_a_span(
     """Under uvicorn and gunicorn: not on stderr, not in what the Collector received."""
     received = collector()
     env = env_for(received.http_endpoint, OTEL_LOGS_EXPORTER="otlp", CLARITY_ENGINE=engine)
-    process = serve(server, run_process, env)
+    scrapes: list[str] = []
+    process = serve(server, run_process, env, scrapes=scrapes)
     assert found_in(printed(process)) == []
     assert printed(process).count("[masked:") >= 200 * 3
     by_signal = received_by(received)
-    for text in by_signal.values():
-        assert found_in(text) == []
+    for name, text in (*by_signal.items(), *(("scrape", scrape) for scrape in scrapes)):
+        assert (name, found_in(text)) == (name, [])
     # All of it was sent, and masked.
     assert by_signal["logs"].count("reading ") == OF_EACH_KIND
     assert by_signal["logs"].count("[masked:") >= 200 * 3
     assert by_signal["traces"].count("[masked:") >= 200 * 3
+    for name in ("clinic_seen", "clinic"):
+        assert name in by_signal["metrics"]
+    for name in ("clinic_seen_total{", "clinic_body_size_bytes_count{"):
+        assert name in scrapes[0]
+    for text in (by_signal["metrics"], scrapes[0]):
+        # Few: what is masked alike is one series.
+        assert text.count("[masked:") >= 10
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -119,3 +135,4 @@ def test_no_secret_leaves_when_the_masker_fails(
         assert found_in(text) == []
     assert "[masking failed]" in by_signal["logs"]
     assert "[masking failed]" in by_signal["traces"]
+    assert "[masking failed]" in by_signal["metrics"]

@@ -116,6 +116,7 @@ def environment(engine: str, runtime: Path) -> dict[str, str]:
         "OTEL_LOG_LEVEL": "warn",
         "OTEL_TRACES_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "none",
         "OTEL_SERVICE_NAME": SERVICE,
     }
 

@@ -167,7 +167,7 @@ class _Gathered:
 
     def _attributes(self, labels: tuple[tuple[str, str], ...]) -> Attributes:
         if self.family is None:
-            return tuple((mask_text(name), masked(value)) for name, value in sorted(labels))
+            return tuple((mask_text(name), mask_text(value)) for name, value in sorted(labels))
         return catalog_attributes(self.family, [value for _, value in labels])
 
     def points(self, start_ns: int, now_ns: int) -> list[Any]:

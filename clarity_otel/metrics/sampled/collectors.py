@@ -14,6 +14,7 @@ from typing import Any
 
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics.family import MAX, PID, SUM
+from clarity_otel.metrics.labels import masked_labels
 from clarity_otel.metrics.shared.directory import Series
 from clarity_otel.metrics.shared.merge import Labels
 from clarity_otel.metrics.shared.values import SharedValue, rule_of_mode
@@ -82,7 +83,7 @@ def _shared_labels(collector: Any) -> set[tuple[tuple[str, str], ...]]:
     names = getattr(collector, "_labelnames", ())
     children = getattr(collector, "_metrics", None) or {}
     return {
-        tuple(sorted(zip(names, values, strict=True)))
+        tuple(sorted(masked_labels(zip(names, values, strict=True))))
         for values, child in list(children.items())
         if _is_shared(child)
     }
@@ -106,7 +107,10 @@ def _series(metric: Any, gauge_rule: str) -> Iterator[tuple[Series, float]]:
         # Info and Enum are gauges in this form, with one value of 1 that is true.
         stored = kind if is_counted else "gauge"
         yield (
-            Series(stored, metric.name, sample.name, labels, metric.documentation, rule),
+            Series(
+                *(stored, metric.name, sample.name),
+                *(masked_labels(labels), metric.documentation, rule),
+            ),
             float(sample.value),
         )
 
@@ -116,7 +120,8 @@ def _histogram(metric: Any) -> Iterator[tuple[Series, float]]:
     buckets: dict[tuple[tuple[str, str], ...], list[tuple[float, str, float]]] = {}
 
     def series(name: str, labels: Iterable[tuple[str, str]]) -> Series:
-        return Series("histogram", metric.name, name, tuple(labels), metric.documentation, SUM)
+        shown = masked_labels(labels)
+        return Series("histogram", metric.name, name, shown, metric.documentation, SUM)
 
     for sample in metric.samples:
         labels = tuple(sorted(item for item in sample.labels.items() if item[0] != "le"))

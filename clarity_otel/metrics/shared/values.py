@@ -15,6 +15,7 @@ import time
 from typing import Any
 
 from clarity_otel.metrics.family import LAST, LIVE_MAX, LIVE_MIN, LIVE_SUM, MAX, PID, SUM
+from clarity_otel.metrics.labels import masked_labels
 from clarity_otel.metrics.shared.directory import Series
 from clarity_otel.metrics.shared.store import store
 
@@ -64,7 +65,8 @@ class SharedValue:
         multiprocess_mode: str = "",
         **_: Any,
     ) -> None:
-        labels = tuple(zip(labelnames, labelvalues, strict=True))
+        # Before they are in any file: a series is known by its labels.
+        labels = masked_labels(zip(labelnames, labelvalues, strict=True))
         rule = _MODES.get(multiprocess_mode, PID if typ == "gauge" else SUM)
         self.series = Series(typ, metric_name, name, labels, help_text, rule)
         self._is_gauge = typ == "gauge"
