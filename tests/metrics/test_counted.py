@@ -88,7 +88,9 @@ def test_traffic_is_what_was_sent(serve: Callable[..., Service], http: str) -> N
     service.send("/take", 7, method="POST", body=b"x" * 2000)
     service.send("/refused/401", 5)
     service.send("/refused/429", 2)
-    service.send("/raises", 3)
+    # uvicorn closes a connection whose request has raised: each has its own.
+    for _ in range(3):
+        service.send("/raises")
     for number in range(20):
         service.send(f"/scanned/{number}.php")
     found = service.scrape()
