@@ -47,7 +47,13 @@ class Service:
         program, *arguments = (part.format(port=self.port) for part in SERVERS[name])
         self.process = run_process(
             [*LAUNCHER, str(BIN / program), *arguments, APP],
-            env={**QUIET, **(self.counters.env if self.counters else {}), **env},
+            env={
+                **QUIET,
+                # What is said here is said of spans and log records.
+                "OTEL_METRICS_EXPORTER": "none",
+                **(self.counters.env if self.counters else {}),
+                **env,
+            },
             cwd=ROOT,
             ready_port=self.port,
             timeout_s=40,
