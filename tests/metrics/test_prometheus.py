@@ -22,7 +22,7 @@ APP = "tests.metrics.counted_app:app"
 SERVERS = {
     "uvicorn": ["uvicorn", APP, "--log-level", "warning", "--port", "{port}"],
     "gunicorn, recycled": [
-        *("gunicorn", "--worker-class", "uvicorn_worker.UvicornWorker", "--workers", "4"),
+        *("gunicorn", "--worker-class", "uvicorn_worker.UvicornWorker", "--workers", "8"),
         *("--max-requests", "60", "--max-requests-jitter", "20", "--log-level", "warning"),
         *("--no-control-socket", "--bind", LOOPBACK + ":{port}", APP),
     ],
