@@ -38,6 +38,10 @@ under `suppress_instrumentation()`, calls that were cancelled. A request that no
 matched has no `http_route`. Sizes are those of the `Content-Length` that a client sent, and
 of the bytes that the application sent. That a client went away is seen below uvicorn.
 
+On the sdk engine the families of HTTP servers and clients are those that OpenTelemetry's
+instrumentors measure; it has none of exceptions, disconnects, WebSockets, refusals,
+connection errors, database calls, cache lookups, AWS calls and retries.
+
 ## Two doors
 
 `/metrics` shows the whole service; by OTLP each process sends its own numbers
