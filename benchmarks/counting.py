@@ -20,10 +20,9 @@ from clarity_otel.bench.cpu import cores
 from clarity_otel.bench.load import new_loop
 from clarity_otel.bench.servers import Standins, clean_environment
 from clarity_otel.bench.statistics import compare
-from clarity_otel.bench.turns import TURN_NS
 
 from .toggled import CASES as TOGGLED
-from .toggled import CHILD_TIMEOUT_S, _block
+from .toggled import CHILD_TIMEOUT_S, pairs_of_blocks, started
 from .variants import variant
 
 CASES = {"server span (ten)": ("server_span", ""), **TOGGLED}
@@ -31,27 +30,11 @@ CASES = {"server span (ten)": ("server_span", ""), **TOGGLED}
 
 async def measure_pairs(case: str, pairs: int) -> list[tuple[float, float]]:
     """(off, on) us of `pairs` pairs of blocks, in this process."""
-    from clarity_otel import _native, setup_observability
-    from clarity_otel.entry_points import start
+    from clarity_otel import _native
     from clarity_otel.metrics import native_table
 
-    setup_observability()
-    settings = start.running()
-    if settings is None:
-        raise MeasurementError("Clarity OTel did not start: see what it said above.")
-    import benchmarks.cases
-
-    native_table.begin(settings)
-    function, argument = CASES[case]
-    found = []
-    async with getattr(benchmarks.cases, function)(argument) as once:
-        repeats = max(5, int(TURN_NS / 1e3 / await _block(once, 50)))
-        for number in range(pairs):
-            us = {}
-            for is_on in (False, True) if number % 2 else (True, False):
-                _native.switch_metrics(is_on)
-                us[is_on] = await _block(once, repeats)
-            found.append((us[False], us[True]))
+    native_table.begin(started())
+    found = await pairs_of_blocks(CASES[case], pairs, _native.switch_metrics)
     counted = sum(point[6] for point in _native.metric_points())
     if not counted:
         raise MeasurementError(f"{case} counted nothing.")

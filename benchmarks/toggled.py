@@ -16,8 +16,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from time import thread_time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clarity_otel.bench import MeasurementError
 from clarity_otel.bench.cpu import cores
@@ -29,6 +30,9 @@ from clarity_otel.bench.worker import Once
 
 from . import commandline
 from .variants import variant
+
+if TYPE_CHECKING:
+    from clarity_otel.settings import Settings
 
 CASES = {
     "request /hello": ("request", "/hello"),
@@ -54,31 +58,50 @@ async def _block(once: Once, repeats: int) -> float:
     return (thread_time_ns() - started_ns) / 1e3 / repeats
 
 
-async def measure_pairs(case: str, pairs: int) -> list[tuple[float, float]]:
-    """(bare, patched) us of `pairs` pairs of blocks, in this process."""
-    from clarity_otel import patches, setup_observability
+def started() -> Settings:
+    """Start Clarity OTel in this process; raise MeasurementError where it does not."""
+    from clarity_otel import setup_observability
     from clarity_otel.entry_points import start
 
     setup_observability()
     settings = start.running()
     if settings is None:
         raise MeasurementError("Clarity OTel did not start: see what it said above.")
+    return settings
+
+
+async def pairs_of_blocks(
+    case: tuple[str, str], pairs: int, switch: Callable[[bool], None]
+) -> list[tuple[float, float]]:
+    """(off, on) us of `pairs` pairs of blocks, in this process; `switch` turns it off or on."""
     import benchmarks.cases
 
-    function, argument = CASES[case]
+    function, argument = case
     found = []
     async with getattr(benchmarks.cases, function)(argument) as once:
         repeats = max(5, int(TURN_NS / 1e3 / await _block(once, 50)))
         for number in range(pairs):
             us = {}
-            # Bare first in every other pair.
-            for is_patched in (False, True) if number % 2 else (True, False):
-                patches.uninstrument()
-                if is_patched:
-                    patches.instrument(settings)
-                us[is_patched] = await _block(once, repeats)
+            # Off first in every other pair.
+            for is_on in (False, True) if number % 2 else (True, False):
+                switch(is_on)
+                us[is_on] = await _block(once, repeats)
             found.append((us[False], us[True]))
     return found
+
+
+async def measure_pairs(case: str, pairs: int) -> list[tuple[float, float]]:
+    """(bare, patched) us of `pairs` pairs of blocks, in this process."""
+    from clarity_otel import patches
+
+    settings = started()
+
+    def switch(is_patched: bool) -> None:
+        patches.uninstrument()
+        if is_patched:
+            patches.instrument(settings)
+
+    return await pairs_of_blocks(CASES[case], pairs, switch)
 
 
 def run(cases: list[str], pairs: int, rounds: int) -> list[dict[str, Any]]:

@@ -39,19 +39,20 @@ _KEPT_S = LONGEST_WINDOW_S + 4 * INTERVAL_S
 _HEADER = struct.Struct("<dI")
 
 # By the name that a series has; of the API's families the one that routes are read from.
-_KEPT_FAMILIES = frozenset(
-    family.prometheus_name.removesuffix("_total")
+KEPT = tuple(
+    family
     for family in CATALOG
     if family.kind in (COUNTER, HISTOGRAM)
     and (family.group not in (API, PIPELINE) or family.name == "http.server.request.duration")
 )
+_KEPT_NAMES = frozenset(family.prometheus_name.removesuffix("_total") for family in KEPT)
 
 Record = tuple[float, bytes]
 
 
 def is_kept(series: Series) -> bool:
     """Whether a series is in the records."""
-    return series.kind in ("counter", "histogram") and series.family in _KEPT_FAMILIES
+    return series.kind in ("counter", "histogram") and series.family in _KEPT_NAMES
 
 
 class Selection:

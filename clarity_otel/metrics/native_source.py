@@ -6,14 +6,13 @@ changed since it was last asked, and leaves the exemplars where the exposition f
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from time import sleep
+from time import monotonic, sleep
 
 from clarity_otel import _native
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.metrics.family import Family
-from clarity_otel.metrics.history import INTERVAL_S
+from clarity_otel.metrics.history import INTERVAL_S, KEPT
 from clarity_otel.metrics.labels import OVERFLOWS
 from clarity_otel.metrics.native_table import FAMILIES
 from clarity_otel.metrics.shared.directory import Series
@@ -23,11 +22,7 @@ from clarity_otel.metrics.sources import Writer, histogram_series
 # Series that are read at once: 200 take 1 ms, and an event loop waits that long.
 PART = 200
 # What the history keeps of the engine's families.
-_FREQUENT = tuple(
-    family
-    for family in FAMILIES
-    if family.name in ("http.server.request.duration", "clarity.security.answers")
-)
+_FREQUENT = tuple(family for family in FAMILIES if family in KEPT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ class NativeMetrics:
 
     def collect_frequent(self, write: Writer) -> None:
         """Tell what the rates of the summary are made of, for the history's next note."""
-        now_s = time.monotonic()
+        now_s = monotonic()
         if now_s < self._next_frequent_s:
             return
         # Half a second less: it is asked about once a second.
