@@ -40,12 +40,10 @@ def summary_soon(loop: object = None, max_age_s: float = 0.0) -> Future[str | No
 
     def work() -> str | None:
         _begin(loop)
-        from json import dumps
-
-        from clarity_otel.metrics.summary import summary
+        from clarity_otel.metrics.summary import in_json, summary
 
         found = summary()
-        return None if found is None else dumps(found)
+        return None if found is None else in_json(found)
 
     return once.soon("summary", work, max_age_s)
 

@@ -17,12 +17,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
-from time import sleep
 from typing import Any
 
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics import lifecycle
 from clarity_otel.metrics.bell import ring_all
+from clarity_otel.metrics.breath import BREATH, breathe
 from clarity_otel.metrics.labels import masked_labels
 from clarity_otel.metrics.negotiation import (
     OPEN_METRICS,
@@ -30,7 +30,6 @@ from clarity_otel.metrics.negotiation import (
     accepts_gzip,
     wants_open_metrics,
 )
-from clarity_otel.metrics.shared.members import BREATH
 from clarity_otel.metrics.shared.merge import (
     Labels,
     Line,
@@ -121,7 +120,7 @@ def text(families: Iterable[Samples | Reading]) -> str:
         lines.append(f"# HELP {name} {_help(family.help)}\n# TYPE {name} {kind}\n")
         for line, value in family.lines():
             if len(lines) % BREATH == BREATH - 1:
-                sleep(0)
+                breathe()
             lines.append(f"{line.text or _series(line)}{_number(value)}\n")
     return "".join(lines)
 
@@ -136,7 +135,7 @@ def open_metrics(families: Iterable[Samples | Reading], exemplars: Exemplars | N
         lines.append(f"# HELP {name} {_help(family.help, quoted=True)}\n# TYPE {name} {kind}\n")
         for line, value in family.lines():
             if len(lines) % BREATH == BREATH - 1:
-                sleep(0)
+                breathe()
             text = f"{line.text or _series(line)}{_number(value)}"
             if exemplars and (exemplar := exemplars.get((line.name, line.labels))) is not None:
                 text += (

@@ -20,14 +20,12 @@ import struct
 import time
 import zlib
 from array import array
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from clarity_otel.metrics.catalog import CATALOG
-from clarity_otel.metrics.family import API, COUNTER, HISTOGRAM, PIPELINE
+from clarity_otel.metrics.family import API, COUNTER, HISTOGRAM, MAX, PIPELINE
 from clarity_otel.metrics.shared.directory import Series
-from clarity_otel.metrics.shared.members import Places
 from clarity_otel.metrics.shared.merge import Numbers, service_numbers
 from clarity_otel.metrics.shared.store import Store
 from clarity_otel.metrics.shared.turn import Turn
@@ -59,18 +57,31 @@ class Selection:
     """The kept series of a directory, as far as it was seen. One thread at a time."""
 
     def __init__(self) -> None:
-        # What is kept, and how many were seen: one attribute, whole at any fork.
-        self._known: tuple[Places, int] = ([], 0)
+        # What is kept, where, which of it is a maximum, and how many were seen: one
+        # attribute, whole at any fork.
+        self._known: tuple[list[Series], list[int], list[int], int] = ([], [], [], 0)
 
-    def of(self, now: Numbers) -> Iterator[tuple[Series, float]]:
-        """Yield the kept series with their numbers, in the order of the records."""
-        kept, seen = self._known
+    def series(self, now: Numbers) -> list[Series]:
+        """Return the kept series, in the order of the records. Do not change the list."""
+        kept, places, largest, seen = self._known
         new = now.places[seen:]
         if new:
-            kept = [*kept, *(item for item in new if is_kept(item[0]))]
-            self._known = (kept, seen + len(new))
-        for series, place in kept:
-            yield series, now.total(series, place)
+            found = [item for item in new if is_kept(item[0])]
+            begin = len(kept)
+            kept = [*kept, *(series for series, _ in found)]
+            places = [*places, *(place for _, place in found)]
+            largest = [*largest, *(i for i, s in enumerate(kept[begin:], begin) if s.rule == MAX)]
+            self._known = (kept, places, largest, seen + len(new))
+        return kept
+
+    def numbers(self, now: Numbers) -> array[float]:
+        """Return their numbers, over all processes, in that order."""
+        kept = self.series(now)
+        _, places, largest, _ = self._known
+        numbers = array("d", map(now.totals().__getitem__, places))
+        for index in largest:
+            numbers[index] = now.total(kept[index], places[index])
+        return numbers
 
 
 class History:
@@ -83,8 +94,7 @@ class History:
 
     def note(self, now_s: float) -> None:
         """Note what the numbers are now. Raises OSError where there is no room."""
-        found = self._selection.of(service_numbers(self._store))
-        values = array("d", [value for _, value in found])
+        values = self._selection.numbers(service_numbers(self._store))
         record = (now_s, zlib.compress(values.tobytes(), 1))
         path = self._path()
         if path is None:

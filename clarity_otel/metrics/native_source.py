@@ -7,9 +7,10 @@ changed since it was last asked, and leaves the exemplars where the exposition f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import monotonic, sleep
+from time import monotonic
 
 from clarity_otel import _native
+from clarity_otel.metrics.breath import breathe
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.metrics.family import Family
 from clarity_otel.metrics.history import INTERVAL_S, KEPT
@@ -71,7 +72,7 @@ class NativeMetrics:
             if len(points) < PART:
                 break
             start += PART
-            sleep(0)
+            breathe()
 
     def _tell(self, write: Writer, family: Family, point: _native.MetricPoint) -> None:
         _, labels, kind, value, counts, total, count, _, _, exemplars, _ = point

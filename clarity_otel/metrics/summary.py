@@ -11,17 +11,18 @@ from __future__ import annotations
 import math
 import os
 import time
+from array import array
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import sleep
+from json import dumps
 from typing import Any
 
 from clarity_otel.metrics import lifecycle
 from clarity_otel.metrics.bell import ring_all
-from clarity_otel.metrics.catalog import BY_NAME, CATALOG
+from clarity_otel.metrics.breath import breathe
+from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.family import BUSINESS, COUNTER, HISTOGRAM, ML, SECURITY, SYSTEM, Family
-from clarity_otel.metrics.history import Selection
-from clarity_otel.metrics.shared.directory import Series
-from clarity_otel.metrics.shared.members import BREATH
+from clarity_otel.metrics.layout import REQUESTS, Kept, Layout, Route
 from clarity_otel.metrics.shared.merge import Labels, Numbers, service_numbers
 from clarity_otel.metrics.shared.store import store
 from clarity_otel.metrics.windows import QUANTILES, Window, quantile, windows
@@ -34,26 +35,9 @@ METHOD = (
     "does it; those named in at_least lie above its last bound, which is shown."
 )
 
-_REQUESTS = BY_NAME["http.server.request.duration"]
 _SUFFIX = {"s": "_s", "By": "_bytes", "1": "_ratio"}
 
-# By the name that a series has.
-_BY_SERIES = {family.prometheus_name.removesuffix("_total"): family for family in CATALOG}
-
-_selection = Selection()
-
-
-class _Series:
-    """One series of a family: its number or buckets, now and by how much they grew."""
-
-    __slots__ = ("buckets", "grown", "labels", "total")
-
-    def __init__(self, labels: dict[str, str], number_of_windows: int) -> None:
-        self.labels = labels
-        self.total = 0.0
-        # Of a counter by window; of a histogram its sum, and by bound and window.
-        self.grown = [0.0] * number_of_windows
-        self.buckets: dict[float, list[float]] = {}
+_layout = Layout()
 
 
 def summary() -> dict[str, Any] | None:
@@ -68,11 +52,14 @@ def summary() -> dict[str, Any] | None:
     ring_all(target)
     lifecycle.refresh()
     now = service_numbers(target)
-    now_s = time.monotonic()
-    spans = windows(lifecycle.history(), now_s)
-    by_family = _read(now, spans)
+    numbers = _layout.numbers(now)
+    spans = windows(lifecycle.history(), time.monotonic())
+    grown = []
+    for span in spans:
+        breathe()
+        grown.append(span.increases(numbers))
+    told = _Told(numbers, list(zip(spans, grown, strict=True)))
     gauges = _gauges(now)
-    requests = list(by_family.pop(_REQUESTS, {}).values())
     return {
         "service": _service(),
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -84,8 +71,8 @@ def summary() -> dict[str, Any] | None:
             for span in spans
         },
         "system_sample_interval_s": lifecycle.settings().system_metrics_interval_s,
-        "all_routes": _traffic(requests, spans),
-        "routes": _routes(requests, spans),
+        "all_routes": _traffic(_layout.all_routes, told),
+        "routes": _routes(told),
         **{
             group.lower(): {
                 family.prometheus_name: described
@@ -94,9 +81,9 @@ def summary() -> dict[str, Any] | None:
                 and (
                     described := _family(
                         family,
-                        by_family.get(family, {}),
+                        _layout.families.get(family, {}),
                         gauges.get(family.prometheus_name, []),
-                        spans,
+                        told,
                     )
                 )
             }
@@ -105,68 +92,65 @@ def summary() -> dict[str, Any] | None:
     }
 
 
+def in_json(found: dict[str, Any]) -> str:
+    """Return a summary as JSON. Route by route: all at once stops other threads for 2 ms."""
+    texts = []
+    for name, value in found.items():
+        breathe()
+        if isinstance(value, list):
+            routes = []
+            for route in value:
+                breathe()
+                routes.append(dumps(route))
+            text = f"[{', '.join(routes)}]"
+        else:
+            text = dumps(value)
+        texts.append(f"{dumps(name)}: {text}")
+    return f"{{{', '.join(texts)}}}"
+
+
+@dataclass(slots=True)
+class _Told:
+    """The kept numbers as they are now, and by how much each has grown in each window."""
+
+    numbers: array[float]
+    windows: list[tuple[Window, array[float]]]
+
+
 def _service() -> str | None:
     settings = lifecycle.settings()
     return settings.service_name or os.environ.get("CLARITY_LAUNCH_SERVICE_NAME") or None
 
 
-def _read(now: Numbers, spans: list[Window]) -> dict[Family, dict[Labels, _Series]]:
-    """Return the kept series of each family by their labels, the bounds put together."""
-    found: dict[Family, dict[Labels, _Series]] = {}
-    for index, (series, value) in enumerate(_selection.of(now)):
-        if not index % BREATH:
-            sleep(0)
-        family = _BY_SERIES[series.family]
-        is_bucket = series.name.endswith("_bucket") and series.kind == "histogram"
-        labels = tuple(label for label in series.labels if label[0] != "le")
-        known = found.setdefault(family, {})
-        one = known.get(labels)
-        if one is None:
-            one = known[labels] = _Series(dict(labels), len(spans))
-        if is_bucket:
-            bound = float(next(text for name, text in series.labels if name == "le"))
-            grown = one.buckets.setdefault(bound, [0.0] * len(spans))
-            one.total += value
-        else:
-            grown = one.grown
-            if series.kind == "counter":
-                one.total += value
-        for number, span in enumerate(spans):
-            grown[number] += span.increase(index, value)
+def _gauges(now: Numbers) -> dict[str, list[tuple[Labels, float]]]:
+    found: dict[str, list[tuple[Labels, float]]] = {}
+    for family, known in _layout.gauges.items():
+        breathe()
+        found[family] = [
+            (labels, value)
+            for series, place in known
+            for _, labels, value in now.gauge(series, place)
+        ]
     return found
 
 
-def _gauges(now: Numbers) -> dict[str, list[tuple[Series, Labels, float]]]:
-    found: dict[str, list[tuple[Series, Labels, float]]] = {}
-    for index, (series, place) in enumerate(now.places):
-        if not index % BREATH:
-            sleep(0)
-        if series.kind == "gauge":
-            found.setdefault(series.family, []).extend(now.gauge(series, place))
-    return found
-
-
-def _routes(requests: list[_Series], spans: list[Window]) -> list[dict[str, Any]]:
-    by_route: dict[tuple[str, str], list[_Series]] = {}
-    for one in requests:
-        key = (one.labels.get("http_route", ""), one.labels.get("http_request_method", ""))
-        by_route.setdefault(key, []).append(one)
-    busiest = sorted(by_route.items(), key=lambda item: -sum(one.total for one in item[1]))
-    return [
-        {"route": route or None, "method": method, **_traffic(series, spans)}
-        for (route, method), series in busiest
+def _routes(told: _Told) -> list[dict[str, Any]]:
+    found = [
+        {"route": route or None, "method": method, **_traffic(requests, told)}
+        for (route, method), requests in _layout.routes.items()
     ]
+    found.sort(key=lambda route: -route["total"])
+    return found
 
 
-def _traffic(requests: list[_Series], spans: list[Window]) -> dict[str, Any]:
+def _traffic(requests: Route, told: _Told) -> dict[str, Any]:
     """Return what happened to some requests: their number in all, and by window."""
-    sleep(0)  # 0.2 ms a route
-    failed = [one for one in requests if one.labels.get("http_response_status_code", "")[:1] == "5"]
-    result: dict[str, Any] = {"total": _whole(sum(one.total for one in requests))}
-    for index, span in enumerate(spans):
-        found = _distribution(requests, index, span, _REQUESTS)
+    breathe()
+    result: dict[str, Any] = {"total": _whole(sum(requests.all.counts(told.numbers)))}
+    for span, grown in told.windows:
+        found = _distribution(requests.all, span, grown, REQUESTS)
         count = found["count"]
-        errors = sum(_count(one, index) for one in failed) if span.covered_s else None
+        errors = sum(requests.failed.counts(grown)) if span.covered_s else None
         found["errors_5xx"] = None if errors is None else _whole(errors)
         found["error_ratio"] = _rounded(errors / count) if errors is not None and count else None
         result[span.name] = found
@@ -175,19 +159,28 @@ def _traffic(requests: list[_Series], spans: list[Window]) -> dict[str, Any]:
 
 def _family(
     family: Family,
-    known: dict[Labels, _Series],
-    gauges: list[tuple[Series, Labels, float]],
-    spans: list[Window],
+    known: dict[Labels, Kept],
+    gauges: list[tuple[Labels, float]],
+    told: _Told,
 ) -> dict[str, Any] | None:
     """Return a family of a group: each series now and by window; None without one."""
+    breathe()
     if family.kind in (COUNTER, HISTOGRAM):
-        ordered = sorted(known.values(), key=lambda one: -one.total)
-        described = [_described(family, one, spans) for one in ordered[:SERIES_LIMIT]]
+
+        def total(one: Kept) -> float:
+            numbers = told.numbers
+            return sum(one.counts(numbers)) if family.kind == HISTOGRAM else one.total(numbers)
+
+        ordered = sorted(((total(one), one) for one in known.values()), key=lambda item: -item[0])
+        described = [
+            {"labels": one.labels, "total": _whole(number), **_by_window(family, one, told)}
+            for number, one in ordered[:SERIES_LIMIT]
+        ]
         left_out = len(ordered) - len(described)
     else:
         described = [
             {"labels": dict(labels), "value": _rounded(value)}
-            for _, labels, value in gauges[:SERIES_LIMIT]
+            for labels, value in gauges[:SERIES_LIMIT]
         ]
         left_out = len(gauges) - len(described)
     if not described:
@@ -200,51 +193,41 @@ def _family(
     }
 
 
-def _described(family: Family, one: _Series, spans: list[Window]) -> dict[str, Any]:
-    result: dict[str, Any] = {"labels": one.labels, "total": _whole(one.total)}
-    for index, span in enumerate(spans):
+def _by_window(family: Family, one: Kept, told: _Told) -> dict[str, Any]:
+    breathe()
+    result: dict[str, Any] = {}
+    for span, grown in told.windows:
         if family.kind == HISTOGRAM:
-            result[span.name] = _distribution([one], index, span, family)
+            result[span.name] = _distribution(one, span, grown, family)
             continue
-        covered_s = span.covered_s
+        covered_s, increase = span.covered_s, one.total(grown)
         result[span.name] = {
-            "increase": _whole(one.grown[index]) if covered_s else None,
-            "rate_per_s": _rounded(one.grown[index] / covered_s) if covered_s else None,
+            "increase": _whole(increase) if covered_s else None,
+            "rate_per_s": _rounded(increase / covered_s) if covered_s else None,
         }
     return result
 
 
-def _distribution(
-    series: list[_Series], index: int, span: Window, family: Family
-) -> dict[str, Any]:
-    """Return count, rate, mean and quantiles of some series of a histogram in a window."""
-    counts: dict[float, float] = {}
-    for one in series:
-        for bound, grown in one.buckets.items():
-            counts[bound] = counts.get(bound, 0.0) + grown[index]
-    bounds = sorted(counts)
-    values = [counts[bound] for bound in bounds]
+def _distribution(one: Kept, span: Window, grown: array[float], family: Family) -> dict[str, Any]:
+    """Return count, rate, mean and quantiles of a histogram in a window."""
+    values = one.counts(grown)
+    bounds = one.bounds()[:-1]
     count = sum(values)
     suffix = _SUFFIX.get(family.unit, "")
     is_known = span.covered_s > 0
-    total = sum(one.grown[index] for one in series)
     result: dict[str, Any] = {
         "count": _whole(count) if is_known else None,
         "rate_per_s": _rounded(count / span.covered_s) if is_known else None,
-        f"mean{suffix}": _rounded(total / count) if is_known and count else None,
+        f"mean{suffix}": _rounded(one.total(grown) / count) if is_known and count else None,
     }
     at_least = []
     for name, share in QUANTILES.items():
-        value, is_bound = quantile(bounds[:-1], values, share) if is_known else (None, False)
+        value, is_bound = quantile(bounds, values, share) if is_known else (None, False)
         result[name + suffix] = None if value is None else _rounded(value)
         if is_bound:
             at_least.append(name + suffix)
     result["at_least"] = at_least
     return result
-
-
-def _count(one: _Series, index: int) -> float:
-    return sum(grown[index] for grown in one.buckets.values())
 
 
 def _whole(value: float) -> int | float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import sub
 
 from clarity_otel.metrics.history import History
 
@@ -21,10 +22,12 @@ class Window:
     covered_s: float
     _before: array[float]
 
-    def increase(self, index: int, now: float) -> float:
-        """Return by how much a kept series has grown, given what it is now."""
-        before = self._before[index] if index < len(self._before) else 0.0
-        return max(0.0, now - before)
+    def increases(self, now: array[float]) -> array[float]:
+        """Return by how much each kept series has grown, given what they are now."""
+        grown = array("d", map(sub, now, self._before))
+        if grown and min(grown) < 0.0:
+            grown = array("d", [max(0.0, number) for number in grown])
+        return grown + now[len(grown) :]
 
 
 def windows(history: History, now_s: float) -> list[Window]:

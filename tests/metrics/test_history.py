@@ -27,10 +27,11 @@ def put(store: Store, number: float, series=SESSIONS) -> None:  # type: ignore[n
 
 def increases(store: Store, history: History, now_s: float) -> dict[str, tuple[float, float]]:
     """Return covered seconds and increase of the one kept counter, by window."""
-    ((series, value),) = Selection().of(service_numbers(store))
-    assert series == SESSIONS
+    selection, now = Selection(), service_numbers(store)
+    assert selection.series(now) == [SESSIONS]
+    numbers = selection.numbers(now)
     return {
-        window.name: (window.covered_s, window.increase(0, value))
+        window.name: (window.covered_s, window.increases(numbers)[0])
         for window in windows(history, now_s)
     }
 
@@ -73,11 +74,24 @@ def test_every_process_reads_what_one_has_noted(tmp_path: Path) -> None:
     three = Store(tmp_path)
     bound = histogram_series(BY_NAME["clarity.session.duration"], ())
     three.place(bound)
-    found = dict(Selection().of(service_numbers(three)))
-    assert found[SESSIONS] == 15
+    selection, now = Selection(), service_numbers(three)
+    assert selection.series(now) == [SESSIONS, *bound]
+    numbers = selection.numbers(now)
+    assert numbers[0] == 15
+    numbers[-1] = 4
     (first, *_) = windows(History(three), 160.0)
-    assert first.increase(0, 15) == 3
-    assert first.increase(len(found) - 1, 4) == 4, "it was not there: it was 0"
+    grown = first.increases(numbers)
+    assert (grown[0], grown[-1]) == (3, 4), "what was not there was 0"
+
+
+def test_what_began_anew_has_not_shrunk(tmp_path: Path) -> None:
+    """A counter below its note has grown by nothing."""
+    store = Store(tmp_path)
+    history = History(store)
+    put(store, 7)
+    history.note(100.0)
+    put(store, 5)
+    assert increases(store, history, 130.0)["1m"] == (30.0, 0.0)
 
 
 def test_half_a_note_of_a_killed_process_is_overwritten(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
-from time import sleep
 from typing import Any
 
 from clarity_otel.masking import mask_text
+from clarity_otel.metrics.breath import BREATH, breathe
 from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.export import native
 from clarity_otel.metrics.export.points import (
@@ -33,7 +33,6 @@ from clarity_otel.metrics.export.temporality import is_delta
 from clarity_otel.metrics.family import COUNTER, ENGINE, MAX, SAMPLER, UPDOWNCOUNTER, Family
 from clarity_otel.metrics.labels import masked
 from clarity_otel.metrics.shared.directory import Series
-from clarity_otel.metrics.shared.members import BREATH
 from clarity_otel.metrics.shared.own import own_numbers
 from clarity_otel.metrics.shared.store import Store
 from clarity_otel.metrics.shared.values import EXEMPLARS
@@ -73,7 +72,7 @@ class Cells:
         families: dict[tuple[str, str], _Gathered] = {}
         for index, (series, value) in enumerate(own_numbers(self._store)):
             if not index % BREATH:
-                sleep(0)
+                breathe()
             if series in left_out:
                 continue
             family = _family_of(series)

@@ -7,9 +7,9 @@ counts, sum, count, least, largest, exemplars, exponential form).
 
 from __future__ import annotations
 
-from time import sleep
 from typing import Any
 
+from clarity_otel.metrics.breath import breathe
 from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.export.points import (
     Buckets,
@@ -38,7 +38,7 @@ def rows() -> list[tuple[Any, ...]]:
         if family.writer == NATIVE and family.kind == HISTOGRAM:
             # The interpreter lock is held for one family.
             found += read(family.name)
-            sleep(0)
+            breathe()
     return found
 
 

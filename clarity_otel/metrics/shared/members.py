@@ -18,17 +18,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
-from time import sleep
 
+from clarity_otel.metrics.breath import BREATH, breathe
 from clarity_otel.metrics.family import LAST, MAX, SUM
 from clarity_otel.metrics.shared import cells, homes
 from clarity_otel.metrics.shared.directory import Series
 
 SUFFIX = ".cells"
-# So many series are worked on (about 0.5 ms) before another thread that waits for the
-# interpreter lock gets it: the event loop would wait 5 ms for each turn otherwise.
-BREATH = 256
-
 Places = list[tuple[Series, int]]
 
 
@@ -143,7 +139,7 @@ def add(places: Places, retired: Retired, numbers: array[float]) -> None:
     retired.extend(len(numbers))
     for index, (series, place) in enumerate(places):
         if not index % BREATH:
-            sleep(0)
+            breathe()
         if place >= len(numbers):
             continue
         if series.kind != "gauge":

@@ -6,12 +6,12 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import fsum
-from time import sleep
 
+from clarity_otel.metrics.breath import BREATH, breathe
 from clarity_otel.metrics.family import LAST, LIVE_MAX, LIVE_MIN, LIVE_SUM, MAX, PID, SUM
 from clarity_otel.metrics.shared import members
 from clarity_otel.metrics.shared.directory import Series
-from clarity_otel.metrics.shared.members import BREATH, Places, Retired
+from clarity_otel.metrics.shared.members import Places, Retired
 from clarity_otel.metrics.shared.store import Store
 
 Labels = tuple[tuple[str, str], ...]
@@ -86,7 +86,7 @@ class Numbers:
         )
         totals = array("d")
         for start in range(0, len(self.retired.numbers), _CELLS_A_BREATH):
-            sleep(0)
+            breathe()
             parts = [numbers[start : start + _CELLS_A_BREATH] for numbers in arrays]
             # What lies beyond the last place is a process's own.
             try:
@@ -154,7 +154,7 @@ def service_families(store: Store) -> list[Samples]:
     values: list[tuple[Series, Labels, float]] = []
     for index, (series, place) in enumerate(now.places):
         if not index % BREATH:
-            sleep(0)
+            breathe()
         if series.kind == "gauge":
             values.extend(now.gauge(series, place))
         else:
@@ -219,7 +219,7 @@ def _families(values: list[tuple[Series, Labels, float]]) -> list[Samples]:
     histograms: dict[str, dict[Labels, _Histogram]] = {}
     for index, (series, all_labels, value) in enumerate(values):
         if not index % BREATH:
-            sleep(0)
+            breathe()
         name, labels = series.family, all_labels
         if kinds.setdefault(name, series).kind != series.kind:
             continue

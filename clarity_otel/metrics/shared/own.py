@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from time import sleep
-
+from clarity_otel.metrics.breath import BREATH, breathe
 from clarity_otel.metrics.shared.directory import Series
-from clarity_otel.metrics.shared.members import BREATH
 from clarity_otel.metrics.shared.store import Store
 
 
@@ -19,7 +17,7 @@ def own_numbers(store: Store) -> list[tuple[Series, float]]:
         [*((series, place, numbers) for series, place in places), *store.apart()]
     ):
         if not index % BREATH:
-            sleep(0)
+            breathe()
         if place + series.cells > len(values):
             continue
         if series.kind != "gauge" or values[place + 1]:

@@ -11,11 +11,10 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Iterator
-from time import sleep
 
+from clarity_otel.metrics.breath import BREATH, breathe
 from clarity_otel.metrics.family import MAX
 from clarity_otel.metrics.shared.directory import Series
-from clarity_otel.metrics.shared.members import BREATH
 from clarity_otel.metrics.shared.merge import Labels, Line, Numbers
 
 # Of 17 lines each.
@@ -37,7 +36,7 @@ class Plan:
         """Return the families that have a line, sorted by name. Under the lock."""
         for index, (series, place) in enumerate(now.places[self._seen :]):
             if not index % BREATH:
-                sleep(0)
+                breathe()
             family = self._families.get(series.family)
             if family is None:
                 family = self._families[series.family] = _Family(series)
@@ -111,7 +110,7 @@ class _Family:
             yield line, value
         for index, histogram in enumerate(self._histograms.values()):
             if index % _HISTOGRAMS_A_BREATH == _HISTOGRAMS_A_BREATH - 1:
-                sleep(0)
+                breathe()
             yield from histogram.lines(totals)
 
     def gauges(self, now: Numbers) -> Iterator[tuple[Line, float]]:

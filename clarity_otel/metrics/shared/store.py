@@ -13,10 +13,10 @@ import os
 import threading
 from array import array
 from pathlib import Path
-from time import sleep
 
 from clarity_otel import diagnostics
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.metrics.breath import breathe
 from clarity_otel.metrics.shared import folder as folders
 from clarity_otel.metrics.shared import members
 from clarity_otel.metrics.shared.cells import PUBLISHED, Cells, Segment
@@ -95,7 +95,7 @@ class Store:
             with self.lock:
                 if not self.directory.refresh(_REFRESH_BYTES):
                     return self.directory.items[:]
-            sleep(0)
+            breathe()
 
     def note_published(self) -> None:
         """Tell readers that all is written that this process keeps elsewhere."""
