@@ -137,11 +137,14 @@ class ServerRequest:
     def finish(self) -> None: ...
     def fail(self, exception: BaseException) -> None: ...
     def received(self, message: Any) -> None:
-        """Count a message that came from a WebSocket's client."""
+        """Count a message that came from a WebSocket's client, or a part of a body."""
 
     @property
     def counts_messages(self) -> bool:
-        """Whether this is a WebSocket whose messages are to be shown to `received`."""
+        """Whether messages are to be shown to `received`.
+
+        Those of a WebSocket, and of a request whose body's size no Content-Length tells.
+        """
 
     @property
     def span(self) -> Span: ...

@@ -69,10 +69,10 @@ def _has_begun() -> bool:
     return bool(_asked("clarity_otel.metrics.lifecycle", "has_begun"))
 
 
-def _asked(module: str, function: str) -> Any:
+def _asked(module: str, function: str, *arguments: object) -> Any:
     """Call a function of a module that is imported; None where it is not, or only half yet."""
     found = getattr(sys.modules.get(module), function, None)
-    return None if found is None else found()
+    return None if found is None else found(*arguments)
 
 
 def has_measured() -> bool:
@@ -85,9 +85,10 @@ def has_measured() -> bool:
     provider = _asked("clarity_otel.metrics.instruments.deferred", "installed")
     if provider is not None and provider.is_used():
         return True
+    # One point of each family at most.
     return bool(
         _asked("clarity_otel.metrics.shared.store", "is_made")
-        or _asked("clarity_otel._native", "metric_points")
+        or _asked("clarity_otel._native", "metric_points", None, 0, 1)
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from clarity_otel import _native
-
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
 
 _registered: dict[str, int] = {}
@@ -20,6 +18,8 @@ def scope_id(library: str) -> int:
     """Return the native number of the scope `clarity_otel.<library>`."""
     known = _registered.get(library)
     if known is None:
+        from clarity_otel import _native  # not there on the sdk engine, which asks for the URL
+
         known = _native.register_scope(f"clarity_otel.{library}", version(), SCHEMA_URL)
         _registered[library] = known
     return known

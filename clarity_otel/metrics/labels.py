@@ -17,7 +17,7 @@ VALUE_LIMIT_CHARACTERS = 120
 
 
 def masked(text: str) -> str:
-    """Return a label's value as it may leave the process."""
+    """Return a label's value as it may leave the process: masked, and cut where it is long."""
     from clarity_otel.masking import mask_text
 
     return str(mask_text(text))[:VALUE_LIMIT_CHARACTERS]
@@ -28,9 +28,7 @@ def masked_labels(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], .
 
     Series whose labels become equal are one series. The bounds of buckets stay.
     """
-    from clarity_otel.masking import mask_text
-
-    return tuple([(k, v if k in ("le", "quantile") else str(mask_text(v))) for k, v in labels])
+    return tuple([(k, v if k in ("le", "quantile") else masked(v)) for k, v in labels])
 
 
 class Bounds:

@@ -1,6 +1,8 @@
-"""WebSockets: what comes from the client is counted where the application receives it.
+"""What comes from the client is counted where the application receives it.
 
-What it sends passes the native `send` anyway.
+Messages of WebSockets, and the bodies of requests that have no Content-Length: any other
+request's `receive` stays the server's. What the application sends passes the native
+`send` anyway.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def counted(receive: Callable[[], Awaitable[Any]], request: ServerRequest) -> Any:
-    """Return ASGI's `receive` of a WebSocket with each message shown to `request`."""
+    """Return ASGI's `receive` with each message shown to `request`."""
 
     async def received() -> Any:
         message = await receive()

@@ -215,6 +215,9 @@ impl AwsOperation {
             status = u16::try_from(number(intern!(py, "HTTPStatusCode"))?).unwrap_or(0);
             retries = number(intern!(py, "RetryAttempts"))?;
         }
+        if let (None, Some(exception)) = (&response, exception) {
+            retries = retries_before(exception)?;
+        }
         metrics::retried("aws", retries);
         // Below 400 botocore raises, but nothing failed; see `end_failed`.
         let failure = exception.filter(|_| !(100..400).contains(&status));
@@ -231,6 +234,28 @@ impl AwsOperation {
         }
         Ok(())
     }
+}
+
+/// How often a call was tried again before it failed without a response. botocore tells
+/// nobody, but the frame that did it is in the traceback, and counts its attempts.
+#[cold]
+fn retries_before(exception: &Bound<'_, PyAny>) -> PyResult<u32> {
+    let py = exception.py();
+    let mut place = exception.getattr(intern!(py, "__traceback__"))?;
+    while !place.is_none() {
+        let frame = place.getattr(intern!(py, "tb_frame"))?;
+        let name = frame
+            .getattr(intern!(py, "f_code"))?
+            .getattr(intern!(py, "co_name"))?;
+        if name.eq(intern!(py, "_send_request"))? {
+            let locals = frame.getattr(intern!(py, "f_locals"))?;
+            let attempts = locals.get_item(intern!(py, "attempts"));
+            let attempts = attempts.and_then(|n| n.extract::<u32>()).unwrap_or(1);
+            return Ok(attempts.saturating_sub(1));
+        }
+        place = place.getattr(intern!(py, "tb_next"))?;
+    }
+    Ok(0)
 }
 
 /// The `ResponseMetadata` of a result, or of an error's response.

@@ -42,6 +42,26 @@ def test_missing_native_module_is_one_sentence_and_the_sdk_engine(run_script: Ru
     )
     assert run.stdout == "sdk\n"
     assert run.stderr.count("the native engine is not available here") == 1
+
+
+def test_metrics_need_no_native_module(run_script: RunScript) -> None:
+    """What the app counts, with either API, is shown without it; so is the summary."""
+    run = run_script(
+        "import sys\nsys.modules['clarity_otel._native'] = None\n"
+        "import clarity_otel\nclarity_otel.setup_observability()\n"
+        + SPANS.format(count=1)
+        + "from clarity_otel.metrics import get_metrics\n"
+        "get_metrics().insight_generated('sleep', 'high')\n"
+        "from opentelemetry import metrics\n"
+        "metrics.get_meter('shop').create_counter('orders').add(2)\n"
+        "from clarity_otel.metrics import exposition, summary\n"
+        "body, _ = exposition.scrape()\n"
+        "print('clarity_insights_generated_total{' in body.decode(), b'orders_total 2.0' in body)\n"
+        "print('business' in summary.summary())\n",
+        engine="native",
+        launched=False,
+    )
+    assert run.stdout == "True True\nTrue\n"
     assert run.named("span 0").resource["telemetry.sdk.name"] == "opentelemetry"
 
 

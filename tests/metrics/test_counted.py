@@ -24,7 +24,7 @@ OPEN = "application/openmetrics-text"
 
 
 class Service:
-    """uvicorn with the app below clarity-instrument."""
+    """A server with the app below clarity-instrument."""
 
     def __init__(self, process: Process, port: int) -> None:
         self.process = process
@@ -55,15 +55,19 @@ class Service:
 
 @pytest.fixture
 def serve(run_process: Callable[..., Process], tmp_path: Path) -> Callable[..., Service]:
-    """``serve(NAME="value")`` starts the service with these variables."""
+    """``serve(NAME="value")`` starts the service with these variables, under uvicorn."""
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
 
-    def start(*arguments: str, **env: str) -> Service:
+    def start(*arguments: str, server: str = "uvicorn", **env: str) -> Service:
         port = free_port()
-        command = [BIN / "clarity-instrument", BIN / "uvicorn", APP, "--port", str(port)]
+        where = {
+            "uvicorn": ["--port", str(port), "--log-level", "critical"],
+            "hypercorn": ["--bind", f"{LOOPBACK}:{port}"],
+        }[server]
+        command = [str(BIN / "clarity-instrument"), str(BIN / server), APP]
         process = run_process(
-            [str(part) for part in command] + ["--log-level", "critical", *arguments],
+            [*command, *where, *arguments],
             env={
                 "XDG_RUNTIME_DIR": str(runtime),
                 "OTEL_TRACES_EXPORTER": "none",
@@ -120,10 +124,35 @@ def test_traffic_is_what_was_sent(serve: Callable[..., Service], http: str) -> N
     assert value(found, "http_server_active_requests", http_request_method="GET") == 1
 
 
-@pytest.mark.parametrize("http", ["httptools", "h11"])
-def test_clients_that_go_away_are_counted(serve: Callable[..., Service], http: str) -> None:
+UNDER = [
+    pytest.param("uvicorn", ("--http", "httptools"), id="httptools"),
+    pytest.param("uvicorn", ("--http", "h11"), id="h11"),
+    pytest.param("hypercorn", (), id="hypercorn"),
+]
+
+
+@pytest.mark.parametrize(("server", "options"), UNDER)
+def test_bodies_in_chunks_have_a_size(
+    serve: Callable[..., Service], server: str, options: tuple[str, ...]
+) -> None:
+    """The bytes that came, where the client has told no length."""
+    service = serve(*options, server=server)
+    chunks = b"5\r\nhello\r\n" * 3 + b"0\r\n\r\n"
+    head = b"POST /take HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection((LOOPBACK, service.port)) as client:
+        client.sendall(head + chunks)
+        assert b"201" in client.recv(1000)
+    found = service.scrape()
+    assert value(found, "http_server_request_body_size_bytes_count", http_route="/take") == 1
+    assert value(found, "http_server_request_body_size_bytes_sum", http_route="/take") == 15
+
+
+@pytest.mark.parametrize(("server", "options"), UNDER)
+def test_clients_that_go_away_are_counted(
+    serve: Callable[..., Service], server: str, options: tuple[str, ...]
+) -> None:
     """In the middle of a response; one that has it all and closes is none."""
-    service = serve("--http", http)
+    service = serve(*options, server=server)
     service.send("/items/1", 5)
     for _ in range(3):
         with socket.create_connection((LOOPBACK, service.port)) as client:

@@ -330,3 +330,20 @@ def test_retries_and_failed_connections_of_aws(server: Server) -> None:
     absent.close()
     error = "botocore.exceptions.EndpointConnectionError"
     assert number(DATABASE_ERRORS, db_system_name="aws.dynamodb", error_type=error) == 1
+
+
+@pytest.mark.parametrize("mode", ["standard", "legacy", "adaptive"])
+def test_retries_of_aws_that_never_got_a_response(spans: Recorder, mode: Any) -> None:
+    """Each attempt after the first is counted when the last has failed too."""
+    absent: Any = boto3.client(
+        "s3",
+        endpoint_url=f"http://{LOOPBACK}:{free_port()}",
+        region_name="eu-west-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 3, "mode": mode}),
+    )
+    with pytest.raises(botocore.exceptions.EndpointConnectionError):
+        absent.list_buckets()
+    absent.close()
+    assert number(RETRIES, client="aws") == 2

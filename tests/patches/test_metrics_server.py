@@ -17,6 +17,7 @@ from starlette.background import BackgroundTask
 
 from clarity_otel import _native
 from clarity_otel.metrics import native_table
+from clarity_otel.patches.asgi_app import TracedApp
 from clarity_otel.settings import Settings
 from tests.backends.asgi import call_asgi, http_scope, request_messages, run_asgi, websocket_scope
 from tests.metrics.reading import ROOT
@@ -223,6 +224,51 @@ def test_sizes_are_those_of_the_bodies(app: FastAPI) -> None:
         for labels, point in points("http.server.response.body.size")
     }
     assert sizes == {"/take": (1, 4.0), "/stream": (1, 7.0), "/items/{item}": (1, 700.0)}
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        ("POST", [(b"transfer-encoding", b"chunked")]),
+        ("GET", [(b"transfer-encoding", b"chunked")]),
+        ("PUT", []),  # HTTP/2 needs no header
+    ],
+)
+def test_a_body_of_untold_size_is_counted_as_it_comes(
+    spans: Recorder, method: str, headers: list[tuple[bytes, bytes]]
+) -> None:
+    """The bytes that the application has received, where no Content-Length tells them."""
+    app = FastAPI()
+
+    async def take(request: Request) -> Response:
+        return Response(await request.body())
+
+    app.add_api_route("/take", take, methods=[method])
+    scope = http_scope("/take", method=method, headers=headers)
+    run_asgi(app, scope, request_messages(b"x" * 3000, b"", b"y" * 50))
+    ((labels, point),) = points("http.server.request.body.size")
+    assert (labels["http.route"], point[6], point[5]) == ("/take", 1, 3050.0)
+
+
+def test_receive_is_the_servers_where_the_size_is_told(spans: Recorder) -> None:
+    """Nothing of ours stands between the application and the body of an ordinary request."""
+    seen: list[Any] = []
+
+    async def bare(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(receive)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_message: Any) -> None:
+        """To nobody."""
+
+    length = [(b"content-length", b"3")]
+    for scope in (http_scope(), http_scope(method="POST", headers=length)):
+        asyncio.run(TracedApp(bare)(scope, receive, send))
+    assert seen == [receive, receive]
 
 
 def test_head_has_no_body(spans: Recorder) -> None:

@@ -24,6 +24,7 @@ pub struct Headers<'py> {
     forwarded_proto: Option<Bound<'py, PyBytes>>,
     forwarded_host: Option<Bound<'py, PyBytes>>,
     content_length: Option<Bound<'py, PyBytes>>,
+    is_chunked: bool,
 }
 
 /// Several headers of one name mean their values joined by commas.
@@ -105,6 +106,7 @@ impl<'py> Headers<'py> {
             (15, b"x-forwarded-for") => self.forwarded_for = value_of(),
             (16, b"x-forwarded-host") => self.forwarded_host = value_of(),
             (17, b"x-forwarded-proto") => self.forwarded_proto = value_of(),
+            (17, b"transfer-encoding") => self.is_chunked = true,
             (12, b"x-request-id") => self.request_id = value_of(),
             _ => {}
         }
@@ -117,6 +119,14 @@ impl<'py> Headers<'py> {
     #[inline]
     pub fn body_bytes(&self) -> Option<u64> {
         decimal(self.content_length.as_ref()?.as_bytes())
+    }
+
+    /// Whether the body's size is known only when it was received: it comes in chunks,
+    /// or (HTTP/2) without any header, by a method that has a body as a rule.
+    #[inline]
+    pub fn has_unknown_body(&self, method: &str) -> bool {
+        self.content_length.is_none()
+            && (self.is_chunked || matches!(method, "POST" | "PUT" | "PATCH" | "QUERY"))
     }
 
     /// The host that the client asked a proxy for.

@@ -32,10 +32,16 @@ pub fn begin(
         // ASGI: "http" where it is missing.
         (None, scheme) => scheme.map_or("http", |s| s.to_str().unwrap_or_default()),
     };
-    let bytes = headers.body_bytes();
+    let begin = |method: &str| {
+        let mut served = http_server::begin(method, scheme, headers.body_bytes())?;
+        if headers.has_unknown_body(method) {
+            served.receives(0);
+        }
+        Some(served)
+    };
     Ok(match method {
-        Some(method) => with_text(method, None, |m| http_server::begin(m, scheme, bytes)),
-        None => http_server::begin("_OTHER", scheme, bytes),
+        Some(method) => with_text(method, None, begin),
+        None => begin("_OTHER"),
     })
 }
 
@@ -54,15 +60,25 @@ pub fn body_bytes(message: &Bound<'_, PyDict>) -> PyResult<u64> {
     Ok(length.and_then(|n| n.extract()).unwrap_or(0))
 }
 
-/// Classes whose methods serve as `send` and whose instances know no `disconnected`. A
-/// look-up of an attribute that is not there makes an AttributeError each time, 1.3 us.
-static SILENT: Mutex<Vec<Py<PyType>>> = Mutex::new(Vec::new());
-const SILENT_LIMIT: usize = 16;
+/// By which attribute the object behind a `send` tells that the client is gone.
+#[derive(Clone, Copy)]
+enum Tells {
+    /// uvicorn's cycle of a request.
+    Disconnected,
+    /// hypercorn's stream, which the server closes after the last byte.
+    Closed,
+    Nothing,
+}
+
+/// What is known of classes whose methods serve as `send`. A look-up of an attribute
+/// that is not there makes an AttributeError each time, 1.3 us.
+static CLASSES: Mutex<Vec<(Py<PyType>, Tells)>> = Mutex::new(Vec::new());
+const CLASSES_LIMIT: usize = 16;
 static METHOD: PyOnceLock<Py<PyType>> = PyOnceLock::new();
 
-/// Whether the client of this `send` is gone, as uvicorn knows it: its `send` is a
-/// method of the request's cycle. Other servers tell nobody but `receive`, and to
-/// wrap that would cost each request more than all of its metrics.
+/// Whether the client of this `send` is gone, as uvicorn and hypercorn know it: their
+/// `send` is a method of the request's cycle or stream. Other servers tell nobody but
+/// `receive`, and to wrap that would cost each request more than all of its metrics.
 pub fn is_disconnected(send: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = send.py();
     let method = METHOD.import(py, "types", "MethodType")?;
@@ -71,15 +87,35 @@ pub fn is_disconnected(send: &Bound<'_, PyAny>) -> PyResult<bool> {
     }
     let cycle = send.getattr(intern!(py, "__self__"))?;
     let class = cycle.get_type();
-    if SILENT.lock().iter().any(|silent| silent.is(&class)) {
-        return Ok(false);
+    let known = CLASSES
+        .lock()
+        .iter()
+        .find(|(known, _)| known.is(&class))
+        .map(|(_, tells)| *tells);
+    let tells = match known {
+        Some(tells) => tells,
+        None => learn(&cycle, class)?,
+    };
+    match tells {
+        Tells::Disconnected => cycle.getattr(intern!(py, "disconnected"))?.is_truthy(),
+        Tells::Closed => cycle.getattr(intern!(py, "closed"))?.is_truthy(),
+        Tells::Nothing => Ok(false),
     }
-    if let Some(gone) = cycle.getattr_opt(intern!(py, "disconnected"))? {
-        return gone.is_truthy();
+}
+
+#[cold]
+fn learn<'py>(cycle: &Bound<'py, PyAny>, class: Bound<'py, PyType>) -> PyResult<Tells> {
+    let py = cycle.py();
+    let tells = if cycle.hasattr(intern!(py, "disconnected"))? {
+        Tells::Disconnected
+    } else if class.name()? == "HTTPStream" && cycle.hasattr(intern!(py, "closed"))? {
+        Tells::Closed
+    } else {
+        Tells::Nothing
+    };
+    let mut classes = CLASSES.lock();
+    if classes.len() < CLASSES_LIMIT {
+        classes.push((class.unbind(), tells));
     }
-    let mut silent = SILENT.lock();
-    if silent.len() < SILENT_LIMIT {
-        silent.push(class.unbind());
-    }
-    Ok(false)
+    Ok(tells)
 }

@@ -404,14 +404,20 @@ impl ServerRequest {
         })
     }
 
-    /// A message came from the WebSocket's client.
+    /// A message came from the WebSocket's client, or a part of a request's body.
     fn received(slf: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         guard::run(py, "asgi.received", (), || {
-            let kind = message.get_item(intern!(py, "type"))?;
+            let message = message.cast::<PyDict>()?;
+            let Some(kind) = message.get_item(intern!(py, "type"))? else {
+                return Ok(());
+            };
             let mut request = slf.borrow_mut();
             if let Some(served) = &mut request.measured {
                 match kind.cast::<PyString>()?.to_str()? {
+                    "http.request" if served.is_body_counted => {
+                        served.receives(measure::body_bytes(message)?);
+                    }
                     "websocket.receive" => served.message("receive"),
                     "websocket.disconnect" => served.closed(),
                     _ => {}
@@ -424,7 +430,8 @@ impl ServerRequest {
     /// Whether what comes from the client is to be shown to `received`.
     #[getter]
     fn counts_messages(&self) -> bool {
-        self.websocket && self.measured.is_some()
+        let served = self.measured.as_ref();
+        served.is_some_and(|served| self.websocket || served.is_body_counted)
     }
 
     #[getter]

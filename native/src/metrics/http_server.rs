@@ -44,8 +44,10 @@ pub struct Served {
     is_websocket: bool,
     /// The WebSocket is accepted and not closed.
     is_open: bool,
-    /// By the request's Content-Length.
+    /// By the request's Content-Length, or what was received so far where it has none.
     request_bytes: Option<u64>,
+    /// The bytes that are received are the request's size.
+    pub is_body_counted: bool,
     /// By the response's Content-Length, for bodies that pass us by as a path.
     pub announced_bytes: Option<u64>,
     /// Of the response's body so far.
@@ -211,6 +213,12 @@ impl Served {
             let kind = state.id(Name::ServerExceptions, 1, exception);
             state.add(Name::ServerExceptions, [self.route, kind, 0, 0, 0], 1.0);
         }
+    }
+
+    /// Bytes of a body came whose size nobody has told.
+    pub fn receives(&mut self, bytes: u64) {
+        self.is_body_counted = true;
+        self.request_bytes = Some(self.request_bytes.unwrap_or(0) + bytes);
     }
 
     /// The application has accepted the WebSocket.
