@@ -210,11 +210,13 @@ print(json.dumps([*found, page()]))
 
 
 def test_exponential_histograms_go_out_by_otlp_alone(tmp_path: Path) -> None:
-    """/metrics has explicit buckets of the same measurements."""
+    """/metrics has explicit buckets of the same measurements: the catalog's of its families."""
     exported, page = run(
         """
 from opentelemetry import metrics
-metrics.get_meter("shop").create_histogram("weight", "kg").record(7)
+meter = metrics.get_meter("shop")
+meter.create_histogram("weight", "kg").record(7)
+meter.create_histogram("http.client.request.duration", "s").record(0.03)
 print(json.dumps([taken(), page()]))
 """,
         tmp_path,
@@ -222,8 +224,10 @@ print(json.dumps([taken(), page()]))
             "base2_exponential_bucket_histogram"
         ),
     )
-    assert [row[2] for row in exported if row[1] == "weight"] == ["exponential"]
+    for name in ("weight", "http.client.request.duration"):
+        assert [row[2] for row in exported if row[1] == name] == ["exponential"]
     assert value(values(page), "weight_kg_bucket", le="10.0") == 1
+    assert value(values(page), "http_client_request_duration_seconds_bucket", le="0.05") == 1
 
 
 @pytest.mark.parametrize("engine", ENGINES)

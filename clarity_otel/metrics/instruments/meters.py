@@ -20,6 +20,7 @@ from opentelemetry.metrics import _Gauge as Gauge
 
 from clarity_otel import diagnostics
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.metrics.catalog import BY_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,7 +91,10 @@ class DeferredMeter(Meter):
         *,
         explicit_bucket_boundaries_advisory: Sequence[float] | None = None,
     ) -> Histogram:
-        """See the API's `create_histogram`."""
+        """See the API's `create_histogram`. One of the catalog has the catalog's buckets."""
+        family = BY_NAME.get(name)
+        if family is not None and family.buckets:
+            explicit_bucket_boundaries_advisory = family.buckets
         histogram = _Histogram(
             self._provider,
             "create_histogram",

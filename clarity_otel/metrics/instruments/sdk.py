@@ -14,12 +14,7 @@ from typing import Any
 from opentelemetry.metrics import Meter, MeterProvider
 from opentelemetry.sdk import metrics as sdk
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
-from opentelemetry.sdk.metrics.view import (
-    DefaultAggregation,
-    ExplicitBucketHistogramAggregation,
-    ExponentialBucketHistogramAggregation,
-    View,
-)
+from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
 
 from clarity_otel.guard import never_break_the_app
@@ -27,7 +22,6 @@ from clarity_otel.metrics import lifecycle
 from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.export.points import Attributes, Exemplar, Metric, Scope
 from clarity_otel.metrics.export.temporality import CUMULATIVE, is_delta
-from clarity_otel.metrics.family import HISTOGRAM
 from clarity_otel.metrics.instruments import shown
 from clarity_otel.metrics.instruments.reading import Reading
 from clarity_otel.metrics.shared.directory import Series
@@ -134,7 +128,7 @@ def made() -> Provider:
         resource=Resource({}),
         exemplar_filter=_exemplar_filter(str(settings["OTEL_METRICS_EXEMPLAR_FILTER"])),
         shutdown_on_exit=False,
-        views=_views(settings),
+        views=_views(),
     )
     return Provider(provider, settings, is_sent=True)
 
@@ -156,21 +150,16 @@ def _exemplar_filter(name: str) -> Any:
     }.get(name, sdk.TraceBasedExemplarFilter)()
 
 
-def _views(settings: Settings) -> list[View]:
-    """Return a view for each family: its attributes alone, and for a histogram its buckets."""
-    views = []
-    for family in CATALOG:
-        aggregation: Any = DefaultAggregation()
-        if family.kind == HISTOGRAM and not settings.metrics_exponential:
-            aggregation = ExplicitBucketHistogramAggregation(family.buckets)
-        views.append(
-            View(
-                instrument_name=family.name,
-                attribute_keys={label.name for label in family.labels},
-                aggregation=aggregation,
-            )
-        )
-    return views
+def _views() -> list[View]:
+    """Return a view for each family: its attributes alone. Its buckets are the meter's advice.
+
+    So that each reader has its own aggregation: /metrics those buckets, also where OTLP
+    prefers exponential ones.
+    """
+    return [
+        View(instrument_name=family.name, attribute_keys={label.name for label in family.labels})
+        for family in CATALOG
+    ]
 
 
 class _Reader(MetricReader):
