@@ -35,12 +35,16 @@ libraries' patches; *sampler*, the background thread; *engine*, the telemetry pi
 *native* counts every request and call, whether its span is sampled or not and wherever
 traces go. What is not traced is not counted: URLs of `OTEL_PYTHON_EXCLUDED_URLS`, calls
 under `suppress_instrumentation()`, calls that were cancelled. A request that no route
-matched has no `http_route`. Sizes are those of the `Content-Length` that a client sent, and
-of the bytes that the application sent. That a client went away is seen below uvicorn.
+matched has no `http_route`. The size of a request is the `Content-Length` that the client
+sent, or what the application received of a body without one; that of a response is the bytes
+that the application sent. That a client went away is seen under uvicorn and hypercorn, whose
+`send` knows it. Other servers tell only who asks `receive`, and to ask for each request would
+cost it more than all else here.
 
-On the sdk engine the families of HTTP servers and clients are those that OpenTelemetry's
-instrumentors measure; it has none of exceptions, disconnects, WebSockets, refusals,
-connection errors, database calls, cache lookups, AWS calls and retries.
+On the sdk engine, OpenTelemetry's instrumentors measure HTTP servers and clients, and the
+other families of this kind are measured beside them, in Python. Not measured there: responses
+without a `Content-Length` have no size (the instrumentor reads no body), and commands of a
+Redis cluster are not counted (its nodes' clients are not the class that is patched).
 
 ## Two doors
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from clarity_otel._native import count_retries
+from clarity_otel.patches.retries import count_retries
 from clarity_otel.patches.wrapping import Replaced
 
 

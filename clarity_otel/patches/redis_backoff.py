@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel._native import count_retries
+from clarity_otel.patches.retries import count_retries
 from clarity_otel.patches.wrapping import Replaced
 
 

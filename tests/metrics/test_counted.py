@@ -83,10 +83,24 @@ def serve(run_process: Callable[..., Process], tmp_path: Path) -> Callable[..., 
     return start
 
 
-@pytest.mark.parametrize("http", ["httptools", "h11"])
-def test_traffic_is_what_was_sent(serve: Callable[..., Service], http: str) -> None:
+HTTPTOOLS, H11 = ("--http", "httptools"), ("--http", "h11")
+UNDER = [
+    pytest.param("native", "uvicorn", HTTPTOOLS, id="httptools"),
+    pytest.param("native", "uvicorn", H11, id="h11"),
+    pytest.param("native", "hypercorn", (), id="hypercorn"),
+    pytest.param("sdk", "uvicorn", HTTPTOOLS, id="sdk-httptools"),
+    pytest.param("sdk", "hypercorn", (), id="sdk-hypercorn"),
+]
+
+
+@pytest.mark.parametrize(
+    ("engine", "http"), [("native", HTTPTOOLS), ("native", H11), ("sdk", HTTPTOOLS)]
+)
+def test_traffic_is_what_was_sent(
+    serve: Callable[..., Service], engine: str, http: tuple[str, ...]
+) -> None:
     """Requests by route and status, their sizes, refusals and exceptions; traces go nowhere."""
-    service = serve("--http", http)
+    service = serve(*http, CLARITY_ENGINE=engine)
     service.send("/items/1", 30)
     service.send("/items/2", 10)
     service.send("/take", 7, method="POST", body=b"x" * 2000)
@@ -124,19 +138,12 @@ def test_traffic_is_what_was_sent(serve: Callable[..., Service], http: str) -> N
     assert value(found, "http_server_active_requests", http_request_method="GET") == 1
 
 
-UNDER = [
-    pytest.param("uvicorn", ("--http", "httptools"), id="httptools"),
-    pytest.param("uvicorn", ("--http", "h11"), id="h11"),
-    pytest.param("hypercorn", (), id="hypercorn"),
-]
-
-
-@pytest.mark.parametrize(("server", "options"), UNDER)
+@pytest.mark.parametrize(("engine", "server", "options"), UNDER)
 def test_bodies_in_chunks_have_a_size(
-    serve: Callable[..., Service], server: str, options: tuple[str, ...]
+    serve: Callable[..., Service], engine: str, server: str, options: tuple[str, ...]
 ) -> None:
     """The bytes that came, where the client has told no length."""
-    service = serve(*options, server=server)
+    service = serve(*options, server=server, CLARITY_ENGINE=engine)
     chunks = b"5\r\nhello\r\n" * 3 + b"0\r\n\r\n"
     head = b"POST /take HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection((LOOPBACK, service.port)) as client:
@@ -147,12 +154,12 @@ def test_bodies_in_chunks_have_a_size(
     assert value(found, "http_server_request_body_size_bytes_sum", http_route="/take") == 15
 
 
-@pytest.mark.parametrize(("server", "options"), UNDER)
+@pytest.mark.parametrize(("engine", "server", "options"), UNDER)
 def test_clients_that_go_away_are_counted(
-    serve: Callable[..., Service], server: str, options: tuple[str, ...]
+    serve: Callable[..., Service], engine: str, server: str, options: tuple[str, ...]
 ) -> None:
     """In the middle of a response; one that has it all and closes is none."""
-    service = serve(*options, server=server)
+    service = serve(*options, server=server, CLARITY_ENGINE=engine)
     service.send("/items/1", 5)
     for _ in range(3):
         with socket.create_connection((LOOPBACK, service.port)) as client:
@@ -193,11 +200,12 @@ def test_exemplars_name_the_trace(serve: Callable[..., Service]) -> None:
     assert any(line.startswith(f"{DURATION}_bucket") for line in lines)
 
 
-def test_every_native_family_gets_a_sample(
-    serve: Callable[..., Service], redis_server: RedisServer, aws_server: AwsServer
+@pytest.mark.parametrize("engine", ["native", "sdk"])
+def test_every_family_of_traffic_gets_a_sample(
+    serve: Callable[..., Service], redis_server: RedisServer, aws_server: AwsServer, engine: str
 ) -> None:
-    """One service does everything that a family of the catalog counts."""
-    service = serve(REDIS_PORT=str(redis_server.port), **aws_server.env)
+    """One service does everything that a family of the catalog counts, on both engines."""
+    service = serve(CLARITY_ENGINE=engine, REDIS_PORT=str(redis_server.port), **aws_server.env)
     service.send("/items/1")
     service.send("/take", method="POST", body=b"x")
     service.send("/refused/403")

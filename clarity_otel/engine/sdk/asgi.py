@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
+from clarity_otel import engine
 from clarity_otel.correlation import correlation_id, header_name
 from clarity_otel.endpoints import front
+from clarity_otel.engine.sdk.measured.server import Served
 from clarity_otel.guard import never_break_the_app
 
 # Spans for single messages double a trace's size and say nothing.
@@ -17,8 +19,11 @@ MARK = "clarity.app"
 _STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
 
 
-def returns_id(original: Any) -> Any:
-    """Return an `__call__` that gives the correlation id back with the response."""
+def returns_id(original: Any, template: Callable[[Any], str | None] = lambda _: None) -> Any:
+    """Return an `__call__` that gives the correlation id back with the response, and counts.
+
+    `template` tells the route of a request's scope.
+    """
 
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: N807
         if scope["type"] in ("http", "websocket") and MARK not in scope:
@@ -27,10 +32,29 @@ def returns_id(original: Any) -> Any:
             scope[MARK] = self
             # FastAPI >= 0.142 traces by itself unless this stands in the scope.
             scope.setdefault("fastapi.telemetry", None)
+            if _counts():
+                await _counted(original, self, scope, receive, Served(scope, send, template))
+                return
             send = _with_id(send)
         await original(self, scope, receive, send)
 
     return __call__
+
+
+def _counts() -> bool:
+    settings = engine.settings()
+    return settings is not None and settings.metrics_enabled
+
+
+async def _counted(original: Any, app: Any, scope: Any, receive: Any, served: Served) -> None:
+    if served.looks_at_messages:
+        receive = served.received(receive)
+    try:
+        await original(app, scope, receive, _with_id(served.send))
+    except BaseException as exception:
+        served.ended(exception)
+        raise
+    served.ended()
 
 
 def _with_id(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

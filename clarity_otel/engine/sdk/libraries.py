@@ -2,7 +2,8 @@
 
 The spans are the contrib packages'; these patches put them in place where the contrib
 instrumentors would miss classes that are imported by another path, and add what they
-do not do: the correlation id, queues, threads, the end of a server.
+do not do: the correlation id, queues, threads, the end of a server, and what `measured`
+counts.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from clarity_otel.patches import Patch
 
 _SHARED = (
     *("uvicorn_config", "uvicorn_server", "hypercorn", "hypercorn_context"),
-    *("executors", "threads", "prometheus"),
+    *("executors", "threads", "prometheus", "httpcore_retries", "redis_backoff"),
 )
 _HERE = "clarity_otel.engine.sdk.patches"
 
 PATCHES = (
     Patch("starlette", "starlette.applications", f"{_HERE}.starlette", "starlette"),
     Patch("fastapi", "fastapi.applications", f"{_HERE}.fastapi", "fastapi"),
+    Patch("redis", "redis.client", f"{_HERE}.redis", "redis"),
+    Patch("redis", "redis.asyncio.client", f"{_HERE}.redis_async", "redis"),
     Patch("httpx", "httpx._client", f"{_HERE}.httpx", "httpx"),
     Patch("botocore", "botocore.client", f"{_HERE}.botocore", "botocore"),
     Patch("aiobotocore", "aiobotocore.client", f"{_HERE}.aiobotocore", "aiobotocore"),

@@ -1,4 +1,4 @@
-"""botocore: the context and the correlation id in SQS and SNS messages.
+"""botocore: the context and the correlation id in SQS and SNS messages; calls are counted.
 
 Its spans are the contrib instrumentor's, which wraps this from the outside: the call's
 span is the current one here.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clarity_otel.engine.sdk.measured.aws import counted
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.aws_messages import SERVICES, carry
 from clarity_otel.patches.wrapping import Replaced
@@ -15,7 +16,7 @@ from clarity_otel.patches.wrapping import Replaced
 
 def apply(module: Any, replaced: Replaced) -> None:
     """Patch `botocore.client`."""
-    replaced.replace(module.BaseClient, "_make_api_call", carrying)
+    replaced.replace(module.BaseClient, "_make_api_call", lambda call: counted(carrying(call)))
 
 
 def carrying(original: Any) -> Any:

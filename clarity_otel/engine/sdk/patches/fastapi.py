@@ -29,4 +29,11 @@ def apply(module: Any, replaced: Replaced) -> None:
         return __init__
 
     replaced.replace(module.FastAPI, "__init__", make_init)
-    replaced.replace(module.FastAPI, "__call__", returns_id)
+    replaced.replace(module.FastAPI, "__call__", lambda call: returns_id(call, _template))
+
+
+def _template(scope: Any) -> str | None:
+    """Return the route that the contrib middleware names."""
+    from opentelemetry.instrumentation.fastapi import _get_route_details
+
+    return None if "app" not in scope else _get_route_details(scope)

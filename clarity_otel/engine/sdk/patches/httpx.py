@@ -1,10 +1,14 @@
-"""httpx: the correlation id on what is sent. Its spans are the contrib instrumentor's."""
+"""httpx: the correlation id on what is sent, and requests that got no answer are counted.
+
+Its spans are the contrib instrumentor's.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from clarity_otel.correlation import outgoing
+from clarity_otel.engine.sdk.measured import instruments
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
@@ -13,13 +17,38 @@ def apply(module: Any, replaced: Replaced) -> None:
     """Patch `httpx._client`; each hop of a redirect passes here."""
 
     def make(original: Any) -> Any:
-        # The asyncio client's coroutine is handed on as it is.
         def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
             with never_break_the_app("the correlation header of httpx"):
                 outgoing.write(request.url.host, request.headers)
-            return original(self, request, *args, **kwargs)
+            try:
+                return original(self, request, *args, **kwargs)
+            except Exception as exception:
+                _count(request, exception)
+                raise
+
+        return _send_single_request
+
+    def make_async(original: Any) -> Any:
+        async def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+            with never_break_the_app("the correlation header of httpx"):
+                outgoing.write(request.url.host, request.headers)
+            try:
+                return await original(self, request, *args, **kwargs)
+            except Exception as exception:
+                _count(request, exception)
+                raise
 
         return _send_single_request
 
     replaced.replace(module.Client, "_send_single_request", make)
-    replaced.replace(module.AsyncClient, "_send_single_request", make)
+    replaced.replace(module.AsyncClient, "_send_single_request", make_async)
+
+
+def _count(request: Any, exception: Exception) -> None:
+    with never_break_the_app("metrics of httpx"):
+        if instruments.is_on():
+            labels = {
+                "server.address": request.url.host,
+                "error.type": instruments.type_name(exception),
+            }
+            instruments.add("clarity.http.client.connection_errors", 1, labels)

@@ -25,7 +25,11 @@ def apply(module: Any, replaced: Replaced) -> None:
         return build_middleware_stack
 
     replaced.replace(module.Starlette, "build_middleware_stack", make_stack)
-    replaced.replace(module.Starlette, "__call__", returns_id)
+    replaced.replace(
+        module.Starlette,
+        "__call__",
+        lambda call: returns_id(call, lambda scope: _route(scope[MARK], scope)),
+    )
 
 
 def _route(app: Any, scope: Any) -> str | None:
