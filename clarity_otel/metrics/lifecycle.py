@@ -17,7 +17,7 @@ from clarity_otel.engine import signals
 from clarity_otel.forks import patiently_quiet, quiet
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.imports import when_imported
-from clarity_otel.metrics import sources
+from clarity_otel.metrics import registered, sources
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.metrics.export.exporter import Exporter
 from clarity_otel.metrics.history import History, HistoryTurn
@@ -126,6 +126,7 @@ def begin(loop: Any = None, *, is_at_end: bool = False) -> bool:
         if _running is None:
             running = _Running(settings())
             when_imported("prometheus_client.values", _on_prometheus_imported)
+            when_imported("prometheus_client.registry", registered.register)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=_after_fork_in_child)
             signals.when_ended(end)

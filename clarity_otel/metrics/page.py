@@ -25,8 +25,9 @@ exposition, the second OpenTelemetry's, as OTLP carries it. A histogram has the 
 
 A label holds one of the values that stand here, or at most so many different ones in a
 process (`CLARITY_METRICS_LABEL_LIMIT` lowers all of them); every other value becomes
-`{OTHER}`, and `clarity_metrics_label_overflows_total` counts it. Values are masked. No
-label holds an address, a name or an id.
+`{OTHER}`, and `clarity_metrics_label_overflows_total` counts it. Values, those of
+the app's own metrics too, are masked and cut after 120 characters. No label of ours holds an
+address, a name or an id.
 
 "Written by" says where it comes from: *native*, the requests themselves; *patches*, the
 libraries' patches; *sampler*, the background thread; *engine*, the telemetry pipeline;
@@ -51,7 +52,8 @@ Redis cluster are not counted (its nodes' clients are not the class that is patc
 `/metrics` shows the whole service; by OTLP each process sends its own numbers
 (`OTEL_METRICS_EXPORTER`, every `OTEL_METRIC_EXPORT_INTERVAL` and once more at its end), told
 apart by `service.instance.id`. What the app registers with prometheus_client comes out of
-both under its own names, and so does what is measured with the OpenTelemetry metrics API:
+both under its own names (and ours are in its default registry, for an app that writes a page
+of its own), and so does what is measured with the OpenTelemetry metrics API:
 by OTLP with its scope, at `/metrics` by the specification's rules for names. A metric of
 that API that has the name of one below is the one below: its attributes and buckets, in one
 family. An app that sets a MeterProvider of its own keeps it, views included; it is shown at

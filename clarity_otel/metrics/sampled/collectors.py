@@ -15,6 +15,7 @@ from typing import Any
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics.family import MAX, PID, SUM
 from clarity_otel.metrics.labels import masked_labels
+from clarity_otel.metrics.registered import ServiceCollector
 from clarity_otel.metrics.shared.directory import Series
 from clarity_otel.metrics.shared.merge import Labels
 from clarity_otel.metrics.shared.values import SharedValue, rule_of_mode
@@ -42,6 +43,8 @@ class RegisteredCollectors:
         own = client.metrics.MetricWrapperBase
         for collector in list(registry._collector_to_names):
             with never_break_the_app("a registered collector"):
+                if isinstance(collector, ServiceCollector):
+                    continue  # it tells what the cells hold
                 if isinstance(collector, own):
                     # No look at each of thousands of children at every scrape.
                     if collector not in self._early and collector._type in _SHARED_KINDS:
