@@ -67,7 +67,9 @@ def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str
     """
     is_open = wants_open_metrics(accept)
     headers = {"Content-Type": OPEN_METRICS if is_open else TEXT, "Vary": "Accept, Accept-Encoding"}
-    body = _written(is_open).encode()
+    text_of_all = _written(is_open)
+    breathe()
+    body = text_of_all.encode()
     if len(body) >= GZIP_FROM_BYTES and accepts_gzip(accept_encoding):
         # The fastest level: a scrape is read once.
         body = gzip.compress(body, compresslevel=1, mtime=0)

@@ -44,6 +44,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.metrics.breath import breathe
 from clarity_otel.metrics.family import SUM, Family
 from clarity_otel.metrics.shared.cells import Segment
 from clarity_otel.metrics.shared.directory import Series
@@ -180,6 +181,7 @@ def publish() -> None:
     with _lock:
         write = _writer_to(target)
         for source in _sources:
+            breathe()
             with never_break_the_app("metrics source"):
                 source.collect(write)
         write.take_back()
