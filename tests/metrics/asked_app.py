@@ -12,10 +12,13 @@ from typing import Any
 import boto3
 import httpx
 import redis.asyncio
-from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
+from tests.metrics.routes import add_routes
+
 app = FastAPI()
+add_routes(app)
 
 
 @app.get("/scrape")
@@ -25,26 +28,6 @@ async def metrics(request: Request) -> Response:
     accept = request.headers.get("accept", "")
     body, headers = await asyncio.to_thread(scrape, accept)
     return Response(body, headers=headers)
-
-
-@app.get("/items/{item}")
-async def item(item: str) -> Response:
-    return Response("x" * 100)
-
-
-@app.post("/take")
-async def take(request: Request) -> Response:
-    return Response(await request.body(), status_code=201)
-
-
-@app.get("/refused/{status}")
-async def refused(status: int) -> None:
-    raise HTTPException(status)
-
-
-@app.get("/raises")
-async def raises() -> None:
-    raise ValueError("no luck")
 
 
 @app.get("/slow")
@@ -93,10 +76,3 @@ async def lost(port: int) -> str:
 async def tables() -> Any:
     client: Any = boto3.client("dynamodb")
     return (await asyncio.to_thread(client.list_tables))["TableNames"]
-
-
-@app.websocket("/ws/{room}")
-async def ws(websocket: WebSocket, room: str) -> None:
-    await websocket.accept()
-    async for text in websocket.iter_text():
-        await websocket.send_text(text)

@@ -128,7 +128,7 @@ def test_traffic_is_what_was_sent(
         sizes = f"http_server_{side}_body_size_bytes"
         assert count(sizes, http_route="/take") == 7
         assert value(found, f"{sizes}_sum", http_route="/take") == 14_000
-    assert value(found, "http_server_response_body_size_bytes_sum", **labels) == 4_000
+    assert value(found, "http_server_response_body_size_bytes_sum", **labels) == 30 * 1 + 10 * 2
     answers = "clarity_security_answers_total"
     assert value(found, answers, http_response_status_code="401") == 5
     assert value(found, answers, http_response_status_code="429") == 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,30 +10,22 @@ import pytest
 
 from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.backends.process import Process
-from tests.processes.service import LAUNCHER, QUIET, ROOT, env_for
+from tests.metrics_otlp.running import ENGINES, Start, start_script
 
-ENGINES = ["native", "sdk"]
 SCRIPT = """
 from opentelemetry import metrics
 metrics.get_meter("shop").create_counter("orders", "{order}").add(3, {"password": "hunter2"})
 """
-Start = Callable[..., Process]
 
 
 def run(run_process: Start, endpoint: str, exporters: str, engine: str, runtime: Path) -> Process:
     """The script, ended."""
-    process = run_process(
-        [*LAUNCHER, sys.executable, "-c", SCRIPT],
-        env={
-            **QUIET,
-            **env_for(endpoint, CLARITY_ENGINE=engine, OTEL_METRICS_EXPORTER=exporters),
-            "XDG_RUNTIME_DIR": str(runtime),
-            "OTEL_SERVICE_NAME": "script",
-            "OTEL_TRACES_EXPORTER": "none",
-            "OTEL_LOGS_EXPORTER": "none",
-        },
-        cwd=ROOT,
-    )
+    alone = {
+        "OTEL_METRICS_EXPORTER": exporters,
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+    process = start_script(run_process, endpoint, engine, runtime, "-c", SCRIPT, **alone)
     assert process.wait() == 0, process.output
     return process
 

@@ -16,9 +16,10 @@ from clarity_otel.metrics.catalog import BY_NAME
 from tests.backends.collector import Collector
 from tests.backends.load import load
 from tests.backends.otlp_http_stub import HANG, OtlpHttpStub, refused
-from tests.backends.process import LOOPBACK, Process, free_port, wait_until
+from tests.backends.process import LOOPBACK, free_port, wait_until
 from tests.metrics.reading import get, value, values
 from tests.metrics_otlp.received import Point, named, points_of
+from tests.metrics_otlp.running import ENGINES, Start, start_script
 from tests.processes.service import LAUNCHER, QUIET, ROOT, env_for
 
 APP = "tests.metrics_otlp.app:app"
@@ -32,11 +33,9 @@ SERVERS = {
     "uvicorn --workers 2": ("uvicorn", "--port", "{port}", "--workers", "2"),
     "gunicorn --preload": (*GUNICORN, "--preload"),
 }
-ENGINES = ["native", "sdk"]
 N = 60
 # Where each order is counted: the app's own counter, the API's, and the catalog's.
 COUNTERS = ("app_orders_total", "orders", "clarity.insights.generated")
-Start = Callable[..., Process]
 Collect = Callable[..., Collector]
 
 
@@ -226,20 +225,9 @@ def test_a_script_that_works_on_is_measured_at_the_interval(
 ) -> None:
     """Its first span tells that it works: no server, no metric of its own."""
     received = collector()
-    process = run_process(
-        [
-            *LAUNCHER,
-            sys.executable,
-            *("-c", WORKING),
-        ],
-        env={
-            **QUIET,
-            **env_for(received.http_endpoint, CLARITY_ENGINE=engine),
-            "XDG_RUNTIME_DIR": str(tmp_path),
-            "OTEL_METRIC_EXPORT_INTERVAL": "200",
-            "OTEL_SERVICE_NAME": "script",
-        },
-        cwd=ROOT,
+    often = {"OTEL_METRIC_EXPORT_INTERVAL": "200"}
+    process = start_script(
+        run_process, received.http_endpoint, engine, tmp_path, "-c", WORKING, **often
     )
     wait_until(
         lambda: bool(named(received_by(received), "process.memory.usage")), "the first metrics", 20
@@ -265,15 +253,8 @@ def test_a_short_script_exports_once_at_its_end_what_it_measured(
 ) -> None:
     """One that measured nothing makes no connection."""
     received = collector()
-    process = run_process(
-        [*LAUNCHER, sys.executable, "-c", SCRIPTS[what]],
-        env={
-            **QUIET,
-            **env_for(received.http_endpoint, CLARITY_ENGINE=engine),
-            "XDG_RUNTIME_DIR": str(tmp_path),
-            "OTEL_SERVICE_NAME": "script",
-        },
-        cwd=ROOT,
+    process = start_script(
+        run_process, received.http_endpoint, engine, tmp_path, "-c", SCRIPTS[what]
     )
     assert process.wait() == 0, process.output
     received.stop()
@@ -307,16 +288,7 @@ def test_a_process_that_forks_and_leaves_by_multiprocessing(
         "    child.join()\n"
         "    print(os.getpid(), child.pid)\n"
     )
-    process = run_process(
-        [*LAUNCHER, sys.executable, str(script)],
-        env={
-            **QUIET,
-            **env_for(received.http_endpoint, CLARITY_ENGINE=engine),
-            "XDG_RUNTIME_DIR": str(tmp_path),
-            "OTEL_SERVICE_NAME": "script",
-        },
-        cwd=ROOT,
-    )
+    process = start_script(run_process, received.http_endpoint, engine, tmp_path, str(script))
     assert process.wait() == 0, process.output
     received.stop()
     parent, child = map(int, process.stdout.split())
