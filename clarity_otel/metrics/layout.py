@@ -29,7 +29,7 @@ _NOTHING = -1
 class Kept:
     """Where the numbers of a counter or a histogram are, or of several of them together."""
 
-    __slots__ = ("_bounds", "_buckets", "_numbers", "_pickers", "_seen", "labels")
+    __slots__ = ("_bounds", "_buckets", "_numbers", "_pick_all", "_pickers", "_seen", "labels")
 
     def __init__(self, labels: Labels = ()) -> None:
         self.labels = dict(labels)
@@ -38,6 +38,7 @@ class Kept:
         self._seen = 0
         self._bounds: list[float] = []
         self._pickers: list[Callable[[array[float]], tuple[float, ...]]] = []
+        self._pick_all: Callable[[array[float]], tuple[float, ...]] = lambda _: ()
 
     def add(self, index: int, bound: float | None) -> None:
         """Add a bucket's number; without a bound a counter's, or a histogram's sum."""
@@ -50,6 +51,11 @@ class Kept:
     def total(self, numbers: array[float]) -> float:
         """Return what a counter counts, or the sum of what a histogram has measured."""
         return sum([numbers[index] for index in self._numbers])
+
+    def count(self, numbers: array[float]) -> float:
+        """Return the number of measurements."""
+        self.bounds()
+        return sum(self._pick_all(numbers))
 
     def counts(self, numbers: array[float]) -> Sequence[float]:
         """Return the number of measurements in each bucket, in the order of `bounds()`."""
@@ -68,6 +74,7 @@ class Kept:
             columns = zip(*(row + [_NOTHING] * (deepest - len(row)) for row in rows), strict=True)
             # At least two: itemgetter of one gives no tuple.
             self._pickers = [itemgetter(*column, _NOTHING) for column in columns]
+            self._pick_all = itemgetter(*(i for row in rows for i in row), _NOTHING)
         return self._bounds
 
 

@@ -14,6 +14,7 @@ import time
 from array import array
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate
 from json import dumps
 from typing import Any
 
@@ -146,11 +147,11 @@ def _routes(told: _Told) -> list[dict[str, Any]]:
 def _traffic(requests: Route, told: _Told) -> dict[str, Any]:
     """Return what happened to some requests: their number in all, and by window."""
     breathe()
-    result: dict[str, Any] = {"total": _whole(sum(requests.all.counts(told.numbers)))}
+    result: dict[str, Any] = {"total": _whole(requests.all.count(told.numbers))}
     for span, grown in told.windows:
         found = _distribution(requests.all, span, grown, REQUESTS)
         count = found["count"]
-        errors = sum(requests.failed.counts(grown)) if span.covered_s else None
+        errors = requests.failed.count(grown) if span.covered_s else None
         found["errors_5xx"] = None if errors is None else _whole(errors)
         found["error_ratio"] = _rounded(errors / count) if errors is not None and count else None
         result[span.name] = found
@@ -169,7 +170,7 @@ def _family(
 
         def total(one: Kept) -> float:
             numbers = told.numbers
-            return sum(one.counts(numbers)) if family.kind == HISTOGRAM else one.total(numbers)
+            return one.count(numbers) if family.kind == HISTOGRAM else one.total(numbers)
 
         ordered = sorted(((total(one), one) for one in known.values()), key=lambda item: -item[0])
         described = [
@@ -210,9 +211,9 @@ def _by_window(family: Family, one: Kept, told: _Told) -> dict[str, Any]:
 
 def _distribution(one: Kept, span: Window, grown: array[float], family: Family) -> dict[str, Any]:
     """Return count, rate, mean and quantiles of a histogram in a window."""
-    values = one.counts(grown)
+    cumulative = list(accumulate(one.counts(grown)))
     bounds = one.bounds()[:-1]
-    count = sum(values)
+    count = cumulative[-1] if cumulative else 0.0
     suffix = _SUFFIX.get(family.unit, "")
     is_known = span.covered_s > 0
     result: dict[str, Any] = {
@@ -222,7 +223,7 @@ def _distribution(one: Kept, span: Window, grown: array[float], family: Family) 
     }
     at_least = []
     for name, share in QUANTILES.items():
-        value, is_bound = quantile(bounds, values, share) if is_known else (None, False)
+        value, is_bound = quantile(bounds, cumulative, share) if is_known else (None, False)
         result[name + suffix] = None if value is None else _rounded(value)
         if is_bound:
             at_least.append(name + suffix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import sub
@@ -46,23 +47,21 @@ def windows(history: History, now_s: float) -> list[Window]:
 
 
 def quantile(
-    bounds: Sequence[float], counts: Sequence[float], share: float
+    bounds: Sequence[float], cumulative: Sequence[float], share: float
 ) -> tuple[float | None, bool]:
     """Return a quantile, and whether it is only known to be at least so much.
 
-    `bounds` are the upper bounds of all buckets but the last, `counts` one number for
-    each bucket, not cumulative. Within a bucket measurements are taken to be spread
-    evenly, as by PromQL's histogram_quantile; the first begins at 0. What lies in the last
-    bucket is at least the last bound. None without a measurement or a bound.
+    `bounds` are the upper bounds of all buckets but the last; `cumulative` has for each
+    bucket how many measurements lie in it and below. Within a bucket they are taken to be
+    spread evenly, as by PromQL's histogram_quantile; the first begins at 0. What lies in
+    the last bucket is at least the last bound. None without a measurement or a bound.
     """
-    total = sum(counts)
-    if total <= 0 or not bounds:
+    if not bounds or cumulative[-1] <= 0:
         return None, False
-    rank = share * total
-    below = 0.0
-    for index, count in enumerate(counts[: len(bounds)]):
-        if count and below + count >= rank:
-            lower = bounds[index - 1] if index else 0.0
-            return lower + (bounds[index] - lower) * (rank - below) / count, False
-        below += count
-    return bounds[-1], True
+    rank = share * cumulative[-1]
+    index = bisect_left(cumulative, rank)
+    if index >= len(bounds):
+        return bounds[-1], True
+    lower, below = (bounds[index - 1], cumulative[index - 1]) if index else (0.0, 0.0)
+    count = cumulative[index] - below
+    return lower + (bounds[index] - lower) * (rank - below) / count, False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,6 @@ def test_quantiles_are_interpolated(
     counts: tuple[int, ...], share: float, expected: tuple[float | None, bool]
 ) -> None:
     """As PromQL's histogram_quantile does it, and said where only a lower bound is known."""
-    value, is_bound = quantile(BOUNDS, counts, share)
+    value, is_bound = quantile(BOUNDS, list(accumulate(counts)), share)
     assert is_bound is expected[1]
     assert value == (None if expected[0] is None else pytest.approx(expected[0]))
