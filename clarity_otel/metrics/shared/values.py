@@ -5,7 +5,7 @@ in its place every metric made afterwards, the app's own too, is shared by the s
 processes, without PROMETHEUS_MULTIPROC_DIR and what that takes away (the `_created` of a
 process alone, exemplars, `Info`). Where the user has set that variable, it stays as it is.
 
-What stock prometheus_client shows of a process (`generate_latest()`) is that process's.
+What stock prometheus_client shows of these (`generate_latest()`) is that process's alone.
 """
 
 from __future__ import annotations
