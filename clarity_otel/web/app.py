@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from clarity_otel.web import api
 from clarity_otel.web.access import Access
+from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.live.socket import LiveSocket
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def app(
     is_public: bool = False,
     pages: Path = PAGES,
     feed: Feed | None = None,
+    alerts: Alerts | None = None,
 ) -> Access:
     """Return the app behind its guard. `port` is the one that Host must name.
 
@@ -50,7 +52,7 @@ def app(
         page = pages / "index.html"
         return FileResponse(page) if page.is_file() else HTMLResponse(_WITHOUT_PAGES)
 
-    asked: list[Any] = [*api.routes(query, pipeline)]
+    asked: list[Any] = [*api.routes(query, pipeline, alerts or Alerts())]
     if feed is not None:
         asked.append(WebSocketRoute("/live", LiveSocket(feed)))
     routes: list[Any] = [Mount("/api", routes=asked), Route("/", index)]
