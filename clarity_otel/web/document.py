@@ -33,9 +33,9 @@ _LIVE = (
     "delta, seq, skipped, requests, logs, errors, services, pipeline} when there is something: "
     "rows of requests have trace_id, span_id, service, name, method, route, http_status, start_ns, "
     "duration_ms, is_error; of logs what /api/logs has; of errors service, type, message, "
-    "trace_id, time_ns; of services service, requests, errors, duration_ms_sum. It closes with 1008 for a "
-    "message that it does not understand, 1009 for one of more than 16 KiB, and 1013 when nothing "
-    "was read for 5 seconds."
+    "trace_id, time_ns; of services service, requests, errors, duration_ms_sum. It closes with "
+    "1008 for a message that it does not understand, 1009 for one of more than 16 KiB, and "
+    "1013 when nothing was read for 5 seconds."
 )
 
 

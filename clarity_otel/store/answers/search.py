@@ -43,18 +43,18 @@ class Search:
     def newest(self, ask: Rows, within: Range, before: tuple[int, int], limit: int) -> Found:
         """Return the newest rows before a position, at most `limit`."""
         filters, values = self.filters, self.values
-        start_ns, end_ns = within.start_ns, min(within.end_ns, before[0])
+        start_ns, end_ns = within.start_ns, end_before(within, before)
         if before[1]:
-            end_ns = min(within.end_ns, before[0] + 1)
             filters = f"{filters}\n  {self.tie}"
             values = values | {"before_ns": before[0], "before_id": before[1]}
         begun = time.monotonic()
         rows: list[Row] = []
         total = end_ns - start_ns if self.minutes is None else len(self.minutes)
-        done, width = 0, max(total // _FIRST_PART, 1)
+        least = MINUTE_NS if self.minutes is None else 1
+        done, width = 0, max(total // _FIRST_PART, least)
         while done < total and len(rows) < limit:
             part_begun = time.monotonic()
-            if part_begun - begun > SEARCH_LIMIT_S:
+            if done and part_begun - begun > SEARCH_LIMIT_S:
                 return Found(rows, _start_of(self.minutes, done, end_ns))
             part = min(width, total - done)
             if self.minutes is None:
@@ -109,7 +109,12 @@ def _start_of(minutes: list[int] | None, done: int, end_ns: int) -> int:
     """Return the time before which nothing was looked at."""
     if minutes is None:
         return end_ns - done
-    return min((minutes[done - 1] if done else minutes[0] + 1) * MINUTE_NS, end_ns)
+    return min(minutes[done - 1] * MINUTE_NS, end_ns)
+
+
+def end_before(within: Range, before: tuple[int, int]) -> int:
+    """Return where the range ends that has all before a position."""
+    return min(within.end_ns, before[0] + (1 if before[1] else 0))
 
 
 def limited(limit: int) -> int:

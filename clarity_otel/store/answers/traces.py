@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clarity_otel.store.answers.conditions import conditions_of
 from clarity_otel.store.answers.logs import logs
-from clarity_otel.store.answers.search import Search, limited, position_of
+from clarity_otel.store.answers.search import Search, end_before, limited, position_of
 from clarity_otel.store.query import MOST_ROWS, LogFilter, Page, Range
 from clarity_otel.store.sql import sql
 
@@ -35,9 +35,7 @@ def traces(ask: Rows, within: Range, wanted: TraceFilter, cursor: str, limit: in
         conditions.sql,
         conditions.values,
         tie="AND (start_ns < $before_ns OR span_id < $before_id)",
-        minutes=conditions.minutes(ask, Range(within.start_ns, min(within.end_ns, before[0] + 1)))
-        if before[0] >= within.start_ns
-        else [],
+        minutes=conditions.minutes(ask, Range(within.start_ns, end_before(within, before))),
         most_gap=2 if wanted.attributes or wanted.text else _ANY_GAP,
     )
     found = search.newest(ask, within, before, limit)
