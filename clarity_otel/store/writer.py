@@ -173,7 +173,11 @@ class Writer:
                 for rollup in ROLLUPS:
                     execute(sql(rollup))
             elif name == "metric_points":
-                execute("INSERT INTO metric_points BY NAME SELECT * FROM arrays")
+                # DuckDB takes a NaN of numpy for NULL.
+                execute(
+                    "INSERT INTO metric_points BY NAME SELECT * REPLACE "
+                    "(coalesce(value, 'NaN'::DOUBLE) AS value) FROM arrays"
+                )
             else:
                 execute(
                     f"INSERT INTO {name} BY NAME SELECT * REPLACE "

@@ -6,6 +6,7 @@ alone sees them to 256 ns. Errors are `{"error": sentence}`.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -47,6 +48,26 @@ def routes(query: Query, pipeline: Callable[[], dict[str, Any]], alerts: Alerts)
     ]
 
 
+class _Json(JSONResponse):
+    """JSON has no NaN and no infinity, and metrics may be either: they are null."""
+
+    def render(self, content: Any) -> bytes:
+        try:
+            return super().render(content)
+        except ValueError:
+            return super().render(_finite(content))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
 def _endpoint(answer: Callable[[Query, Request], Any], query: Query) -> Any:
     async def endpoint(request: Request) -> JSONResponse:
         try:
@@ -57,7 +78,7 @@ def _endpoint(answer: Callable[[Query, Request], Any], query: Query) -> Any:
             return JSONResponse({"error": f"{error}."}, 503)
         if found is None:
             return JSONResponse({"error": "There is no such trace."}, 404)
-        return JSONResponse(found)
+        return _Json(found)
 
     return endpoint
 

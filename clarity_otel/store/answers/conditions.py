@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MOST_ATTRIBUTES = 10
 # 2^63 ns are the longest duration there is.
-_OCTAVES = 63
+_QUARTERS = 4 * 63
 
 
 @dataclass
@@ -65,10 +65,10 @@ def conditions_of(wanted: TraceFilter) -> Conditions:
         found.add("http_status = $http_status", [f"status={code}"], http_status=code)
     if wanted.least_ms:
         least = int(wanted.least_ms * 1e6)
-        found.add("duration_ns >= $least", _octaves(least, 2**63 - 1), least=least)
+        found.add("duration_ns >= $least", _quarters(least, 2**63 - 1), least=least)
     if wanted.most_ms:
         most = int(wanted.most_ms * 1e6)
-        found.add("duration_ns <= $most", _octaves(1, most), most=most)
+        found.add("duration_ns <= $most", _quarters(1, most), most=most)
     if wanted.text:
         found.add("(contains(name, $text) OR contains(attributes, $text))", text=wanted.text)
     for number, (key, value) in enumerate(sorted(wanted.attributes.items())[:_MOST_ATTRIBUTES]):
@@ -79,10 +79,11 @@ def conditions_of(wanted: TraceFilter) -> Conditions:
     return found
 
 
-def _octaves(least: int, most: int) -> list[str]:
-    first, last = (int(math.log2(max(bound, 1))) for bound in (least, most))
-    # One more on each side: logarithms of large numbers are not exact.
-    return [f"octave={at}" for at in range(max(first - 1, 0), min(last + 1, _OCTAVES) + 1)]
+def _quarters(least_ns: int, most_ns: int) -> list[str]:
+    """Return tokens of the quarters of an octave that have such durations."""
+    first, last = (int(4 * math.log2(max(bound, 1))) for bound in (least_ns, most_ns))
+    # One more on each side: logarithms are not exact.
+    return [f"duration={at}" for at in range(max(first - 1, 0), min(last + 1, _QUARTERS) + 1)]
 
 
 def _add_attribute(found: Conditions, number: int, key: str, value: str) -> None:

@@ -73,7 +73,7 @@ def histogram_of(detail: str, count: float, total: float) -> Histogram:
         bounds, buckets = known.get("bounds", ()), known.get("buckets", ())
         return Histogram(count, total, tuple(bounds), tuple(buckets))
     # Beyond these a bucket's bounds are no doubles.
-    scale = max(min(known["scale"], 20), -10)
+    scale = max(min(known["scale"], 20), -9)
     positive, negative = known["positive"], known["negative"]
     offset, counts = positive["offset"], positive["buckets"]
     indexes = tuple((offset + at, one) for at, one in enumerate(counts) if one)
@@ -104,7 +104,7 @@ def _combined(one: Histogram, other: Histogram, sign: int) -> Histogram:
 def _bounded(histogram: Histogram) -> Histogram:
     """Return it with buckets whose bounds are doubles: hostile offsets are left out."""
     most = 1000.0 * 2.0 ** (histogram.scale or 0)
-    kept = tuple(pair for pair in histogram.indexes if -most <= pair[0] <= most)
+    kept = tuple(pair for pair in histogram.indexes if -most <= pair[0] <= most - 1)
     return Histogram(
         histogram.count, histogram.sum, scale=histogram.scale, indexes=kept, zero=histogram.zero
     )

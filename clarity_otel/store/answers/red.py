@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.answers.rows import MINUTE_NS, minutes_of, steps_of
+from clarity_otel.store.query import MOST_ROWS
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ def endpoints(ask: Rows, within: Range, service: str, version: str) -> list[Row]
 def series(ask: Rows, within: Range, service: str, route: str, version: str) -> list[Row]:
     """See `Query`; `time_ns` is the minute's begin, beyond a day that of `step_s`."""
     step_s = steps_of(within, _MOST_MINUTES)
+    minutes = step_s // 60
+    columns = f"minute // {minutes} * {minutes} AS minute"
     wanted = {"service": service, "route": route, "version": version}
-    rows = _red(ask, within, "minute", "minute", step_s=step_s, **wanted)
+    rows = _red(ask, within, "minute", "minute", columns=columns, **wanted)
     for row in rows:
         row["time_ns"] = row.pop("minute") * MINUTE_NS
         row["step_s"] = step_s
@@ -41,10 +44,13 @@ def series(ask: Rows, within: Range, service: str, route: str, version: str) -> 
 
 
 def _red(
-    ask: Rows, within: Range, group: str, order: str, step_s: int = 60, **wanted: str
+    ask: Rows, within: Range, group: str, order: str, columns: str = "", **wanted: str
 ) -> list[Row]:
-    chosen = {"service": "", "route": "", "version": "", "step": step_s // 60} | wanted
-    statement = sql("quantiles").format(group=group, order=order)
+    chosen = {"service": "", "route": "", "version": ""} | wanted
+    most = _MOST_MINUTES if columns else MOST_ROWS
+    statement = sql("quantiles").format(
+        group=group, columns=columns or group, order=order, most=most
+    )
     rows = ask(statement, minutes_of(within) | chosen)
     for row in rows:
         row["rate"] = row["requests"] / within.seconds

@@ -11,12 +11,12 @@ FROM (
     'route=' || route,
     'status=' || http_status,
     CASE WHEN is_error THEN 'error' ELSE '' END,
-    'octave=' || octave
+    'duration=' || quarter
   ])
   FROM (
     SELECT DISTINCT start_ns // 60000000000 AS minute, service, route, http_status,
       status = 2 OR http_status >= 500 AS is_error,
-      floor(log2(greatest(duration_ns, 1)))::INTEGER AS octave
+      floor(4 * log2(greatest(duration_ns, 1)))::INTEGER AS quarter
     FROM new_spans
   )
 );

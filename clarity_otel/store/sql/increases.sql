@@ -7,6 +7,7 @@ WITH points AS (
     lead(time_ns) OVER series IS NULL AS is_last
   FROM metric_points
   WHERE name IN (SELECT unnest($names::VARCHAR[])) AND time_ns >= $start AND time_ns < $end
+    AND isfinite(value)
   WINDOW series AS (PARTITION BY service, name, attributes, resource_id ORDER BY time_ns)
 )
 SELECT service, name, attributes,

@@ -8,7 +8,10 @@ SELECT service, attributes, resource_id, time_ns // $step AS step,
     AS count,
   CASE WHEN any_value(temporality) = 1 THEN list(detail) ELSE [arg_max(detail, time_ns)] END
     AS details
-FROM metric_points
+FROM (
+  SELECT * REPLACE (CASE WHEN isfinite(value) THEN value ELSE 0 END AS value)
+  FROM metric_points WHERE isfinite(value) OR kind LIKE '%histogram'
+)
 WHERE name = $name AND time_ns >= $start AND time_ns < $end
   AND ($service = '' OR service = $service) AND kind = $kind
 GROUP BY service, attributes, resource_id, step
