@@ -59,7 +59,12 @@ def measure(connection: Any, times: int) -> None:
     middle = query.traces(Range(day.start_ns, day.start_ns + _DAY_NS // 2), TraceFilter(), "", 1)
     trace_id = middle.rows[0]["trace_id"]
     route = "/orders3/{id}"
-    path = {"url.path": "/orders3/500"}
+    (found,) = connection.execute(
+        "SELECT json_extract_string(attributes, '$.\"url.path\"') FROM spans WHERE start_ns >= ? "
+        "LIMIT 1",
+        [day.start_ns + _DAY_NS // 4],
+    ).fetchone()
+    path = {"url.path": found}
     questions: dict[str, Callable[[], Any]] = {
         "services, 15 min": lambda: query.services(recent),
         "services, 24 h": lambda: query.services(day),
@@ -78,9 +83,7 @@ def measure(connection: Any, times: int) -> None:
         ),
         "one trace": lambda: query.trace(trace_id),
         "map, 24 h": lambda: query.service_map(day),
-        "traces by rare text, 24 h": lambda: query.traces(
-            day, TraceFilter(text="/orders3/500"), "", 50
-        ),
+        "traces by rare text, 24 h": lambda: query.traces(day, TraceFilter(text=found), "", 50),
         "heatmap, 24 h": lambda: query.heatmap(day, "shop"),
         "versions, 24 h": lambda: query.versions(day),
         "attributes, 24 h": lambda: query.attributes(day),

@@ -50,7 +50,7 @@ class DuckDbQuery:
         return traces.trace(self._ask, trace_id)
 
     def attributes(self, within: Range, service: str = "") -> list[Row]:
-        """See `Query`; of the newest 10,000 spans."""
+        """See `Query`; of the newest 5,000 spans."""
         return traces.attributes(self._ask, within, service)
 
     def errors(self, within: Range, service: str = "") -> list[Row]:

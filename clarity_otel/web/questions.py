@@ -154,7 +154,7 @@ QUESTIONS = (
     ),
     Question(
         "/attributes",
-        "Attributes that the newest 10,000 spans have, the most frequent first.",
+        "Attributes that the newest 5,000 spans have, the most frequent first.",
         _RANGE | _SERVICE,
         _list("attributes", "service"),
         "name, count, values: up to 20 of [value, count], the most frequent first; values are "

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.answers.rows import MINUTE_NS
-from clarity_otel.store.query import MOST_ROWS
+from clarity_otel.store.query import MOST_ROWS, Range
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clarity_otel.store.answers.rows import Rows
-    from clarity_otel.store.query import Range, Row
+    from clarity_otel.store.query import Row
 
 # After this the rest is left to the next page.
 SEARCH_LIMIT_S = 1.0
@@ -28,44 +30,45 @@ class Search:
     """One search. `statement` is SQL with {start}, {end} and {filters}, `order` its order.
 
     `tie` is the condition that leaves out what an earlier page has of the nanosecond where it
-    ended. `minutes` are those that may have something, newest first: None for all.
+    ended. `minutes` tells which minutes of a range may have something, newest first: None for
+    all. It is asked when the newest part had too little: what is frequent is found there.
     """
 
     statement: str
     order: str
     filters: str
     values: dict[str, Any]
-    tie: str = ""
-    minutes: list[int] | None = None
+    tie: str
+    minutes: Callable[[Rows, Range], list[int] | None] = lambda _ask, _within: None
     # Minutes between two that are read as well: text is dear to read, numbers are not.
     most_gap: int = 0
 
     def newest(self, ask: Rows, within: Range, before: tuple[int, int], limit: int) -> Found:
         """Return the newest rows before a position, at most `limit`."""
         filters, values = self.filters, self.values
-        start_ns, end_ns = within.start_ns, end_before(within, before)
+        start_ns, end_ns = within.start_ns, min(within.end_ns, before[0] + (before[1] > 0))
         if before[1]:
             filters = f"{filters}\n  {self.tie}"
             values = values | {"before_ns": before[0], "before_id": before[1]}
-        begun = time.monotonic()
         rows: list[Row] = []
-        total = end_ns - start_ns if self.minutes is None else len(self.minutes)
-        least = MINUTE_NS if self.minutes is None else 1
-        done, width = 0, max(total // _FIRST_PART, least)
-        while done < total and len(rows) < limit:
+        begun = time.monotonic()
+        width = max((end_ns - start_ns) // _FIRST_PART, MINUTE_NS)
+        places: _Whole | _Minutes = _Whole(start_ns, end_ns)
+        is_narrowed = False
+        while places.left and len(rows) < limit:
             part_begun = time.monotonic()
-            if done and part_begun - begun > SEARCH_LIMIT_S:
-                return Found(rows, _start_of(self.minutes, done, end_ns))
-            part = min(width, total - done)
-            if self.minutes is None:
-                ranges = [(end_ns - done - part, end_ns - done)]
-            else:
-                ranges, part = _ranges(self.minutes, done, part, self.most_gap)
-                ranges = [(max(a, start_ns), min(b, end_ns)) for a, b in ranges]
-            rows += self._part(ask, ranges, limit - len(rows), filters, values)
-            done += part
+            # At least one part: a page that got nowhere would be asked for again for ever.
+            if places.reached_ns < end_ns and part_begun - begun > SEARCH_LIMIT_S:
+                return Found(rows, places.reached_ns)
+            rows += self._part(ask, places.take(width), limit - len(rows), filters, values)
             if time.monotonic() - part_begun < _QUICK_S:
                 width *= _GROWTH
+            if places.left and len(rows) < limit and not is_narrowed:
+                is_narrowed = True
+                rest = Range(start_ns, places.reached_ns)
+                if (minutes := self.minutes(ask, rest)) is not None:
+                    places = _Minutes(minutes, rest, self.most_gap)
+                    width = max(len(minutes) // _FIRST_PART, 1)
         return Found(rows, 0)
 
     def _part(
@@ -89,32 +92,51 @@ class Found:
     reached_ns: int
 
 
-def _ranges(minutes: list[int], done: int, part: int, most_gap: int) -> tuple[list[Span], int]:
-    """Return the next minutes as few ranges, newest first, and how many minutes they are."""
-    ranges: list[Span] = []
-    taken = 0
-    for minute in minutes[done : done + part]:
-        start_ns, end_ns = minute * MINUTE_NS, (minute + 1) * MINUTE_NS
-        if ranges and ranges[-1][0] - end_ns <= most_gap * MINUTE_NS:
-            ranges[-1] = (start_ns, ranges[-1][1])
-        elif len(ranges) == _MOST_RANGES:
-            break
-        else:
-            ranges.append((start_ns, end_ns))
-        taken += 1
-    return ranges, taken
+class _Whole:
+    """A range to look at, from its end on; a width is in nanoseconds."""
+
+    def __init__(self, start_ns: int, end_ns: int) -> None:
+        self.left = max(end_ns - start_ns, 0)
+        self.reached_ns = end_ns
+
+    def take(self, width: int) -> list[Span]:
+        """Return the next range."""
+        end_ns, width = self.reached_ns, min(width, self.left)
+        self.reached_ns -= width
+        self.left -= width
+        return [(self.reached_ns, end_ns)]
 
 
-def _start_of(minutes: list[int] | None, done: int, end_ns: int) -> int:
-    """Return the time before which nothing was looked at."""
-    if minutes is None:
-        return end_ns - done
-    return min(minutes[done - 1] * MINUTE_NS, end_ns)
+class _Minutes:
+    """Minutes of a range, newest first; a width is a count of them."""
 
+    def __init__(self, minutes: list[int], within: Range, most_gap: int) -> None:
+        self._minutes = minutes
+        self._within = within
+        self._most_gap_ns = most_gap * MINUTE_NS
+        self._done = 0
+        self.reached_ns = within.end_ns
 
-def end_before(within: Range, before: tuple[int, int]) -> int:
-    """Return where the range ends that has all before a position."""
-    return min(within.end_ns, before[0] + (1 if before[1] else 0))
+    @property
+    def left(self) -> int:
+        """How many there still are."""
+        return len(self._minutes) - self._done
+
+    def take(self, width: int) -> list[Span]:
+        """Return the next as ranges, newest first."""
+        ranges: list[Span] = []
+        for minute in self._minutes[self._done : self._done + width]:
+            start_ns = max(minute * MINUTE_NS, self._within.start_ns)
+            end_ns = min((minute + 1) * MINUTE_NS, self._within.end_ns)
+            if ranges and ranges[-1][0] - end_ns <= self._most_gap_ns:
+                ranges[-1] = (start_ns, ranges[-1][1])
+            elif len(ranges) == _MOST_RANGES:
+                break
+            else:
+                ranges.append((start_ns, end_ns))
+            self._done += 1
+        self.reached_ns = ranges[-1][0]
+        return ranges
 
 
 def limited(limit: int) -> int:

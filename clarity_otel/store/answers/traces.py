@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clarity_otel.store.answers.conditions import conditions_of
 from clarity_otel.store.answers.logs import logs
-from clarity_otel.store.answers.search import Search, end_before, limited, position_of
+from clarity_otel.store.answers.search import Search, limited, position_of
 from clarity_otel.store.query import MOST_ROWS, LogFilter, Page, Range
 from clarity_otel.store.sql import sql
 
@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 # Spans of a trace may begin before its first batch says, and batches come late.
 _AROUND_NS = 3600 * 10**9
 _MOST_SPANS = 20_000
-_ATTRIBUTES_OF_SPANS = 10_000
+_ATTRIBUTES_OF_SPANS = 5_000
 _ANY_GAP = 1 << 62
 
 
 def traces(ask: Rows, within: Range, wanted: TraceFilter, cursor: str, limit: int) -> Page:
     """See `Query`; without a filter, by their root spans."""
     limit = limited(limit)
-    before = position_of(cursor, within)
     conditions = conditions_of(wanted)
     # Several spans of one trace may fit; a root alone is the rule.
     search = Search(
@@ -35,10 +34,10 @@ def traces(ask: Rows, within: Range, wanted: TraceFilter, cursor: str, limit: in
         conditions.sql,
         conditions.values,
         tie="AND (start_ns < $before_ns OR span_id < $before_id)",
-        minutes=conditions.minutes(ask, Range(within.start_ns, end_before(within, before))),
+        minutes=conditions.minutes,
         most_gap=2 if wanted.attributes or wanted.text else _ANY_GAP,
     )
-    found = search.newest(ask, within, before, limit)
+    found = search.newest(ask, within, position_of(cursor, within), limit)
     rows = found.rows
     more = f"{rows[-1]['start_ns']}.{rows[-1]['span_id']}" if len(rows) == limit else ""
     if found.reached_ns and not more:
@@ -94,7 +93,7 @@ def trace(ask: Rows, trace_id: str) -> Row | None:
 
 
 def attributes(ask: Rows, within: Range, service: str) -> list[Row]:
-    """See `Query`; of the newest 10,000 spans."""
+    """See `Query`; of the newest 5,000 spans."""
     bounds = {"start": within.start_ns, "end": within.end_ns, "service": service}
     rows = ask(sql("find_attributes"), bounds | {"looked_at": _ATTRIBUTES_OF_SPANS})
     for row in rows:
