@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from clarity_otel.store.columns import Batch
 from clarity_otel.store.decode import decode_logs, decode_spans
 from clarity_otel.web.live.feed import Feed
 from clarity_otel.web.live.socket import LiveSocket
@@ -147,6 +148,36 @@ def test_long_texts_are_cut(size: int) -> None:
         (row,) = page.deltas()[0]["logs"]
         assert len(json.dumps(row)) < 10_000
         assert row["body"].startswith("b" * min(size, 1000))
+        page.leave()
+        await page.task
+
+    run(test)
+
+
+def test_a_batch_that_cannot_be_told_costs_itself_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is said on stderr; the sender has nothing of it, and the next is told."""
+
+    async def test() -> None:
+        feed = Feed(dict, interval_s=0.005)
+        page = Page(LiveSocket(feed))
+        await until(lambda: page.sent, "hello")
+        broken_when_taken, broken_when_told = Batch(), Batch()
+        broken_when_taken.rows["spans"] = [("short",)]
+        broken_when_told.rows["logs"] = [(1, 9, "", "", "", "", None, 1, 1, "no JSON")]
+        for batch in (broken_when_taken, broken_when_told):
+            feed.take(batch)
+        said: list[str] = []
+
+        def is_said() -> bool:
+            said.append(capsys.readouterr().err)
+            return all(name in "".join(said) for name in ("IndexError", "JSONDecodeError"))
+
+        await until(is_said, "both sentences")
+        feed.take(decode_spans(traces(1), 1)[0])
+        await until(page.deltas, "the next delta")
+        assert len(page.deltas()[-1]["requests"]) == 1
         page.leave()
         await page.task
 

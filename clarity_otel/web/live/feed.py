@@ -13,6 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from clarity_otel import diagnostics
 from clarity_otel.web.live.gathering import Gathering
 
 if TYPE_CHECKING:
@@ -63,9 +64,12 @@ class Feed:
         """Add an accepted batch, which must not change any more. For any thread."""
         if self._gathering is None:
             return
-        with self._lock:
-            if self._gathering is not None:
-                self._gathering.take(batch)
+        try:
+            with self._lock:
+                if self._gathering is not None:
+                    self._gathering.take(batch)
+        except Exception as error:  # the sender's batch is stored all the same
+            _say(error)
 
     @property
     def clients(self) -> int:
@@ -101,7 +105,10 @@ class Feed:
             ticks += 1
             if self._wakes:
                 looked_at = time.monotonic()
-            self._seal(with_pipeline=ticks % _PIPELINE_EVERY == 0)
+            try:
+                self._seal(with_pipeline=ticks % _PIPELINE_EVERY == 0)
+            except Exception as error:  # the next interval is told
+                _say(error)
         self._ticking = self._gathering = None
         self._forget_all()
 
@@ -129,3 +136,7 @@ class Feed:
         # One more, so that nobody who has seen the last is told that nothing was missed.
         self.seq += 1
         self._forgotten = self.seq
+
+
+def _say(error: Exception) -> None:
+    diagnostics.error(f"The live feed left something out: {type(error).__name__}: {error}.")
