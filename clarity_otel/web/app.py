@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.responses import FileResponse, HTMLResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Mount
 
 from clarity_otel.web import api
+from clarity_otel.web import pages as web_pages
 from clarity_otel.web.access import Access
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from starlette.requests import Request
+    from pathlib import Path
 
     from clarity_otel.store.query import Query
-
-PAGES = Path(__file__).parent / "static"
-_WITHOUT_PAGES = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Clarity OTel</title>
-<h1>The pages are not part of this installation</h1>
-<p>The API is here: <a href="/api/openapi.json">/api/openapi.json</a>.</p>
-</html>
-"""
 
 
 def app(
@@ -36,15 +25,8 @@ def app(
     token: str,
     port: int,
     is_public: bool = False,
-    pages: Path = PAGES,
+    pages: Path = web_pages.PAGES,
 ) -> Access:
     """Return the app behind its guard. `port` is the one that Host must name."""
-
-    async def index(_request: Request) -> Response:
-        page = pages / "index.html"
-        return FileResponse(page) if page.is_file() else HTMLResponse(_WITHOUT_PAGES)
-
-    routes: list[Any] = [Mount("/api", routes=api.routes(query, pipeline)), Route("/", index)]
-    if pages.is_dir():
-        routes.append(Mount("/assets", StaticFiles(directory=pages / "assets", check_dir=False)))
+    routes = [Mount("/api", routes=api.routes(query, pipeline)), *web_pages.routes(pages)]
     return Access(Starlette(routes=routes), token, port=port, is_public=is_public)
