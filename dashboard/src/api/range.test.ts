@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { addressOf } from "./ask";
-import { boundsBefore, boundsOf, lengthOf, rangeOf, searchOf } from "./range";
+import { boundsBefore, boundsOf, lengthOf, rangeOf, searchOf, wholeMinutes } from "./range";
 
 const NOW_S = 1_700_000_030;
 
@@ -28,6 +28,18 @@ describe("a time range", () => {
     const before = boundsBefore(range, NOW_S);
     expect(before.end).toBe(boundsOf(range, NOW_S).start);
     expect(before.end - before.start).toBe(lengthOf(range));
+  });
+});
+
+describe("minutes", () => {
+  it("that still run are left out", () => {
+    const [whole, running] = [60, 120].map((time_s) => ({ time_ns: time_s * 1e9 }));
+    expect(
+      wholeMinutes(
+        [whole, running].filter((row) => row !== undefined),
+        150,
+      ),
+    ).toEqual([whole]);
   });
 });
 

@@ -56,3 +56,8 @@ export function boundsBefore(range: TimeRange, now_s: number): Bounds {
   const { start } = boundsOf(range, now_s);
   return { start: start - Math.max(Math.round(lengthOf(range) / 60) * 60, 60), end: start };
 }
+
+/** Rows of minutes without the one that still runs: half a minute looks like half the rate. */
+export function wholeMinutes<Row extends { time_ns: number }>(rows: Row[], now_s: number): Row[] {
+  return rows.filter((row) => row.time_ns / 1e9 + 60 <= now_s);
+}

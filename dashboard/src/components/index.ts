@@ -1,4 +1,5 @@
 export { Chart, type ChartProps, type Series } from "./chart";
+export { useIsNarrow } from "./narrow";
 export * from "./page";
 export * from "./sparkline";
 export * from "./states";

@@ -1,5 +1,6 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactNode, useMemo, useRef, useState } from "react";
+import { useIsNarrow } from "./narrow";
 
 export interface Column<Row> {
   title: string;
@@ -7,6 +8,8 @@ export interface Column<Row> {
   /** A CSS grid track; unset: a share of what is left. */
   width?: string;
   isNumber?: boolean;
+  /** Left out where the window is narrow: the others must fit 312 pixels. */
+  isWideOnly?: boolean;
   /** The column can be sorted, greatest first at the first click. */
   sortBy?: (row: Row) => number | string;
 }
@@ -17,7 +20,7 @@ interface Props<Row> {
   columns: Column<Row>[];
   rows: Row[];
   keyOf: (row: Row) => string;
-  /** Below this the table scrolls sideways in itself, so that the page does not. */
+  /** In a wide window: below this the table scrolls sideways in itself, so that the page does not. */
   minWidth?: string;
   /** How high it is at most before rows scroll (and only those that are seen exist). */
   maxHeight?: string;
@@ -30,7 +33,7 @@ interface Props<Row> {
 /** Rows of equal height in a table; of many, only those in view are in the document. */
 export function Table<Row>({
   label,
-  columns,
+  columns: allColumns,
   rows,
   keyOf,
   minWidth = "36rem",
@@ -39,9 +42,11 @@ export function Table<Row>({
   onRow,
   onEnd,
 }: Props<Row>) {
+  const isNarrow = useIsNarrow();
+  const columns = isNarrow ? allColumns.filter(({ isWideOnly }) => !isWideOnly) : allColumns;
   const scroller = useRef<HTMLElement>(null);
   const [sorting, setSorting] = useState<{ title: string; sign: 1 | -1 }>();
-  const sorted = useMemo(() => sortedBy(rows, columns, sorting), [rows, columns, sorting]);
+  const sorted = useMemo(() => sortedBy(rows, allColumns, sorting), [rows, allColumns, sorting]);
   const asked = useRef(0);
   const virtual = useVirtualizer({
     count: sorted.length,
@@ -67,7 +72,12 @@ export function Table<Row>({
       aria-label={label}
       tabIndex={0}
     >
-      <div role="table" aria-label={label} aria-rowcount={sorted.length + 1} style={{ minWidth }}>
+      <div
+        role="table"
+        aria-label={label}
+        aria-rowcount={sorted.length + 1}
+        style={isNarrow ? undefined : { minWidth }}
+      >
         <div role="rowgroup" className="sticky top-0 z-10 bg-panel">
           <div role="row" aria-rowindex={1} className="border-line border-b" style={grid}>
             {columns.map((column) => (

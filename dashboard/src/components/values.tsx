@@ -68,11 +68,12 @@ const HEALTH_COLOURS: Record<Health, string> = {
 };
 const HEALTH_MARKS: Record<Health, string> = { healthy: "●", degraded: "▲", failing: "■" };
 
-/** By shape and word, not by colour alone. */
-export function HealthMark({ health }: { health: Health }) {
+/** By shape and word, not by colour alone; `isShort`: the word is for screen readers. */
+export function HealthMark({ health, isShort = false }: { health: Health; isShort?: boolean }) {
   return (
-    <span className={`whitespace-nowrap font-medium ${HEALTH_COLOURS[health]}`}>
-      <span aria-hidden="true">{HEALTH_MARKS[health]}</span> {health}
+    <span className={`whitespace-nowrap font-medium ${HEALTH_COLOURS[health]}`} title={health}>
+      <span aria-hidden="true">{HEALTH_MARKS[health]}</span>{" "}
+      <span className={isShort ? "sr-only" : ""}>{health}</span>
     </span>
   );
 }

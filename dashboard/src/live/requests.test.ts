@@ -19,7 +19,7 @@ describe("the feed", () => {
   it("shows the newest first, and no more than fit", () => {
     const many = Array.from({ length: 100 }, (_, at) => request(`t${at}`, "s", at));
     const shown = added(many.slice(0, 50), many.slice(50));
-    expect(shown).toHaveLength(30);
+    expect(shown).toHaveLength(20);
     expect(shown[0]?.trace_id).toBe("t99");
   });
 

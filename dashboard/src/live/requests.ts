@@ -1,7 +1,7 @@
 import type { TraceRow } from "../api/types";
 import type { LiveRequest } from "./types";
 
-const MOST_SHOWN = 30;
+const MOST_SHOWN = 20;
 
 /** A stored trace as the request that it is; which of its spans that was is not known. */
 export function requestOf(row: TraceRow): LiveRequest {

@@ -9,7 +9,7 @@ const WANTED = { topics: ["requests" as const] };
 export function Feed() {
   const [isHeld, setHeld] = useState(false);
   const [live, setLive] = useState<LiveRequest[]>([]);
-  const stored = useApi("/traces", { limit: 30 });
+  const stored = useApi("/traces", { limit: 20 });
   const hear = useCallback(({ requests = [] }: Delta) => {
     if (requests.length > 0) setLive((shown) => added(shown, requests));
   }, []);
@@ -51,7 +51,7 @@ function Requests({ rows }: { rows: LiveRequest[] }) {
       {rows.map((row) => (
         <li
           key={row.trace_id + row.span_id}
-          className="grid grid-cols-[minmax(0,1fr)_auto_auto] items-baseline gap-x-3 border-line border-b py-1.5 sm:grid-cols-[7rem_6rem_minmax(0,1fr)_auto_auto]"
+          className="grid grid-cols-[minmax(0,1fr)_2.5rem_4.5rem] items-baseline gap-x-3 border-line border-b py-1.5 sm:grid-cols-[7rem_6rem_minmax(0,1fr)_2.5rem_4.5rem]"
         >
           <span className="hidden text-faint tabular-nums sm:block">
             <Time ns={row.start_ns} />
@@ -61,7 +61,9 @@ function Requests({ rows }: { rows: LiveRequest[] }) {
             <TraceLink id={row.trace_id}>{row.name || row.trace_id.slice(0, 8)}</TraceLink>
           </span>
           <HttpStatus status={row.http_status} isError={row.is_error} />
-          <Duration ms={row.duration_ms} />
+          <span className="text-right">
+            <Duration ms={row.duration_ms} />
+          </span>
         </li>
       ))}
     </ul>

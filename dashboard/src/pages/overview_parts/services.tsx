@@ -1,35 +1,32 @@
 import { useNavigate } from "@tanstack/react-router";
-import { type ServiceRow, useApi, useSearchText } from "../../api";
+import { type ServiceRow, useApi, useSearchText, wholeMinutes } from "../../api";
 import { type Column, Duration, HealthMark, PageLink, Sparkline, Table } from "../../components";
 import { healthOf, percent, rate } from "../../format";
 
 const COLUMNS: Column<ServiceRow>[] = [
   {
     title: "Service",
-    width: "minmax(7rem, 2fr)",
-    cell: ({ service }) => (
-      <PageLink to="/endpoints" search={{ service }}>
-        {service}
-      </PageLink>
+    width: "minmax(5rem, 2fr)",
+    cell: (row) => (
+      <>
+        <HealthMark health={healthOf(row)} isShort />{" "}
+        <PageLink to="/endpoints" search={{ service: row.service }}>
+          {row.service}
+        </PageLink>
+      </>
     ),
     sortBy: ({ service }) => service,
   },
   {
-    title: "Health",
-    width: "7rem",
-    cell: (row) => <HealthMark health={healthOf(row)} />,
-    sortBy: ({ error_ratio }) => error_ratio,
-  },
-  {
     title: "Rate",
-    width: "6rem",
+    width: "minmax(4.5rem, 6rem)",
     isNumber: true,
     cell: (row) => rate(row.rate),
     sortBy: (row) => row.rate,
   },
   {
     title: "Errors",
-    width: "6rem",
+    width: "minmax(4rem, 6rem)",
     isNumber: true,
     cell: ({ error_ratio, errors }) => (
       <span title={`${errors} requests`}>{percent(error_ratio)}</span>
@@ -39,13 +36,19 @@ const COLUMNS: Column<ServiceRow>[] = [
   ...(["p50_ms", "p95_ms", "p99_ms"] as const).map(
     (name): Column<ServiceRow> => ({
       title: name.slice(0, 3),
-      width: "5.5rem",
+      width: "minmax(4.5rem, 6rem)",
       isNumber: true,
+      isWideOnly: name !== "p95_ms",
       cell: (row) => <Duration ms={row[name]} />,
       sortBy: (row) => row[name],
     }),
   ),
-  { title: "Requests", width: "8.5rem", cell: ({ service }) => <RateLine service={service} /> },
+  {
+    title: "By the minute",
+    width: "8.5rem",
+    isWideOnly: true,
+    cell: ({ service }) => <RateLine service={service} />,
+  },
 ];
 
 export function Services({ rows }: { rows: ServiceRow[] }) {
@@ -57,7 +60,7 @@ export function Services({ rows }: { rows: ServiceRow[] }) {
       columns={COLUMNS}
       rows={rows}
       keyOf={({ service }) => service}
-      minWidth="54rem"
+      minWidth="46rem"
       rowHeight_px={44}
       onRow={({ service }) => {
         void navigate({ to: "/endpoints", search: { ...search, service } as never });
@@ -68,7 +71,8 @@ export function Services({ rows }: { rows: ServiceRow[] }) {
 
 function RateLine({ service }: { service: string }) {
   const { data } = useApi("/series", { service });
-  const values = data?.rows.map((row) => row.rate) ?? [];
+  const minutes = wholeMinutes(data?.rows ?? [], Date.now() / 1000);
+  const values = minutes.map((row) => row.rate);
   const last = values.at(-1);
   return (
     <Sparkline
