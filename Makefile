@@ -28,7 +28,7 @@ NATIVE_STAMP := $(STAMPS)/$(if $(CARGO),native,without-native)
 NPM := $(shell node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && command -v npm)
 PAGES := clarity_otel/web/static/index.html
 NODE_MODULES := dashboard/node_modules/.package-lock.json
-PAGES_SOURCES := $(wildcard dashboard/*.*) $(shell find dashboard/src dashboard/build -type f)
+PAGES_SOURCES := $(wildcard dashboard/*.*) $(shell find dashboard/src dashboard/plugins -type f)
 # Each knows `--check`: fail when the committed file is not what it would write.
 GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables) \
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page

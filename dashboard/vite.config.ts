@@ -1,8 +1,8 @@
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
-import { precompressed } from "./build/precompressed.ts";
-import { weight } from "./build/weight.ts";
+import { precompressed } from "./plugins/precompressed.ts";
+import { weight } from "./plugins/weight.ts";
 
 // `npm run dev` shows the pages of a running `clarity dashboard`; the server wants its own
 // Host and Origin, and the token: CLARITY_DASHBOARD=http://127.0.0.1:3001 CLARITY_TOKEN=…

@@ -42,7 +42,7 @@ function firstRoute(bundle: Chunks): Set<string> {
     if (chunk.isEntry) add(chunk.fileName);
     if (FIRST_PAGE.test(chunk.facadeModuleId ?? "")) first = chunk.fileName;
   }
-  if (!first) throw new Error(`No chunk is made of ${FIRST_PAGE}: build/weight.ts watches it.`);
+  if (!first) throw new Error(`No chunk is made of ${FIRST_PAGE}: plugins/weight.ts watches it.`);
   add(first);
   return names;
 }
