@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -15,6 +16,9 @@ from clarity_otel import diagnostics
 from clarity_otel.store import retention
 from clarity_otel.store.columns import Batch
 from clarity_otel.store.sql import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FLUSH_INTERVAL_S = 0.1
 QUEUE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -26,7 +30,8 @@ _MOST_ROWS = 50_000
 class Writer:
     """Puts batches into the store from its own thread, and keeps its size.
 
-    `offer` is thread-safe.
+    `offer` is thread-safe. `on_accepted` sees each batch that was taken, on the thread that
+    offered it, and must not change it.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Writer:
         self._connection = connection.cursor()
         self._limits = limits
         self._queue_limit_bytes = queue_limit_bytes
+        self.on_accepted: Callable[[Batch], None] | None = None
         self._condition = threading.Condition()
         self._waiting: list[Batch] = []
         self._waiting_bytes = 0
@@ -73,6 +79,8 @@ class Writer:
             self._waiting.append(batch)
             self._waiting_bytes += batch.bytes
             self._condition.notify()
+        if self.on_accepted is not None:
+            self.on_accepted(batch)
         return True
 
     def close(self) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, WebSocketRoute
 
 from clarity_otel.web import api
 from clarity_otel.web import pages as web_pages
 from clarity_otel.web.access import Access
+from clarity_otel.web.live.socket import LiveSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from clarity_otel.store.query import Query
+    from clarity_otel.web.live.feed import Feed
 
 
 def app(
@@ -26,7 +28,14 @@ def app(
     port: int,
     is_public: bool = False,
     pages: Path = web_pages.PAGES,
+    feed: Feed | None = None,
 ) -> Access:
-    """Return the app behind its guard. `port` is the one that Host must name."""
-    routes = [Mount("/api", routes=api.routes(query, pipeline)), *web_pages.routes(pages)]
+    """Return the app behind its guard. `port` is the one that Host must name.
+
+    Without a feed there is no /api/live: engines that are asked do not push.
+    """
+    asked: list[Any] = [*api.routes(query, pipeline)]
+    if feed is not None:
+        asked.append(WebSocketRoute("/live", LiveSocket(feed)))
+    routes = [Mount("/api", routes=asked), *web_pages.routes(pages)]
     return Access(Starlette(routes=routes), token, port=port, is_public=is_public)
