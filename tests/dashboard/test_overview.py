@@ -12,6 +12,7 @@ from tests.backends.process import wait_until
 from tests.dashboard.browser import Window
 from tests.dashboard.shop import Shop
 from tests.receiver.conftest import TOKEN, Dashboard
+from tests.store.messages import traces
 
 pytestmark = pytest.mark.slow
 
@@ -44,19 +45,48 @@ def test_a_request_is_a_link_to_its_trace(window: Window, shop: Shop) -> None:
     expect(link).to_have_attribute("href", re.compile(r"^/traces/[0-9a-f]{32}\?range=1h$"))
 
 
-def test_a_new_request_appears_by_itself(window: Window, shop: Shop) -> None:
-    """Pushed or polled, without a reload."""
+def test_a_new_request_appears_within_a_second(window: Window, shop: Shop) -> None:
+    """Pushed: from the request's end to the row on the page, without a reload."""
     page = window.open("/")
-    feed = page.get_by_test_id("feed")
-    expect(page.locator("[data-connection]")).to_have_text(re.compile("Live|Polling"))
-    links = feed.get_by_role("link", name="GET /redis", exact=True)
+    expect(page.locator("[data-connection=live]")).to_be_visible()
+    links = page.get_by_test_id("feed").get_by_role("link", name="GET /redis", exact=True)
 
     def found() -> set[str]:
         return set(links.evaluate_all("links => links.map(link => link.href)"))
 
     known = found()
     shop.get("/redis")
-    wait_until(lambda: found() - known, "the request in the feed")
+    wait_until(lambda: found() - known, "the request in the feed", timeout_s=1)
+
+
+def test_a_browser_that_cannot_be_pushed_to_asks(
+    window_on: Callable[..., Window], dashboard: Dashboard, shop: Shop
+) -> None:
+    """Every two seconds, and says so."""
+    window = window_on(dashboard)
+    window.page.route_web_socket("**/api/live*", lambda route: route.close())
+    page = window.open("/")
+    expect(page.locator("[data-connection=polling]")).to_be_visible()
+    shop.get("/ddb")
+    newest = page.get_by_test_id("feed").get_by_role("link").first
+    expect(newest).to_have_text("GET /ddb")
+
+
+def test_a_server_that_comes_back_is_live_again(
+    lone_dashboard: Dashboard, window_on: Callable[..., Window]
+) -> None:
+    """By itself; what came meanwhile is asked for."""
+    page = window_on(lone_dashboard).open("/")
+    expect(page.locator("[data-connection=live]")).to_be_visible()
+    lone_dashboard.process.kill()
+    expect(page.locator("[data-connection=disconnected]")).to_be_visible()
+    again = lone_dashboard.restarted()
+    try:
+        assert again.post("traces", traces(3).SerializeToString()).status_code == 200
+        expect(page.locator("[data-connection=live]")).to_be_visible()
+        expect(page.get_by_test_id("feed").get_by_role("link")).to_have_count(3)
+    finally:
+        again.process.kill()
 
 
 def test_services_are_sorted_by_their_heading(window: Window) -> None:
