@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import { withUnit } from "../format";
+import { localTime, tickTime, withUnit } from "../format";
 import { useIsDark } from "../theme";
 import type { ChartProps } from "./chart";
 
@@ -49,7 +49,11 @@ export default function ChartCanvas(props: ChartProps) {
         },
         scales: { y: { range: (_self, _least, most) => [0, (most || 1) * 1.05] } },
         axes: [
-          axis,
+          {
+            ...axis,
+            values: (_self, ticks, _axis, _space, step_s) =>
+              ticks.map((time_s) => tickTime(time_s, step_s)),
+          },
           {
             ...axis,
             size: 64,
@@ -57,7 +61,11 @@ export default function ChartCanvas(props: ChartProps) {
           },
         ],
         series: [
-          {},
+          {
+            label: "Time",
+            value: (_self, time_s: number | null) =>
+              time_s === null ? "" : localTime(time_s * 1e9),
+          },
           ...lines.map(([label, colour], at) => ({
             label,
             stroke: colourOf(element, `text-series-${colour ?? (at % COLOURS) + 1}`),

@@ -11,6 +11,7 @@ import {
   masked,
   percent,
   rate,
+  tickTime,
   utcTime,
   withUnit,
 } from ".";
@@ -83,6 +84,14 @@ describe("text", () => {
       "FATAL",
     ]);
     expect(leastOf("ERROR")).toBe(17);
+  });
+
+  it("an axis tells seconds, minutes or days, as its ticks are apart", () => {
+    const noon_s = new Date(2026, 4, 3, 12, 30, 15).getTime() / 1000;
+    const midnight_s = new Date(2026, 4, 3).getTime() / 1000;
+    expect(tickTime(noon_s, 1)).toMatch(/^12:30:15$/);
+    expect(tickTime(noon_s, 60)).toMatch(/^12:30$/);
+    expect(tickTime(midnight_s, 3600)).toBe(tickTime(midnight_s, 86_400));
   });
 
   it("UTC is told to the millisecond", () => {

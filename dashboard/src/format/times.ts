@@ -22,6 +22,27 @@ export function utcTime(time_ns: number): string {
   return `${new Date(time_ns / 1e6).toISOString().replace("T", " ").replace("Z", "")} UTC`;
 }
 
+const clock = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
+const clockWithSeconds = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
+
+/** A moment on an axis whose ticks are `step_s` apart: a day, or the time of day. */
+export function tickTime(time_s: number, step_s: number): string {
+  const moment = new Date(time_s * 1000);
+  if (step_s >= 86_400) return localDay.format(moment);
+  if (step_s < 60) return clockWithSeconds.format(moment);
+  const isMidnight = moment.getHours() === 0 && moment.getMinutes() === 0;
+  return isMidnight ? localDay.format(moment) : clock.format(moment);
+}
+
 /** How long ago, roughly. */
 export function ago(time_ns: number, now_ms: number): string {
   const seconds = Math.max(0, Math.round((now_ms - time_ns / 1e6) / 1000));
