@@ -10,6 +10,7 @@ from starlette.routing import Mount, WebSocketRoute
 from clarity_otel.web import api
 from clarity_otel.web import pages as web_pages
 from clarity_otel.web.access import Access
+from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.live.socket import LiveSocket
 
 if TYPE_CHECKING:
@@ -29,12 +30,13 @@ def app(
     is_public: bool = False,
     pages: Path = web_pages.PAGES,
     feed: Feed | None = None,
+    alerts: Alerts | None = None,
 ) -> Access:
     """Return the app behind its guard. `port` is the one that Host must name.
 
     Without a feed there is no /api/live: engines that are asked do not push.
     """
-    asked: list[Any] = [*api.routes(query, pipeline)]
+    asked: list[Any] = [*api.routes(query, pipeline, alerts or Alerts())]
     if feed is not None:
         asked.append(WebSocketRoute("/live", LiveSocket(feed)))
     routes = [Mount("/api", routes=asked), *web_pages.routes(pages)]

@@ -26,6 +26,9 @@ def dashboard(
     otlp_grpc_port: Annotated[
         int, typer.Option(help="OTLP over gRPC; a free one if taken.")
     ] = 4317,
+    alertmanager: Annotated[
+        str | None, typer.Option(help="Alertmanager's address (CLARITY_ALERTMANAGER_URL).")
+    ] = None,
     open_: Annotated[
         bool, typer.Option("--open/--no-open", help="Whether a browser is opened.")
     ] = True,
@@ -53,6 +56,7 @@ def dashboard(
         otlp_http_port=otlp_http_port,
         otlp_grpc_port=otlp_grpc_port,
         token=settings.token or "",
+        alertmanager=alertmanager or settings.alertmanager_url or "",
     )
 
     def ready(addresses: Addresses) -> None:

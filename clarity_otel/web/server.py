@@ -18,6 +18,7 @@ from clarity_otel.receiver.intake import Intake
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.file import open_store
 from clarity_otel.store.writer import Writer
+from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.app import app as web_app
 from clarity_otel.web.live.feed import Feed
 from clarity_otel.web.live.socket import MESSAGE_LIMIT_BYTES
@@ -45,6 +46,8 @@ class Options:
     otlp_http_port: int = 4318
     otlp_grpc_port: int = 4317
     token: str = ""  # empty: one is made up
+    alertmanager: str = ""  # addresses, empty for none
+    prometheus: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,22 +68,30 @@ class _Server(uvicorn.Server):
 
 
 def run(options: Options, on_ready: Callable[[Addresses], None]) -> None:
-    """Serve until SIGTERM or SIGINT. ValueError for a public host without a token."""
+    """Serve until SIGTERM or SIGINT.
+
+    ValueError for a public host without a token, and for an address that is none.
+    """
     if options.host != LOOPBACK and not options.token:
         raise ValueError(
             f"--host {options.host} lets other machines ask: set CLARITY_TOKEN to one of your own"
         )
+    alerts = Alerts(options.alertmanager, options.prometheus)
     connection = open_store(options.store)
     writer = Writer(connection, limits=options.limits)
     try:
-        asyncio.run(_serve(options, connection, writer, on_ready))
+        asyncio.run(_serve(options, connection, writer, alerts, on_ready))
     finally:
         writer.close()
         connection.close()
 
 
 async def _serve(
-    options: Options, connection: Any, writer: Writer, on_ready: Callable[[Addresses], None]
+    options: Options,
+    connection: Any,
+    writer: Writer,
+    alerts: Alerts,
+    on_ready: Callable[[Addresses], None],
 ) -> None:
     intake = Intake(writer)
     token = options.token or secrets.token_urlsafe(24)
@@ -109,6 +120,7 @@ async def _serve(
         port=port,
         is_public=options.host != LOOPBACK,
         feed=feed,
+        alerts=alerts,
     )
     servers = [
         _server(
