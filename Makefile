@@ -24,6 +24,11 @@ CARGO := $(if $(filter 0,$(NATIVE)),,$(shell command -v cargo))
 NATIVE_SOURCES := native/Cargo.toml native/Cargo.lock $(shell find native/src -name '*.rs')
 # Its own stamp with and without cargo: installing Rust later is noticed.
 NATIVE_STAMP := $(STAMPS)/$(if $(CARGO),native,without-native)
+# The dashboard's pages, where Node.js >= 20.19 is: shipped in the wheel, not committed.
+NPM := $(shell node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && command -v npm)
+PAGES := clarity_otel/web/static/index.html
+NODE_MODULES := dashboard/node_modules/.package-lock.json
+PAGES_SOURCES := $(wildcard dashboard/*.*) $(shell find dashboard/src dashboard/plugins -type f)
 # Each knows `--check`: fail when the committed file is not what it would write.
 GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables) \
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page
@@ -37,12 +42,20 @@ help: ## list the targets
 	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(NATIVE_STAMP) redis ## install all that the other targets need, into .venv
+setup: $(NATIVE_STAMP) redis dashboard ## install all that the other targets need, into .venv
 	@echo "Ready: $$($(PY) --version), $(if $(CARGO),native engine,sdk engine only). Next: make demo, make test, make check"
 
 .PHONY: demo
-demo: $(NATIVE_STAMP) redis ## run the example shop instrumented and show a trace (ONCE=1: unattended)
+demo: $(NATIVE_STAMP) redis dashboard ## run the example shop instrumented and show a trace (ONCE=1: unattended)
 	@$(PY) -m examples.demo $(if $(filter-out 0 false no,$(ONCE)),--once)
+
+.PHONY: dashboard
+ifneq ($(NPM),)
+dashboard: $(PAGES) ## build the dashboard's pages, with Node.js
+else
+dashboard:
+	@echo "==> The dashboard's pages are not built: install Node.js >= 20.19 for them; the API is served without"
+endif
 
 .PHONY: bench
 bench: $(NATIVE_STAMP) redis ## measure the cost per request, instrumented beside bare
@@ -50,11 +63,11 @@ bench: $(NATIVE_STAMP) redis ## measure the cost per request, instrumented besid
 
 ##@ Before a commit
 .PHONY: test
-test: $(NATIVE_STAMP) redis prometheus test-rust ## all tests: Rust, unit, integration, packaging
+test: $(NATIVE_STAMP) redis prometheus chromium dashboard test-rust ## all tests: Rust, unit, integration, packaging
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
 .PHONY: test-quick
-test-quick: $(NATIVE_STAMP) redis ## the Python tests that take no more than seconds
+test-quick: $(NATIVE_STAMP) redis dashboard ## the Python tests that take no more than seconds
 	@$(BIN)/pytest -m "not slow and not backend" $(PYTEST_ARGS)
 
 .PHONY: test-rust
@@ -72,7 +85,7 @@ test-matrix: ## the quick tests on every other supported Python found here
 	@tools/test-matrix.sh
 
 .PHONY: check
-check: check-python check-rust check-generated check-wheel ## format, lint, types, crate, generated files, wheel
+check: check-python check-rust check-dashboard check-generated check-wheel ## format, lint, types, crate, pages, generated files, wheel
 	@echo "All checks passed."
 
 .PHONY: check-python
@@ -99,13 +112,23 @@ else
 	@echo "==> The crate is not checked: no cargo"
 endif
 
+.PHONY: check-dashboard
+ifneq ($(NPM),)
+check-dashboard: $(NODE_MODULES)
+	@echo "==> biome, tsc --strict, vitest"
+	@cd dashboard && npm run --silent check
+else
+check-dashboard:
+	@echo "==> The dashboard's pages are not checked: no Node.js >= 20.19"
+endif
+
 .PHONY: check-generated
 check-generated: $(NATIVE_STAMP)
 	@echo "==> Generated files are what their generators write"
 	@for module in $(GENERATORS); do $(PY) -m $$module --check; done
 
 .PHONY: check-wheel
-check-wheel: $(NATIVE_STAMP)
+check-wheel: $(NATIVE_STAMP) dashboard
 	@echo "==> Wheel: content, and an install into a clean environment"
 	@$(BIN)/pytest tests/packaging/test_wheel.py --quiet
 
@@ -115,7 +138,7 @@ generate: $(NATIVE_STAMP) ## write the generated files (tables of settings, metr
 
 ##@ Release
 .PHONY: wheel
-wheel: $(NATIVE_STAMP) ## build dist/clarity_otel-*.whl
+wheel: $(NATIVE_STAMP) dashboard ## build dist/clarity_otel-*.whl
 	@rm -rf build dist
 	@CARGO_TARGET_DIR=$(abspath $(VENV))/cargo $(BIN)/uv build --quiet --wheel --no-build-isolation --python $(PY) --out-dir dist .
 	@rm -rf build
@@ -125,6 +148,7 @@ wheel: $(NATIVE_STAMP) ## build dist/clarity_otel-*.whl
 clean: ## remove all that was built or installed here
 	rm -rf .venv .venv-* build dist native/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf *.egg-info clarity_otel/_native.*.so
+	rm -rf clarity_otel/web/static dashboard/node_modules tests/dashboard/out
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +
 
 # --- what the targets above stand on -----------------------------------------
@@ -141,6 +165,16 @@ $(NATIVE_STAMP): $(STAMPS)/packages pyproject.toml setup.py $(NATIVE_SOURCES)
 	@tools/setup.sh native
 	@touch $@
 
+$(NODE_MODULES): dashboard/package.json dashboard/package-lock.json
+	@echo "==> Installing the packages of dashboard/package-lock.json"
+	@cd dashboard && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PAGES): $(NODE_MODULES) $(PAGES_SOURCES)
+	@echo "==> Building the dashboard's pages"
+	@cd dashboard && npm run --silent build -- --logLevel warn
+	@touch $@
+
 .PHONY: redis
 redis:
 	@tools/setup.sh redis
@@ -148,3 +182,7 @@ redis:
 .PHONY: prometheus
 prometheus:
 	@tools/setup.sh prometheus
+
+.PHONY: chromium
+chromium:
+	@tools/setup.sh chromium

@@ -6,6 +6,7 @@
 #   native    install the project editable, its Rust extension built
 #   redis     make sure that redis-server is there
 #   prometheus  install prometheus and promtool where that is possible
+#   chromium  install chromium, which the tests of the pages drive, where possible
 #   pythons   print "VERSION PATH" of every supported Python found here
 #
 # The Makefile decides when a step is due (stamps); a step only does it. Nothing
@@ -118,6 +119,17 @@ step_prometheus() {
   fi
 }
 
+# The tests of the dashboard's pages are skipped without it, with a reason.
+step_chromium() {
+  if command -v chromium >/dev/null; then return; fi
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    say "Installing chromium, which the tests of the dashboard's pages drive"
+    apt-get update -qq </dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium </dev/null ||
+      say "chromium could not be installed: tests that need it are skipped"
+  fi
+}
+
 step_pythons() {
   local version candidate
   for version in 3.11 3.12 3.13 3.14; do
@@ -131,6 +143,6 @@ step_pythons() {
 }
 
 case ${1:-} in
-  venv | packages | native | redis | prometheus | pythons) "step_$1" ;;
-  *) fail "tools/setup.sh needs a step: venv, packages, native, redis, prometheus or pythons." ;;
+  venv | packages | native | redis | prometheus | chromium | pythons) "step_$1" ;;
+  *) fail "tools/setup.sh needs a step: venv, packages, native, redis, prometheus, chromium or pythons." ;;
 esac

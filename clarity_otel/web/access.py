@@ -1,7 +1,7 @@
 """Who is answered: who has the token, by its cookie or header, and no other site's page.
 
-The first link carries the token once; it is exchanged for an HttpOnly, SameSite=Strict
-cookie, and the browser is sent on to an address without it. Host must be the address that
+A link to any page may carry the token; it is exchanged for an HttpOnly, SameSite=Strict
+cookie, and the browser is sent on to the page without it. Host must be the address that
 is served (a name that was rebound to 127.0.0.1 names itself), Origin, where sent, the same.
 """
 
@@ -11,11 +11,14 @@ from hashlib import sha256
 from hmac import compare_digest
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.responses import PlainTextResponse, RedirectResponse
 
+from clarity_otel.web.pages import again, is_page
+
 if TYPE_CHECKING:
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 SECURITY_HEADERS = (
@@ -68,11 +71,7 @@ class Access:
             await self._refuse(scope, receive, send, 403, "This address is not served here.")
         elif self._has_token(headers):
             await self._app(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"] == "/" and self._in_link(scope):
-            response = RedirectResponse("/", 303)
-            response.set_cookie(
-                self._cookie, self._session, httponly=True, samesite="strict", path="/"
-            )
+        elif _opens_page(scope) and (response := self._let_in(scope, headers)):
             await response(scope, receive, send)
         else:
             sentence = "Open the link that `clarity dashboard` printed: it carries the token."
@@ -95,9 +94,8 @@ class Access:
         if any(origin.lower() not in own for origin in headers.get("origin", [])):
             return False
         # A link from elsewhere may open the page, and nothing else.
-        is_page = scope["type"] == "http" and scope["path"] == "/" and scope["method"] == "GET"
         sites = headers.get("sec-fetch-site", [])
-        return is_page or all(site in ("same-origin", "none") for site in sites)
+        return _opens_page(scope) or all(site in ("same-origin", "none") for site in sites)
 
     def _has_token(self, headers: dict[str, list[str]]) -> bool:
         for value in headers.get("authorization", []):
@@ -115,13 +113,24 @@ class Access:
                 return True
         return False
 
-    def _in_link(self, scope: Scope) -> bool:
+    def _let_in(self, scope: Scope, headers: dict[str, list[str]]) -> Response | None:
+        """Return the answer to a link that has the token, or may have left its cookie behind."""
         try:
-            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8)
+            query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
         except ValueError:  # more fields than a link has
-            return False
-        shown = query.get("token", [])
-        return len(shown) == 1 and compare_digest(shown[0].encode(), self._token)
+            return None
+        shown = query.pop("token", [])
+        address = scope["path"] + (f"?{urlencode(query, doseq=True)}" if query else "")
+        is_foreign = any(site != "none" for site in headers.get("sec-fetch-site", []))
+        if len(shown) == 1 and compare_digest(shown[0].encode(), self._token):
+            response = again(address) if is_foreign else RedirectResponse(address, 303)
+            response.set_cookie(
+                self._cookie, self._session, httponly=True, samesite="strict", path="/"
+            )
+            return response
+        # Our own page's navigation is same-origin, so this happens once.
+        is_first = is_foreign and "same-origin" not in headers["sec-fetch-site"]
+        return again(address) if is_first and not shown else None
 
     async def _refuse(
         self, scope: Scope, receive: Receive, send: Send, status: int, sentence: str
@@ -131,6 +140,10 @@ class Access:
             await send({"type": "websocket.close", "code": 4401 if status == 401 else 4403})
             return
         await PlainTextResponse(sentence + "\n", status)(scope, receive, send)
+
+
+def _opens_page(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] == "GET" and is_page(scope["path"])
 
 
 def _with_security_headers(scope: Scope, send: Send) -> Send:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
-from starlette.responses import FileResponse, HTMLResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Mount, WebSocketRoute
 
 from clarity_otel.web import api
+from clarity_otel.web import pages as web_pages
 from clarity_otel.web.access import Access
 from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.live.socket import LiveSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from starlette.requests import Request
+    from pathlib import Path
 
     from clarity_otel.store.query import Query
     from clarity_otel.web.live.feed import Feed
-
-PAGES = Path(__file__).parent / "static"
-_WITHOUT_PAGES = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Clarity OTel</title>
-<h1>The pages are not part of this installation</h1>
-<p>The API is here: <a href="/api/openapi.json">/api/openapi.json</a>.</p>
-</html>
-"""
 
 
 def app(
@@ -39,7 +28,7 @@ def app(
     token: str,
     port: int,
     is_public: bool = False,
-    pages: Path = PAGES,
+    pages: Path = web_pages.PAGES,
     feed: Feed | None = None,
     alerts: Alerts | None = None,
 ) -> Access:
@@ -47,15 +36,8 @@ def app(
 
     Without a feed there is no /api/live: engines that are asked do not push.
     """
-
-    async def index(_request: Request) -> Response:
-        page = pages / "index.html"
-        return FileResponse(page) if page.is_file() else HTMLResponse(_WITHOUT_PAGES)
-
     asked: list[Any] = [*api.routes(query, pipeline, alerts or Alerts())]
     if feed is not None:
         asked.append(WebSocketRoute("/live", LiveSocket(feed)))
-    routes: list[Any] = [Mount("/api", routes=asked), Route("/", index)]
-    if pages.is_dir():
-        routes.append(Mount("/assets", StaticFiles(directory=pages / "assets", check_dir=False)))
+    routes = [Mount("/api", routes=asked), *web_pages.routes(pages)]
     return Access(Starlette(routes=routes), token, port=port, is_public=is_public)

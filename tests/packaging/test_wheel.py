@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import not_tested
+
 from .workshop import ROOT, Environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # builds the crate
@@ -59,6 +61,16 @@ def test_a_wheel_holds_the_extension_exactly_where_cargo_is(wheel: Path) -> None
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     expected = {f"clarity_otel/_native{suffix}"} if shutil.which("cargo") else set()
     assert {n for n in names_in(wheel) if n.endswith((".so", ".pyd"))} == expected
+
+
+def test_a_wheel_holds_the_pages(wheel: Path) -> None:
+    """All that was built of dashboard/, compressed files included: an install needs no Node."""
+    pages = ROOT / "clarity_otel" / "web" / "static"
+    if not (pages / "index.html").is_file():
+        not_tested("the pages are not built: make dashboard", "that the wheel holds the pages")
+    built = {p.relative_to(ROOT).as_posix() for p in pages.rglob("*") if p.is_file()}
+    assert {n for n in names_in(wheel) if n.startswith("clarity_otel/web/static/")} == built
+    assert {Path(name).suffix for name in built} >= {".html", ".js", ".css", ".gz", ".br"}
 
 
 def test_an_sdist_holds_what_a_build_needs(sdist: Path) -> None:

@@ -32,3 +32,16 @@ class AsgiClient:
     def post(self, path: str, **options: Any) -> httpx.Response:
         """POST."""
         return self.request("POST", path, **options)
+
+    def raw(self, path: str, **options: Any) -> tuple[httpx.Headers, bytes]:
+        """GET: headers and the body as it came, not unpacked."""
+
+        async def ask() -> tuple[httpx.Headers, bytes]:
+            transport = httpx.ASGITransport(self._app)
+            async with (
+                httpx.AsyncClient(transport=transport, base_url=self._base_url) as client,
+                client.stream("GET", path, **options) as answer,
+            ):
+                return answer.headers, b"".join([part async for part in answer.aiter_raw()])
+
+        return asyncio.run(ask())

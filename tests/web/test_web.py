@@ -85,6 +85,36 @@ class TestAccess:
         ):
             assert client.get(path).status_code == 401
 
+    def test_a_link_to_any_page_may_carry_the_token(self, client: AsgiClient) -> None:
+        """The address that it leads to keeps the rest of its query."""
+        answer = client.get(f"/traces/4bf92f35?attribute=a%3D1&token={TOKEN}&attribute=b%262")
+        assert answer.status_code == 303
+        assert answer.headers["location"] == "/traces/4bf92f35?attribute=a%3D1&attribute=b%262"
+
+    @pytest.mark.parametrize(
+        "path", ["//evil.example", "/\\evil.example", "/a//b", "/assets/x.js", "/a.b", "/api"]
+    )
+    def test_a_link_leads_to_pages_alone(self, client: AsgiClient, path: str) -> None:
+        """Never to another host, an asset or the API."""
+        assert client.get(f"http://{HOST}{path}?token={TOKEN}").status_code == 401
+
+    def test_a_link_on_another_site_opens_the_page_from_itself(self, client: AsgiClient) -> None:
+        """A strict cookie comes with a navigation of our own page, not with a redirect."""
+        foreign = {"sec-fetch-site": "cross-site"}
+        answer = client.get(f'/logs?text="><b>&token={TOKEN}', headers=foreign)
+        assert answer.status_code == 200
+        assert 'content="0;url=/logs?text=%22%3E%3Cb%3E"' in answer.text
+        assert "HttpOnly" in answer.headers["set-cookie"]
+        without = client.get("/logs", headers=foreign)
+        assert 'content="0;url=/logs"' in without.text
+        assert "set-cookie" not in without.headers
+
+    def test_a_page_asks_again_only_once(self, client: AsgiClient) -> None:
+        """What our own page opens without the cookie is refused, as is a wrong token."""
+        own, foreign = {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "cross-site"}
+        assert client.get("/logs", headers=own).status_code == 401
+        assert client.get("/logs?token=wrong", headers=foreign).status_code == 401
+
     @pytest.mark.parametrize(
         "headers",
         [
@@ -203,22 +233,73 @@ class TestApi:
         assert answer.headers["content-type"] == "application/json"
         assert "<script>" in json.loads(answer.text)["rows"][0]["name"]
 
-    def test_without_pages_it_says_so(self, client: AsgiClient) -> None:
-        """One plain page that leads to the API."""
-        page = client.get("/", headers=SHOWN)
-        assert page.status_code == 200
-        assert "/api/openapi.json" in page.text
 
-    def test_pages_are_served_where_they_are(
-        self, begin: Callable[..., AsgiClient], tmp_path: Path
-    ) -> None:
-        """The index, and assets below it alone."""
+class TestPages:
+    @pytest.fixture
+    def pages(self, tmp_path: Path) -> Path:
+        """A built folder: one asset that lies there compressed, one that does not."""
         pages = tmp_path / "pages"
         (pages / "assets").mkdir(parents=True)
         (pages / "index.html").write_text("built")
-        (pages / "assets" / "app.js").write_text("1")
-        client = begin(pages=pages)
-        assert client.get("/", headers=SHOWN).text == "built"
-        assert client.get("/assets/app.js", headers=SHOWN).text == "1"
-        assert client.get("/assets/../index.html", headers=SHOWN).status_code == 404
-        assert client.get("/assets/%2e%2e/index.html", headers=SHOWN).status_code == 404
+        for name in ("app-1a.js", "app-1a.js.gz", "app-1a.js.br", "icon-2b.svg"):
+            (pages / "assets" / name).write_text(name)
+        return pages
+
+    @pytest.fixture
+    def served(self, begin: Callable[..., AsgiClient], pages: Path) -> AsgiClient:
+        return begin(pages=pages)
+
+    def test_without_pages_it_says_how_to_build_them(self, client: AsgiClient) -> None:
+        """On every page's address, and leads to the API."""
+        for path in ("/", "/traces"):
+            page = client.get(path, headers=SHOWN)
+            assert page.status_code == 200
+            assert "make dashboard" in page.text
+            assert "/api/openapi.json" in page.text
+
+    @pytest.mark.parametrize("path", ["/", "/traces", "/traces/4bf92f35", "/nowhere"])
+    def test_each_address_of_a_page_gives_the_index(self, served: AsgiClient, path: str) -> None:
+        """Asked again each time: the routes are the browser's, the assets this version's."""
+        answer = served.get(path, headers=SHOWN)
+        assert (answer.status_code, answer.text) == (200, "built")
+        assert answer.headers["cache-control"] == "no-cache"
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/assets/../index.html",
+            "/assets/%2e%2e/index.html",
+            "/assets/%2e%2e%2findex.html",
+            "/assets/",
+            "/assets/nothing.js",
+            "/index.html.bak",
+            "/api/nothing",
+        ],
+    )
+    def test_nothing_else_is_there(self, served: AsgiClient, path: str) -> None:
+        """No file outside the assets, and no page in place of one that is missing."""
+        assert served.get(path, headers=SHOWN).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("accepted", "encoding", "file"),
+        [
+            ("gzip, deflate, br", "br", "app-1a.js.br"),
+            ("gzip;q=1.0, br;q=0", "gzip", "app-1a.js.gz"),
+            ("identity", None, "app-1a.js"),
+        ],
+    )
+    def test_an_asset_is_sent_as_it_lies_compressed(
+        self, served: AsgiClient, accepted: str, encoding: str | None, file: str
+    ) -> None:
+        """By Accept-Encoding, of its own type, for ever."""
+        headers = SHOWN | {"accept-encoding": accepted}
+        answer = served.raw("/assets/app-1a.js", headers=headers)
+        assert (answer[0].get("content-encoding"), answer[1]) == (encoding, file.encode())
+        assert answer[0]["content-type"].startswith("text/javascript")
+        assert answer[0]["vary"] == "accept-encoding"
+        assert "immutable" in answer[0]["cache-control"]
+
+    def test_an_asset_that_is_not_compressed_is_sent_plain(self, served: AsgiClient) -> None:
+        """Images have nothing to gain."""
+        answer = served.get("/assets/icon-2b.svg", headers=SHOWN)
+        assert (answer.text, answer.headers["content-type"]) == ("icon-2b.svg", "image/svg+xml")

@@ -1,0 +1,4 @@
+export * from "./ask";
+export * from "./hooks";
+export * from "./range";
+export type * from "./types";

@@ -1,0 +1,246 @@
+/** What the API answers (docs/dashboard.md). Times are nanoseconds since 1970, shares 0 to 1. */
+
+export interface Rows<Row> {
+  rows: Row[];
+}
+
+/** A page of a list that may be longer: `next` goes back as `cursor`, empty at the end. */
+export interface Page<Row> extends Rows<Row> {
+  next: string;
+}
+
+/** Rate (per second), errors and duration. */
+export interface Red {
+  requests: number;
+  errors: number;
+  rate: number;
+  error_ratio: number;
+  mean_ms: number;
+  p50_ms: number;
+  p95_ms: number;
+  p99_ms: number;
+}
+
+export interface ServiceRow extends Red {
+  service: string;
+}
+
+export interface EndpointRow extends Red {
+  service: string;
+  method: string;
+  route: string;
+}
+
+/** One minute, by its begin. */
+export interface SeriesRow extends Red {
+  time_ns: number;
+}
+
+export interface VersionRow {
+  service: string;
+  version: string;
+  first_ns: number;
+  last_ns: number;
+  requests: number;
+}
+
+export interface HeatmapRow {
+  start_ns: number;
+  /** From, to (milliseconds) and count. */
+  buckets: [number, number, number][];
+}
+
+export interface Heatmap extends Rows<HeatmapRow> {
+  step_s: number;
+}
+
+export interface TraceRow {
+  trace_id: string;
+  start_ns: number;
+  duration_ms: number;
+  root_ms: number;
+  spans: number;
+  errors: number;
+  service: string;
+  name: string;
+  route: string;
+  http_status: number;
+}
+
+/** What JSON can hold: an attribute's value. */
+export type Value = string | number | boolean | null | Value[] | { [name: string]: Value };
+export type Attributes = Record<string, Value>;
+
+export interface SpanEvent {
+  name: string;
+  time_ns: number;
+  attributes?: Attributes;
+}
+
+export interface SpanLink {
+  trace_id: string;
+  span_id: string;
+  attributes?: Attributes;
+}
+
+export interface Span {
+  span_id: string;
+  /** Empty for a root. */
+  parent_id: string;
+  start_ns: number;
+  duration_ms: number;
+  service: string;
+  name: string;
+  /** OTLP's: 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
+  kind: number;
+  /** OTLP's: 0 unset, 1 ok, 2 error. */
+  status: number;
+  status_message: string;
+  scope: string;
+  attributes: Attributes;
+  events: SpanEvent[];
+  links: SpanLink[];
+  resource_id: string;
+}
+
+export interface LogRow {
+  time_ns: number;
+  /** OTLP's number, 1 to 24. */
+  severity: number;
+  severity_text: string;
+  service: string;
+  scope: string;
+  body: string;
+  /** Empty, or all zeros, outside a trace. */
+  trace_id: string | null;
+  span_id: string;
+  attributes: Attributes;
+}
+
+export interface Trace {
+  trace_id: string;
+  spans: Span[];
+  truncated: boolean;
+  resources: Record<string, Attributes>;
+  logs: LogRow[];
+}
+
+export interface ErrorRow {
+  group: string;
+  service: string;
+  type: string;
+  message: string;
+  stacktrace: string;
+  count: number;
+  first_ns: number;
+  last_ns: number;
+  trace_ids: string[];
+  /** Minute and count. */
+  trend?: [number, number][];
+}
+
+export interface MetricName {
+  name: string;
+  unit: string;
+  kind: string;
+  services: string[];
+  points: number;
+}
+
+export interface Exemplar {
+  time_ns: number;
+  value: number;
+  trace_id: string;
+}
+
+export interface MetricPoint {
+  time_ns: number;
+  start_ns: number;
+  service: string;
+  unit: string;
+  kind: string;
+  temporality: number;
+  monotonic: boolean;
+  attributes: Attributes;
+  value: number | null;
+  count: number | null;
+  detail: Record<string, Value>;
+  exemplars: Value[];
+}
+
+export interface Quantiles {
+  p50: number;
+  p95: number;
+  p99: number;
+  rate: number;
+}
+
+/** Counters as rate per second, gauges as value, histograms as quantiles. */
+export interface MetricSeriesRow {
+  attributes: Attributes;
+  points: [number, number | Quantiles][];
+  exemplars: Exemplar[];
+}
+
+export interface MetricSeries extends Rows<MetricSeriesRow> {
+  kind: string;
+  unit: string;
+}
+
+export interface MapRow {
+  service: string;
+  peer: string;
+  calls: number;
+  errors: number;
+  mean_ms: number;
+  rate: number;
+}
+
+export interface AttributeRow {
+  name: string;
+  values: string[];
+}
+
+export interface Alert {
+  name: string;
+  severity: string;
+  state: string;
+  since_ns: number;
+  summary: string;
+  runbook_url: string;
+  labels: Record<string, string>;
+}
+
+export interface Alerts extends Rows<Alert> {
+  configured: boolean;
+  /** What to do to get alerts, where none are configured. */
+  how?: string;
+}
+
+/** What the receiver took, stored and dropped; other fields as they come. */
+export interface Pipeline {
+  requests: Record<string, number>;
+  items: Record<string, number>;
+  queue_fullness: number;
+  [more: string]: unknown;
+}
+
+/** Each question of the API and its answer; `{…}` is filled from the parameters. */
+export interface Answers {
+  "/services": Rows<ServiceRow>;
+  "/endpoints": Rows<EndpointRow>;
+  "/series": Rows<SeriesRow>;
+  "/versions": Rows<VersionRow>;
+  "/heatmap": Heatmap;
+  "/traces": Page<TraceRow>;
+  "/traces/{trace_id}": Trace;
+  "/errors": Rows<ErrorRow>;
+  "/logs": Page<LogRow>;
+  "/metrics": Rows<MetricName>;
+  "/metrics/points": Rows<MetricPoint>;
+  "/metrics/series": MetricSeries;
+  "/map": Rows<MapRow>;
+  "/attributes": Rows<AttributeRow>;
+  "/alerts": Alerts;
+  "/pipeline": Pipeline;
+}

@@ -1,0 +1,77 @@
+import { lazy, Suspense } from "react";
+import { localTime, withUnit } from "../format";
+
+export interface Series {
+  label: string;
+  /** One for each time; null where nothing is known: the line has a gap. */
+  values: (number | null)[];
+  /** 1 to 6: which of the theme's colours; unset, by position. */
+  colour?: 1 | 2 | 3 | 4 | 5 | 6;
+}
+
+export interface ChartProps {
+  title: string;
+  /** Seconds since 1970, ascending. */
+  times_s: number[];
+  series: Series[];
+  /** OpenTelemetry's unit of the values: s, ms, By, 1, {request}, … */
+  unit: string;
+  height_px?: number;
+  /** A range was brushed (seconds since 1970). */
+  onSelect?: (start_s: number, end_s: number) => void;
+  /** A moment was clicked: the nearest time's position. */
+  onPoint?: (position: number) => void;
+  /** Charts of one page with the same key share their cursor. */
+  syncKey?: string;
+}
+
+// uPlot is 20 KB: a page without a chart does without it.
+const Canvas = lazy(() => import("./chart_canvas"));
+const TABLE_ROWS = 60;
+
+/** Lines over time. Drawn on a canvas, so the numbers stand below as a table, folded. */
+export function Chart(props: ChartProps) {
+  const { title, times_s, series, unit, height_px = 180 } = props;
+  return (
+    <figure className="min-w-0">
+      <figcaption className="mb-1 font-medium">{title}</figcaption>
+      <div style={{ minHeight: height_px }}>
+        <Suspense fallback={null}>
+          <Canvas {...props} />
+        </Suspense>
+      </div>
+      <details className="mt-1 text-faint">
+        <summary>As a table</summary>
+        <section
+          className="max-h-60 overflow-auto"
+          aria-label={`${title}, as a table`}
+          tabIndex={0}
+        >
+          <table className="w-full text-right tabular-nums">
+            <thead>
+              <tr>
+                <th className="text-left">Time</th>
+                {series.map(({ label }) => (
+                  <th key={label}>{label}</th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {times_s.slice(-TABLE_ROWS).map((time_s, row) => {
+                const at = row + Math.max(times_s.length - TABLE_ROWS, 0);
+                return (
+                  <tr key={time_s}>
+                    <th className="text-left font-normal">{localTime(time_s * 1e9)}</th>
+                    {series.map(({ label, values }) => (
+                      <td key={label}>{withUnit(values[at], unit)}</td>
+                    ))}
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </section>
+      </details>
+    </figure>
+  );
+}

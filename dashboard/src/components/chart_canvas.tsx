@@ -1,0 +1,123 @@
+import { useEffect, useRef } from "react";
+import uPlot from "uplot";
+import { localTime, tickTime, withUnit } from "../format";
+import { useIsDark } from "../theme";
+import type { ChartProps } from "./chart";
+
+const COLOURS = 6;
+
+/** The canvas of `Chart`: uPlot, in the theme's colours, as wide as its place. */
+export default function ChartCanvas(props: ChartProps) {
+  const { times_s, series, unit, height_px = 180, syncKey } = props;
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot>(undefined);
+  const latest = useRef(props);
+  const isDark = useIsDark();
+  // A plot is made anew where its lines are others; new values are only set.
+  const shape = JSON.stringify(series.map(({ label, colour }) => [label, colour]));
+
+  useEffect(() => {
+    latest.current = props;
+  });
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the theme changes the colours read here
+  useEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    const lines = JSON.parse(shape) as [string, number | undefined][];
+    const axis = {
+      stroke: colourOf(element, "text-faint"),
+      grid: { stroke: colourOf(element, "text-line"), width: 1 },
+      ticks: { show: false },
+      font: "12px system-ui",
+    };
+    const made = new uPlot(
+      {
+        width: Math.max(element.clientWidth, 100),
+        height: height_px,
+        cursor: {
+          drag: { x: Boolean(latest.current.onSelect), y: false, setScale: false },
+          ...(syncKey ? { sync: { key: syncKey } } : {}),
+          bind: {
+            click: (self) => () => {
+              const at = self.cursor.idx;
+              // The end of a brush is no click on a moment.
+              if (typeof at === "number" && self.select.width === 0) latest.current.onPoint?.(at);
+              return null;
+            },
+          },
+        },
+        scales: { y: { range: (_self, _least, most) => [0, (most || 1) * 1.05] } },
+        axes: [
+          {
+            ...axis,
+            values: (_self, ticks, _axis, _space, step_s) =>
+              ticks.map((time_s) => tickTime(time_s, step_s)),
+          },
+          {
+            ...axis,
+            size: 64,
+            values: (_self, ticks) => ticks.map((tick) => withUnit(tick, unit)),
+          },
+        ],
+        series: [
+          {
+            label: "Time",
+            value: (_self, time_s: number | null) =>
+              time_s === null ? "" : localTime(time_s * 1e9),
+          },
+          ...lines.map(([label, colour], at) => ({
+            label,
+            stroke: colourOf(element, `text-series-${colour ?? (at % COLOURS) + 1}`),
+            width: 1.5,
+            points: { show: false },
+            value: (_self: uPlot, value: number | null) => withUnit(value, unit),
+          })),
+        ],
+        hooks: {
+          setSelect: [
+            (self) => {
+              if (self.select.width < 2) return;
+              const from = self.posToVal(self.select.left, "x");
+              const to = self.posToVal(self.select.left + self.select.width, "x");
+              self.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+              latest.current.onSelect?.(from, to);
+            },
+          ],
+        },
+      },
+      dataOf(latest.current),
+      element,
+    );
+    plot.current = made;
+    const watcher = new ResizeObserver(() =>
+      made.setSize({ width: Math.max(element.clientWidth, 100), height: height_px }),
+    );
+    watcher.observe(element);
+    return () => {
+      watcher.disconnect();
+      made.destroy();
+      plot.current = undefined;
+    };
+  }, [shape, unit, height_px, syncKey, isDark]);
+
+  useEffect(() => {
+    plot.current?.setData(dataOf({ times_s, series }));
+  }, [times_s, series]);
+
+  return <div ref={place} className="min-w-0 overflow-hidden" aria-hidden="true" />;
+}
+
+function dataOf({ times_s, series }: Pick<ChartProps, "times_s" | "series">): uPlot.AlignedData {
+  return [times_s, ...series.map(({ values }) => values)];
+}
+
+/** A canvas knows no CSS variables: the colour that a class has here, now. */
+function colourOf(element: HTMLElement, name: string): string {
+  const probe = document.createElement("span");
+  probe.className = name;
+  element.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}

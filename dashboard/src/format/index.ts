@@ -1,0 +1,5 @@
+export * from "./health";
+export * from "./masked";
+export * from "./numbers";
+export * from "./severity";
+export * from "./times";

@@ -1,0 +1,3 @@
+export * from "./hooks";
+export { added, requestOf } from "./requests";
+export type * from "./types";

@@ -1,0 +1,71 @@
+import { useCallback, useState } from "react";
+import { useApi } from "../../api";
+import { Answer, Duration, Empty, HttpStatus, Panel, Time, TraceLink } from "../../components";
+import { added, type Delta, type LiveRequest, requestOf, useLive } from "../../live";
+
+const WANTED = { topics: ["requests" as const] };
+
+/** Requests as they come: those that are stored first, then what the live connection brings. */
+export function Feed() {
+  const [isHeld, setHeld] = useState(false);
+  const [live, setLive] = useState<LiveRequest[]>([]);
+  const stored = useApi("/traces", { limit: 20 });
+  const hear = useCallback(({ requests = [] }: Delta) => {
+    if (requests.length > 0) setLive((shown) => added(shown, requests));
+  }, []);
+  useLive(isHeld ? undefined : WANTED, hear);
+
+  return (
+    <Panel
+      title="Requests"
+      aside={
+        <button
+          type="button"
+          className="control"
+          aria-pressed={isHeld}
+          onClick={() => setHeld(!isHeld)}
+        >
+          {isHeld ? "Go on" : "Hold"}
+        </button>
+      }
+    >
+      <Answer
+        query={stored}
+        isEmpty={({ rows }) => rows.length === 0 && live.length === 0}
+        empty={
+          <Empty
+            what="No requests in this time"
+            fill="They appear here within a second of being made, once a service sends its server spans."
+          />
+        }
+      >
+        {({ rows }) => <Requests rows={added(rows.map(requestOf), live)} />}
+      </Answer>
+    </Panel>
+  );
+}
+
+function Requests({ rows }: { rows: LiveRequest[] }) {
+  return (
+    <ul aria-label="Newest requests" data-testid="feed">
+      {rows.map((row) => (
+        <li
+          key={row.trace_id + row.span_id}
+          className="grid grid-cols-[minmax(0,1fr)_2.5rem_4.5rem] items-baseline gap-x-3 border-line border-b py-1.5 sm:grid-cols-[7rem_6rem_minmax(0,1fr)_2.5rem_4.5rem]"
+        >
+          <span className="hidden text-faint tabular-nums sm:block">
+            <Time ns={row.start_ns} />
+          </span>
+          <span className="hidden truncate sm:block">{row.service}</span>
+          <span className="truncate">
+            <TraceLink id={row.trace_id}>{row.name || row.trace_id.slice(0, 8)}</TraceLink>
+          </span>
+          <HttpStatus status={row.http_status} isError={row.is_error} />
+          <span className="text-right">
+            <Duration ms={row.duration_ms} />
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,5 @@
+import { NotBuilt } from "../components";
+
+export default function Pipeline() {
+  return <NotBuilt />;
+}

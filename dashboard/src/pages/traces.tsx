@@ -1,0 +1,5 @@
+import { NotBuilt } from "../components";
+
+export default function Traces() {
+  return <NotBuilt />;
+}

@@ -1,0 +1,160 @@
+"""The Overview: what it shows of real services, and what it says when nobody is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.backends.process import wait_until
+from tests.dashboard.browser import Window
+from tests.dashboard.shop import Shop
+from tests.receiver.conftest import TOKEN, Dashboard
+from tests.store.messages import traces
+
+pytestmark = pytest.mark.slow
+
+
+def test_each_service_has_its_numbers(window: Window, dashboard: Dashboard) -> None:
+    """Rate, errors and quantiles, as the API tells them, and a line of its minutes."""
+    page = window.open("/")
+    services = dashboard.ask("/services")["rows"]
+    assert {row["service"] for row in services} >= {"shop", "stock"}
+    for row in services:
+        shown = page.get_by_role("row").filter(has=page.get_by_role("link", name=row["service"]))
+        expect(shown).to_contain_text(re.compile(r"healthy|degraded|failing"))
+        expect(shown).to_contain_text(re.compile(r"\d(/s|/min)"))
+        expect(shown).to_contain_text(re.compile(r"\d (µs|ms|s)"))
+        expect(shown.get_by_role("img")).to_have_attribute("aria-label", re.compile("last .*most"))
+
+
+def test_what_changed_is_told(window: Window) -> None:
+    """Against the same time before, which the history has."""
+    page = window.open("/?range=5m")
+    panel = page.get_by_role("region").or_(page.locator("section")).filter(has_text="What changed")
+    expect(panel.last).not_to_contain_text("Nothing to compare with")
+
+
+def test_a_request_is_a_link_to_its_trace(window: Window, shop: Shop) -> None:
+    """The newest first; the link keeps the time range."""
+    page = window.open("/?range=1h")
+    shop.get("/order")
+    link = page.get_by_test_id("feed").get_by_role("link", name="GET /order").first
+    expect(link).to_have_attribute("href", re.compile(r"^/traces/[0-9a-f]{32}\?range=1h$"))
+
+
+def test_a_new_request_appears_within_a_second(window: Window, shop: Shop) -> None:
+    """Pushed: from the request's end to the row on the page, without a reload."""
+    page = window.open("/")
+    expect(page.locator("[data-connection=live]")).to_be_visible()
+    links = page.get_by_test_id("feed").get_by_role("link", name="GET /redis", exact=True)
+
+    def found() -> set[str]:
+        return set(links.evaluate_all("links => links.map(link => link.href)"))
+
+    known = found()
+    shop.get("/redis")
+    wait_until(lambda: found() - known, "the request in the feed", timeout_s=1)
+
+
+def test_a_browser_that_cannot_be_pushed_to_asks(
+    window_on: Callable[..., Window], dashboard: Dashboard, shop: Shop
+) -> None:
+    """Every two seconds, and says so."""
+    window = window_on(dashboard)
+    window.page.route_web_socket("**/api/live*", lambda route: route.close())
+    page = window.open("/")
+    expect(page.locator("[data-connection=polling]")).to_be_visible()
+    shop.get("/ddb")
+    newest = page.get_by_test_id("feed").get_by_role("link").first
+    expect(newest).to_have_text("GET /ddb")
+
+
+def test_a_server_that_comes_back_is_live_again(
+    lone_dashboard: Dashboard, window_on: Callable[..., Window]
+) -> None:
+    """By itself; what came meanwhile is asked for."""
+    page = window_on(lone_dashboard).open("/")
+    expect(page.locator("[data-connection=live]")).to_be_visible()
+    lone_dashboard.process.kill()
+    expect(page.locator("[data-connection=disconnected]")).to_be_visible()
+    again = lone_dashboard.restarted()
+    try:
+        assert again.post("traces", traces(3).SerializeToString()).status_code == 200
+        expect(page.locator("[data-connection=live]")).to_be_visible()
+        expect(page.get_by_test_id("feed").get_by_role("link")).to_have_count(3)
+    finally:
+        again.process.kill()
+
+
+def test_services_are_sorted_by_their_heading(window: Window) -> None:
+    """Greatest first, then least first, and said to screen readers."""
+    page = window.open("/")
+    heading = page.get_by_role("columnheader", name="Service")
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    first = page.get_by_role("table", name="Services").get_by_role("link").first
+    expect(first).to_have_text("stock")
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    expect(first).to_have_text("shop")
+
+
+def test_the_range_stands_in_the_address(window: Window) -> None:
+    """And goes along to the next page."""
+    page = window.open("/")
+    page.get_by_role("combobox", name="Time range").select_option("1h")
+    expect(page).to_have_url(re.compile(r"\?range=1h$"))
+    page.get_by_role("navigation").get_by_role("link", name="Logs").click()
+    expect(page).to_have_url(re.compile(r"/logs\?range=1h$"))
+    expect(page).to_have_title("Logs · Clarity OTel")
+
+
+def test_colours_follow_the_system_until_they_are_chosen(window: Window) -> None:
+    """A choice outlives a reload."""
+    page = window.open("/")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(colour)
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(colour)
+    assert light != dark
+    page.get_by_role("button", name="Colours: system").click()
+    page.reload()
+    window.settle()
+    assert page.evaluate(colour) == light
+
+
+def test_a_process_that_is_gone_is_told(
+    lone_dashboard: Dashboard, window_on: Callable[..., Window]
+) -> None:
+    """In the header, and in each view that has no answer."""
+    window = window_on(lone_dashboard)
+    page = window.open("/")
+    lone_dashboard.process.kill()
+    expect(page.locator("[data-connection=disconnected]")).to_be_visible()
+    page.get_by_role("combobox", name="Time range").select_option("6h")
+    # What was there stays, and is said to be old.
+    expect(page.locator("[data-state=stale], [data-state=disconnected]").first).to_be_visible()
+    window.check("overview-disconnected")
+
+
+def test_a_link_on_another_site_opens_its_page(
+    window_on: Callable[..., Window], dashboard: Dashboard
+) -> None:
+    """The strict cookie is not lost on the way, with the token in the link and without."""
+    page = window_on(dashboard).page
+    chat = "http://chat.example/"
+
+    def shares(query: str) -> None:
+        link = f"<a href='{dashboard.address}/logs{query}'>shared</a>"
+        page.unroute(chat)
+        page.route(chat, lambda route: route.fulfill(content_type="text/html", body=link))
+
+    for query in (f"?token={TOKEN}", ""):
+        shares(query)
+        page.goto(chat)
+        page.get_by_role("link", name="shared").click()
+        expect(page).to_have_title("Logs · Clarity OTel")
+        expect(page).to_have_url(f"{dashboard.address}/logs")

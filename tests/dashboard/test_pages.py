@@ -1,0 +1,48 @@
+"""Every page, as all must be: in each look, with data and without, nothing wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.dashboard.browser import Look, Window, page_paths
+from tests.dashboard.shop import Shop
+from tests.receiver.conftest import Dashboard
+
+pytestmark = pytest.mark.slow
+
+
+def address_of(path: str, dashboard: Dashboard) -> str:
+    """The page's path with a real id in it."""
+    if "$traceId" not in path:
+        return path
+    return path.replace("$traceId", dashboard.ask("/traces", limit=1)["rows"][0]["trace_id"])
+
+
+def name_of(path: str) -> str:
+    """The page's name in file names."""
+    return path.strip("/").replace("/$", "-") or "overview"
+
+
+@pytest.mark.parametrize("path", page_paths())
+def test_a_page_is_accessible_and_fits(
+    path: str, look: Look, dashboard: Dashboard, shop: Shop, window_on: Callable[..., Window]
+) -> None:
+    """In light and dark, wide and at 360 pixels: no serious finding of axe, no refused content."""
+    window = window_on(dashboard, look)
+    window.open(address_of(path, dashboard))
+    window.check(name_of(path))
+
+
+@pytest.mark.parametrize("path", page_paths())
+def test_a_page_without_data_says_so(
+    path: str, empty_dashboard: Dashboard, window_on: Callable[..., Window]
+) -> None:
+    """As an empty view, not as an error, or a page that waits for ever."""
+    window = window_on(empty_dashboard)
+    page = window.open(path.replace("$traceId", "0" * 32))
+    if "$" not in path:  # a trace that is not there is an error, said in a sentence
+        assert page.query_selector("[data-state=empty]")
+        assert not page.query_selector("[data-state=error]")
+    window.check(f"{name_of(path)}-empty")
