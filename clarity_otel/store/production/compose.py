@@ -1,0 +1,174 @@
+"""`Query` over the engines that are given; what none of them answers is said."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clarity_otel.store.production import exceptions, prometheus_metrics, prometheus_map
+from clarity_otel.store.production.engine import OF_ANOTHER_FORM, Engine, address_of
+from clarity_otel.store.production.jaeger import Jaeger
+from clarity_otel.store.production.loki import Loki
+from clarity_otel.store.production.positions import position_of
+from clarity_otel.store.production.prometheus import Prometheus
+from clarity_otel.store.query import LogFilter, Page, Range, Row, TraceFilter
+from clarity_otel.store.unanswered import NotGivenError, UnansweredError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MOST_EXCEPTIONS = 1000
+# A trace's logs may be written before its first span ends, and after its last.
+_AROUND_NS = 3600 * 10**9
+
+
+@dataclass(frozen=True)
+class Given:
+    """An engine's address and the headers that it wants; no address: it is not there."""
+
+    url: str = ""
+    headers: Mapping[str, str] | None = None
+
+
+class ProductionQuery:
+    """Answers from production's engines. Thread-safe; nothing is kept between questions.
+
+    Raises NotGivenError where the engine for a question is not given, UnansweredError where
+    it does not answer; ValueError, when made, for an address that is none.
+    """
+
+    def __init__(self, prometheus: Given, jaeger: Given, loki: Given) -> None:
+        metrics = _engine("Prometheus", "CLARITY_PROMETHEUS_URL", prometheus)
+        traces = _engine("Jaeger", "CLARITY_JAEGER_URL", jaeger)
+        logs = _engine("Loki", "CLARITY_LOKI_URL", loki)
+        self._prometheus = Prometheus(metrics) if metrics else None
+        self._jaeger = Jaeger(traces) if traces else None
+        self._loki = Loki(logs) if logs else None
+        self.engines = [one for one in (metrics, traces, logs) if one is not None]
+
+    def services(self, within: Range) -> list[Row]:
+        """See `Query`."""
+        with self._metrics() as prometheus:
+            return prometheus.services(within)
+
+    def endpoints(self, within: Range, service: str = "") -> list[Row]:
+        """See `Query`."""
+        with self._metrics() as prometheus:
+            return prometheus.endpoints(within, service)
+
+    def series(self, within: Range, service: str, route: str = "") -> list[Row]:
+        """See `Query`."""
+        with self._metrics() as prometheus:
+            return prometheus.series(within, service, route)
+
+    def metric_names(self, within: Range) -> list[Row]:
+        """See `Query`."""
+        with self._metrics() as prometheus:
+            return prometheus_metrics.metric_names(prometheus, within)
+
+    def metric(self, within: Range, name: str, service: str = "") -> list[Row]:
+        """See `Query`."""
+        with self._metrics() as prometheus:
+            return prometheus_metrics.metric(prometheus, within, name, service)
+
+    def traces(self, within: Range, wanted: TraceFilter, cursor: str, limit: int) -> Page:
+        """See `Query`."""
+        position_of(cursor, within.end_ns)
+        with self._traces() as jaeger:
+            return jaeger.traces(within, wanted, cursor, limit)
+
+    def trace(self, trace_id: str) -> Row | None:
+        """See `Query`. Without an answer of Loki's its logs are empty, and `logs_missing` says why."""
+        with self._traces() as jaeger:
+            found = jaeger.trace(trace_id)
+        if not found:
+            return None
+        begins = [span["start_ns"] for span in found["spans"]]
+        about = Range(min(begins) - _AROUND_NS, max(begins) + _AROUND_NS)
+        try:
+            logs = self.logs(about, LogFilter(trace_id=trace_id), "", 500)
+        except UnansweredError as error:
+            return found | {"logs_missing": str(error)}
+        return found | {"logs": logs.rows[::-1]}
+
+    def errors(self, within: Range, service: str = "") -> list[Row]:
+        """See `Query`: of the newest 200 failed traces and the newest 1,000 log records.
+
+        Of one engine alone where the other is not given.
+        """
+        if not (self._jaeger or self._loki):
+            raise _not_given("Errors are read from traces and logs", "jaeger", "loki")
+        found = []
+        if self._jaeger:
+            with self._traces() as jaeger:
+                found += exceptions.of_spans(jaeger.failed_spans(within, service))
+        if self._loki:
+            with self._logs() as loki:
+                found += exceptions.of_logs(loki.exceptions(within, service, _MOST_EXCEPTIONS))
+        in_range = (one for one in found if within.start_ns <= one[0] < within.end_ns)
+        return exceptions.grouped(in_range)
+
+    def logs(self, within: Range, wanted: LogFilter, cursor: str, limit: int) -> Page:
+        """See `Query`."""
+        position_of(cursor, within.end_ns)
+        with self._logs() as loki:
+            return loki.logs(within, wanted, cursor, limit)
+
+    def service_map(self, within: Range) -> list[Row]:
+        """See `Query`: Prometheus' client durations, and Jaeger's calls between services.
+
+        Jaeger tells calls alone: `errors` and `mean_ms` of its rows are None.
+        """
+        if not (self._prometheus or self._jaeger):
+            raise _not_given("The map is read from metrics and traces", "prometheus", "jaeger")
+        rows = []
+        if self._prometheus:
+            with self._metrics() as prometheus:
+                rows += prometheus_map.service_map(prometheus, within)
+        if self._jaeger:
+            with self._traces() as jaeger:
+                known = {(row["service"], row["peer"]) for row in rows}
+                between = jaeger.service_map(within)
+                rows += [row for row in between if (row["service"], row["peer"]) not in known]
+        return sorted(rows, key=lambda row: (-row["calls"], row["service"], row["peer"]))[:1000]
+
+    @contextmanager
+    def _metrics(self) -> Iterator[Prometheus]:
+        if self._prometheus is None:
+            raise _not_given("Rates, durations and metrics are read from Prometheus", "prometheus")
+        with _of_its_form(self._prometheus.engine):
+            yield self._prometheus
+
+    @contextmanager
+    def _traces(self) -> Iterator[Jaeger]:
+        if self._jaeger is None:
+            raise _not_given("Traces are read from Jaeger", "jaeger")
+        with _of_its_form(self._jaeger.engine):
+            yield self._jaeger
+
+    @contextmanager
+    def _logs(self) -> Iterator[Loki]:
+        if self._loki is None:
+            raise _not_given("Logs are read from Loki", "loki")
+        with _of_its_form(self._loki.engine):
+            yield self._loki
+
+
+def _engine(name: str, setting: str, given: Given) -> Engine | None:
+    if not given.url:
+        return None
+    return Engine(name, setting, address_of(given.url, setting, given.headers))
+
+
+def _not_given(what: str, *options: str) -> NotGivenError:
+    how = " or ".join(f"--{one} URL (CLARITY_{one.upper()}_URL)" for one in options)
+    return NotGivenError(f"{what}: start clarity dashboard with {how}")
+
+
+@contextmanager
+def _of_its_form(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except OF_ANOTHER_FORM:
+        raise engine.of_another_form() from None

@@ -1,0 +1,11 @@
+"""Why a question has no answer. The text of each is a sentence for the one who asked."""
+
+from __future__ import annotations
+
+
+class UnansweredError(Exception):
+    """The engine that would answer does not, or not in its own form."""
+
+
+class NotGivenError(UnansweredError):
+    """No engine for this question was given; the sentence names the option."""
