@@ -20,6 +20,7 @@ TABLE_FILES = (
     "traces",
     "red_minute",
     "edges_minute",
+    "minute_tokens",
     "exceptions",
     "logs",
     "metric_points",

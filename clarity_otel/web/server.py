@@ -19,6 +19,8 @@ from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.file import open_store
 from clarity_otel.store.writer import Writer
 from clarity_otel.web.app import app as web_app
+from clarity_otel.web.live.feed import Feed
+from clarity_otel.web.live.socket import MESSAGE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from clarity_otel.store.retention import Limits
 
 LOOPBACK = "127.0.0.1"
+# A connection whose peer takes nothing for so long is dropped by the kernel, with what waits
+# in it: neither asyncio nor uvicorn end one that does not read its own end.
+_UNREAD_LIMIT_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -92,17 +97,28 @@ async def _serve(
             "requests": dict(intake.counts),
             "items": dict(writer.counts),
             "queue_fullness": writer.fullness,
+            "live_clients": feed.clients,
         }
 
+    feed = Feed(pipeline)
+    writer.on_accepted = feed.take
     web = web_app(
         DuckDbQuery(connection),
         pipeline,
         token=token,
         port=port,
         is_public=options.host != LOOPBACK,
+        feed=feed,
     )
     servers = [
-        _server(web, proxy_headers=False),
+        _server(
+            web,
+            proxy_headers=False,
+            limit_concurrency=512,
+            ws_max_size=MESSAGE_LIMIT_BYTES,
+            # 64 KiB a client, and time, to save bytes that never leave this machine.
+            ws_per_message_deflate=False,
+        ),
         _server(otlp_http.app(intake), limit_concurrency=256),
     ]
     loop = asyncio.get_running_loop()
@@ -147,6 +163,8 @@ def _listen(host: str, port: int) -> socket.socket:
     for candidate in (port, 0):
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_LIMIT_MS)
         try:
             bound.bind((host, candidate))
         except OSError:

@@ -2,9 +2,10 @@
 WITH buckets AS (
   SELECT {group}, bucket, sum(requests) AS requests, sum(errors) AS errors,
     sum(duration_sum_ns) AS duration_ns
-  FROM red_minute
+  FROM (SELECT * REPLACE (minute // $step * $step AS minute) FROM red_minute)
   WHERE minute >= $first AND minute <= $last
     AND ($service = '' OR service = $service) AND ($route = '' OR route = $route)
+    AND ($version = '' OR version = $version)
   GROUP BY {group}, bucket
 ), running AS (
   SELECT *,
@@ -23,4 +24,4 @@ SELECT {group},
 FROM running
 GROUP BY {group}
 ORDER BY {order}
-LIMIT 500
+LIMIT 1500
