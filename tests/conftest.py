@@ -118,6 +118,18 @@ def jaeger_binary(pytestconfig: pytest.Config) -> Path:
     return built("jaeger", "that a real Jaeger shows our traces", pytestconfig)
 
 
+@pytest.fixture(scope="session")
+def loki_binary(pytestconfig: pytest.Config) -> Path:
+    """The real Loki's binary."""
+    return built("loki", "that a real Loki gives back our log records", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def prometheus_binary(pytestconfig: pytest.Config) -> Path:
+    """A real Prometheus 3: the one that takes OTLP."""
+    return built("prometheus", "what a Prometheus 3 makes of our OTLP metrics", pytestconfig)
+
+
 @pytest.fixture
 def collector(
     collector_binary: Path, tmp_path: Path, started: list[HasOutput]

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from clarity_otel.store.unanswered import UnansweredError
 from clarity_otel.web import parameters
 
 if TYPE_CHECKING:
@@ -154,6 +155,8 @@ def _endpoint(question: Question, query: Query) -> Any:
             answer = await run_in_threadpool(question.answer, query, request)
         except ValueError as error:
             return JSONResponse({"error": f"{error}."}, 400)
+        except UnansweredError as error:
+            return JSONResponse({"error": f"{error}."}, error.status)
         if answer is None:
             return JSONResponse({"error": "There is no such trace."}, 404)
         return JSONResponse(answer)
@@ -167,6 +170,8 @@ def document() -> dict[str, Any]:
 
     answer = {"description": "The answer.", "content": {"application/json": {}}}
     bad = {"description": "A parameter is wrong, as `error` says.", "content": answer["content"]}
+    not_given = bad | {"description": "No engine for it was given; `error` names the option."}
+    unanswered = bad | {"description": "The engine that is asked does not answer."}
     paths: dict[str, Any] = {}
     for question in QUESTIONS:
         listed: list[dict[str, Any]] = [
@@ -177,7 +182,7 @@ def document() -> dict[str, Any]:
             schema = {"type": "string"}
             about_id: dict[str, Any] = {"name": "trace_id", "in": "path", "required": True}
             listed.append(about_id | {"schema": schema})
-        responses = {"200": answer, "400": bad}
+        responses = {"200": answer, "400": bad, "501": not_given, "502": unanswered}
         about = {"summary": question.summary, "parameters": listed, "responses": responses}
         paths[f"/api{question.path}"] = {"get": about}
     about = {"summary": "What the receiver has taken, stored and dropped."}

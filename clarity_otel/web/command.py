@@ -26,15 +26,28 @@ def dashboard(
     otlp_grpc_port: Annotated[
         int, typer.Option(help="OTLP over gRPC; a free one if taken.")
     ] = 4317,
+    prometheus: Annotated[
+        str | None, typer.Option(help="Read metrics from this Prometheus (CLARITY_PROMETHEUS_URL).")
+    ] = None,
+    jaeger: Annotated[
+        str | None, typer.Option(help="Read traces from this Jaeger (CLARITY_JAEGER_URL).")
+    ] = None,
+    loki: Annotated[
+        str | None, typer.Option(help="Read logs from this Loki (CLARITY_LOKI_URL).")
+    ] = None,
     open_: Annotated[
         bool, typer.Option("--open/--no-open", help="Whether a browser is opened.")
     ] = True,
 ) -> None:
-    """Receive OTLP from any service on this machine, and show it."""
+    """Receive OTLP from any service on this machine, and show it.
+
+    With --prometheus, --jaeger or --loki nothing is received or kept: those are read.
+    """
     try:
         from clarity_otel.store.file import StoreInUseError, default_path
+        from clarity_otel.store.production.compose import Given, ProductionQuery
         from clarity_otel.store.retention import Limits
-        from clarity_otel.web.server import Addresses, Options, run
+        from clarity_otel.web.server import Addresses, Options, read, run
     except ModuleNotFoundError as error:
         typer.echo(f"{_EXTRA} ({error}).", err=True)
         raise typer.Exit(1) from None
@@ -55,14 +68,26 @@ def dashboard(
         token=settings.token or "",
     )
 
+    engines = {
+        "prometheus": Given(prometheus or settings.prometheus_url, settings.prometheus_headers),
+        "jaeger": Given(jaeger or settings.jaeger_url, settings.jaeger_headers),
+        "loki": Given(loki or settings.loki_url, settings.loki_headers),
+    }
+
     def ready(addresses: Addresses) -> None:
         typer.echo(f"Dashboard: {addresses.link}")
-        typer.echo(f"OTLP:      {addresses.otlp_http} (HTTP), {addresses.otlp_grpc} (gRPC)")
+        for sentence in addresses.read_from:
+            typer.echo(f"Reads:     {sentence}")
+        if addresses.otlp_http:
+            typer.echo(f"OTLP:      {addresses.otlp_http} (HTTP), {addresses.otlp_grpc} (gRPC)")
         if open_ and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             webbrowser.open(addresses.link)
 
     try:
-        run(options, ready)
+        if any(given.url for given in engines.values()):
+            read(options, ProductionQuery(**engines), ready)
+        else:
+            run(options, ready)
     except (StoreInUseError, ValueError, OSError) as error:
         typer.echo(f"clarity dashboard: {error}.", err=True)
         raise typer.Exit(1) from None

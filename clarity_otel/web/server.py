@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from clarity_otel.store.production.compose import ProductionQuery
     from clarity_otel.store.retention import Limits
 
 LOOPBACK = "127.0.0.1"
@@ -52,8 +53,9 @@ class Addresses:
     """Where it listens now."""
 
     link: str
-    otlp_http: str
-    otlp_grpc: str
+    otlp_http: str = ""  # empty where nothing is received
+    otlp_grpc: str = ""
+    read_from: tuple[str, ...] = ()  # the engines that are asked instead
 
 
 class _Server(uvicorn.Server):
@@ -66,10 +68,7 @@ class _Server(uvicorn.Server):
 
 def run(options: Options, on_ready: Callable[[Addresses], None]) -> None:
     """Serve until SIGTERM or SIGINT. ValueError for a public host without a token."""
-    if options.host != LOOPBACK and not options.token:
-        raise ValueError(
-            f"--host {options.host} lets other machines ask: set CLARITY_TOKEN to one of your own"
-        )
+    _check(options)
     connection = open_store(options.store)
     writer = Writer(connection, limits=options.limits)
     try:
@@ -77,6 +76,51 @@ def run(options: Options, on_ready: Callable[[Addresses], None]) -> None:
     finally:
         writer.close()
         connection.close()
+
+
+def read(options: Options, query: ProductionQuery, on_ready: Callable[[Addresses], None]) -> None:
+    """Serve what production's engines answer: nothing is received, and no file is opened.
+
+    Otherwise as `run`.
+    """
+    _check(options)
+    asyncio.run(_serve_engines(options, query, on_ready))
+
+
+def _check(options: Options) -> None:
+    if options.host != LOOPBACK and not options.token:
+        raise ValueError(
+            f"--host {options.host} lets other machines ask: set CLARITY_TOKEN to one of your own"
+        )
+
+
+async def _serve_engines(
+    options: Options, query: ProductionQuery, on_ready: Callable[[Addresses], None]
+) -> None:
+    token = options.token or secrets.token_urlsafe(24)
+    bound = _listen(options.host, options.port)
+    port = bound.getsockname()[1]
+    engines = [
+        {"name": engine.name, "setting": engine.setting, "address": engine.address.shown}
+        for engine in query.engines
+    ]
+
+    def pipeline() -> dict[str, Any]:
+        return {"requests": {}, "items": {}, "queue_fullness": 0.0, "engines": engines}
+
+    web = web_app(query, pipeline, token=token, port=port, is_public=options.host != LOOPBACK)
+    server = _server(web, proxy_headers=False, limit_concurrency=512)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _end, [server])
+    read_from = tuple(f"{engine['name']} at {engine['address']}" for engine in engines)
+    on_ready(Addresses(_link(options.host, port, token), read_from=read_from))
+    await server.serve([bound])
+
+
+def _link(host: str, port: int, token: str) -> str:
+    shown = LOOPBACK if host == "0.0.0.0" else host
+    return f"http://{shown}:{port}/?token={token}"
 
 
 async def _serve(
@@ -128,10 +172,9 @@ async def _serve(
         asyncio.create_task(server.serve([bound]))
         for server, bound in zip(servers, (web_socket, otlp_socket), strict=True)
     ]
-    shown = LOOPBACK if options.host == "0.0.0.0" else options.host
     on_ready(
         Addresses(
-            link=f"http://{shown}:{port}/?token={token}",
+            link=_link(options.host, port, token),
             otlp_http=f"http://{LOOPBACK}:{otlp_socket.getsockname()[1]}",
             otlp_grpc=f"http://{LOOPBACK}:{grpc_port}",
         )

@@ -127,7 +127,7 @@ class Engine:
     def post(self, path: str, parameters: Parameters, read: Callable[[Any], T]) -> T:
         """The same with the parameters as a form: queries may be long."""
         form = {"content-type": "application/x-www-form-urlencoded"}
-        return self._ask("POST", path, urlencode(parameters, errors='replace').encode(), read, form)
+        return self._ask("POST", path, urlencode(parameters, errors="replace").encode(), read, form)
 
     def failed(self, what: str) -> UnansweredError:
         """Return the error whose sentence begins with the engine and ends with the setting."""

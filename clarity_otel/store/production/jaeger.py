@@ -87,9 +87,7 @@ class Jaeger:
             }
             found |= self.engine.get("/api/traces", asked, _traces)
         keyed = [(_key(*trace, services), trace) for trace in found.items()]
-        is_next = (
-            (lambda key: key < before) if before[1] else (lambda key: key[0] < before[0])
-        )
+        is_next = (lambda key: key < before) if before[1] else (lambda key: key[0] < before[0])
         keyed = [one for one in keyed if is_next(one[0]) and one[0][0] >= within.start_ns]
         keyed.sort(key=lambda one: one[0], reverse=True)
         return [trace for _key_of_it, trace in keyed[:limit]]
@@ -196,8 +194,10 @@ def _fits(span: Row, wanted: TraceFilter) -> bool:
         ),
         lambda: wanted.text in span["name"] or wanted.text in text_of(attributes),
         # Entries alone, where nothing else is looked for.
-        lambda: bool(wanted.text or wanted.attributes)
-        or not span["parent_id"]
-        or span["kind"] in (2, 5),
+        lambda: (
+            bool(wanted.text or wanted.attributes)
+            or not span["parent_id"]
+            or span["kind"] in (2, 5)
+        ),
     ]
     return all(check() for check in checks)

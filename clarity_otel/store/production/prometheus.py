@@ -97,9 +97,7 @@ class Prometheus:
 
     def series(self, within: Range, service: str, route: str = "") -> list[Row]:
         """See `Query`; longer steps than a minute where there would be more than 500."""
-        minutes = -(-within.end_ns // (_MINUTE_S * 10**9)) - within.start_ns // (
-            _MINUTE_S * 10**9
-        )
+        minutes = -(-within.end_ns // (_MINUTE_S * 10**9)) - within.start_ns // (_MINUTE_S * 10**9)
         step_s = _MINUTE_S * max(1, -(-minutes // MOST_ROWS))
         first_s = within.start_ns // (step_s * 10**9) * step_s + step_s
         last_s = (within.end_ns - 1) // (step_s * 10**9) * step_s + step_s
@@ -152,9 +150,7 @@ class Prometheus:
     def _asking_once(self, within: Range) -> Callable[[str], list[Sample]]:
         return lambda query: self.instant(query, within.end_ns)
 
-    def _asking_each(
-        self, first_s: int, last_s: int, step_s: int
-    ) -> Callable[[str], list[Sample]]:
+    def _asking_each(self, first_s: int, last_s: int, step_s: int) -> Callable[[str], list[Sample]]:
         return lambda query: self.stepped(query, first_s, last_s, step_s)
 
     def instant(self, query: str, at_ns: int) -> list[Sample]:

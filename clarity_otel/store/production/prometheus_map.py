@@ -34,7 +34,9 @@ def service_map(prometheus: Prometheus, within: Range) -> list[Row]:
         ):
             named = matches("__name__", *(one + suffix for one in spellings(BY_NAME[name])))
             series = "{" + ",".join((named, *more)) + "}"
-            samples = prometheus.instant(f"sum by ({by}) ({gained(series, range_ms)})", within.end_ns)
+            samples = prometheus.instant(
+                f"sum by ({by}) ({gained(series, range_ms)})", within.end_ns
+            )
             for of, _at_s, value in samples:
                 found[service_of(of), of.get(peer_label, "")][place] += value
     rows = []
@@ -51,4 +53,3 @@ def service_map(prometheus: Prometheus, within: Range) -> list[Row]:
                 }
             )
     return rows
-

@@ -38,9 +38,7 @@ def metric_names(prometheus: Prometheus, within: Range) -> list[Row]:
     )
     told = prometheus.engine.get("/api/v1/metadata", {"limit": "10000"}, _metadata)
     services = _services(prometheus, within)
-    histograms = {
-        name.removesuffix("_bucket") for name in found if name.endswith("_bucket")
-    }
+    histograms = {name.removesuffix("_bucket") for name in found if name.endswith("_bucket")}
     rows: dict[str, Row] = {}
     for name in found:
         base = name
@@ -212,7 +210,9 @@ def _add_exemplars(prometheus: Prometheus, within: Range, series: str, rows: lis
 
 
 def _exemplars(one: Any) -> tuple[tuple[tuple[str, str], ...], list[Row]]:
-    place = {key: value for key, value in one["seriesLabels"].items() if key not in ("__name__", "le")}
+    place = {
+        key: value for key, value in one["seriesLabels"].items() if key not in ("__name__", "le")
+    }
     rows = []
     for exemplar in rows_of(one["exemplars"], 1000):
         labels = dict(exemplar["labels"])
@@ -226,4 +226,3 @@ def _exemplars(one: Any) -> tuple[tuple[tuple[str, str], ...], list[Row]]:
             }
         )
     return tuple(sorted(place.items())), rows
-
