@@ -42,6 +42,7 @@ class Traffic:
     stub: OtlpHttpStub
     scraped: Prometheus
     begin_ns: int
+    scraped_ns: int  # when all of it had been scraped
 
     @property
     def within(self) -> Range:
@@ -92,17 +93,20 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
         )
         stack.callback(shop.kill)
         address = f"http://{LOOPBACK}:{port}"
-        load(f"{address}/ddb", FAILED, 1)
+        wait_until(lambda: scraped.query("up == 1"), "the first scrape", 20)
+        for _ in range(FAILED):  # uvicorn closes the connection of each
+            assert load(f"{address}/ddb", 1, 1).statuses == {500: 1}
         seeding = [sys.executable, "-m", "examples.shop.seed"]
         env = clean_environment({**around.env, "REDIS_URL": around.redis_url, "AWS_REGION": REGION})
         assert Process(seeding, folder, env=env).wait(60) == 0
-        load(f"{address}/ddb", SERVED, 1)
+        assert load(f"{address}/ddb", SERVED, 1).statuses == {200: SERVED}
         for path, count in SENT.items():
             load(address + path, count, 2, headers={"X-Correlation-ID": CORRELATION})
         total = sum(SENT.values()) + FAILED + SERVED
         wait_until(lambda: sum(scraped.query(COUNTED).values()) == total, "the scrape of all", 40)
+        scraped_ns = time.time_ns()
         shop.stop()
-        yield Traffic(stub, scraped, begin_ns)
+        yield Traffic(stub, scraped, begin_ns, scraped_ns)
 
 
 @pytest.fixture(scope="session")

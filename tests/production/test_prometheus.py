@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ TRANSLATIONS = (
 
 @pytest.fixture(params=["scraped", *TRANSLATIONS])
 def production(request: pytest.FixtureRequest) -> ProductionQuery:
-    """Questions to Prometheus 2 that scraped, and to Prometheus 3 that took OTLP, by each naming."""
+    """Questions to Prometheus 2 that scraped, and to 3 that took OTLP, by each naming."""
     if request.param == "scraped":
         scraped: ProductionQuery = request.getfixturevalue("scraped")
         return scraped
@@ -59,3 +60,82 @@ def test_each_service_has_the_same_counts_and_mean(
     assert found["mean_ms"] == pytest.approx(stored["mean_ms"], rel=0.1)
     assert found["p50_ms"] <= found["p95_ms"] <= found["p99_ms"]
     assert set(found) == set(stored)
+
+
+def test_each_minute_has_the_same_counts(
+    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+) -> None:
+    """Of the service and of one route; a scrape is late by its interval."""
+    found = production.series(traffic.within, "shop")
+    stored = local.series(traffic.within, "shop")
+    assert sum(row["requests"] for row in found) == sum(row["requests"] for row in stored)
+    assert sum(row["errors"] for row in found) == FAILED
+    assert {row["time_ns"] % (60 * 10**9) for row in found} == {0}
+    assert set(found[0]) == set(stored[0])
+    orders = production.series(traffic.within, "shop", "/order")
+    assert sum(row["requests"] for row in orders) == SENT["/order"]
+
+
+@pytest.mark.parametrize("text", ['shop"} or {job=~".+', "shop|.*", ".*", "x\\", 'a"\n'])
+def test_what_is_asked_is_a_value_never_promql(
+    production: ProductionQuery, traffic: Traffic, text: str
+) -> None:
+    """No service, route or metric is called like that."""
+    assert production.endpoints(traffic.within, text) == []
+    assert production.series(traffic.within, text) == []
+    assert production.series(traffic.within, "shop", text) == []
+    assert production.metric(traffic.within, "http.server.request.duration", text) == []
+    assert production.metric(traffic.within, text) == []
+
+
+def test_the_map_has_the_same_calls(
+    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+) -> None:
+    """DynamoDB is a system of its own here; the store has it by its address."""
+    found = {row["peer"]: row for row in production.service_map(traffic.within)}
+    stored = {row["peer"]: row for row in local.service_map(traffic.within)}
+    assert set(found) == {"redis", "127.0.0.1", "aws.dynamodb"}
+    assert (
+        found["redis"]["calls"] == stored["redis"]["calls"] == SENT["/redis"] + 2 * SENT["/order"]
+    )
+    assert found["aws.dynamodb"]["calls"] == FAILED + SERVED + SENT["/order"]
+    for name in ("calls", "errors"):
+        assert sum(row[name] for row in found.values()) == sum(row[name] for row in stored.values())
+    assert set(found["redis"]) == set(stored["redis"])
+
+
+def test_metrics_have_their_names_units_and_kinds(
+    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+) -> None:
+    """Those of OpenTelemetry, whatever Prometheus calls them."""
+    found = {row["name"]: row for row in production.metric_names(traffic.within)}
+    for row in local.metric_names(traffic.within):
+        there = found.pop(row["name"])
+        assert (there["unit"], there["kind"]) == (row["unit"], row["kind"]), row
+        assert there["services"] == row["services"]
+
+
+def test_a_histogram_has_the_same_last_point(
+    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+) -> None:
+    """Bounds, buckets, count and attributes of each series."""
+
+    def last(rows: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            str(sorted(row["attributes"].items())): (
+                row["count"],
+                row["detail"],
+                row["unit"],
+                row["kind"],
+                row["service"],
+                round(row["value"], 6),
+            )
+            for row in rows
+        }
+
+    name = "http.server.request.duration"
+    # A target that is gone has no points any more.
+    until_then = replace(traffic.within, end_ns=traffic.scraped_ns)
+    assert last(production.metric(until_then, name, "shop")) == last(
+        local.metric(traffic.within, name, "shop")
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from clarity_otel.store.production import exceptions, prometheus_metrics, prometheus_map
+from clarity_otel.store.answers.rows import steps_of
+from clarity_otel.store.production import exceptions, prometheus_map, prometheus_metrics
 from clarity_otel.store.production.engine import OF_ANOTHER_FORM, Engine, address_of
 from clarity_otel.store.production.jaeger import Jaeger
 from clarity_otel.store.production.loki import Loki
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MOST_EXCEPTIONS = 1000
+_MOST_STEPS = 60
 # A trace's logs may be written before its first span ends, and after its last.
 _AROUND_NS = 3600 * 10**9
 
@@ -79,7 +81,7 @@ class ProductionQuery:
             return jaeger.traces(within, wanted, cursor, limit)
 
     def trace(self, trace_id: str) -> Row | None:
-        """See `Query`. Without an answer of Loki's its logs are empty, and `logs_missing` says why."""
+        """See `Query`. Where Loki does not answer, `logs_missing` says why there are no logs."""
         with self._traces() as jaeger:
             found = jaeger.trace(trace_id)
         if not found:
@@ -99,7 +101,7 @@ class ProductionQuery:
         """
         if not (self._jaeger or self._loki):
             raise _not_given("Errors are read from traces and logs", "jaeger", "loki")
-        found = []
+        found: list[tuple[Any, ...]] = []
         if self._jaeger:
             with self._traces() as jaeger:
                 found += exceptions.of_spans(jaeger.failed_spans(within, service))
@@ -107,7 +109,7 @@ class ProductionQuery:
             with self._logs() as loki:
                 found += exceptions.of_logs(loki.exceptions(within, service, _MOST_EXCEPTIONS))
         in_range = (one for one in found if within.start_ns <= one[0] < within.end_ns)
-        return exceptions.grouped(in_range)
+        return exceptions.grouped(in_range, steps_of(within, _MOST_STEPS))
 
     def logs(self, within: Range, wanted: LogFilter, cursor: str, limit: int) -> Page:
         """See `Query`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ class _Group:
     count: int = 0
     first_ns: int = 0
     trace_ids: dict[str, None] = field(default_factory=dict)
+    trend: Counter[int] = field(default_factory=Counter)
 
 
 def of_spans(found: Iterable[tuple[str, Row]]) -> Iterable[tuple[Any, ...]]:
@@ -45,16 +47,16 @@ def _row(
     return exception_row(service, attributes, at_ns, trace_id, int(of["span_id"], 16))
 
 
-def grouped(exceptions: Iterable[tuple[Any, ...]]) -> list[Row]:
+def grouped(exceptions: Iterable[tuple[Any, ...]], step_s: int) -> list[Row]:
     """Return the rows of `Query.errors`, the most frequent first."""
     groups: dict[int, _Group] = {}
-    for exception in exceptions:
+    step_ns = step_s * 10**9
+    for exception in sorted(exceptions, key=lambda row: -row[0]):
         time_ns, group_id, _service, _type, _message, _stack, trace_id, _span = exception
-        group = groups.setdefault(group_id, _Group(exception, first_ns=time_ns))
+        group = groups.setdefault(group_id, _Group(newest=exception))
         group.count += 1
-        group.first_ns = min(group.first_ns, time_ns)
-        if time_ns > group.newest[0]:
-            group.newest = exception
+        group.first_ns = time_ns
+        group.trend[time_ns // step_ns * step_ns] += 1
         if trace_id and len(group.trace_ids) < _MOST_EXAMPLES:
             group.trace_ids[trace_id] = None
     rows = []
@@ -71,6 +73,8 @@ def grouped(exceptions: Iterable[tuple[Any, ...]]) -> list[Row]:
                 "first_ns": group.first_ns,
                 "last_ns": last_ns,
                 "trace_ids": list(group.trace_ids),
+                "trend": sorted(map(list, group.trend.items())),
+                "trend_step_s": step_s,
             }
         )
     rows.sort(key=lambda row: (-row["count"], -row["last_ns"]))

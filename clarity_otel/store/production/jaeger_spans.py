@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from clarity_otel.masking import mask_text, mask_value
@@ -55,7 +56,19 @@ def _process(process: Any) -> tuple[str, str, dict[str, Any]]:
 
 def _tags(tags: Any) -> dict[str, Any]:
     """Return the masked attributes of a list of tags."""
-    return mask_value(None, {str(tag["key"]): tag["value"] for tag in rows_of(tags, _MOST_PARTS)})
+    found = {str(tag["key"]): _value(tag["value"]) for tag in rows_of(tags, _MOST_PARTS)}
+    masked: dict[str, Any] = mask_value(None, found)
+    return masked
+
+
+def _value(value: Any) -> Any:
+    """Return a tag's value; lists are JSON in Jaeger."""
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
 
 
 def _span(one: Any, process: tuple[str, str, dict[str, Any]]) -> Row:

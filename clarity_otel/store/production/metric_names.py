@@ -10,6 +10,8 @@ from clarity_otel.metrics.family import COUNTER, GAUGE, HISTOGRAM, Family
 
 SUFFIXES = ("_bucket", "_sum", "_count")
 _UNITS = {"s": "_seconds", "By": "_bytes", "1": "_ratio"}
+# Attributes that are numbers where labels are text.
+_NUMBERS = {"http.response.status_code"}
 # The store's words for what metadata calls otherwise.
 _KINDS = {
     "counter": "sum",
@@ -60,13 +62,14 @@ def family_of(name: str) -> Family | None:
 
 @cache
 def _labels() -> dict[str, str]:
-    labels = {label.prometheus_name: label.name for one in CATALOG for label in one.labels}
-    return labels
+    return {label.prometheus_name: label.name for one in CATALOG for label in one.labels}
 
 
-def attribute_of(label: str) -> str:
-    """Return OpenTelemetry's name of one of our labels; another's as it is."""
-    return _labels().get(label, label)
+def attribute_of(label: str, text: str) -> tuple[str, object]:
+    """Return the attribute of one of our labels; another's as it is."""
+    name = _labels().get(label, label)
+    is_number = name in _NUMBERS and text.isascii() and text.isdecimal()
+    return name, int(text) if is_number else text
 
 
 def pattern_of(name: str) -> str:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clarity_otel.store.answers.rows import steps_of
 from clarity_otel.store.production.engine import rows_of
 from clarity_otel.store.production.promql import equals, gained, label, matches, selector
 from clarity_otel.store.query import MOST_ROWS, Range, Row
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from clarity_otel.store.production.engine import Engine
 
-_MINUTE_S = 60
+# Those of a day.
+_MOST_MINUTES = 1500
 _MOST_SAMPLES = 200_000
 # `http.server.request.duration`: the name of its series of counts.
 _COUNTS = r"http[._]server[._]request[._]duration(_seconds)?_count"
@@ -96,9 +98,8 @@ class Prometheus:
         return _listed(found, ("service", "method", "route"), within.seconds)
 
     def series(self, within: Range, service: str, route: str = "") -> list[Row]:
-        """See `Query`; longer steps than a minute where there would be more than 500."""
-        minutes = -(-within.end_ns // (_MINUTE_S * 10**9)) - within.start_ns // (_MINUTE_S * 10**9)
-        step_s = _MINUTE_S * max(1, -(-minutes // MOST_ROWS))
+        """See `Query`; `time_ns` is the minute's begin, beyond a day that of `step_s`."""
+        step_s = steps_of(within, _MOST_MINUTES)
         first_s = within.start_ns // (step_s * 10**9) * step_s + step_s
         last_s = (within.end_ns - 1) // (step_s * 10**9) * step_s + step_s
         found: dict[Any, _Red] = defaultdict(_Red)
@@ -108,7 +109,8 @@ class Prometheus:
         rows = []
         for at_s, red in sorted(found.items()):
             if row := red.row():
-                rows.append(row | {"time_ns": int(at_s) * 10**9, "rate": row["requests"] / step_s})
+                about = {"time_ns": int(at_s) * 10**9, "step_s": step_s}
+                rows.append(row | about | {"rate": row["requests"] / step_s})
         return rows
 
     def _red(

@@ -80,7 +80,7 @@ def _services(prometheus: Prometheus, within: Range) -> dict[str, set[str]]:
     jobs = prometheus.jobs(within)
     if not jobs:
         return {}
-    look_ms = min(max((within.end_ns - within.start_ns) // 10**6, 300_000), _LONGEST_LOOK_MS)
+    look_ms = _look_ms(within)
     series = "{" + matches("job", *jobs) + "}"
     by = ",".join(("__name__", *IDENTITY))
     query = f"group by ({by}) (last_over_time({series}[{look_ms}ms]))"
@@ -98,7 +98,9 @@ def metric(prometheus: Prometheus, within: Range, name: str, service: str = "") 
     series = _series(prometheus, within, name, service)
     if not series:
         return []
-    counted = prometheus.instant(f"count({series})", within.end_ns)
+    look_ms = _look_ms(within)
+    looked_at = " or ".join(f"last_over_time({one}[{look_ms}ms])" for one in series)
+    counted = prometheus.instant(f"count({looked_at})", within.end_ns)
     many = int(counted[0][2]) if counted else 1
     if many > _MOST_SERIES:
         raise prometheus.engine.failed(
@@ -107,27 +109,33 @@ def metric(prometheus: Prometheus, within: Range, name: str, service: str = "") 
     whole_s = within.seconds
     step_s = max(_SHORTEST_STEP_S, math.ceil(whole_s * many / (4 * _MOST_POINTS)))
     first_s = max(within.end_ns / 1e9 - step_s * math.floor(whole_s / step_s), 0)
-    samples = prometheus.stepped(series, first_s, within.end_ns / 1e9, step_s)
+    union = " or ".join(series)
+    samples = prometheus.stepped(union, first_s, within.end_ns / 1e9, step_s)
     rows = _points(samples, name)
     if rows and rows[0]["kind"] != "gauge":
-        _add_exemplars(prometheus, within, series, rows)
+        _add_exemplars(prometheus, within, union, rows)
     for row in rows:
         del row["place"]
     return rows[-_MOST_POINTS:]
 
 
-def _series(prometheus: Prometheus, within: Range, name: str, service: str) -> str:
-    """Return a query of a metric's series, of one service where one is named."""
+def _look_ms(within: Range) -> int:
+    """Return how far back a series is looked for: targets that are gone are stale."""
+    return min(max((within.end_ns - within.start_ns) // 10**6, 300_000), _LONGEST_LOOK_MS)
+
+
+def _series(prometheus: Prometheus, within: Range, name: str, service: str) -> list[str]:
+    """Return the selectors of a metric's series, of one service where one is named."""
     named = matches("__name__", pattern=names.pattern_of(name))
     if not service:
-        return "{" + named + "}"
-    query = f"group by ({','.join(IDENTITY)}) ({{{named}}})"
+        return ["{" + named + "}"]
+    query = f"group by ({','.join(IDENTITY)}) (last_over_time({{{named}}}[{_look_ms(within)}ms]))"
     found = prometheus.instant(query, within.end_ns)
     of_it = [labels for labels, _at, _value in found if service_of(labels) == service]
-    return " or ".join(
+    return [
         "{" + ",".join((named, *(equals(one, labels.get(one, "")) for one in IDENTITY))) + "}"
         for labels in of_it[:20]
-    )
+    ]
 
 
 def _points(samples: list[Sample], name: str) -> list[Row]:
@@ -165,7 +173,7 @@ def _kind(labels: dict[str, str], is_histogram: bool) -> str:
 
 
 def _row(labels: dict[str, str], at_s: float, place: dict[str, str]) -> Row:
-    attributes = {names.attribute_of(key): one for key, one in place.items() if key not in _PLACE}
+    attributes = dict(names.attribute_of(*pair) for pair in place.items() if pair[0] not in _PLACE)
     return {
         "time_ns": int(at_s * 1000) * 10**6,
         "start_ns": 0,
