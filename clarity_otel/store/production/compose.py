@@ -19,6 +19,8 @@ from clarity_otel.store.unanswered import NotGivenError, UnansweredError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+TIMEOUT_S = 20.0
+ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
 _MOST_EXCEPTIONS = 1000
 _MOST_STEPS = 60
 # A trace's logs may be written before its first span ends, and after its last.
@@ -160,7 +162,13 @@ class ProductionQuery:
 def _engine(name: str, setting: str, given: Given) -> Engine | None:
     if not given.url:
         return None
-    return Engine(name, setting, address_of(given.url, setting, given.headers))
+    return Engine(
+        name,
+        setting,
+        address_of(given.url, setting, given.headers),
+        timeout_s=TIMEOUT_S,
+        limit_bytes=ANSWER_LIMIT_BYTES,
+    )
 
 
 def _not_given(what: str, *options: str) -> NotGivenError:

@@ -12,6 +12,7 @@ import json
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlencode
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Parameters = dict[str, str] | list[tuple[str, str]]
 
-TIMEOUT_S = 20.0
-ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
 _TOLD_CHARACTERS = 300
 _PIECE_BYTES = 64 * 1024
 # What an answer of another form raises where it is read.
@@ -100,8 +99,8 @@ class Engine:
         setting: str,
         address: Address,
         *,
-        timeout_s: float = TIMEOUT_S,
-        limit_bytes: int = ANSWER_LIMIT_BYTES,
+        timeout_s: float,
+        limit_bytes: int,
     ) -> None:
         """`name` is the program's, `setting` the one that holds its address."""
         self.name = name
@@ -109,6 +108,7 @@ class Engine:
         self.address = address
         self._timeout_s = timeout_s
         self._limit_bytes = limit_bytes
+        self._tls = ssl.create_default_context() if address.is_https else None
 
     def get(
         self,
@@ -167,44 +167,55 @@ class Engine:
         """Return the status and the content, within the time and the size."""
         address = self.address
         sent = {"accept": "application/json", **headers, **address.headers}
-        connection = self._connection()
         over = threading.Event()
-
-        def end() -> None:
-            over.set()
-            _close(connection)
-
-        # Beside the socket's own timeout, which each byte of a slow answer begins anew.
-        deadline = threading.Timer(self._timeout_s, end)
-        deadline.daemon = True
-        deadline.start()
+        answer = None
+        connection = self._connection()
         try:
-            connection.request(method, address.path + target, body or None, sent)
-            answer = connection.getresponse()
-            content = self._content(answer)
+            bound = connection.sock = self._opened()
+            # Beside the socket's own timeout, which each byte of a slow answer begins anew.
+            deadline = threading.Timer(self._timeout_s, _end, (bound, over))
+            deadline.daemon = True
+            deadline.start()
+            try:
+                if isinstance(bound, ssl.SSLSocket):
+                    bound.do_handshake()
+                connection.request(method, address.path + target, body or None, sent)
+                answer = connection.getresponse()
+                content = self._content(answer)
+            finally:
+                deadline.cancel()
+                if answer:
+                    answer.close()
         except UnansweredError:
             raise
         except Exception as error:
             if over.is_set() or isinstance(error, TimeoutError):
-                raise self.failed(f"did not answer within {self._timeout_s:g} s") from None
+                raise self._late() from None
             raise self.failed(f"is not reached: {_reason(error)}") from None
         finally:
-            deadline.cancel()
             connection.close()
         if over.is_set():
-            raise self.failed(f"did not answer within {self._timeout_s:g} s")
+            raise self._late()
         return answer.status, content
+
+    def _late(self) -> UnansweredError:
+        return self.failed(f"did not answer within {self._timeout_s:g} s")
 
     def _connection(self) -> http.client.HTTPConnection:
         address = self.address
-        if address.is_https:
-            return http.client.HTTPSConnection(
-                address.host,
-                address.port,
-                timeout=self._timeout_s,
-                context=ssl.create_default_context(),
-            )
-        return http.client.HTTPConnection(address.host, address.port, timeout=self._timeout_s)
+        if self._tls:
+            return http.client.HTTPSConnection(address.host, address.port, context=self._tls)
+        return http.client.HTTPConnection(address.host, address.port)
+
+    def _opened(self) -> socket.socket:
+        """Return a connected socket; with TLS its handshake is still to be made."""
+        address = self.address
+        plain = socket.create_connection((address.host, address.port), self._timeout_s)
+        if not self._tls:
+            return plain
+        return self._tls.wrap_socket(
+            plain, server_hostname=address.host, do_handshake_on_connect=False
+        )
 
     def _content(self, answer: http.client.HTTPResponse) -> bytes:
         content = bytearray()
@@ -218,15 +229,11 @@ class Engine:
         return bytes(content)
 
 
-def _close(connection: http.client.HTTPConnection) -> None:
-    """Wake the thread that waits for this connection."""
-    # The attribute is set once the connection stands; before, its own timeout counts.
-    bound: socket.socket | None = connection.sock
-    if bound is not None:
-        try:
-            bound.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # it ended by itself
+def _end(bound: socket.socket, over: threading.Event) -> None:
+    """Wake the thread that waits for this socket."""
+    over.set()
+    with suppress(OSError):  # it ended by itself
+        bound.shutdown(socket.SHUT_RDWR)
 
 
 def _reason(error: Exception) -> str:
