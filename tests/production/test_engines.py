@@ -30,6 +30,9 @@ ASKED: dict[str, list[Callable[[ProductionQuery], Any]]] = {
         lambda query: query.metric_names(WITHIN),
         lambda query: query.metric(WITHIN, "http.server.request.duration", "shop"),
         lambda query: query.service_map(WITHIN),
+        lambda query: query.versions(WITHIN),
+        lambda query: query.heatmap(WITHIN, "shop"),
+        lambda query: query.metric_series(WITHIN, "clarity.cache.lookups")["rows"],
     ],
     "jaeger": [
         lambda query: query.traces(WITHIN, TraceFilter(), "", 10),
@@ -37,6 +40,7 @@ ASKED: dict[str, list[Callable[[ProductionQuery], Any]]] = {
         lambda query: query.trace("1" * 32),
         lambda query: query.errors(WITHIN),
         lambda query: query.service_map(WITHIN),
+        lambda query: query.attributes(WITHIN),
     ],
     "loki": [
         lambda query: query.logs(WITHIN, LogFilter(), "", 10),

@@ -105,3 +105,14 @@ def test_exceptions_of_spans_are_grouped_as_the_store_groups_them(
         assert [row[name] for name in ("service", "type", "message", "stacktrace")] == [
             stored[row["group"]][name] for name in ("service", "type", "message", "stacktrace")
         ]
+
+
+def test_attributes_are_those_of_the_spans(
+    of_jaeger: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+) -> None:
+    """With their counts and frequent values, where all traces are looked at."""
+    found = {row["name"]: row for row in of_jaeger.attributes(traffic.within, "shop")}
+    stored = {row["name"]: row for row in local.attributes(traffic.within, "shop")}
+    assert set(found) == set(stored)
+    assert found["http.route"]["count"] == stored["http.route"]["count"]
+    assert ["/hello", SENT["/hello"]] in found["http.route"]["values"]

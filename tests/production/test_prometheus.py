@@ -139,3 +139,69 @@ def test_a_histogram_has_the_same_last_point(
     assert last(production.metric(until_then, name, "shop")) == last(
         local.metric(traffic.within, name, "shop")
     )
+
+
+def test_the_heatmap_has_the_same_requests(
+    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+) -> None:
+    """In Prometheus' own buckets, each above the one before."""
+    columns = production.heatmap(traffic.within, "shop", "/hello")
+    buckets = [bucket for column in columns for bucket in column["buckets"]]
+    assert sum(count for _low, _high, count in buckets) == SENT["/hello"]
+    assert all(low < high for low, high, _count in buckets)
+    [stored] = {row["step_s"] for row in local.heatmap(traffic.within, "shop", "/hello")}
+    assert {column["step_s"] for column in columns} == {stored}
+
+
+def test_a_version_is_known_by_otlp_alone(
+    production: ProductionQuery,
+    local: DuckDbQuery,
+    traffic: Traffic,
+    request: pytest.FixtureRequest,
+) -> None:
+    """A scrape of ours has no resource: its version is empty."""
+    is_scraped = "scraped" in request.node.name
+    [row] = production.versions(traffic.within, "shop")
+    [stored] = local.versions(traffic.within, "shop")
+    assert (row["service"], row["requests"]) == (stored["service"], stored["requests"])
+    assert row["version"] == ("" if is_scraped else "1.2.3")
+    assert set(row) == set(stored)
+    of_it = counts(production.endpoints(traffic.within, "shop", "1.2.3"))
+    assert of_it == ({} if is_scraped else counts(local.endpoints(traffic.within, "shop")))
+    assert production.services(traffic.within, 'x"} or {a="') == []
+
+
+def test_a_metric_has_its_lines(
+    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+) -> None:
+    """Of the same kind and unit, and of the same attributes, as the store's."""
+    for name, by in (
+        ("http.server.request.duration", "http.route"),
+        ("http.server.request.duration", ""),
+        ("clarity.cache.lookups", "result"),
+        ("http.server.active_requests", "service"),
+        ("process.cpu.utilization", "service"),
+    ):
+        found = production.metric_series(traffic.within, name, "shop", by)
+        stored = local.metric_series(traffic.within, name, "shop", by)
+        assert [found[one] for one in ("kind", "unit")] == [stored[one] for one in ("kind", "unit")]
+        lines = sorted(str(sorted(row["attributes"].items())) for row in found["rows"])
+        assert lines == sorted(str(sorted(row["attributes"].items())) for row in stored["rows"])
+        assert all(len(row["points"]) <= 300 for row in found["rows"])
+    histogram = production.metric_series(traffic.within, "http.server.request.duration")
+    points = [value for row in histogram["rows"] for _at, value in row["points"]]
+    assert set(points[0]) == {"rate", "mean", "p50", "p95", "p99"}
+    assert production.metric_series(traffic.within, 'x"} or {a="')["rows"] == []
+
+
+def test_the_telemetry_of_services_is_told(
+    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+) -> None:
+    """What services tell of their own pipeline, in the same columns."""
+    [found] = production.telemetry(traffic.within)
+    [stored] = local.telemetry(traffic.within)
+    assert found["service"] == "shop"
+    assert {name for name in found if found[name] is not None} == {
+        name for name in stored if stored[name] is not None
+    }
+    assert found["masked"] == stored["masked"]

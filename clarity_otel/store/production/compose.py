@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.answers.rows import steps_of
-from clarity_otel.store.production import exceptions, prometheus_map, prometheus_metrics
+from clarity_otel.store.production import (
+    exceptions,
+    prometheus_lines,
+    prometheus_map,
+    prometheus_metrics,
+    prometheus_red,
+    prometheus_telemetry,
+)
 from clarity_otel.store.production.engine import OF_ANOTHER_FORM, Engine, address_of
 from clarity_otel.store.production.jaeger import Jaeger
 from clarity_otel.store.production.loki import Loki
@@ -51,20 +58,47 @@ class ProductionQuery:
         self._loki = Loki(logs) if logs else None
         self.engines = [one for one in (metrics, traces, logs) if one is not None]
 
-    def services(self, within: Range) -> list[Row]:
+    def services(self, within: Range, version: str = "") -> list[Row]:
         """See `Query`."""
         with self._metrics() as prometheus:
-            return prometheus.services(within)
+            return prometheus_red.services(prometheus, within, version)
 
-    def endpoints(self, within: Range, service: str = "") -> list[Row]:
+    def endpoints(self, within: Range, service: str = "", version: str = "") -> list[Row]:
         """See `Query`."""
         with self._metrics() as prometheus:
-            return prometheus.endpoints(within, service)
+            return prometheus_red.endpoints(prometheus, within, service, version)
 
-    def series(self, within: Range, service: str, route: str = "") -> list[Row]:
+    def series(self, within: Range, service: str, route: str = "", version: str = "") -> list[Row]:
         """See `Query`."""
         with self._metrics() as prometheus:
-            return prometheus.series(within, service, route)
+            return prometheus_red.series(prometheus, within, service, route, version)
+
+    def versions(self, within: Range, service: str = "") -> list[Row]:
+        """See `Query`."""
+        with self._metrics() as prometheus:
+            return prometheus_red.versions(prometheus, within, service)
+
+    def heatmap(self, within: Range, service: str, route: str = "", version: str = "") -> list[Row]:
+        """See `Query`."""
+        with self._metrics() as prometheus:
+            return prometheus_red.heatmap(prometheus, within, service, route, version)
+
+    def metric_series(self, within: Range, name: str, service: str = "", by: str = "") -> Row:
+        """See `Query`."""
+        with self._metrics() as prometheus:
+            return prometheus_lines.metric_series(prometheus, within, name, service, by)
+
+    def telemetry(self, within: Range) -> list[Row]:
+        """See `Query`; nothing where there is no Prometheus: the rest of the page has an answer."""
+        if self._prometheus is None:
+            return []
+        with self._metrics() as prometheus:
+            return prometheus_telemetry.telemetry(prometheus, within)
+
+    def attributes(self, within: Range, service: str = "") -> list[Row]:
+        """See `Query`: of the newest 100 traces."""
+        with self._traces() as jaeger:
+            return jaeger.attributes(within, service)
 
     def metric_names(self, within: Range) -> list[Row]:
         """See `Query`."""

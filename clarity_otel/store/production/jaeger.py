@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.decode.values import text_of
@@ -122,6 +123,26 @@ class Jaeger:
         found = self._newest(within, services, wanted, end, _MOST_LOOKED_AT)
         return [(trace_id, span) for trace_id, spans in found for span in spans if span["events"]]
 
+    def attributes(self, within: Range, service: str) -> list[Row]:
+        """See `Query`: of the spans of the newest 100 traces."""
+        services = [service] if service else self.services()[:_MOST_SERVICES]
+        found = self._newest(within, services, TraceFilter(), (within.end_ns, 0), 100)
+        values: dict[str, Counter[str]] = defaultdict(Counter)
+        for _trace_id, spans in found:
+            for span in spans:
+                if not service or span["service"] == service:
+                    for name, value in span["attributes"].items():
+                        values[name][text_of(value)[:200]] += 1
+        rows = [
+            {
+                "name": name,
+                "count": counts.total(),
+                "values": [list(pair) for pair in sorted(counts.items(), key=_frequent)[:20]],
+            }
+            for name, counts in values.items()
+        ]
+        return sorted(rows, key=lambda row: (-row["count"], row["name"]))[:200]
+
     def service_map(self, within: Range) -> list[Row]:
         """Return calls between services; `errors` and `mean_ms` are None: Jaeger has neither."""
         asked = {
@@ -144,6 +165,10 @@ class Jaeger:
             ]
 
         return self.engine.get("/api/dependencies", asked, read)
+
+
+def _frequent(pair: tuple[str, int]) -> tuple[int, str]:
+    return -pair[1], pair[0]
 
 
 def _asked(service: str, wanted: TraceFilter) -> dict[str, str]:

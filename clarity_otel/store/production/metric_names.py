@@ -73,7 +73,7 @@ def attribute_of(label: str, text: str) -> tuple[str, object]:
 
 
 def pattern_of(name: str) -> str:
-    """Return the pattern of the names of all series of a metric."""
+    """Return the pattern of the names of all series of a metric, in any spelling."""
     family = family_of(name)
     names = spellings(family) if family else (name,)
     escaped = "|".join(map(re.escape, names))

@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.production import metric_names as names
+from clarity_otel.store.production import prometheus_red
 from clarity_otel.store.production.engine import rows_of
 from clarity_otel.store.production.prometheus import IDENTITY, Sample, service_of
 from clarity_otel.store.production.promql import equals, matches
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MOST_NAMES = 1000
 _MOST_POINTS = 5000
 _MOST_SERIES = 10_000
+_MOST_PLACES = 20
 _SHORTEST_STEP_S = 15
 _LONGEST_LOOK_MS = 3_600_000
 # Labels of the place of a series, not of what it measures.
@@ -77,7 +79,7 @@ def _metadata(answer: Any) -> dict[str, tuple[str, str]]:
 
 def _services(prometheus: Prometheus, within: Range) -> dict[str, set[str]]:
     """Return the services that have each name, of those whose requests are counted."""
-    jobs = prometheus.jobs(within)
+    jobs = prometheus_red.jobs(prometheus, within)
     if not jobs:
         return {}
     look_ms = _look_ms(within)
@@ -95,9 +97,10 @@ def metric(prometheus: Prometheus, within: Range, name: str, service: str = "") 
 
     The name may be OpenTelemetry's or Prometheus'. Attributes are those of the catalog.
     """
-    series = _series(prometheus, within, name, service)
-    if not series:
+    found = identities(prometheus, within, name, service)
+    if not found:
         return []
+    series = selectors({labels["__name__"] for labels in found}, found if service else [])
     look_ms = _look_ms(within)
     looked_at = " or ".join(f"last_over_time({one}[{look_ms}ms])" for one in series)
     counted = prometheus.instant(f"count({looked_at})", within.end_ns)
@@ -124,18 +127,26 @@ def _look_ms(within: Range) -> int:
     return min(max((within.end_ns - within.start_ns) // 10**6, 300_000), _LONGEST_LOOK_MS)
 
 
-def _series(prometheus: Prometheus, within: Range, name: str, service: str) -> list[str]:
-    """Return the selectors of a metric's series, of one service where one is named."""
-    named = matches("__name__", pattern=names.pattern_of(name))
-    if not service:
+def identities(
+    prometheus: Prometheus, within: Range, name: str, service: str
+) -> list[dict[str, str]]:
+    """Return the names and services of a metric's series, of one service where one is named."""
+    named = "{" + matches("__name__", pattern=names.pattern_of(name)) + "}"
+    by = ",".join(("__name__", *IDENTITY))
+    query = f"group by ({by}) (last_over_time({named}[{_look_ms(within)}ms]))"
+    found = [labels for labels, _at, _value in prometheus.instant(query, within.end_ns)]
+    return [labels for labels in found if not service or service_of(labels) == service]
+
+
+def selectors(present: set[str], of: list[dict[str, str]]) -> list[str]:
+    """Return selectors of series by their names: of these services, or of all where none is."""
+    named = matches("__name__", *sorted(present))
+    if not of:
         return ["{" + named + "}"]
-    query = f"group by ({','.join(IDENTITY)}) (last_over_time({{{named}}}[{_look_ms(within)}ms]))"
-    found = prometheus.instant(query, within.end_ns)
-    of_it = [labels for labels, _at, _value in found if service_of(labels) == service]
-    return [
-        "{" + ",".join((named, *(equals(one, labels.get(one, "")) for one in IDENTITY))) + "}"
-        for labels in of_it[:20]
-    ]
+    places = dict.fromkeys(
+        ",".join((named, *(equals(one, labels.get(one, "")) for one in IDENTITY))) for labels in of
+    )
+    return ["{" + place + "}" for place in list(places)[:_MOST_PLACES]]
 
 
 def _points(samples: list[Sample], name: str) -> list[Row]:
@@ -199,22 +210,28 @@ def _close_histogram(row: Row) -> None:
 
 def _add_exemplars(prometheus: Prometheus, within: Range, series: str, rows: list[Row]) -> None:
     """Put each exemplar on the first point after it."""
-    bounds = {"start": f"{within.start_ns / 1e9:.3f}", "end": f"{within.end_ns / 1e9:.3f}"}
-    found = prometheus.engine.get(
-        "/api/v1/query_exemplars",
-        {"query": series, **bounds},
-        lambda answer: [_exemplars(one) for one in rows_of(answer["data"], _MOST_SERIES)],
-    )
     of_place: dict[Any, list[Row]] = defaultdict(list)
     for row in rows:
         of_place[tuple(sorted(row["place"].items()))].append(row)
-    for place, exemplars in found:
+    for place, exemplars in exemplars_of(prometheus, within, series):
         after = of_place.get(place, [])
         times = [row["time_ns"] for row in after]
         for exemplar in exemplars:
             at = bisect_left(times, exemplar["time_ns"])
             if at < len(after) and len(after[at]["exemplars"]) < 10:
                 after[at]["exemplars"].append(exemplar)
+
+
+def exemplars_of(
+    prometheus: Prometheus, within: Range, series: str
+) -> list[tuple[tuple[tuple[str, str], ...], list[Row]]]:
+    """Return the exemplars of series, each with the labels of its series but name and bound."""
+    bounds = {"start": f"{within.start_ns / 1e9:.3f}", "end": f"{within.end_ns / 1e9:.3f}"}
+    return prometheus.engine.get(
+        "/api/v1/query_exemplars",
+        {"query": series, **bounds},
+        lambda answer: [_exemplars(one) for one in rows_of(answer["data"], _MOST_SERIES)],
+    )
 
 
 def _exemplars(one: Any) -> tuple[tuple[tuple[str, str], ...], list[Row]]:
