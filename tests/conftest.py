@@ -72,9 +72,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def programs_of(item: pytest.Item) -> list[str]:
-    """The recipes whose binary the test's fixtures ask for."""
+    """The recipes whose binary the test's fixtures ask for, or a mark of its parameter."""
     fixtures = getattr(item, "fixturenames", ())
-    return [name for name in RECIPES if f"{name}_binary" in fixtures]
+    marked = [name for mark in item.iter_markers("program") for name in mark.args]
+    return [name for name in RECIPES if f"{name}_binary" in fixtures or name in marked]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.production.compose import Given, ProductionQuery
+from clarity_otel.store.query import Range
 from tests.backends.prometheus import Prometheus
 from tests.production.conftest import FAILED, SENT, SERVED, Traffic
 
@@ -20,7 +21,12 @@ TRANSLATIONS = (
 )
 
 
-@pytest.fixture(params=["scraped", *TRANSLATIONS])
+@pytest.fixture(
+    params=[
+        "scraped",
+        *(pytest.param(name, marks=pytest.mark.program("prometheus")) for name in TRANSLATIONS),
+    ]
+)
 def production(request: pytest.FixtureRequest) -> ProductionQuery:
     """Questions to Prometheus 2 that scraped, and to 3 that took OTLP, by each naming."""
     if request.param == "scraped":
@@ -28,6 +34,13 @@ def production(request: pytest.FixtureRequest) -> ProductionQuery:
         return scraped
     begin: Callable[[str], Prometheus] = request.getfixturevalue("prometheus_3")
     return ProductionQuery(Given(begin(request.param).endpoint), Given(), Given())
+
+
+@pytest.fixture
+def lived(production: ProductionQuery, scraped: ProductionQuery, traffic: Traffic) -> Range:
+    """The range up to when the values are looked at: a scraped target that is gone has none."""
+    is_scraped = production is scraped
+    return replace(traffic.within, end_ns=traffic.scraped_ns) if is_scraped else traffic.within
 
 
 def counts(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], tuple[int, int]]:
@@ -116,7 +129,7 @@ def test_metrics_have_their_names_units_and_kinds(
 
 
 def test_a_histogram_has_the_same_last_point(
-    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic, lived: Range
 ) -> None:
     """Bounds, buckets, count and attributes of each series."""
 
@@ -134,9 +147,7 @@ def test_a_histogram_has_the_same_last_point(
         }
 
     name = "http.server.request.duration"
-    # A target that is gone has no points any more.
-    until_then = replace(traffic.within, end_ns=traffic.scraped_ns)
-    assert last(production.metric(until_then, name, "shop")) == last(
+    assert last(production.metric(lived, name, "shop")) == last(
         local.metric(traffic.within, name, "shop")
     )
 
@@ -172,7 +183,7 @@ def test_a_version_is_known_by_otlp_alone(
 
 
 def test_a_metric_has_its_lines(
-    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
+    production: ProductionQuery, local: DuckDbQuery, traffic: Traffic, lived: Range
 ) -> None:
     """Of the same kind and unit, and of the same attributes, as the store's."""
     for name, by in (
@@ -182,7 +193,7 @@ def test_a_metric_has_its_lines(
         ("http.server.active_requests", "service"),
         ("process.cpu.utilization", "service"),
     ):
-        found = production.metric_series(traffic.within, name, "shop", by)
+        found = production.metric_series(lived, name, "shop", by)
         stored = local.metric_series(traffic.within, name, "shop", by)
         assert [found[one] for one in ("kind", "unit")] == [stored[one] for one in ("kind", "unit")]
         lines = sorted(str(sorted(row["attributes"].items())) for row in found["rows"])

@@ -168,7 +168,7 @@ class Engine:
         address = self.address
         sent = {"accept": "application/json", **headers, **address.headers}
         over = threading.Event()
-        answer = None
+        answer: http.client.HTTPResponse | None = None
         connection = self._connection()
         try:
             bound = connection.sock = self._opened()
@@ -184,7 +184,7 @@ class Engine:
                 content = self._content(answer)
             finally:
                 deadline.cancel()
-                if answer:
+                if answer is not None:
                     answer.close()
         except UnansweredError:
             raise

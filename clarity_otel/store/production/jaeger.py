@@ -88,8 +88,8 @@ class Jaeger:
             }
             found |= self.engine.get("/api/traces", asked, _traces)
         keyed = [(_key(*trace, services), trace) for trace in found.items()]
-        is_next = (lambda key: key < before) if before[1] else (lambda key: key[0] < before[0])
-        keyed = [one for one in keyed if is_next(one[0]) and one[0][0] >= within.start_ns]
+        keyed = [one for one in keyed if _is_before(one[0], before)]
+        keyed = [one for one in keyed if one[0][0] >= within.start_ns]
         keyed.sort(key=lambda one: one[0], reverse=True)
         return [trace for _key_of_it, trace in keyed[:limit]]
 
@@ -133,7 +133,7 @@ class Jaeger:
                 if not service or span["service"] == service:
                     for name, value in span["attributes"].items():
                         values[name][text_of(value)[:200]] += 1
-        rows = [
+        rows: list[Row] = [
             {
                 "name": name,
                 "count": counts.total(),
@@ -141,7 +141,8 @@ class Jaeger:
             }
             for name, counts in values.items()
         ]
-        return sorted(rows, key=lambda row: (-row["count"], row["name"]))[:200]
+        rows.sort(key=lambda row: (-row["count"], row["name"]))
+        return rows[:200]
 
     def service_map(self, within: Range) -> list[Row]:
         """Return calls between services; `errors` and `mean_ms` are None: Jaeger has neither."""
@@ -165,6 +166,11 @@ class Jaeger:
             ]
 
         return self.engine.get("/api/dependencies", asked, read)
+
+
+def _is_before(key: tuple[int, int], position: tuple[int, int]) -> bool:
+    """Whether a trace stands before a position: a time alone, or a trace of that time."""
+    return key < position if position[1] else key[0] < position[0]
 
 
 def _frequent(pair: tuple[str, int]) -> tuple[int, str]:

@@ -51,7 +51,8 @@ def metric_series(
     is_added = is_rate or bool(family and family.kind == UPDOWNCOUNTER)
     step_s = steps_of(within, _MOST_POINTS, shortest_s=_SHORTEST_STEP_S)
     window_s = max(step_s, _SHORTEST_RATE_S) if is_rate else 1
-    first_s = -(-within.start_ns // (step_s * 10**9)) * step_s
+    last_s = within.end_ns / 1e9
+    first_s = last_s - step_s * ((within.end_ns - within.start_ns) // (step_s * 10**9))
     lines: dict[Key, Line] = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
     many: dict[Any, int] = defaultdict(int)
     for suffix in ("_bucket", "_sum") if is_histogram else ("",):
@@ -60,7 +61,7 @@ def metric_series(
         parts = [gained(one, window_s * 1000) if is_rate else one for one in series]
         query = _grouped(" or ".join(parts), by, any("." in one for one in own), is_added)
         _check(prometheus, query, within, name, step_s)
-        for labels, at_s, value in prometheus.stepped(query, first_s, within.end_ns / 1e9, step_s):
+        for labels, at_s, value in prometheus.stepped(query, first_s, last_s, step_s):
             bound = _SUM if suffix == "_sum" else float(labels.get("le", "inf"))
             key = key_of(labels, by)
             lines[key][at_s][bound] += value
@@ -129,7 +130,7 @@ def _pointed(line: Line, window_s: int, *, is_histogram: bool) -> list[list[Any]
             value = {"rate": value, "mean": bounds.get(_SUM, 0.0) / total}
             for share, called in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99")):
                 value[called] = quantile(below, share)
-        points.append([int(at_s) * 10**9, value])
+        points.append([int(at_s * 1000) * 10**6, value])
     return points
 
 

@@ -33,8 +33,6 @@ _MOST_INSTANCES = 200
 # `http.server.request.duration`: the name of its series of counts.
 _COUNTS = r"http[._]server[._]request[._]duration(_seconds)?_count"
 
-Ask = "Callable[[str], list[Sample]]"
-
 
 @dataclass(frozen=True)
 class _Source:
@@ -133,7 +131,7 @@ def heatmap(
 
 def versions(prometheus: Prometheus, within: Range, service: str = "") -> list[Row]:
     """See `Query`: those that `target_info` tells, as OTLP's resources do; to the step."""
-    of_instance = _instances(prometheus, within, "")
+    of_instance = _instances(prometheus, within, _identities(prometheus, within))
     step_s = steps_of(within, _MOST_COLUMNS)
     by = ("instance",)
     counted: dict[Any, float] = defaultdict(float)
@@ -189,13 +187,14 @@ def _sources(
 ) -> list[_Source]:
     """Return where requests are counted: of all services, of this one, of this version."""
     of_version: tuple[str, ...] = ()
+    identities = _identities(prometheus, within)
     if version:
-        instances = _instances(prometheus, within, version)
+        instances = _instances(prometheus, within, identities, version)
         if not instances:
             return []
         of_version = (matches("instance", *instances),)
     sources = []
-    for labels in _identities(prometheus, within):
+    for labels in identities:
         name = labels["__name__"].removesuffix("_count")
         if not service:
             sources.append(_Source(name, of_version))
@@ -212,20 +211,25 @@ def _identities(prometheus: Prometheus, within: Range) -> list[dict[str, str]]:
     return [labels for labels, _at_s, _value in prometheus.instant(query, within.end_ns)]
 
 
-def _instances(prometheus: Prometheus, within: Range, version: str) -> dict[str, str]:
+def _instances(
+    prometheus: Prometheus, within: Range, identities: list[dict[str, str]], version: str = ""
+) -> dict[str, str]:
     """Return the versions of instances, of all or of this one version, by `target_info`."""
-    wanted = equals("service_version", version) if version else 'service_version!=""'
+    is_dotted = any("." in labels["__name__"] for labels in identities)
+    of_it = "service.version" if is_dotted else "service_version"
+    wanted = equals(of_it, version) if version else f'{label(of_it)}!=""'
     told = f"last_over_time(target_info{{{wanted}}}[{range_ms_of(within) + 600_000}ms])"
-    query = f"group by (instance,service_version) ({told})"
-    found = prometheus.instant(query, within.end_ns)[:_MOST_INSTANCES]
+    found = prometheus.instant(f"group by (instance,{label(of_it)}) ({told})", within.end_ns)
     return {
-        labels["instance"]: labels["service_version"]
-        for labels, _at_s, _value in found
+        labels["instance"]: labels[of_it]
+        for labels, _at_s, _value in found[:_MOST_INSTANCES]
         if labels.get("instance")
     }
 
 
-def _asking_each(prometheus: Prometheus, within: Range, step_s: int) -> Ask:
+def _asking_each(
+    prometheus: Prometheus, within: Range, step_s: int
+) -> Callable[[str], list[Sample]]:
     """Return what asks at the end of each whole step that is touched by the range."""
     step_ns = step_s * 10**9
     first_s = within.start_ns // step_ns * step_s + step_s
@@ -238,7 +242,7 @@ def _summed(
     names: tuple[str, ...],
     route: str,
     range_ms: int,
-    ask: Ask,
+    ask: Callable[[str], list[Sample]],
     suffix: str,
     *parts: tuple[str, ...],
 ) -> list[Sample]:
@@ -257,7 +261,7 @@ def _fill(
     names: tuple[str, ...],
     route: str,
     range_ms: int,
-    ask: Ask,
+    ask: Callable[[str], list[Sample]],
     key: Callable[[dict[str, str], float], Any],
 ) -> None:
     """Add up the sums of each key."""
