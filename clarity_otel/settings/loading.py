@@ -57,6 +57,12 @@ class Settings:
     store: str | None
     store_limit: int
     store_days: int
+    prometheus_url: str | None
+    prometheus_headers: Mapping[str, str]
+    jaeger_url: str | None
+    jaeger_headers: Mapping[str, str]
+    loki_url: str | None
+    loki_headers: Mapping[str, str]
     raise_internal_errors: bool
     disabled_commands: tuple[str, ...]
     flush_on_sigterm: bool

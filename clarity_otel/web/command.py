@@ -69,9 +69,11 @@ def dashboard(
     )
 
     engines = {
-        "prometheus": Given(prometheus or settings.prometheus_url, settings.prometheus_headers),
-        "jaeger": Given(jaeger or settings.jaeger_url, settings.jaeger_headers),
-        "loki": Given(loki or settings.loki_url, settings.loki_headers),
+        "prometheus": Given(
+            prometheus or settings.prometheus_url or "", settings.prometheus_headers
+        ),
+        "jaeger": Given(jaeger or settings.jaeger_url or "", settings.jaeger_headers),
+        "loki": Given(loki or settings.loki_url or "", settings.loki_headers),
     }
 
     def ready(addresses: Addresses) -> None:
