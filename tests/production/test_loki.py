@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import time
+import urllib.request
 from typing import Any
 
 import pytest
 
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.production.compose import Given, ProductionQuery
-from clarity_otel.store.query import LogFilter, Query
+from clarity_otel.store.query import LogFilter, Query, Range
 from tests.backends.jaeger import Jaeger
 from tests.backends.loki import Loki
 from tests.production.conftest import CORRELATION, SENT, Traffic
@@ -76,6 +79,50 @@ def test_all_records_are_found_once_by_pages(
     assert same(paged) == same(whole)
     times = [row["time_ns"] for row in paged]
     assert times == sorted(times, reverse=True)
+
+
+def test_a_line_that_an_agent_read_has_the_same_columns(
+    of_loki: ProductionQuery, loki_of_shop: Loki
+) -> None:
+    """Of our JSON; a line of another form stays as it is."""
+    at_ns, trace_id = time.time_ns(), "ab" * 16
+    line = {
+        "timestamp": "2026-01-01T00:00:00.000000Z",
+        "level": "WARNING",
+        "logger": "shop.cart",
+        "message": "late, password=hunter2hunter2",
+        "service": "read-by-an-agent",
+        "correlation_id": "c-1",
+        "trace_id": trace_id,
+        "span_id": "cd" * 8,
+        "exception.type": "ValueError",
+        "extra": {"items": 3},
+    }
+    other = '{"msg":"of another logger"}'
+    values = [[str(at_ns), json.dumps(line)], [str(at_ns + 1), other]]
+    pushed = {"streams": [{"stream": {"service_name": "read-by-an-agent"}, "values": values}]}
+    request = urllib.request.Request(
+        f"{loki_of_shop.endpoint}/loki/api/v1/push",
+        json.dumps(pushed).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.status == 204
+    within = Range(at_ns - 10**9, at_ns + 10**9)
+    page = of_loki.logs(within, LogFilter(service="read-by-an-agent"), "", 10)
+    assert page.rows[0]["body"] == other
+    read = page.rows[1]
+    assert (read["severity"], read["severity_text"], read["scope"]) == (13, "WARNING", "shop.cart")
+    assert (read["trace_id"], read["span_id"]) == (trace_id, "cd" * 8)
+    assert read["body"].startswith("late, password=")
+    assert "hunter2" not in str(read)
+    assert read["attributes"]["correlation.id"] == "c-1"
+    assert read["attributes"]["items"] == 3
+    assert read["attributes"]["exception.type"] == "ValueError"
+    [of_trace] = of_loki.logs(within, LogFilter(trace_id=trace_id), "", 10).rows
+    assert of_trace == read
+    [severe] = of_loki.logs(within, LogFilter(least_severity=13), "", 10).rows
+    assert severe == read
 
 
 def test_a_trace_has_the_logs_of_loki(

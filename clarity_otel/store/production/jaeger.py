@@ -49,7 +49,7 @@ class Jaeger:
     def traces(self, within: Range, wanted: TraceFilter, cursor: str, limit: int) -> Page:
         """See `Query`. A text is looked for in the newest 200 traces, then in the next page's.
 
-        A page may therefore be short, or empty, and have a next one.
+        A page may therefore be short, or empty, and have a next one: see `Page.reached_ns`.
         """
         before = position_of(cursor, within.end_ns)
         limit = min(max(limit, 1), _MOST_LOOKED_AT)
@@ -66,7 +66,10 @@ class Jaeger:
             if len(page) == limit:
                 more = more or number < len(found)
                 break
-        return Page(page, f"{position[0]}.{position[1]}" if position and more else "")
+        if not (position and more):
+            return Page(page)
+        reached_ns = position[0] if len(page) < limit else 0
+        return Page(page, f"{position[0]}.{position[1]}", reached_ns)
 
     def _newest(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.masking import mask_text, mask_value
@@ -109,7 +110,13 @@ class Loki:
             "limit": str(limit + seen),
             "direction": "backward",
         }
-        rows = self.engine.get("/loki/api/v1/query_range", asked, _rows, _CATEGORIZED)
+        rows = self._found(asked)
+        if wanted.trace_id and not (rows or cursor):
+            # Of lines that an agent read the id is in the text alone.
+            in_line = replace(wanted, trace_id="")
+            narrowed = f"|= {quoted(wanted.trace_id)}"
+            rows = self._found(asked | {"query": _query(in_line, narrowed)})
+            rows = [row for row in rows if row["trace_id"] == wanted.trace_id]
         rows = rows[seen:] if seen and rows and rows[0]["time_ns"] == before_ns else rows
         if len(rows) < limit:
             return Page(rows)
@@ -129,6 +136,9 @@ class Loki:
             "limit": str(limit),
             "direction": "backward",
         }
+        return self._found(asked)
+
+    def _found(self, asked: dict[str, str]) -> list[Row]:
         return self.engine.get("/loki/api/v1/query_range", asked, _rows, _CATEGORIZED)
 
 
@@ -138,11 +148,10 @@ def _stream(service: str) -> str:
     return "{" + matcher + "}"
 
 
-def _query(wanted: LogFilter) -> str:
-    """Return the LogQL of a filter; every value is quoted."""
-    parts = [_stream(wanted.service)]
+def _query(wanted: LogFilter, narrowed: str = "") -> str:
+    """Return the LogQL of a filter, after a filter of lines; every value is quoted."""
+    parts = [_stream(wanted.service), *([narrowed] if narrowed else [])]
     if wanted.trace_id:
-        # Inside a JSON line too: its own field is a label only after | json.
         parts.append(f"| {equals('trace_id', wanted.trace_id)}")
     if wanted.least_severity:
         parts.append(_severity(wanted.least_severity))
