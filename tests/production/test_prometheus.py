@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.production.compose import Given, ProductionQuery
 from clarity_otel.store.query import Range
 from tests.backends.prometheus import Prometheus
+from tests.conftest import HasOutput
 from tests.production.conftest import FAILED, SENT, SERVED, Traffic
 
 TRANSLATIONS = (
@@ -216,3 +223,54 @@ def test_the_telemetry_of_services_is_told(
         name for name in stored if stored[name] is not None
     }
     assert found["masked"] == stored["masked"]
+
+
+@pytest.mark.program("prometheus")
+def test_a_counter_that_begins_anew_counts_on(
+    prometheus_binary: Path, tmp_path: Path, started: list[HasOutput]
+) -> None:
+    """One that falls to 5 has gained those 5, never less than nothing; another is exact."""
+    running = Prometheus(
+        tmp_path / "prometheus", binary=prometheus_binary, flags=("--web.enable-otlp-receiver",)
+    )
+    started.append(running)
+    try:
+        now_ns = time.time_ns()
+        for age_s, counts_of in ((240, (30, 1)), (180, (60, 2)), (120, (5, 3)), (60, (25, 4))):
+            message = ExportMetricsServiceRequest()
+            for service, count in zip(("restarted", "steady"), counts_of, strict=True):
+                add_histogram(message, service, count, now_ns - age_s * 10**9)
+            request = urllib.request.Request(
+                f"{running.endpoint}/api/v1/otlp/v1/metrics",
+                message.SerializeToString(),
+                {"Content-Type": "application/x-protobuf"},
+            )
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                assert answer.status == 200
+        query = ProductionQuery(Given(running.endpoint), Given(), Given())
+        within = Range(now_ns - 200 * 10**9, now_ns)
+        found = {row["service"]: row["requests"] for row in query.services(within)}
+        assert found["steady"] == 3
+        # From 30 to 60, to 5, to 25: 55 more, as well as increase() knows.
+        assert 25 <= found["restarted"] <= 110
+        [steady] = query.endpoints(within, "steady")
+        assert steady["requests"] == 3
+    finally:
+        running.kill()
+
+
+def add_histogram(
+    message: ExportMetricsServiceRequest, service: str, count: int, at_ns: int
+) -> None:
+    """A service's requests so far, all of one route."""
+    of_resource = message.resource_metrics.add()
+    name = of_resource.resource.attributes.add(key="service.name")
+    name.value.string_value = service
+    metric = of_resource.scope_metrics.add().metrics.add()
+    metric.name, metric.unit = "http.server.request.duration", "s"
+    metric.histogram.aggregation_temporality = 2
+    point = metric.histogram.data_points.add()
+    point.time_unix_nano, point.start_time_unix_nano = at_ns, at_ns - 10**9
+    point.explicit_bounds.append(1)
+    point.bucket_counts.extend([count, 0])
+    point.count, point.sum = count, count / 10

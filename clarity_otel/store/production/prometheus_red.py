@@ -20,7 +20,14 @@ from clarity_otel.store.production.prometheus import (
     range_ms_of,
     service_of,
 )
-from clarity_otel.store.production.promql import equals, gained, label, matches, selector
+from clarity_otel.store.production.promql import (
+    began_anew,
+    equals,
+    label,
+    matches,
+    selector,
+    summed_gain,
+)
 from clarity_otel.store.query import MOST_ROWS, Range, Row
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ class _Source:
 
     name: str
     matchers: tuple[str, ...] = ()
+    is_steady: bool = True  # none of its counters began anew
 
     def label(self, name: str) -> str:
         """Return a label as this source's series have it, by OpenTelemetry's name."""
@@ -193,14 +201,17 @@ def _sources(
         if not instances:
             return []
         of_version = (matches("instance", *instances),)
+    anew = began_anew("{" + matches("__name__", pattern=_COUNTS) + "}", range_ms_of(within))
+    fell = prometheus.instant(f"group by ({','.join(IDENTITY)}) ({anew})", within.end_ns)
+    unsteady = {service_of(labels) for labels, _at_s, _value in fell}
     sources = []
     for labels in identities:
         name = labels["__name__"].removesuffix("_count")
         if not service:
-            sources.append(_Source(name, of_version))
+            sources.append(_Source(name, of_version, not unsteady))
         elif service_of(labels) == service:
             narrowed = tuple(equals(one, labels.get(one, "")) for one in IDENTITY)
-            sources.append(_Source(name, narrowed + of_version))
+            sources.append(_Source(name, narrowed + of_version, service not in unsteady))
     return list(dict.fromkeys(sources))[:MOST_ROWS]
 
 
@@ -248,11 +259,10 @@ def _summed(
 ) -> list[Sample]:
     """Return what series gained, summed by identity and these labels; of any of the parts."""
     narrowed = (equals(source.label("http.route"), route),) if route else ()
-    series = (source.series(suffix, *narrowed, *part) for part in parts or ((),))
-    union = " or ".join(gained(one, range_ms) for one in series)
+    series = [source.series(suffix, *narrowed, *part) for part in parts or ((),)]
     bound = ("le",) if suffix == "_bucket" else ()
     groups = (*IDENTITY, *(label(source.label(name)) for name in names), *bound)
-    return ask(f"sum by ({','.join(groups)}) ({union})")
+    return ask(summed_gain(series, range_ms, ",".join(groups), is_steady=source.is_steady))
 
 
 def _fill(

@@ -50,3 +50,24 @@ def gained(series: str, range_ms: int) -> str:
         f" or ({at_end} unless {began_anew})"
         f" or increase({series}[{range_ms}ms]))"
     )
+
+
+def summed_gain(series: list[str], range_ms: int, by: str, *, is_steady: bool) -> str:
+    """Return the sums of what these series gained, by labels.
+
+    Of counters that are known not to have begun anew (`began_anew`) sums are subtracted:
+    half of the work, with the same answer.
+    """
+    if not is_steady:
+        return f"sum by ({by}) ({' or '.join(gained(one, range_ms) for one in series)})"
+    at_end = " or ".join(f"last_over_time({one}[{range_ms + _GAP_MS}ms])" for one in series)
+    before = " or ".join(
+        f"last_over_time({one}[{_GAP_MS}ms] offset {range_ms}ms)" for one in series
+    )
+    total = f"sum by ({by}) ({at_end})"
+    return f"(({total} - sum by ({by}) ({before})) or {total})"
+
+
+def began_anew(series: str, range_ms: int) -> str:
+    """Return the series that fell within a range, its steps or the gap before it."""
+    return f"(resets({series}[{range_ms + range_ms // 50 + 2 * _GAP_MS}ms]) > 0)"
