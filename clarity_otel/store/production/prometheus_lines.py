@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from clarity_otel.metrics.family import UPDOWNCOUNTER
 from clarity_otel.store.answers.rows import steps_of
 from clarity_otel.store.production import metric_names as names
-from clarity_otel.store.production.prometheus import IDENTITY, service_of
+from clarity_otel.store.production.prometheus import IDENTITY, range_ms_of, service_of
 from clarity_otel.store.production.prometheus_metrics import exemplars_of, identities, selectors
 from clarity_otel.store.production.prometheus_red import quantile
-from clarity_otel.store.production.promql import gained, label
+from clarity_otel.store.production.promql import began_anew, gained, label, summed_gain
 
 if TYPE_CHECKING:
     from clarity_otel.store.production.prometheus import Prometheus
@@ -55,11 +55,18 @@ def metric_series(
     first_s = last_s - step_s * ((within.end_ns - within.start_ns) // (step_s * 10**9))
     lines: dict[Key, Line] = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
     many: dict[Any, int] = defaultdict(int)
+    of = found if service else []
+    is_steady = is_rate and _is_steady(prometheus, within, present, of)
     for suffix in ("_bucket", "_sum") if is_histogram else ("",):
         own = {one for one in present if one.endswith(suffix)}
-        series = selectors(own, found if service else [])
-        parts = [gained(one, window_s * 1000) if is_rate else one for one in series]
-        query = _grouped(" or ".join(parts), by, any("." in one for one in own), is_added)
+        series = selectors(own, of)
+        kept = _kept(by, is_dotted=any("." in one for one in own))
+        if is_rate and by:
+            query = summed_gain(series, window_s * 1000, kept, is_steady=is_steady)
+        else:
+            parts = [gained(one, window_s * 1000) if is_rate else one for one in series]
+            clause = f"by ({kept})" if by else kept
+            query = f"{'sum' if is_added else 'avg'} {clause} ({' or '.join(parts)})"
         _check(prometheus, query, within, name, step_s)
         for labels, at_s, value in prometheus.stepped(query, first_s, last_s, step_s):
             bound = _SUM if suffix == "_sum" else float(labels.get("le", "inf"))
@@ -69,7 +76,7 @@ def metric_series(
     if not is_added:
         for (key, at_s, bound), count in many.items():
             lines[key][at_s][bound] /= count
-    exemplars = _exemplars(prometheus, within, present, found if service else [], by)
+    exemplars = _exemplars(prometheus, within, present, of, by)
     return {
         "kind": kind,
         "unit": family.unit if family else "",
@@ -85,14 +92,23 @@ def metric_series(
     }
 
 
-def _grouped(query: str, by: str, is_dotted: bool, is_added: bool) -> str:
-    how = "sum" if is_added else "avg"
+def _kept(by: str, *, is_dotted: bool) -> str:
+    """Return the labels that lines keep: of `sum by` with an attribute, a clause without one."""
     if not by:
-        return f"{how} without ({','.join(_PROCESS)}) ({query})"
+        return f"without ({','.join(_PROCESS)})"
     kept = [*IDENTITY, "le"]
     if by != "service":
         kept.append(label(by if is_dotted else by.replace(".", "_")))
-    return f"{how} by ({','.join(kept)}) ({query})"
+    return ",".join(kept)
+
+
+def _is_steady(
+    prometheus: Prometheus, within: Range, present: set[str], of: list[dict[str, str]]
+) -> bool:
+    """Whether none of the counters began anew."""
+    counts = {one for one in present if one.endswith(("_count", "_total"))}
+    fell = (began_anew(one, range_ms_of(within)) for one in selectors(counts, of))
+    return not prometheus.instant(f"count({' or '.join(fell)})", within.end_ns)
 
 
 def _check(prometheus: Prometheus, query: str, within: Range, name: str, step_s: int) -> None:
