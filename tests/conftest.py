@@ -72,9 +72,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def programs_of(item: pytest.Item) -> list[str]:
-    """The recipes whose binary the test's fixtures ask for."""
+    """The recipes whose binary the test's fixtures ask for, or a mark of its parameter."""
     fixtures = getattr(item, "fixturenames", ())
-    return [name for name in RECIPES if f"{name}_binary" in fixtures]
+    marked = [name for mark in item.iter_markers("program") for name in mark.args]
+    return [name for name in RECIPES if f"{name}_binary" in fixtures or name in marked]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -116,6 +117,18 @@ def collector_binary(pytestconfig: pytest.Config) -> Path:
 def jaeger_binary(pytestconfig: pytest.Config) -> Path:
     """The real Jaeger's binary."""
     return built("jaeger", "that a real Jaeger shows our traces", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def loki_binary(pytestconfig: pytest.Config) -> Path:
+    """The real Loki's binary."""
+    return built("loki", "that a real Loki gives back our log records", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def prometheus_binary(pytestconfig: pytest.Config) -> Path:
+    """A real Prometheus 3: the one that takes OTLP."""
+    return built("prometheus", "what a Prometheus 3 makes of our OTLP metrics", pytestconfig)
 
 
 @pytest.fixture

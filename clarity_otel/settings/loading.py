@@ -58,6 +58,13 @@ class Settings:
     store_limit: int
     store_days: int
     alertmanager_url: str | None
+    alertmanager_headers: Mapping[str, str]
+    prometheus_url: str | None
+    prometheus_headers: Mapping[str, str]
+    jaeger_url: str | None
+    jaeger_headers: Mapping[str, str]
+    loki_url: str | None
+    loki_headers: Mapping[str, str]
     raise_internal_errors: bool
     disabled_commands: tuple[str, ...]
     flush_on_sigterm: bool

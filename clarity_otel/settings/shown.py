@@ -27,7 +27,7 @@ def shown(variable: Variable, value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}={_masked(key, text)}" for key, text in value.items())
     text = str(value)
-    return without_userinfo(text) if "ENDPOINT" in variable.name else text
+    return without_userinfo(text) if _is_address(variable.name) else text
 
 
 def shown_text(name: str, text: str) -> str:
@@ -37,7 +37,11 @@ def shown_text(name: str, text: str) -> str:
         return _masked(name, text)
     if variable.secret:
         return MASKED
-    return without_userinfo(text) if "ENDPOINT" in name else text
+    return without_userinfo(text) if _is_address(name) else text
+
+
+def _is_address(name: str) -> bool:
+    return "ENDPOINT" in name or name.endswith("_URL")
 
 
 def _masked(name: str, text: str) -> str:

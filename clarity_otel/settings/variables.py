@@ -338,6 +338,13 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("CLARITY_STORE_LIMIT", BYTES, 2 * 1024**3, "The bytes of data that the dashboard's file holds; beyond it the oldest is deleted."),
         Variable("CLARITY_STORE_DAYS", POSITIVE_COUNT, 7, "The days that the dashboard keeps what it has received."),
         Variable("CLARITY_ALERTMANAGER_URL", STRING, None, "Alertmanager's address, whose alerts the dashboard shows."),
+        Variable("CLARITY_ALERTMANAGER_HEADERS", HEADERS, {}, "Headers to send to CLARITY_ALERTMANAGER_URL, as name=value pairs, percent-encoded.", secret=True),
+        Variable("CLARITY_PROMETHEUS_URL", STRING, None, "The address of Prometheus: `clarity dashboard` then reads rates, durations and metrics from it, and receives and keeps nothing."),
+        Variable("CLARITY_PROMETHEUS_HEADERS", HEADERS, {}, "Headers to send to CLARITY_PROMETHEUS_URL, as name=value pairs, percent-encoded.", secret=True),
+        Variable("CLARITY_JAEGER_URL", STRING, None, "The address of Jaeger's query API: `clarity dashboard` then reads traces from it, and receives and keeps nothing."),
+        Variable("CLARITY_JAEGER_HEADERS", HEADERS, {}, "Headers to send to CLARITY_JAEGER_URL, as name=value pairs, percent-encoded.", secret=True),
+        Variable("CLARITY_LOKI_URL", STRING, None, "The address of Loki: `clarity dashboard` then reads logs from it, and receives and keeps nothing."),
+        Variable("CLARITY_LOKI_HEADERS", HEADERS, {}, "Headers to send to CLARITY_LOKI_URL, as name=value pairs, percent-encoded.", secret=True),
     ),
     *_group(
         "Alerts",

@@ -6,12 +6,12 @@ is pending too. With both, the former says what fires and the latter what is pen
 
 from __future__ import annotations
 
-import http.client
-import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from clarity_otel.store.production.engine import Engine, Given, engine_of
+from clarity_otel.store.unanswered import UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from clarity_otel.store.query import Row
 
 _TIMEOUT_S = 5.0
-_LIMIT_BYTES = 8 * 1024 * 1024
 _MOST_ROWS = 500
 _HOW = (
     "Alerts are evaluated by Prometheus and routed by Alertmanager: set CLARITY_ALERTMANAGER_URL, "
@@ -28,14 +27,14 @@ _HOW = (
 
 
 class Alerts:
-    """Where alerts are asked for; an empty address is not asked. Thread-safe.
+    """Where alerts are asked for. Thread-safe.
 
     ValueError, with a sentence, for an address that is none.
     """
 
-    def __init__(self, alertmanager: str = "", prometheus: str = "") -> None:
-        self._alertmanager = _address(alertmanager, "CLARITY_ALERTMANAGER_URL")
-        self._prometheus = _address(prometheus, "the address of Prometheus")
+    def __init__(self, alertmanager: Given | None = None, prometheus: Given | None = None) -> None:
+        self._alertmanager = _engine("Alertmanager", alertmanager)
+        self._prometheus = _engine("Prometheus", prometheus)
 
     def answer(self) -> Row:
         """Return `configured`, `how` and `rows`: what fires first, then the newest."""
@@ -44,66 +43,39 @@ class Alerts:
         rows: list[Row] = []
         failures: list[str] = []
         if self._alertmanager:
-            rows += _asked(self._of_alertmanager, "Alertmanager", self._alertmanager, failures)
+            rows += _asked(self._alertmanager, "/api/v2/alerts", _of_alertmanager, failures)
         if self._prometheus:
-            known = _asked(self._of_prometheus, "Prometheus", self._prometheus, failures)
+            known = _asked(self._prometheus, "/api/v1/alerts", _of_prometheus, failures)
             rows += [row for row in known if not self._alertmanager or row["state"] == "pending"]
         order = {"firing": 0, "pending": 1}
         rows.sort(key=lambda row: (order.get(row["state"], 2), -row["since_ns"], row["name"]))
         return {"configured": True, "how": " ".join(failures), "rows": rows[:_MOST_ROWS]}
 
-    def _of_alertmanager(self) -> list[Row]:
-        found = _get(f"{self._alertmanager}/api/v2/alerts")
-        states = {"active": "firing", "unprocessed": "firing"}
-        return [
-            _row(one, states.get(one["status"]["state"], "suppressed"), one["startsAt"])
-            for one in found
-        ]
 
-    def _of_prometheus(self) -> list[Row]:
-        found = _get(f"{self._prometheus}/api/v1/alerts")["data"]["alerts"]
-        return [_row(one, one["state"], one["activeAt"]) for one in found]
+def _engine(name: str, given: Given | None) -> Engine | None:
+    return engine_of(name, f"CLARITY_{name.upper()}_URL", given or Given(), _TIMEOUT_S)
 
 
-def _address(url: str, setting: str) -> str:
-    if not url:
-        return ""
+def _asked(
+    engine: Engine, path: str, read: Callable[[Any], list[Row]], failures: list[str]
+) -> list[Row]:
     try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address:
-        raise ValueError(f"{setting} must be an address that begins with http:// or https://")
-    return url.rstrip("/")
-
-
-def _asked(ask: Callable[[], list[Row]], name: str, address: str, failures: list[str]) -> list[Row]:
-    shown = f"{name} ({urlsplit(address).hostname})"
-    try:
-        return ask()
-    except (OSError, http.client.HTTPException) as error:
-        failures.append(f"{shown} could not be asked: {str(error)[:200] or type(error).__name__}.")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        failures.append(f"{shown} answered in a form that is not its own.")
+        return engine.get(path, {}, read)
+    except UnansweredError as error:
+        failures.append(f"{error}.")
     return []
 
 
-class _NoRedirects(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
+def _of_alertmanager(found: Any) -> list[Row]:
+    states = {"active": "firing", "unprocessed": "firing"}
+    return [
+        _row(one, states.get(one["status"]["state"], "suppressed"), one["startsAt"])
+        for one in found
+    ]
 
 
-_opener = build_opener(_NoRedirects)
-
-
-def _get(url: str) -> Any:
-    request = Request(url, headers={"accept": "application/json"})
-    with _opener.open(request, timeout=_TIMEOUT_S) as answer:
-        content = answer.read(_LIMIT_BYTES + 1)
-    if len(content) > _LIMIT_BYTES:
-        raise ValueError("too long")
-    return json.loads(content)
+def _of_prometheus(found: Any) -> list[Row]:
+    return [_row(one, one["state"], one["activeAt"]) for one in found["data"]["alerts"]]
 
 
 def _row(alert: dict[str, Any], state: str, since: str) -> Row:

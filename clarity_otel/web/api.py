@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from clarity_otel.store.query import TooLongError
+from clarity_otel.store.unanswered import UnansweredError
 from clarity_otel.web import parameters
 from clarity_otel.web.document import document
 from clarity_otel.web.questions import QUESTIONS, Question
@@ -76,6 +77,8 @@ def _endpoint(answer: Callable[[Query, Request], Any], query: Query) -> Any:
             return JSONResponse({"error": f"{error}."}, 400)
         except TooLongError as error:
             return JSONResponse({"error": f"{error}."}, 503)
+        except UnansweredError as error:
+            return JSONResponse({"error": f"{error}."}, error.status)
         if found is None:
             return JSONResponse({"error": "There is no such trace."}, 404)
         return _Json(found)

@@ -29,15 +29,29 @@ def dashboard(
     alertmanager: Annotated[
         str | None, typer.Option(help="Alertmanager's address (CLARITY_ALERTMANAGER_URL).")
     ] = None,
+    prometheus: Annotated[
+        str | None, typer.Option(help="Read metrics from this Prometheus (CLARITY_PROMETHEUS_URL).")
+    ] = None,
+    jaeger: Annotated[
+        str | None, typer.Option(help="Read traces from this Jaeger (CLARITY_JAEGER_URL).")
+    ] = None,
+    loki: Annotated[
+        str | None, typer.Option(help="Read logs from this Loki (CLARITY_LOKI_URL).")
+    ] = None,
     open_: Annotated[
         bool, typer.Option("--open/--no-open", help="Whether a browser is opened.")
     ] = True,
 ) -> None:
-    """Receive OTLP from any service on this machine, and show it."""
+    """Receive OTLP from any service on this machine, and show it.
+
+    With --prometheus, --jaeger or --loki nothing is received or kept: those are read.
+    """
     try:
         from clarity_otel.store.file import StoreInUseError, default_path
+        from clarity_otel.store.production.compose import ProductionQuery
+        from clarity_otel.store.production.engine import Given
         from clarity_otel.store.retention import Limits
-        from clarity_otel.web.server import Addresses, Options, run
+        from clarity_otel.web.server import Addresses, Options, read, run
     except ModuleNotFoundError as error:
         typer.echo(f"{_EXTRA} ({error}).", err=True)
         raise typer.Exit(1) from None
@@ -56,17 +70,33 @@ def dashboard(
         otlp_http_port=otlp_http_port,
         otlp_grpc_port=otlp_grpc_port,
         token=settings.token or "",
-        alertmanager=alertmanager or settings.alertmanager_url or "",
+        alertmanager=Given(
+            alertmanager or settings.alertmanager_url or "", settings.alertmanager_headers
+        ),
     )
+
+    engines = {
+        "prometheus": Given(
+            prometheus or settings.prometheus_url or "", settings.prometheus_headers
+        ),
+        "jaeger": Given(jaeger or settings.jaeger_url or "", settings.jaeger_headers),
+        "loki": Given(loki or settings.loki_url or "", settings.loki_headers),
+    }
 
     def ready(addresses: Addresses) -> None:
         typer.echo(f"Dashboard: {addresses.link}")
-        typer.echo(f"OTLP:      {addresses.otlp_http} (HTTP), {addresses.otlp_grpc} (gRPC)")
+        for sentence in addresses.read_from:
+            typer.echo(f"Reads:     {sentence}")
+        if addresses.otlp_http:
+            typer.echo(f"OTLP:      {addresses.otlp_http} (HTTP), {addresses.otlp_grpc} (gRPC)")
         if open_ and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             webbrowser.open(addresses.link)
 
     try:
-        run(options, ready)
+        if any(given.url for given in engines.values()):
+            read(options, ProductionQuery(**engines), ready)
+        else:
+            run(options, ready)
     except (StoreInUseError, ValueError, OSError) as error:
         typer.echo(f"clarity dashboard: {error}.", err=True)
         raise typer.Exit(1) from None

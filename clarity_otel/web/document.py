@@ -117,6 +117,8 @@ def _responses(schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "200": {"description": "The answer.", "content": {"application/json": {"schema": schema}}},
         "400": _error("A parameter is wrong, as `error` says."),
+        "501": _error("No engine that is read has the answer; `error` names the option."),
+        "502": _error("The engine that is read does not answer."),
         "503": _error("The answer would take too long, as `error` says."),
     }
 

@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -17,6 +17,7 @@ from clarity_otel.receiver import http as otlp_http
 from clarity_otel.receiver.intake import Intake
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.file import open_store
+from clarity_otel.store.production.engine import Given
 from clarity_otel.store.writer import Writer
 from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.app import app as web_app
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from clarity_otel.store.production.compose import ProductionQuery
     from clarity_otel.store.retention import Limits
 
 LOOPBACK = "127.0.0.1"
@@ -46,8 +48,8 @@ class Options:
     otlp_http_port: int = 4318
     otlp_grpc_port: int = 4317
     token: str = ""  # empty: one is made up
-    alertmanager: str = ""  # addresses, empty for none
-    prometheus: str = ""
+    alertmanager: Given = field(default_factory=Given)
+    prometheus: Given = field(default_factory=Given)  # for its alerts
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,9 @@ class Addresses:
     """Where it listens now."""
 
     link: str
-    otlp_http: str
-    otlp_grpc: str
+    otlp_http: str = ""  # empty where nothing is received
+    otlp_grpc: str = ""
+    read_from: tuple[str, ...] = ()  # the engines that are asked instead
 
 
 class _Server(uvicorn.Server):
@@ -72,10 +75,7 @@ def run(options: Options, on_ready: Callable[[Addresses], None]) -> None:
 
     ValueError for a public host without a token, and for an address that is none.
     """
-    if options.host != LOOPBACK and not options.token:
-        raise ValueError(
-            f"--host {options.host} lets other machines ask: set CLARITY_TOKEN to one of your own"
-        )
+    _check(options)
     alerts = Alerts(options.alertmanager, options.prometheus)
     connection = open_store(options.store)
     writer = Writer(connection, limits=options.limits)
@@ -84,6 +84,58 @@ def run(options: Options, on_ready: Callable[[Addresses], None]) -> None:
     finally:
         writer.close()
         connection.close()
+
+
+def read(options: Options, query: ProductionQuery, on_ready: Callable[[Addresses], None]) -> None:
+    """Serve what production's engines answer: nothing is received, and no file is opened.
+
+    Otherwise as `run`.
+    """
+    _check(options)
+    asyncio.run(_serve_engines(options, query, on_ready))
+
+
+def _check(options: Options) -> None:
+    if options.host != LOOPBACK and not options.token:
+        raise ValueError(
+            f"--host {options.host} lets other machines ask: set CLARITY_TOKEN to one of your own"
+        )
+
+
+async def _serve_engines(
+    options: Options, query: ProductionQuery, on_ready: Callable[[Addresses], None]
+) -> None:
+    token = options.token or secrets.token_urlsafe(24)
+    bound = _listen(options.host, options.port)
+    port = bound.getsockname()[1]
+    engines = [
+        {"name": engine.name, "setting": engine.setting, "address": engine.address.shown}
+        for engine in query.engines
+    ]
+
+    def pipeline() -> dict[str, Any]:
+        return {"requests": {}, "items": {}, "queue_fullness": 0.0, "engines": engines}
+
+    web = web_app(
+        query,
+        pipeline,
+        token=token,
+        port=port,
+        is_public=options.host != LOOPBACK,
+        alerts=Alerts(options.alertmanager, options.prometheus),
+    )
+    server = _server(web, proxy_headers=False, limit_concurrency=512)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _end, [server])
+    read_from = tuple(f"{engine['name']} at {engine['address']}" for engine in engines)
+    on_ready(Addresses(_link(options.host, port, token), read_from=read_from))
+    await server.serve([bound])
+
+
+def _link(host: str, port: int, token: str) -> str:
+    shown = LOOPBACK if host == "0.0.0.0" else host
+    return f"http://{shown}:{port}/?token={token}"
 
 
 async def _serve(
@@ -140,10 +192,9 @@ async def _serve(
         asyncio.create_task(server.serve([bound]))
         for server, bound in zip(servers, (web_socket, otlp_socket), strict=True)
     ]
-    shown = LOOPBACK if options.host == "0.0.0.0" else options.host
     on_ready(
         Addresses(
-            link=f"http://{shown}:{port}/?token={token}",
+            link=_link(options.host, port, token),
             otlp_http=f"http://{LOOPBACK}:{otlp_socket.getsockname()[1]}",
             otlp_grpc=f"http://{LOOPBACK}:{grpc_port}",
         )

@@ -75,6 +75,18 @@ _RECIPES = (
         package="github.com/jaegertracing/jaeger/cmd/jaeger",
         effort="3 to 6 minutes on two cores",
     ),
+    Recipe(
+        "loki",
+        HERE / "loki",
+        package="github.com/grafana/loki/v3/cmd/loki",
+        effort="4 to 8 minutes on two cores",
+    ),
+    Recipe(
+        "prometheus",
+        HERE / "prometheus",
+        package="github.com/prometheus/prometheus/cmd/prometheus",
+        effort="4 to 8 minutes on two cores",
+    ),
 )
 RECIPES = {recipe.name: recipe for recipe in _RECIPES}
 

@@ -1,7 +1,7 @@
 """The real Prometheus: it scrapes targets, and answers queries about what it has found.
 
 Debian's package prometheus has it and promtool; CLARITY_PROMETHEUS and CLARITY_PROMTOOL
-name binaries that are not on PATH.
+name binaries that are not on PATH. A Prometheus 3, which takes OTLP, is built by its recipe.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import shutil
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,15 @@ def prometheus_binary(name: str = "prometheus") -> str:
 class Prometheus:
     """A running Prometheus that scrapes the loopback ports ``targets``, twice a second."""
 
-    def __init__(self, folder: Path, *targets: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *targets: int,
+        job: str = "service",
+        binary: str | Path = "",
+        flags: Sequence[str] = (),
+        more: Mapping[str, object] | None = None,
+    ) -> None:
         self.port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "prometheus.yml"
@@ -40,20 +49,27 @@ class Prometheus:
             json.dumps(  # JSON is YAML
                 {
                     "global": {"scrape_interval": SCRAPE_INTERVAL, "scrape_timeout": "500ms"},
-                    "scrape_configs": [{"job_name": "service", "static_configs": static}],
+                    "scrape_configs": [{"job_name": job, "static_configs": static}],
+                    **(more or {}),
                 }
             )
         )
         self._process = Process(
             [
-                *(prometheus_binary(), f"--config.file={config}"),
+                *(binary or prometheus_binary(), f"--config.file={config}"),
                 f"--storage.tsdb.path={folder / 'data'}",
                 f"--web.listen-address={LOOPBACK}:{self.port}",
+                *flags,
             ],
             folder,
             ready_line="Server is ready to receive web requests",
             timeout_s=30,
         )
+
+    @property
+    def endpoint(self) -> str:
+        """The address of its API."""
+        return f"http://{LOOPBACK}:{self.port}"
 
     @property
     def output(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from clarity_otel.store.production.engine import Given
 from clarity_otel.web.alerts import Alerts
 from tests.backends.process import Process, free_port, wait_until
 from tests.receiver.conftest import Dashboard
@@ -99,9 +100,9 @@ def test_what_fires_is_shown(begin: Callable[..., Dashboard], addresses: tuple[s
         (row["name"], row["severity"], row["state"], row["summary"], row["runbook_url"])
         for row in rows
     ] == [("Fires", "critical", "firing", "It fires", "https://example.com/runbook")]
-    both = Alerts(manager, prometheus)
+    both = Alerts(Given(manager), Given(prometheus))
     assert states(both.answer()) == {"Fires": "firing", "Waits": "pending"}
-    assert states(Alerts(prometheus=prometheus).answer()) == {
+    assert states(Alerts(prometheus=Given(prometheus)).answer()) == {
         "Fires": "firing",
         "Waits": "pending",
     }

@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from clarity_otel.store.decode import decode_logs, decode_metrics, decode_spans
 from clarity_otel.store.query import TooLongError
+from clarity_otel.store.production.engine import Given
 from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.questions import QUESTIONS
 from tests.receiver.client import AsgiClient
@@ -263,7 +264,7 @@ class TestAlerts:
                 }
             }
         )
-        answer = ask(begin(alerts=Alerts(manager, prometheus)), "/alerts")
+        answer = ask(begin(alerts=Alerts(Given(manager), Given(prometheus))), "/alerts")
         assert (answer["configured"], answer["how"]) == (True, "")
         assert [(row["name"], row["state"]) for row in answer["rows"]] == [
             ("HighErrorRate", "firing"),
@@ -274,7 +275,7 @@ class TestAlerts:
         assert (first["summary"], first["runbook_url"]) == (MARKUP, "")
         assert first["since_ns"] == 1767323045123456000
         assert second["runbook_url"] == "https://example.com/slow"
-        alone = ask(begin(alerts=Alerts(prometheus=prometheus)), "/alerts")
+        alone = ask(begin(alerts=Alerts(prometheus=Given(prometheus))), "/alerts")
         assert [row["state"] for row in alone["rows"]] == ["firing", "pending"]
 
     @pytest.mark.parametrize(
@@ -284,8 +285,8 @@ class TestAlerts:
             ([{"labels": 7}], 200, "form"),
             ({"data": None}, 200, "form"),
             (b"[" * 100_000, 200, "form"),
-            (b"", 500, "could not be asked"),
-            (b"", 302, "could not be asked"),
+            (b"", 500, "answered 500"),
+            (b"", 302, "a redirect, which is not followed"),
         ],
     )
     def test_what_cannot_be_asked_is_said(
@@ -297,7 +298,7 @@ class TestAlerts:
         said: str,
     ) -> None:
         """In a sentence, and the page is answered; redirects are not followed."""
-        answer = ask(begin(alerts=Alerts(serve(body, status))), "/alerts")
+        answer = ask(begin(alerts=Alerts(Given(serve(body, status)))), "/alerts")
         assert answer["configured"]
         assert answer["rows"] == []
         assert said in answer["how"]
@@ -306,4 +307,4 @@ class TestAlerts:
     def test_an_address_that_is_none_is_said(self, address: str) -> None:
         """At the start, with the setting's name."""
         with pytest.raises(ValueError, match="CLARITY_ALERTMANAGER_URL"):
-            Alerts(address)
+            Alerts(Given(address))

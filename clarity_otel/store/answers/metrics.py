@@ -27,7 +27,7 @@ _LABELLED = {
 }
 _SUMS = {"clarity.pipeline.queue.usage": "queue_bytes"}
 _MAXIMA = {"clarity.pipeline.queue.utilization": "queue_ratio"}
-_NAMES = (*_RATES, *_COUNTS, *_LABELLED, *_SUMS, *_MAXIMA)
+NAMES = (*_RATES, *_COUNTS, *_LABELLED, *_SUMS, *_MAXIMA)
 _COLUMNS = (
     *("spans_per_s", "logs_per_s", "dropped", "queue_bytes", "queue_ratio", "masked", "retries"),
     "internal_errors",
@@ -52,12 +52,17 @@ def metric(ask: Rows, within: Range, name: str, service: str) -> list[Row]:
 
 def telemetry(ask: Rows, within: Range) -> list[Row]:
     """See `Query`."""
-    bounds = {"start": within.start_ns, "end": within.end_ns, "names": list(_NAMES)}
+    bounds = {"start": within.start_ns, "end": within.end_ns, "names": list(NAMES)}
+    return told(ask(sql("increases"), bounds), within)
+
+
+def told(rows: list[Row], within: Range) -> list[Row]:
+    """Return what each service tells, from rows of service, name, attributes, increase, last."""
     services: dict[str, dict[str, Any]] = {}
-    for row in ask(sql("increases"), bounds):
-        told = services.setdefault(row["service"], dict.fromkeys(_COLUMNS))
-        _tell(told, row, within)
-    return [{"service": name, **told} for name, told in sorted(services.items())]
+    for row in rows:
+        columns = services.setdefault(row["service"], dict.fromkeys(_COLUMNS))
+        _tell(columns, row, within)
+    return [{"service": name, **columns} for name, columns in sorted(services.items())]
 
 
 def _tell(told: dict[str, Any], row: Row, within: Range) -> None:

@@ -1,0 +1,180 @@
+"""A metric as lines, from Prometheus: counters as rates, histograms as quantiles."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from clarity_otel.metrics.family import UPDOWNCOUNTER
+from clarity_otel.store.answers.rows import steps_of
+from clarity_otel.store.production import metric_names as names
+from clarity_otel.store.production.prometheus import IDENTITY, range_ms_of, service_of
+from clarity_otel.store.production.prometheus_metrics import exemplars_of, identities, selectors
+from clarity_otel.store.production.prometheus_red import quantile
+from clarity_otel.store.production.promql import began_anew, gained, label, summed_gain
+
+if TYPE_CHECKING:
+    from clarity_otel.store.production.prometheus import Prometheus
+    from clarity_otel.store.query import Range, Row
+
+_MOST_POINTS = 300
+_MOST_LINES = 20
+_MOST_SAMPLES = 150_000
+_MOST_EXEMPLARS = 50
+_SHORTEST_STEP_S = 15
+# A rate looks back over two of the exporter's usual intervals, also where steps are shorter.
+_SHORTEST_RATE_S = 120
+_OTHER = "__other__"
+# Labels of a process: lines are of services.
+_PROCESS = ("instance", "exported_instance", "pid")
+
+Key = tuple[tuple[str, Any], ...]
+Line = dict[float, dict[float, float]]  # by time, by bound; a number's bound is infinite
+_SUM = -1.0  # the bound under which a histogram's sum stands
+
+
+def metric_series(
+    prometheus: Prometheus, within: Range, name: str, service: str = "", by: str = ""
+) -> Row:
+    """See `Query`. Processes of a service are one line; a rate is over two minutes or a step."""
+    found = identities(prometheus, within, name, service)
+    present = {labels["__name__"] for labels in found}
+    if not present:
+        return {"kind": "", "unit": "", "step_s": 0, "rows": []}
+    family = names.family_of(name)
+    is_histogram = any(one.endswith("_bucket") for one in present)
+    is_counter = any(one.endswith("_total") for one in present)
+    kind = "histogram" if is_histogram else "sum" if is_counter else "gauge"
+    kind = names.kind_of(family) if family else kind
+    is_rate = is_histogram or is_counter
+    is_added = is_rate or bool(family and family.kind == UPDOWNCOUNTER)
+    step_s = steps_of(within, _MOST_POINTS, shortest_s=_SHORTEST_STEP_S)
+    window_s = max(step_s, _SHORTEST_RATE_S) if is_rate else 1
+    last_s = within.end_ns / 1e9
+    first_s = last_s - step_s * ((within.end_ns - within.start_ns) // (step_s * 10**9))
+    lines: dict[Key, Line] = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
+    many: dict[Any, int] = defaultdict(int)
+    of = found if service else []
+    is_steady = is_rate and _is_steady(prometheus, within, present, of)
+    for suffix in ("_bucket", "_sum") if is_histogram else ("",):
+        own = {one for one in present if one.endswith(suffix)}
+        series = selectors(own, of)
+        kept = _kept(by, is_dotted=any("." in one for one in own))
+        if is_rate and by:
+            query = summed_gain(series, window_s * 1000, kept, is_steady=is_steady)
+        else:
+            parts = [gained(one, window_s * 1000) if is_rate else one for one in series]
+            clause = f"by ({kept})" if by else kept
+            query = f"{'sum' if is_added else 'avg'} {clause} ({' or '.join(parts)})"
+        _check(prometheus, query, within, name, step_s)
+        for labels, at_s, value in prometheus.stepped(query, first_s, last_s, step_s):
+            bound = _SUM if suffix == "_sum" else float(labels.get("le", "inf"))
+            key = key_of(labels, by)
+            lines[key][at_s][bound] += value
+            many[key, at_s, bound] += 1
+    if not is_added:
+        for (key, at_s, bound), count in many.items():
+            lines[key][at_s][bound] /= count
+    exemplars = _exemplars(prometheus, within, present, of, by)
+    return {
+        "kind": kind,
+        "unit": family.unit if family else "",
+        "step_s": step_s,
+        "rows": [
+            {
+                "attributes": dict(key),
+                "points": _pointed(line, window_s, is_histogram=is_histogram),
+                "exemplars": exemplars.get(key, [])[-_MOST_EXEMPLARS:],
+            }
+            for key, line in _most_active(lines).items()
+        ],
+    }
+
+
+def _kept(by: str, *, is_dotted: bool) -> str:
+    """Return the labels that lines keep: of `sum by` with an attribute, a clause without one."""
+    if not by:
+        return f"without ({','.join(_PROCESS)})"
+    kept = [*IDENTITY, "le"]
+    if by != "service":
+        kept.append(label(by if is_dotted else by.replace(".", "_")))
+    return ",".join(kept)
+
+
+def _is_steady(
+    prometheus: Prometheus, within: Range, present: set[str], of: list[dict[str, str]]
+) -> bool:
+    """Whether none of the counters began anew."""
+    counts = {one for one in present if one.endswith(("_count", "_total"))}
+    fell = (began_anew(one, range_ms_of(within)) for one in selectors(counts, of))
+    return not prometheus.instant(f"count({' or '.join(fell)})", within.end_ns)
+
+
+def _check(prometheus: Prometheus, query: str, within: Range, name: str, step_s: int) -> None:
+    counted = prometheus.instant(f"count({query})", within.end_ns)
+    series = int(counted[0][2]) if counted else 0
+    if series * (within.seconds / step_s) > _MOST_SAMPLES:
+        raise prometheus.engine.failed(
+            f"has {series} lines of {name[:100]}, more than are shown: choose an attribute"
+        )
+
+
+def key_of(labels: dict[str, str], by: str) -> Key:
+    """Return the attributes that a line differs in."""
+    service = ("service", service_of(labels))
+    if by == "service":
+        return (service,)
+    left_out = {"__name__", "le", *_PROCESS, *IDENTITY}
+    attributes = dict(
+        names.attribute_of(*pair) for pair in labels.items() if pair[0] not in left_out
+    )
+    if by:
+        return ((by, str(attributes.get(by, ""))),)
+    return (service, *((name, str(value)) for name, value in sorted(attributes.items())))
+
+
+def _pointed(line: Line, window_s: int, *, is_histogram: bool) -> list[list[Any]]:
+    points = []
+    for at_s, bounds in sorted(line.items()):
+        total = bounds.get(math.inf, 0.0)
+        value: Any = total / window_s
+        if is_histogram:
+            if total <= 0:
+                continue
+            below = sorted(pair for pair in bounds.items() if pair[0] != _SUM)
+            value = {"rate": value, "mean": bounds.get(_SUM, 0.0) / total}
+            for share, called in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99")):
+                value[called] = quantile(below, share)
+        points.append([int(at_s * 1000) * 10**6, value])
+    return points
+
+
+def _most_active(lines: dict[Key, Line]) -> dict[Key, Line]:
+    """Return the 20 lines with the most in them, the rest as one."""
+
+    def activity(key: Key) -> float:
+        return sum(abs(bounds.get(math.inf, 0.0)) for bounds in lines[key].values())
+
+    order = sorted(lines, key=lambda key: (-activity(key), str(key)))
+    if len(order) <= _MOST_LINES:
+        return {key: lines[key] for key in order}
+    shown = {key: lines[key] for key in order[: _MOST_LINES - 1]}
+    other: Line = defaultdict(lambda: defaultdict(float))
+    for key in order[_MOST_LINES - 1 :]:
+        for at_s, bounds in lines[key].items():
+            for bound, value in bounds.items():
+                other[at_s][bound] += value
+    return shown | {((_OTHER, str(len(order) - len(shown))),): other}
+
+
+def _exemplars(
+    prometheus: Prometheus, within: Range, present: set[str], found: list[dict[str, str]], by: str
+) -> dict[Key, list[Row]]:
+    of_key: dict[Key, list[Row]] = defaultdict(list)
+    union = " or ".join(selectors(present, found))
+    for place, exemplars in exemplars_of(prometheus, within, union):
+        of_key[key_of(dict(place), by)] += [
+            {name: one[name] for name in ("time_ns", "value", "trace_id")} for one in exemplars
+        ]
+    return of_key

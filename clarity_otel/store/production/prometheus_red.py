@@ -1,0 +1,312 @@
+"""Rate, errors and duration, from the histogram of request durations in Prometheus.
+
+The names are those of `metrics/catalog.py`, as a scrape has them, as Prometheus writes them
+of OTLP, or with their dots where it keeps those.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from clarity_otel.store.answers.rows import steps_of
+from clarity_otel.store.production.prometheus import (
+    IDENTITY,
+    Prometheus,
+    Sample,
+    range_ms_of,
+    service_of,
+)
+from clarity_otel.store.production.promql import (
+    began_anew,
+    equals,
+    label,
+    matches,
+    selector,
+    summed_gain,
+)
+from clarity_otel.store.query import MOST_ROWS, Range, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Those of a day.
+_MOST_MINUTES = 1500
+_MOST_COLUMNS = 120
+_MOST_INSTANCES = 200
+# `http.server.request.duration`: the name of its series of counts.
+_COUNTS = r"http[._]server[._]request[._]duration(_seconds)?_count"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Series of one histogram: its name without suffix, and what narrows it to a service."""
+
+    name: str
+    matchers: tuple[str, ...] = ()
+    is_steady: bool = True  # none of its counters began anew
+
+    def label(self, name: str) -> str:
+        """Return a label as this source's series have it, by OpenTelemetry's name."""
+        return name if "." in self.name else name.replace(".", "_")
+
+    def series(self, suffix: str, *matchers: str) -> str:
+        return selector(f"{self.name}{suffix}", *self.matchers, *matchers)
+
+
+@dataclass
+class _Red:
+    """The sums of one row."""
+
+    below: dict[float, float] = field(default_factory=lambda: defaultdict(float))
+    errors: float = 0.0
+    seconds: float = 0.0
+
+    def row(self) -> Row | None:
+        """Return the row, None where there was no request."""
+        requests = round(self.below.get(math.inf, 0.0))
+        if requests <= 0:
+            return None
+        errors = min(round(self.errors), requests)
+        row: Row = {
+            "requests": requests,
+            "errors": errors,
+            "mean_ms": self.seconds / requests * 1000,
+        }
+        bounds = sorted(self.below.items())
+        for share, name in ((0.5, "p50_ms"), (0.95, "p95_ms"), (0.99, "p99_ms")):
+            row[name] = quantile(bounds, share) * 1000
+        return row | {"error_ratio": errors / requests}
+
+
+def services(prometheus: Prometheus, within: Range, version: str = "") -> list[Row]:
+    """See `Query`; the range to the millisecond, not by whole minutes."""
+    found = _red(prometheus, within, _sources(prometheus, within, "", version), ())
+    return _listed(found, ("service",), within.seconds)
+
+
+def endpoints(
+    prometheus: Prometheus, within: Range, service: str = "", version: str = ""
+) -> list[Row]:
+    """See `Query`; the range to the millisecond, not by whole minutes."""
+    names = ("http.request.method", "http.route")
+    found = _red(prometheus, within, _sources(prometheus, within, service, version), names)
+    return _listed(found, ("service", "method", "route"), within.seconds)
+
+
+def series(
+    prometheus: Prometheus, within: Range, service: str, route: str = "", version: str = ""
+) -> list[Row]:
+    """See `Query`; `time_ns` is the minute's begin, beyond a day that of `step_s`."""
+    step_s = steps_of(within, _MOST_MINUTES)
+    found: dict[Any, _Red] = defaultdict(_Red)
+    sources = _sources(prometheus, within, service, version)
+    ask = _asking_each(prometheus, within, step_s)
+    _fill(found, sources, (), route, step_s * 1000, ask, lambda _labels, at_s: at_s - step_s)
+    rows = []
+    for at_s, red in sorted(found.items()):
+        if row := red.row():
+            about = {"time_ns": int(at_s) * 10**9, "step_s": step_s}
+            rows.append(row | about | {"rate": row["requests"] / step_s})
+    return rows
+
+
+def heatmap(
+    prometheus: Prometheus, within: Range, service: str, route: str = "", version: str = ""
+) -> list[Row]:
+    """See `Query`. What is beyond the last bound is said to reach to ten times of it."""
+    step_s = steps_of(within, _MOST_COLUMNS)
+    ask = _asking_each(prometheus, within, step_s)
+    columns: dict[int, _Red] = defaultdict(_Red)
+    for source in _sources(prometheus, within, service, version):
+        for labels, at_s, value in _summed(source, (), route, step_s * 1000, ask, "_bucket"):
+            columns[int(at_s) - step_s].below[float(labels["le"])] += value
+    rows = []
+    for begin_s, column in sorted(columns.items()):
+        buckets, low, before = [], 0.0, 0
+        for bound, count in sorted(column.below.items()):
+            high = 10 * low if math.isinf(bound) else bound
+            if round(count) > before:
+                buckets.append([low * 1000, high * 1000, round(count) - before])
+            low, before = high, max(round(count), before)
+        if buckets:
+            rows.append({"start_ns": begin_s * 10**9, "step_s": step_s, "buckets": buckets})
+    return rows
+
+
+def versions(prometheus: Prometheus, within: Range, service: str = "") -> list[Row]:
+    """See `Query`: those that `target_info` tells, as OTLP's resources do; to the step."""
+    of_instance = _instances(prometheus, within, _identities(prometheus, within))
+    step_s = steps_of(within, _MOST_COLUMNS)
+    by = ("instance",)
+    counted: dict[Any, float] = defaultdict(float)
+    seen: dict[Any, list[float]] = defaultdict(list)
+    range_ms = range_ms_of(within)
+    for source in _sources(prometheus, within, service):
+        once = partial(prometheus.instant, at_ns=within.end_ns)
+        for labels, _at_s, value in _summed(source, by, "", range_ms, once, "_count"):
+            counted[_versioned(labels, of_instance)] += value
+        each = _asking_each(prometheus, within, step_s)
+        for labels, at_s, value in _summed(source, by, "", step_s * 1000, each, "_count"):
+            if value > 0:
+                seen[_versioned(labels, of_instance)].append(at_s)
+    rows = [
+        {
+            "service": key[0],
+            "version": key[1],
+            "first_ns": (int(min(seen[key])) - step_s) * 10**9,
+            "last_ns": int(max(seen[key])) * 10**9,
+            "requests": round(requests),
+        }
+        for key, requests in counted.items()
+        if requests > 0 and seen[key]
+    ]
+    return sorted(rows, key=lambda row: (-row["first_ns"], row["service"]))[:200]
+
+
+def jobs(prometheus: Prometheus, within: Range) -> list[str]:
+    """Return the jobs in which requests are counted."""
+    return sorted({labels.get("job", "") for labels in _identities(prometheus, within)})[:MOST_ROWS]
+
+
+def _versioned(labels: dict[str, str], of_instance: dict[str, str]) -> tuple[str, str]:
+    return service_of(labels), of_instance.get(labels.get("instance", ""), "")
+
+
+def _red(
+    prometheus: Prometheus, within: Range, sources: list[_Source], names: tuple[str, ...]
+) -> dict[Any, _Red]:
+    found: dict[Any, _Red] = defaultdict(_Red)
+
+    def key(labels: dict[str, str], _at_s: float) -> tuple[str, ...]:
+        texts = (labels.get(name) or labels.get(name.replace(".", "_"), "") for name in names)
+        return (service_of(labels), *texts)
+
+    ask = partial(prometheus.instant, at_ns=within.end_ns)
+    _fill(found, sources, names, "", range_ms_of(within), ask, key)
+    return found
+
+
+def _sources(
+    prometheus: Prometheus, within: Range, service: str = "", version: str = ""
+) -> list[_Source]:
+    """Return where requests are counted: of all services, of this one, of this version."""
+    of_version: tuple[str, ...] = ()
+    identities = _identities(prometheus, within)
+    if version:
+        instances = _instances(prometheus, within, identities, version)
+        if not instances:
+            return []
+        of_version = (matches("instance", *instances),)
+    anew = began_anew("{" + matches("__name__", pattern=_COUNTS) + "}", range_ms_of(within))
+    fell = prometheus.instant(f"group by ({','.join(IDENTITY)}) ({anew})", within.end_ns)
+    unsteady = {service_of(labels) for labels, _at_s, _value in fell}
+    sources = []
+    for labels in identities:
+        name = labels["__name__"].removesuffix("_count")
+        if not service:
+            sources.append(_Source(name, of_version, not unsteady))
+        elif service_of(labels) == service:
+            narrowed = tuple(equals(one, labels.get(one, "")) for one in IDENTITY)
+            sources.append(_Source(name, narrowed + of_version, service not in unsteady))
+    return list(dict.fromkeys(sources))[:MOST_ROWS]
+
+
+def _identities(prometheus: Prometheus, within: Range) -> list[dict[str, str]]:
+    by = ",".join(("__name__", *IDENTITY))
+    counts = "{" + matches("__name__", pattern=_COUNTS) + "}"
+    query = f"group by ({by}) (last_over_time({counts}[{range_ms_of(within) + 600_000}ms]))"
+    return [labels for labels, _at_s, _value in prometheus.instant(query, within.end_ns)]
+
+
+def _instances(
+    prometheus: Prometheus, within: Range, identities: list[dict[str, str]], version: str = ""
+) -> dict[str, str]:
+    """Return the versions of instances, of all or of this one version, by `target_info`."""
+    is_dotted = any("." in labels["__name__"] for labels in identities)
+    of_it = "service.version" if is_dotted else "service_version"
+    wanted = equals(of_it, version) if version else f'{label(of_it)}!=""'
+    told = f"last_over_time(target_info{{{wanted}}}[{range_ms_of(within) + 600_000}ms])"
+    found = prometheus.instant(f"group by (instance,{label(of_it)}) ({told})", within.end_ns)
+    return {
+        labels["instance"]: labels[of_it]
+        for labels, _at_s, _value in found[:_MOST_INSTANCES]
+        if labels.get("instance")
+    }
+
+
+def _asking_each(
+    prometheus: Prometheus, within: Range, step_s: int
+) -> Callable[[str], list[Sample]]:
+    """Return what asks at the end of each whole step that is touched by the range."""
+    step_ns = step_s * 10**9
+    first_s = within.start_ns // step_ns * step_s + step_s
+    last_s = (within.end_ns - 1) // step_ns * step_s + step_s
+    return lambda query: prometheus.stepped(query, first_s, last_s, step_s)
+
+
+def _summed(
+    source: _Source,
+    names: tuple[str, ...],
+    route: str,
+    range_ms: int,
+    ask: Callable[[str], list[Sample]],
+    suffix: str,
+    *parts: tuple[str, ...],
+) -> list[Sample]:
+    """Return what series gained, summed by identity and these labels; of any of the parts."""
+    narrowed = (equals(source.label("http.route"), route),) if route else ()
+    series = [source.series(suffix, *narrowed, *part) for part in parts or ((),)]
+    bound = ("le",) if suffix == "_bucket" else ()
+    groups = (*IDENTITY, *(label(source.label(name)) for name in names), *bound)
+    return ask(summed_gain(series, range_ms, ",".join(groups), is_steady=source.is_steady))
+
+
+def _fill(
+    found: dict[Any, _Red],
+    sources: list[_Source],
+    names: tuple[str, ...],
+    route: str,
+    range_ms: int,
+    ask: Callable[[str], list[Sample]],
+    key: Callable[[dict[str, str], float], Any],
+) -> None:
+    """Add up the sums of each key."""
+    for source in sources:
+        summed = partial(_summed, source, names, route, range_ms, ask)
+        for labels, at_s, value in summed("_bucket"):
+            found[key(labels, at_s)].below[float(labels["le"])] += value
+        for labels, at_s, value in summed("_sum"):
+            found[key(labels, at_s)].seconds += value
+        failed = (f'{label(source.label("error.type"))}!=""',)
+        status = (matches(source.label("http.response.status_code"), pattern="5.."),)
+        for labels, at_s, value in summed("_count", failed, status):
+            found[key(labels, at_s)].errors += value
+
+
+def _listed(found: dict[Any, _Red], names: tuple[str, ...], seconds: float) -> list[Row]:
+    rows = []
+    for key, red in found.items():
+        if row := red.row():
+            named = dict(zip(names, key, strict=True))
+            rows.append(named | row | {"rate": row["requests"] / seconds})
+    return sorted(rows, key=lambda row: (-row["requests"], *(row[n] for n in names)))[:MOST_ROWS]
+
+
+def quantile(below: list[tuple[float, float]], share: float) -> float:
+    """Return a quantile of a cumulative histogram, as PromQL reads it from the buckets."""
+    total = below[-1][1]
+    wanted = share * total
+    low, before = 0.0, 0.0
+    for bound, count in below:
+        if count >= wanted and count > before:
+            if math.isinf(bound):
+                return low
+            return low + (bound - low) * (wanted - before) / (count - before)
+        if not math.isinf(bound):
+            low = bound
+        before = max(before, count)
+    return low
