@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+from clarity_otel.store.place import default_store
+from clarity_otel.web.running import has_display
+
 _EXTRA = "The dashboard needs more packages: pip install 'clarity-otel[dashboard]'"
 
 
@@ -27,14 +30,20 @@ def dashboard(
         int, typer.Option(help="OTLP over gRPC; a free one if taken.")
     ] = 4317,
     open_: Annotated[
-        bool, typer.Option("--open/--no-open", help="Whether a browser is opened.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--open/--no-open",
+            help="Whether a browser is opened; unset, where there is a display.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Receive OTLP from any service on this machine, and show it."""
     try:
-        from clarity_otel.store.file import StoreInUseError, default_path
+        from clarity_otel.store.file import StoreInUseError
         from clarity_otel.store.retention import Limits
-        from clarity_otel.web.server import Addresses, Options, run
+        from clarity_otel.web import running
+        from clarity_otel.web.server import LOOPBACK, Addresses, Options, run
     except ModuleNotFoundError as error:
         typer.echo(f"{_EXTRA} ({error}).", err=True)
         raise typer.Exit(1) from None
@@ -44,21 +53,37 @@ def dashboard(
     settings = load(os.environ)
     for sentence in (*settings.warnings, *masking.configure(settings)):
         typer.echo(sentence, err=True)
-    chosen = store or settings.store
+    place = os.path.abspath(store or settings.store or default_store(os.environ))  # noqa: PTH100
+    try:
+        claim = running.claim(place)
+    except (running.StateError, OSError) as error:
+        typer.echo(f"clarity dashboard: {error}.", err=True)
+        raise typer.Exit(1) from None
+    if claim is None:
+        there = running.find(place)
+        where = f": {there.link}" if there else "."
+        typer.echo(f"A dashboard runs on the store {place} already{where}", err=True)
+        raise typer.Exit(1)
     options = Options(
-        store=Path(chosen) if chosen else default_path(),
+        store=Path(place),
         limits=Limits(settings.store_limit, settings.store_days),
         host=host,
         port=port,
         otlp_http_port=otlp_http_port,
         otlp_grpc_port=otlp_grpc_port,
-        token=settings.token or "",
+        # Another address than this machine's demands one that the user has set.
+        token=settings.token or ("" if host != LOOPBACK else running.token_of({}, claim.read())),
     )
 
     def ready(addresses: Addresses) -> None:
+        claim.publish(
+            running.Running(
+                addresses.web, addresses.token, addresses.otlp_http, addresses.otlp_grpc
+            )
+        )
         typer.echo(f"Dashboard: {addresses.link}")
         typer.echo(f"OTLP:      {addresses.otlp_http} (HTTP), {addresses.otlp_grpc} (gRPC)")
-        if open_ and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        if open_ if open_ is not None else has_display(os.environ):
             webbrowser.open(addresses.link)
 
     try:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from clarity_otel.store.retention import Limits
 
 LOOPBACK = "127.0.0.1"
+_WATCH_INTERVAL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,26 @@ class Options:
     otlp_http_port: int = 4318
     otlp_grpc_port: int = 4317
     token: str = ""  # empty: one is made up
+    # Opened by who started this process, instead of `port` and `otlp_http_port`.
+    web_socket: socket.socket | None = None
+    otlp_socket: socket.socket | None = None
+    # Asked four times a second; true ends the server as SIGTERM does.
+    is_over: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
 class Addresses:
     """Where it listens now."""
 
-    link: str
+    web: str
+    token: str
     otlp_http: str
     otlp_grpc: str
+
+    @property
+    def link(self) -> str:
+        """What a browser opens: it carries the token."""
+        return f"{self.web}/?token={self.token}"
 
 
 class _Server(uvicorn.Server):
@@ -79,8 +91,8 @@ async def _serve(
 ) -> None:
     intake = Intake(writer)
     token = options.token or secrets.token_urlsafe(24)
-    web_socket = _listen(options.host, options.port)
-    otlp_socket = _listen(LOOPBACK, options.otlp_http_port)
+    web_socket = options.web_socket or _listen(options.host, options.port)
+    otlp_socket = options.otlp_socket or _listen(LOOPBACK, options.otlp_http_port)
     try:
         grpc_server, grpc_port = otlp_grpc.serve(intake, LOOPBACK, options.otlp_grpc_port)
     except otlp_grpc.PortTakenError:
@@ -115,13 +127,23 @@ async def _serve(
     shown = LOOPBACK if options.host == "0.0.0.0" else options.host
     on_ready(
         Addresses(
-            link=f"http://{shown}:{port}/?token={token}",
+            web=f"http://{shown}:{port}",
+            token=token,
             otlp_http=f"http://{LOOPBACK}:{otlp_socket.getsockname()[1]}",
             otlp_grpc=f"http://{LOOPBACK}:{grpc_port}",
         )
     )
+    watching = asyncio.create_task(_watch(options.is_over, servers)) if options.is_over else None
     await asyncio.gather(*serving)
+    if watching:
+        watching.cancel()
     grpc_server.stop(1).wait(2)
+
+
+async def _watch(is_over: Callable[[], bool], servers: list[uvicorn.Server]) -> None:
+    while not is_over():  # noqa: ASYNC110 - a lock of another process wakes nobody
+        await asyncio.sleep(_WATCH_INTERVAL_S)
+    _end(servers)
 
 
 def _end(servers: list[uvicorn.Server]) -> None:
