@@ -14,7 +14,7 @@ from clarity_otel.web import api
 from clarity_otel.web.access import Access
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
 
@@ -36,15 +36,22 @@ def app(
     token: str,
     port: int,
     is_public: bool = False,
+    more: Sequence[Route] = (),
     pages: Path = PAGES,
 ) -> Access:
-    """Return the app behind its guard. `port` is the one that Host must name."""
+    """Return the app behind its guard. `port` is the one that Host must name.
+
+    `more` are routes below /api that only this machine's own store answers.
+    """
 
     async def index(_request: Request) -> Response:
         page = pages / "index.html"
         return FileResponse(page) if page.is_file() else HTMLResponse(_WITHOUT_PAGES)
 
-    routes: list[Any] = [Mount("/api", routes=api.routes(query, pipeline)), Route("/", index)]
+    routes: list[Any] = [
+        Mount("/api", routes=[*api.routes(query, pipeline), *more]),
+        Route("/", index),
+    ]
     if pages.is_dir():
         routes.append(Mount("/assets", StaticFiles(directory=pages / "assets", check_dir=False)))
     return Access(Starlette(routes=routes), token, port=port, is_public=is_public)

@@ -17,10 +17,8 @@ import stat
 import sys
 import time
 
-try:
+if sys.platform != "win32":  # a dashboard there is not found by others
     import fcntl
-except ImportError:  # Windows: a dashboard there is not found by others
-    fcntl = None  # type: ignore[assignment]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +84,7 @@ def claim(store: str) -> Claim | None:
 
 def find(store: str) -> Running | None:
     """Return where the dashboard of a store listens; None where none runs. StateError, OSError."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return None
     try:
         descriptor = _open(f"{store}.dashboard", make=False)
@@ -108,7 +106,7 @@ def keep(store: str) -> int | None:
         os.close(descriptor)
         return None
     high = descriptor
-    if fcntl is not None:
+    if sys.platform != "win32":
         try:
             high = fcntl.fcntl(descriptor, fcntl.F_DUPFD, _HIGH_DESCRIPTOR)
             os.close(descriptor)
@@ -189,7 +187,7 @@ def _open(path: str, *, make: bool = True) -> int:
 
 def _lock(descriptor: int, *, exclusive: bool) -> bool:
     """Lock without waiting; whether it is locked now."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return True
     kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
     try:

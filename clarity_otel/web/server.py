@@ -18,6 +18,7 @@ from clarity_otel.receiver.intake import Intake
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.file import open_store
 from clarity_otel.store.writer import Writer
+from clarity_otel.web import exchange
 from clarity_otel.web.app import app as web_app
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ async def _serve(
         token=token,
         port=port,
         is_public=options.host != LOOPBACK,
+        more=exchange.routes(connection, options.limits.size_bytes),
     )
     servers = [
         _server(web, proxy_headers=False),
