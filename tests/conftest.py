@@ -118,6 +118,13 @@ def jaeger_binary(pytestconfig: pytest.Config) -> Path:
     return built("jaeger", "that a real Jaeger shows our traces", pytestconfig)
 
 
+@pytest.fixture(scope="session")
+def gosender_binary(pytestconfig: pytest.Config) -> Path:
+    """A program that sends by the OpenTelemetry SDK for Go."""
+    what = "that the dashboard's receiver takes what the SDK for Go sends"
+    return built("gosender", what, pytestconfig)
+
+
 @pytest.fixture
 def collector(
     collector_binary: Path, tmp_path: Path, started: list[HasOutput]

@@ -75,6 +75,12 @@ _RECIPES = (
         package="github.com/jaegertracing/jaeger/cmd/jaeger",
         effort="3 to 6 minutes on two cores",
     ),
+    Recipe(
+        "gosender",
+        HERE / "gosender",
+        package=".",
+        effort="half a minute on two cores",
+    ),
 )
 RECIPES = {recipe.name: recipe for recipe in _RECIPES}
 
