@@ -57,6 +57,7 @@ class Settings:
     store: str | None
     store_limit: int
     store_days: int
+    alertmanager_url: str | None
     raise_internal_errors: bool
     disabled_commands: tuple[str, ...]
     flush_on_sigterm: bool

@@ -337,6 +337,7 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("CLARITY_STORE", STRING, None, "The file that `clarity dashboard` keeps what it receives in; unset, clarity-otel/store.duckdb in the user's cache folder."),
         Variable("CLARITY_STORE_LIMIT", BYTES, 2 * 1024**3, "The bytes of data that the dashboard's file holds; beyond it the oldest is deleted."),
         Variable("CLARITY_STORE_DAYS", POSITIVE_COUNT, 7, "The days that the dashboard keeps what it has received."),
+        Variable("CLARITY_ALERTMANAGER_URL", STRING, None, "Alertmanager's address, whose alerts the dashboard shows."),
     ),
     *_group(
         "Alerts",

@@ -21,6 +21,7 @@ TABLE_FILES = (
     "traces",
     "red_minute",
     "edges_minute",
+    "minute_tokens",
     "exceptions",
     "logs",
     "metric_points",

@@ -15,6 +15,10 @@ Row = dict[str, Any]
 MOST_ROWS = 500
 
 
+class TooLongError(Exception):
+    """An answer would take too long; its message says what to ask instead."""
+
+
 @dataclass(frozen=True)
 class Range:
     """A time range in nanoseconds since 1970, from `start_ns` to before `end_ns`."""
@@ -54,25 +58,42 @@ class LogFilter:
 
 @dataclass(frozen=True)
 class Page:
-    """Rows, and where the next page begins: empty where this is the last."""
+    """Rows, and where the next page begins: empty where this is the last.
+
+    A search that takes too long ends before it has a page full: what lies before
+    `reached_ns` has not been looked at then, and `next` goes on there.
+    """
 
     rows: list[Row]
     next: str = ""
+    reached_ns: int = 0
 
 
 class Query(Protocol):
-    """The questions. Thread-safe."""
+    """The questions. Thread-safe. TooLongError where an answer takes too long."""
 
-    def services(self, within: Range) -> list[Row]:
+    def services(self, within: Range, version: str = "") -> list[Row]:
         """Rate, errors and duration of each service."""
         ...
 
-    def endpoints(self, within: Range, service: str = "") -> list[Row]:
+    def endpoints(self, within: Range, service: str = "", version: str = "") -> list[Row]:
         """Rate, errors and duration of each service, method and route."""
         ...
 
-    def series(self, within: Range, service: str, route: str = "") -> list[Row]:
+    def series(self, within: Range, service: str, route: str = "", version: str = "") -> list[Row]:
         """The same of one service for each minute."""
+        ...
+
+    def versions(self, within: Range, service: str = "") -> list[Row]:
+        """Versions that served: service, version, first_ns, last_ns, requests; newest first."""
+        ...
+
+    def heatmap(self, within: Range, service: str, route: str = "", version: str = "") -> list[Row]:
+        """Requests by time and duration.
+
+        Each row has start_ns, step_s (the same in all, a minute or more: 120 rows at most)
+        and buckets, of [lower_ms, upper_ms, count].
+        """
         ...
 
     def traces(self, within: Range, wanted: TraceFilter, cursor: str, limit: int) -> Page:
@@ -83,8 +104,15 @@ class Query(Protocol):
         """All spans and logs of a trace; None where there is none."""
         ...
 
+    def attributes(self, within: Range, service: str = "") -> list[Row]:
+        """Attributes of recent spans: name, count, values (up to 20, as [value, count])."""
+        ...
+
     def errors(self, within: Range, service: str = "") -> list[Row]:
-        """Groups of exceptions, the most frequent first."""
+        """Groups of exceptions, the most frequent first.
+
+        Each has trace_ids (up to 5) and trend, of [start_ns, count], trend_step_s apart.
+        """
         ...
 
     def logs(self, within: Range, wanted: LogFilter, cursor: str, limit: int) -> Page:
@@ -99,6 +127,24 @@ class Query(Protocol):
         """Data points of a metric, oldest first."""
         ...
 
+    def metric_series(self, within: Range, name: str, service: str = "", by: str = "") -> Row:
+        """A metric as lines: kind, unit, step_s and rows.
+
+        Each row has attributes, points of [time_ns, value] and exemplars. Counters are rates
+        a second, gauges and up-down counters values, histograms objects of rate, mean, p50,
+        p95, p99. `by` names the one attribute that lines differ in; without it, all of them.
+        20 lines, the rest as `__other__`; 300 points each.
+        """
+        ...
+
     def service_map(self, within: Range) -> list[Row]:
         """Calls between services."""
+        ...
+
+    def telemetry(self, within: Range) -> list[Row]:
+        """What each service's own telemetry costs, from the metrics that it sends of itself.
+
+        service, spans_per_s, logs_per_s, dropped (by reason), queue_bytes, queue_ratio,
+        masked (by rule), retries, internal_errors; null for what it does not tell.
+        """
         ...

@@ -20,6 +20,7 @@ _TIMES = {
     "metric_points": ("time_ns", 1),
     "red_minute": ("minute", 60 * 10**9),
     "edges_minute": ("minute", 60 * 10**9),
+    "minute_tokens": ("minute", 60 * 10**9),
 }
 # What one round deletes of the time that is stored.
 _SHARE = 0.2
@@ -34,10 +35,10 @@ class Limits:
     age_days: int = 7
 
 
-def compact(connection: duckdb.DuckDBPyConnection, since: int, until: int) -> None:
-    """Sum up the partial rows of RED for minutes from `since` to before `until`."""
+def compact(connection: duckdb.DuckDBPyConnection, table: str, since: int, until: int) -> None:
+    """Sum up the partial rows of a table for minutes from `since` to before `until`."""
     connection.execute("BEGIN")
-    for statement in sql("compact_red_minute").split(";\n"):
+    for statement in sql(f"compact_{table}").split(";\n"):
         names = [name for name in ("since", "until") if f"${name}" in statement]
         bounds = {"since": since, "until": until}
         if statement.strip():

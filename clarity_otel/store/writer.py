@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -16,9 +17,15 @@ from clarity_otel.store import retention
 from clarity_otel.store.columns import Batch
 from clarity_otel.store.sql import sql
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 FLUSH_INTERVAL_S = 0.1
 QUEUE_LIMIT_BYTES = 16 * 1024 * 1024
 HOUSEKEEPING_INTERVAL_S = 30.0
+_MINUTE_NS = 60 * 10**9
+# What is written of new spans besides themselves, in the same transaction.
+ROLLUPS = ("add_traces", "add_red_minute", "add_edges_minute", "add_minute_tokens")
 # More rows than this in one transaction gain nothing and hold up those who read.
 _MOST_ROWS = 50_000
 
@@ -26,7 +33,8 @@ _MOST_ROWS = 50_000
 class Writer:
     """Puts batches into the store from its own thread, and keeps its size.
 
-    `offer` is thread-safe.
+    `offer` is thread-safe. `on_accepted` sees each batch that was taken, on the thread that
+    offered it, and must not change it.
     """
 
     def __init__(
@@ -40,13 +48,15 @@ class Writer:
         self._connection = connection.cursor()
         self._limits = limits
         self._queue_limit_bytes = queue_limit_bytes
+        self.on_accepted: Callable[[Batch], None] | None = None
         self._condition = threading.Condition()
         self._waiting: list[Batch] = []
         self._waiting_bytes = 0
         self._ending = False
         self._known_resources: set[int] = set()
         self.counts = {"stored": 0, "dropped": 0, "refused": 0, "flushes": 0}
-        self._compacted_until = 0
+        self._red_until = 0
+        self._tokens_until = time.time_ns() // _MINUTE_NS
         self._thread = threading.Thread(target=self._run, name="clarity-store", daemon=True)
         self._thread.start()
 
@@ -73,6 +83,8 @@ class Writer:
             self._waiting.append(batch)
             self._waiting_bytes += batch.bytes
             self._condition.notify()
+        if self.on_accepted is not None:
+            self.on_accepted(batch)
         return True
 
     def close(self) -> None:
@@ -158,10 +170,14 @@ class Writer:
                     "(trace_id::UUID AS trace_id) FROM arrays"
                 )
                 execute("INSERT INTO spans BY NAME SELECT * FROM new_spans")
-                for rollup in ("add_traces", "add_red_minute", "add_edges_minute"):
+                for rollup in ROLLUPS:
                     execute(sql(rollup))
             elif name == "metric_points":
-                execute("INSERT INTO metric_points BY NAME SELECT * FROM arrays")
+                # DuckDB takes a NaN of numpy for NULL.
+                execute(
+                    "INSERT INTO metric_points BY NAME SELECT * REPLACE "
+                    "(coalesce(value, 'NaN'::DOUBLE) AS value) FROM arrays"
+                )
             else:
                 execute(
                     f"INSERT INTO {name} BY NAME SELECT * REPLACE "
@@ -170,10 +186,14 @@ class Writer:
 
     def _keep_house(self) -> None:
         try:
-            minute = time.time_ns() // 60_000_000_000
-            retention.compact(self._connection, self._compacted_until, minute)
-            # Late spans may come for the last five minutes: they are looked at again.
-            self._compacted_until = minute - 5
+            minute = time.time_ns() // _MINUTE_NS
+            # Late spans may come for the last five minutes: RED of these is summed up again,
+            # tokens, of which a few too many do no harm, are left until then.
+            retention.compact(self._connection, "red_minute", self._red_until, minute)
+            self._red_until = minute - 5
+            if self._tokens_until < minute - 5:
+                retention.compact(self._connection, "minute_tokens", self._tokens_until, minute - 5)
+                self._tokens_until = minute - 5
             if retention.enforce(self._connection, self._limits, time.time_ns()):
                 self._known_resources.clear()
         except duckdb.Error as error:

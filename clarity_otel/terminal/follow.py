@@ -64,7 +64,10 @@ class Wanted:
 
 
 def follow(there: Running, wanted: Wanted) -> Iterator[tuple[str, Row]]:
-    """Yield ("request", row) and ("log", row) until the dashboard ends."""
+    """Yield ("request", row) and ("log", row) until the dashboard ends.
+
+    ("skipped", {"rows": N}) stands for rows that were too many to be sent.
+    """
     if not (wanted.correlation or wanted.text):
         # Its text is looked for in names alone, where the questions search attributes too.
         try:
@@ -102,6 +105,8 @@ def _pushed(there: Running, wanted: Wanted) -> Iterator[tuple[str, Row]]:
                 delta = json.loads(frame)
                 if delta.get("type") == "delta":
                     yield from _of_delta(delta, wanted)
+                    if delta.get("skipped"):
+                        yield "skipped", {"rows": delta["skipped"]}
     except InvalidHandshake:
         raise _NotThereError from None
     except (ConnectionClosed, OSError):

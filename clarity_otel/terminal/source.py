@@ -1,6 +1,6 @@
 """Where the terminal's answers come from: the dashboard that runs, or the store's file.
 
-Both answer the questions of `web.api`, with the same parameters and the same rows. The file
+Both answer the questions of `web.questions`, with the same parameters and the same rows. The file
 is opened read-only, and only while no dashboard has it.
 """
 
@@ -141,7 +141,7 @@ class File:
         import duckdb
         from starlette.requests import Request
 
-        from clarity_otel.web.api import QUESTIONS
+        from clarity_otel.web.questions import QUESTIONS
 
         words = {key: value for key, value in given.items() if value}
         scope: dict[str, Any] = {

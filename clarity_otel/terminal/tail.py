@@ -88,7 +88,9 @@ def tail(
 def _show(there: Running, wanted: Wanted, *, for_people: bool) -> None:
     console = lines.console()
     for kind, row in follow(there, wanted):
-        if for_people:
+        if kind == "skipped":
+            typer.echo(f"{row['rows']} rows more came at once and are not shown.", err=True)
+        elif for_people:
             draw = lines.request_line if kind == "request" else lines.log_line
             console.print(draw(row), soft_wrap=True)
         else:

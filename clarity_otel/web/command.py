@@ -29,6 +29,9 @@ def dashboard(
     otlp_grpc_port: Annotated[
         int, typer.Option(help="OTLP over gRPC; a free one if taken.")
     ] = 4317,
+    alertmanager: Annotated[
+        str | None, typer.Option(help="Alertmanager's address (CLARITY_ALERTMANAGER_URL).")
+    ] = None,
     open_: Annotated[
         bool | None,
         typer.Option(
@@ -73,6 +76,7 @@ def dashboard(
         otlp_grpc_port=otlp_grpc_port,
         # Another address than this machine's demands one that the user has set.
         token=settings.token or ("" if host != LOOPBACK else running.token_of({}, claim.read())),
+        alertmanager=alertmanager or settings.alertmanager_url or "",
     )
 
     def ready(addresses: Addresses) -> None:

@@ -61,6 +61,7 @@ def _serve(store: str, claim: Claim, web: int, otlp: int, *, open_page: bool) ->
         web_socket=socket.socket(fileno=web),
         otlp_socket=socket.socket(fileno=otlp),
         is_over=keepers.are_gone,
+        alertmanager=settings.alertmanager_url or "",
     )
     run(options, ready)
     return 0

@@ -19,7 +19,10 @@ from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.file import open_store
 from clarity_otel.store.writer import Writer
 from clarity_otel.web import exchange
+from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.app import app as web_app
+from clarity_otel.web.live.feed import Feed
+from clarity_otel.web.live.socket import MESSAGE_LIMIT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 _WATCH_INTERVAL_S = 0.25
+# A connection whose peer takes nothing for so long is dropped by the kernel, with what waits
+# in it: neither asyncio nor uvicorn end one that does not read its own end.
+_UNREAD_LIMIT_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Options:
     otlp_socket: socket.socket | None = None
     # Asked four times a second; true ends the server as SIGTERM does.
     is_over: Callable[[], bool] | None = None
+    alertmanager: str = ""  # addresses, empty for none
+    prometheus: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,22 +81,30 @@ class _Server(uvicorn.Server):
 
 
 def run(options: Options, on_ready: Callable[[Addresses], None]) -> None:
-    """Serve until SIGTERM or SIGINT. ValueError for a public host without a token."""
+    """Serve until SIGTERM or SIGINT.
+
+    ValueError for a public host without a token, and for an address that is none.
+    """
     if options.host != LOOPBACK and not options.token:
         raise ValueError(
             f"--host {options.host} lets other machines ask: set CLARITY_TOKEN to one of your own"
         )
+    alerts = Alerts(options.alertmanager, options.prometheus)
     connection = open_store(options.store)
     writer = Writer(connection, limits=options.limits)
     try:
-        asyncio.run(_serve(options, connection, writer, on_ready))
+        asyncio.run(_serve(options, connection, writer, alerts, on_ready))
     finally:
         writer.close()
         connection.close()
 
 
 async def _serve(
-    options: Options, connection: Any, writer: Writer, on_ready: Callable[[Addresses], None]
+    options: Options,
+    connection: Any,
+    writer: Writer,
+    alerts: Alerts,
+    on_ready: Callable[[Addresses], None],
 ) -> None:
     intake = Intake(writer)
     token = options.token or secrets.token_urlsafe(24)
@@ -105,8 +121,11 @@ async def _serve(
             "requests": dict(intake.counts),
             "items": dict(writer.counts),
             "queue_fullness": writer.fullness,
+            "live_clients": feed.clients,
         }
 
+    feed = Feed(pipeline)
+    writer.on_accepted = feed.take
     web = web_app(
         DuckDbQuery(connection),
         pipeline,
@@ -114,9 +133,18 @@ async def _serve(
         port=port,
         is_public=options.host != LOOPBACK,
         more=exchange.routes(connection, options.limits.size_bytes),
+        feed=feed,
+        alerts=alerts,
     )
     servers = [
-        _server(web, proxy_headers=False),
+        _server(
+            web,
+            proxy_headers=False,
+            limit_concurrency=512,
+            ws_max_size=MESSAGE_LIMIT_BYTES,
+            # 64 KiB a client, and time, to save bytes that never leave this machine.
+            ws_per_message_deflate=False,
+        ),
         _server(otlp_http.app(intake), limit_concurrency=256),
     ]
     loop = asyncio.get_running_loop()
@@ -171,6 +199,8 @@ def _listen(host: str, port: int) -> socket.socket:
     for candidate in (port, 0):
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_LIMIT_MS)
         try:
             bound.bind((host, candidate))
         except OSError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from clarity_otel.store.sql import sql
+from clarity_otel.store.writer import ROLLUPS
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,7 +69,7 @@ def generate(connection: duckdb.DuckDBPyConnection, spans: int, start_ns: int, e
         }
         connection.execute(_SPANS, bounds)
         connection.execute("INSERT INTO spans BY NAME SELECT * FROM new_spans")
-        for rollup in ("add_traces", "add_red_minute", "add_edges_minute"):
+        for rollup in ROLLUPS:
             connection.execute(sql(rollup))
     connection.execute("DROP TABLE new_spans")
     connection.execute("CHECKPOINT")

@@ -17,7 +17,13 @@ STACK = 'Traceback (most recent call last):\n  File "{folder}/pay.py", line {lin
 
 def pair(key: str, value: str | int | float | bytes) -> KeyValue:
     """Return an attribute."""
-    kinds = {str: "string_value", int: "int_value", float: "double_value", bytes: "bytes_value"}
+    kinds = {
+        str: "string_value",
+        bool: "bool_value",
+        int: "int_value",
+        float: "double_value",
+        bytes: "bytes_value",
+    }
     return KeyValue(key=key, value=AnyValue(**{kinds[type(value)]: value}))
 
 

@@ -88,7 +88,7 @@ class TestQueries:
         cursor = store.connection.cursor()
         count = "SELECT count(*) FROM red_minute"
         rows_before = cursor.execute(count).fetchall()
-        retention.compact(cursor, 0, time.time_ns() // 60_000_000_000 + 1)
+        retention.compact(cursor, "red_minute", 0, time.time_ns() // 60_000_000_000 + 1)
         assert cursor.execute(count).fetchall() < rows_before
         assert [row["requests"] for row in store.query.services(about_now())] == before
 

@@ -6,11 +6,14 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clarity_otel.terminal import follow as following_of
+from clarity_otel.web import running
 from tests.backends.process import Process, clean_environment, wait_until
 from tests.receiver.conftest import Dashboard
 from tests.store.messages import failure, logs, traces
@@ -120,3 +123,27 @@ def test_without_a_dashboard_it_says_so(clarity: Clarity) -> None:
     done = clarity("tail")
     assert done.returncode == 1
     assert "no dashboard runs" in done.stderr
+
+
+def test_what_the_feed_can_choose_is_pushed(
+    dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is asked for again and again where the WebSocket tells it."""
+
+    def asked(*_: object) -> Iterator[tuple[str, dict[str, Any]]]:
+        raise AssertionError("the dashboard was polled")
+
+    monkeypatch.setattr(following_of, "_asked", asked)
+    there = running.find(str(dashboard.store))
+    assert there is not None
+    wanted = following_of.Wanted(service="till", errors=True, logs=False)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(next, following_of.follow(there, wanted))
+
+        def seen() -> bool:
+            dashboard.post("traces", failure(service="till").SerializeToString())
+            return first.done()
+
+        wait_until(seen, "a request over the WebSocket", 20)
+    kind, row = first.result()
+    assert (kind, row["service"], row["is_error"]) == ("request", "till", True)

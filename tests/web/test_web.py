@@ -191,10 +191,10 @@ class TestApi:
             assert client.get(f"/api/traces/{trace_id}", headers=SHOWN).status_code == 404
 
     def test_the_document_is_openapi(self, client: AsgiClient) -> None:
-        """And has every path."""
+        """And has every path, with what it answers."""
         document = client.get("/api/openapi.json", headers=SHOWN).json()
         validate(document)
-        assert len(document["paths"]) == len(api.QUESTIONS) + 1
+        assert len(document["paths"]) == len(api.QUESTIONS) + 3  # pipeline, alerts, live
 
     def test_markup_is_answered_as_json(self, client: AsgiClient, store: Store) -> None:
         """Never as a type that a browser would draw."""

@@ -1,16 +1,19 @@
 -- RED of {group} from the partial sums, with the quantiles read from the buckets.
 WITH buckets AS (
-  SELECT {group}, bucket, sum(requests) AS requests, sum(errors) AS errors,
+  SELECT {columns}, bucket, sum(requests) AS requests, sum(errors) AS errors,
     sum(duration_sum_ns) AS duration_ns
   FROM red_minute
   WHERE minute >= $first AND minute <= $last
     AND ($service = '' OR service = $service) AND ($route = '' OR route = $route)
-  GROUP BY {group}, bucket
+    AND ($version = '' OR version = $version)
+  GROUP BY ALL
 ), running AS (
   SELECT *,
-    sum(requests) OVER (PARTITION BY {group} ORDER BY bucket) AS below,
-    sum(requests) OVER (PARTITION BY {group}) AS total
+    sum(requests) OVER (upwards ROWS UNBOUNDED PRECEDING) AS below,
+    -- The same window in another frame: sorted once.
+    sum(requests) OVER (upwards ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS total
   FROM buckets
+  WINDOW upwards AS (PARTITION BY {group} ORDER BY bucket)
 )
 SELECT {group},
   sum(requests)::BIGINT AS requests,
@@ -23,4 +26,4 @@ SELECT {group},
 FROM running
 GROUP BY {group}
 ORDER BY {order}
-LIMIT 500
+LIMIT {most}

@@ -1,0 +1,112 @@
+"""What a trace filter is in SQL, and what it is as tokens of minute_tokens."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from clarity_otel.store.answers.rows import minutes_of
+from clarity_otel.store.sql import sql
+
+if TYPE_CHECKING:
+    from clarity_otel.store.answers.rows import Rows
+    from clarity_otel.store.query import Range, TraceFilter
+
+_MOST_ATTRIBUTES = 10
+# 2^63 ns are the longest duration there is.
+_QUARTERS = 4 * 63
+
+
+@dataclass
+class Conditions:
+    """SQL with its parameters: never a value in the SQL. `tokens`: one of each list is there."""
+
+    filters: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    tokens: list[list[str]] = field(default_factory=list)
+
+    def add(self, condition: str, tokens: list[str] | None = None, **values: Any) -> None:
+        """Add what must hold, and the tokens of which a minute that has it has one."""
+        self.filters.append(f"AND {condition}")
+        self.values |= values
+        if tokens:
+            self.tokens.append(tokens)
+
+    @property
+    def sql(self) -> str:
+        """All of it."""
+        return "\n  ".join(self.filters)
+
+    def minutes(self, ask: Rows, within: Range) -> list[int] | None:
+        """Return the minutes that may have what is wanted, newest first; None for any."""
+        if not self.tokens:
+            return None
+        pairs = [(1 << at, text) for at, texts in enumerate(self.tokens) for text in texts]
+        values = {
+            "bits": [bit for bit, _ in pairs],
+            "texts": [text for _, text in pairs],
+            "all": (1 << len(self.tokens)) - 1,
+        }
+        return [row["minute"] for row in ask(sql("find_minutes"), minutes_of(within) | values)]
+
+
+def conditions_of(wanted: TraceFilter) -> Conditions:
+    """Return what must hold for one span."""
+    found = Conditions()
+    if wanted.service:
+        found.add("service = $service", [f"service={wanted.service}"], service=wanted.service)
+    if wanted.route:
+        found.add("route = $route", [f"route={wanted.route}"], route=wanted.route)
+    if wanted.only_errors:
+        found.add("(status = 2 OR http_status >= 500)", ["error"])
+    if wanted.http_status:
+        code = wanted.http_status
+        found.add("http_status = $http_status", [f"status={code}"], http_status=code)
+    if wanted.least_ms:
+        least = int(wanted.least_ms * 1e6)
+        found.add("duration_ns >= $least", _quarters(least, 2**63 - 1), least=least)
+    if wanted.most_ms:
+        most = int(wanted.most_ms * 1e6)
+        found.add("duration_ns <= $most", _quarters(1, most), most=most)
+    if wanted.text:
+        found.add("(contains(name, $text) OR contains(attributes, $text))", text=wanted.text)
+    for number, (key, value) in enumerate(sorted(wanted.attributes.items())[:_MOST_ATTRIBUTES]):
+        _add_attribute(found, number, key, value)
+    if not wanted.text and not wanted.attributes:
+        # Entries alone: roots, and what came in from elsewhere.
+        found.add("(parent_id = 0 OR kind IN (2, 5))")
+    return found
+
+
+def _quarters(least_ns: int, most_ns: int) -> list[str]:
+    """Return tokens of the quarters of an octave that have such durations."""
+    first, last = (int(4 * math.log2(max(bound, 1))) for bound in (least_ns, most_ns))
+    # One more on each side: logarithms are not exact.
+    return [f"duration={at}" for at in range(max(first - 1, 0), min(last + 1, _QUARTERS) + 1)]
+
+
+def _add_attribute(found: Conditions, number: int, key: str, value: str) -> None:
+    path = '$."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    named = {f"path{number}": path, f"value{number}": value}
+    tokens = None
+    if _is_as_written(key) and _is_as_written(value) and not _is_fraction(value):
+        # A look at the text first: reading the JSON of 10 million spans takes 5 s.
+        found.add(f"contains(attributes, $value{number})")
+        if not key.endswith(",") and not value.endswith(","):
+            tokens = [f'{key}":"{value}"', f'{key}":{value}']
+    found.add(f"json_extract_string(attributes, $path{number}) = $value{number}", tokens, **named)
+
+
+def _is_as_written(text: str) -> bool:
+    """Whether JSON has a text as it is, without escapes."""
+    return '"' not in text and "\\" not in text and text.isprintable()
+
+
+def _is_fraction(text: str) -> bool:
+    """Whether a text may stand for a number that JSON writes in other ways too."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return not text.isdecimal()

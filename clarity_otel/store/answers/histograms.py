@@ -1,0 +1,110 @@
+"""Histograms of OTLP, explicit and exponential: sums, differences and quantiles.
+
+Explicit ones are read by linear interpolation, exponential ones (specification: data model,
+ExponentialHistogram) by the middle of a bucket in its logarithm. Histograms with different
+bounds are not added: the later one's bounds count.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts by bucket: the bucket's upper bound (explicit), or its index at `scale`."""
+
+    count: float
+    sum: float
+    bounds: tuple[float, ...] = ()
+    buckets: tuple[int, ...] = ()
+    scale: int | None = None  # None: explicit
+    indexes: tuple[tuple[int, int], ...] = ()  # of exponential: index, count
+    zero: int = 0  # of exponential: zero and below
+
+    def plus(self, other: Histogram) -> Histogram:
+        """Return the sum."""
+        return _combined(self, other, 1)
+
+    def minus(self, earlier: Histogram) -> Histogram:
+        """Return what came since an earlier state of the same."""
+        return _combined(self, earlier, -1)
+
+    def summary(self) -> dict[str, float | None]:
+        """Return the mean and the quantiles; None where there is nothing."""
+        mean = self.sum / self.count if self.count > 0 else None
+        return {"mean": mean} | {name: self.quantile(share) for name, share in QUANTILES}
+
+    def quantile(self, share: float) -> float | None:
+        """Return the value below which a share of the measurements is."""
+        buckets = self._edges()
+        total = sum(count for _, _, count in buckets)
+        if total <= 0:
+            return None
+        rank, below = share * total, 0.0
+        for lower, upper, count in buckets:
+            if count > 0 and below + count >= rank:
+                if self.scale is not None and lower > 0:
+                    return float((lower * upper) ** 0.5)
+                return float(lower + (upper - lower) * (rank - below) / count)
+            below += count
+        return buckets[-1][1]
+
+    def _edges(self) -> list[tuple[float, float, int]]:
+        if self.scale is None:
+            if not self.bounds:
+                return []
+            lower = min(0.0, self.bounds[0])
+            lowers, uppers = (lower, *self.bounds), (*self.bounds, self.bounds[-1])
+            return list(zip(lowers, uppers, self.buckets, strict=False))
+        base = 2.0 ** (2.0**-self.scale)
+        edges = [(0.0, 0.0, self.zero)]
+        return edges + [(base**at, base ** (at + 1), count) for at, count in self.indexes]
+
+
+def histogram_of(detail: str, count: float, total: float) -> Histogram:
+    """Return the histogram of a stored point."""
+    known: dict[str, Any] = json.loads(detail) if detail else {}
+    if "scale" not in known:
+        bounds, buckets = known.get("bounds", ()), known.get("buckets", ())
+        return Histogram(count, total, tuple(bounds), tuple(buckets))
+    # Beyond these a bucket's bounds are no doubles.
+    scale = max(min(known["scale"], 20), -9)
+    positive, negative = known["positive"], known["negative"]
+    offset, counts = positive["offset"], positive["buckets"]
+    indexes = tuple((offset + at, one) for at, one in enumerate(counts) if one)
+    zero = known["zero"] + sum(negative["buckets"])
+    return _bounded(Histogram(count, total, scale=scale, indexes=indexes, zero=zero))
+
+
+def _combined(one: Histogram, other: Histogram, sign: int) -> Histogram:
+    count, total = one.count + sign * other.count, one.sum + sign * other.sum
+    if one.scale is None or other.scale is None:
+        same = one.scale == other.scale and one.bounds == other.bounds
+        buckets = one.buckets
+        if same and len(one.buckets) == len(other.buckets):
+            pairs = zip(one.buckets, other.buckets, strict=True)
+            buckets = tuple(max(mine + sign * its, 0) for mine, its in pairs)
+        return Histogram(count, total, one.bounds, buckets, one.scale, one.indexes, one.zero)
+    scale = min(one.scale, other.scale)
+    counts: dict[int, int] = {}
+    for histogram, factor in ((one, 1), (other, sign)):
+        shift = (histogram.scale or 0) - scale
+        for at, number in histogram.indexes:
+            counts[at >> shift] = counts.get(at >> shift, 0) + factor * number
+    indexes = tuple((at, number) for at, number in sorted(counts.items()) if number > 0)
+    zero = max(one.zero + sign * other.zero, 0)
+    return Histogram(count, total, scale=scale, indexes=indexes, zero=zero)
+
+
+def _bounded(histogram: Histogram) -> Histogram:
+    """Return it with buckets whose bounds are doubles: hostile offsets are left out."""
+    most = 1000.0 * 2.0 ** (histogram.scale or 0)
+    kept = tuple(pair for pair in histogram.indexes if -most <= pair[0] <= most - 1)
+    return Histogram(
+        histogram.count, histogram.sum, scale=histogram.scale, indexes=kept, zero=histogram.zero
+    )

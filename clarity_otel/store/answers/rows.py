@@ -1,0 +1,64 @@
+"""Running the store's SQL: a cursor for each thread, and an end for what takes too long."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from clarity_otel.store.query import Range, Row, TooLongError
+
+if TYPE_CHECKING:
+    pass
+
+MINUTE_NS = 60 * 10**9
+STATEMENT_LIMIT_S = 10.0
+
+# A statement and its parameters to its rows.
+Ask = "Callable[[str, dict[str, Any]], list[Row]]"
+
+
+class Rows:
+    """Runs statements on a connection. Thread-safe: each thread has a cursor of its own."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, limit_s: float = STATEMENT_LIMIT_S
+    ) -> None:
+        self._connection = connection
+        self._limit_s = limit_s
+        self._local = threading.local()
+
+    def __call__(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
+        """Return the rows. TooLongError after the limit."""
+        cursor = getattr(self._local, "cursor", None)
+        if cursor is None:
+            cursor = self._local.cursor = self._connection.cursor()
+        timer = threading.Timer(self._limit_s, cursor.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            result = cursor.execute(statement, parameters)
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        except duckdb.InterruptException:
+            raise TooLongError(
+                f"The answer would take more than {self._limit_s:g} s; ask for a shorter time range"
+            ) from None
+        finally:
+            timer.cancel()
+
+
+def minutes_of(within: Range) -> dict[str, int]:
+    """Return the first and the last minute of a range, as parameters."""
+    return {"first": within.start_ns // MINUTE_NS, "last": (within.end_ns - 1) // MINUTE_NS}
+
+
+def steps_of(within: Range, most: int, shortest_s: int = 60) -> int:
+    """Return the seconds of a step, so that a range has at most so many: a round number."""
+    needed = within.seconds / (most - 1)
+    rounds = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
+    for step in rounds:
+        if step >= max(needed, shortest_s):
+            return step
+    return int(-(-needed // 86400)) * 86400

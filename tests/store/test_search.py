@@ -1,0 +1,207 @@
+"""What is searched is found, whatever it looks like, and for a while at most."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from clarity_otel.store import retention
+from clarity_otel.store.answers import search
+from clarity_otel.store.answers.conditions import conditions_of
+from clarity_otel.store.decode import decode_logs, decode_spans
+from clarity_otel.store.duckdb_query import DuckDbQuery
+from clarity_otel.store.query import LogFilter, Page, Range, TooLongError, TraceFilter
+from tests.store.conftest import Store
+from tests.store.generate import generate
+from tests.store.messages import logs, pair, traces
+
+MINUTE_NS = 60 * 10**9
+
+
+def around(now_ns: int, before_s: int = 3600) -> Range:
+    """That long back, a minute ahead."""
+    return Range(now_ns - before_s * 10**9, now_ns + MINUTE_NS)
+
+
+def with_attributes(attributes: dict[str, Any]) -> ExportTraceServiceRequest:
+    """One trace whose root has these attributes."""
+    request = traces(1)
+    span = request.resource_spans[0].scope_spans[0].spans[0]
+    span.attributes.extend(pair(name, value) for name, value in attributes.items())
+    return request
+
+
+class TestAttributes:
+    @pytest.mark.parametrize(
+        ("attributes", "name", "value"),
+        [
+            ({"a": "plain"}, "a", "plain"),
+            ({"a": 'has "quotes"'}, "a", 'has "quotes"'),
+            ({"a": "ends in a comma,", "b": "x"}, "a", "ends in a comma,"),
+            ({"a": "ends in a comma,", "b": "x"}, "b", "x"),
+            ({"a,": "x", "b": "y"}, "a,", "x"),
+            ({"a,": "x", "b": "y"}, "b", "y"),
+            ({",a": "x", "b": ",y"}, "b", ",y"),
+            ({"a": '{"x":1}'}, "a", '{"x":1}'),
+            ({"a": "{x}"}, "a", "{x}"),
+            ({"a": "x}"}, "a", "x}"),
+            ({"{a": "x"}, "{a", "x"),
+            ({"a": "back\\slash"}, "a", "back\\slash"),
+            ({"a": "line\nline"}, "a", "line\nline"),
+            ({"a": "\u202e\x00\u00a0 é"}, "a", "\u202e\x00\u00a0 é"),
+            ({"a": ""}, "a", ""),
+            ({"a": 7}, "a", "7"),
+            ({"a": -7}, "a", "-7"),
+            ({"a": True}, "a", "true"),
+            ({"a": 1.5}, "a", "1.5"),
+            ({"a": "1.5"}, "a", "1.5"),
+            ({"a": "nan"}, "a", "nan"),
+            ({'a"b\\c': "x"}, 'a"b\\c', "x"),
+            ({"a": "x" * 5000}, "a", "x" * 5000),
+        ],
+        ids=str,
+    )
+    def test_a_value_is_found(
+        self, store: Store, attributes: dict[str, Any], name: str, value: str
+    ) -> None:
+        """And none of another value."""
+        store.take(decode_spans(with_attributes(attributes), 1))
+        store.take(decode_spans(traces(2), 1))
+        within = around(time.time_ns())
+        found = store.query.traces(within, TraceFilter(attributes={name: value}), "", 50)
+        assert len(found.rows) == 1
+        other = TraceFilter(attributes={name: value + "x"})
+        assert store.query.traces(within, other, "", 50) == Page([])
+
+    # Each example has a name of its own, so that all share one store.
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), max_size=4))
+    def test_any_text_is_found(self, values: list[str]) -> None:
+        """As the only attribute or among others: the index leaves nothing out."""
+        conditions = [
+            conditions_of(TraceFilter(attributes={f"k{at}": value}))
+            for at, value in enumerate(values)
+        ]
+        import duckdb
+
+        from clarity_otel.store.decode.values import as_json
+        from clarity_otel.store.sql import sql
+
+        with duckdb.connect() as connection:
+            connection.execute(sql("spans"))
+            connection.execute(sql("minute_tokens"))
+            attributes = as_json({f"k{at}": value for at, value in enumerate(values)})
+            connection.execute(
+                "CREATE TABLE new_spans AS SELECT ? AS attributes, 0::BIGINT AS start_ns, "
+                "'s' AS service, '' AS route, 200 AS http_status, 0 AS status, 1 AS duration_ns",
+                [attributes],
+            )
+            connection.execute(sql("add_minute_tokens"))
+            query = DuckDbQuery(connection)
+            for one in conditions:
+                assert one.minutes(query._ask, Range(0, MINUTE_NS)) in (None, [0])
+
+
+class TestNarrowing:
+    def test_all_that_is_wanted_narrows_the_minutes(self, store: Store) -> None:
+        """Service, route, status, errors, durations and attributes, each and together."""
+        now_ns = time.time_ns()
+        begun = now_ns - 3600 * 10**9
+        generate(store.connection, 20_000, begun, now_ns)
+        within = Range(begun, now_ns)
+        answers: dict[str, tuple[int, int]] = {}
+        for name, wanted in {
+            "service": TraceFilter(service="stock"),
+            "none": TraceFilter(service="none"),
+            "route": TraceFilter(route="/orders3/{id}"),
+            "status": TraceFilter(http_status=500),
+            "errors": TraceFilter(only_errors=True),
+            "slow": TraceFilter(least_ms=100),
+            "fast": TraceFilter(most_ms=0.3),
+            "between": TraceFilter(least_ms=3, most_ms=3.1),
+            "attribute": TraceFilter(attributes={"url.path": "/orders0/1000"}),
+            "both": TraceFilter(http_status=500, route="/orders1/{id}", least_ms=2),
+        }.items():
+            conditions = conditions_of(wanted)
+            statement = f"SELECT count(*) AS n FROM spans WHERE true {conditions.sql}"
+            count = store.query._ask(statement, conditions.values)[0]["n"]
+            found, cursor = 0, ""
+            while True:
+                page = store.query.traces(within, wanted, cursor, 500)
+                found += len({row["trace_id"] for row in page.rows})
+                cursor = page.next
+                if not cursor:
+                    break
+            # Spans of one trace are one row of a page.
+            answers[name] = (found, count)
+            assert found <= count
+            assert (found == 0) == (count == 0)
+        for name in ("route", "status", "errors", "both"):
+            assert answers[name][0] == answers[name][1]
+
+    def test_tokens_of_a_minute_that_is_over_are_kept_once(self, store: Store) -> None:
+        """And still lead to all that they led to."""
+        for _ in range(3):
+            store.take(decode_spans(with_attributes({"order": "17"}), 1))
+        cursor = store.connection.cursor()
+        repeated = "SELECT count(*) - count(DISTINCT (minute, token)) FROM minute_tokens"
+        before = cursor.execute(repeated).fetchall()[0][0]
+        retention.compact(cursor, "minute_tokens", 0, time.time_ns() // MINUTE_NS + 1)
+        assert before > cursor.execute(repeated).fetchall()[0][0] == 0
+        wanted = TraceFilter(attributes={"order": "17"})
+        assert len(store.query.traces(around(time.time_ns()), wanted, "", 50).rows) == 3
+
+
+class TestBounds:
+    def test_a_long_search_ends_early_and_goes_on(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By `next`, until all was looked at: nothing twice, nothing left out."""
+        now_ns = time.time_ns()
+        begun = now_ns - 3600 * 10**9
+        generate(store.connection, 5_000, begun, now_ns)
+        within = Range(begun, now_ns)
+        monkeypatch.setattr(search, "SEARCH_LIMIT_S", 0)
+        monkeypatch.setattr(search, "_QUICK_S", 0)
+        for wanted in (TraceFilter(text="GET"), TraceFilter(service="shop")):
+            seen: list[str] = []
+            cursor, pages, reached = "", 0, [within.end_ns + 1]
+            while True:
+                page = store.query.traces(within, wanted, cursor, 500)
+                seen += [row["trace_id"] for row in page.rows]
+                pages, cursor = pages + 1, page.next
+                if not cursor:
+                    break
+                if page.reached_ns:
+                    assert page.reached_ns < reached[-1]
+                    reached.append(page.reached_ns)
+            assert pages > 10
+            assert len(set(seen)) == 1000
+
+    def test_logs_go_on_in_the_same_way(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An empty page with a `next` is not the end."""
+        store.take(decode_logs(logs("old"), 1))
+        within = around(time.time_ns() + 7200 * 10**9, 3 * 3600)
+        monkeypatch.setattr(search, "SEARCH_LIMIT_S", 0)
+        page = store.query.logs(within, LogFilter(text="old"), "", 50)
+        assert page.rows == []
+        assert page.reached_ns
+        while not page.rows:
+            page = store.query.logs(within, LogFilter(text="old"), page.next, 50)
+        assert [row["body"] for row in page.rows] == ["old"]
+
+    def test_a_statement_has_an_end(self, open_at: Callable[..., Store]) -> None:
+        """As an error that says what to do; the next question is answered."""
+        store = open_at()
+        query = DuckDbQuery(store.connection, limit_s=0.05)
+        with pytest.raises(TooLongError, match="shorter"):
+            query._ask("SELECT sum(a.i * b.i) FROM range(1000000) a(i), range(1000000) b(i)", {})
+        assert query.services(around(time.time_ns())) == []

@@ -1,0 +1,296 @@
+"""Metrics as lines: rates through resets, both temporalities, quantiles, and bounds."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+
+from clarity_otel.store.decode import decode_metrics
+from clarity_otel.store.query import Range
+from tests.store.conftest import Store
+from tests.store.messages import pair
+
+SECOND_NS = 10**9
+DELTA, CUMULATIVE = 1, 2
+# Whole minutes, so that steps begin where the points do.
+NOW_NS = time.time_ns() // (60 * SECOND_NS) * 60 * SECOND_NS
+WITHIN = Range(NOW_NS - 600 * SECOND_NS, NOW_NS)
+
+
+class Sender:
+    """One process that tells one metric."""
+
+    def __init__(self, store: Store, *, process: int = 1, service: str = "shop") -> None:
+        self._store = store
+        self.request = ExportMetricsServiceRequest()
+        of_resource = self.request.resource_metrics.add()
+        of_resource.resource.attributes.extend(
+            [pair("service.name", service), pair("process.pid", process)]
+        )
+        self.scope = of_resource.scope_metrics.add()
+
+    def metric(self, kind: str, name: str = "m", temporality: int = 0) -> Any:
+        metric = self.scope.metrics.add(name=name, unit="1")
+        data = getattr(metric, kind)
+        data.SetInParent()
+        if temporality:
+            data.aggregation_temporality = temporality
+        return data
+
+    def send(self) -> None:
+        self._store.take(decode_metrics(self.request, 1))
+
+
+def point(
+    data: Any, at_s: int, *, began_s: int = -900, labels: dict[str, str] | None = None, **more: Any
+) -> Any:
+    """Add a point that many seconds from the end of the range (negative: before it)."""
+    added = data.data_points.add(
+        time_unix_nano=NOW_NS + at_s * SECOND_NS,
+        start_time_unix_nano=NOW_NS + began_s * SECOND_NS,
+        **more,
+    )
+    added.attributes.extend(pair(name, value) for name, value in (labels or {}).items())
+    return added
+
+
+def lines(store: Store, **asked: str) -> dict[str, list[Any]]:
+    """Return the values of each line, by what its attributes are."""
+    answer = store.query.metric_series(WITHIN, "m", **asked)
+    return {
+        ",".join(row["attributes"].values()): [value for _, value in row["points"]]
+        for row in answer["rows"]
+    }
+
+
+class TestCounters:
+    def test_a_rate_is_what_came_in_a_second(self, store: Store) -> None:
+        """From points a minute apart; the first tells no increase, for it began earlier."""
+        sender = Sender(store)
+        data = sender.metric("sum", temporality=CUMULATIVE)
+        data.is_monotonic = True
+        for number in range(10):
+            point(data, -590 + 60 * number, as_int=1000 + 600 * number)
+        sender.send()
+        answer = store.query.metric_series(WITHIN, "m")
+        assert (answer["kind"], answer["unit"], answer["step_s"]) == ("sum", "1", 60)
+        (row,) = answer["rows"]
+        assert row["attributes"] == {"service": "shop"}
+        assert [value for _, value in row["points"]] == [10.0] * 9
+        assert [time_ns for time_ns, _ in row["points"]] == [
+            NOW_NS + (-540 + 60 * number) * SECOND_NS for number in range(9)
+        ]
+
+    @pytest.mark.parametrize("is_told", [True, False])
+    def test_a_counter_that_begins_again_counts_from_zero(
+        self, store: Store, is_told: bool
+    ) -> None:
+        """Told by its start time, or seen because it fell: never a rate below zero."""
+        sender = Sender(store)
+        data = sender.metric("sum", temporality=CUMULATIVE)
+        data.is_monotonic = True
+        point(data, -240, as_int=6000)
+        point(data, -180, as_int=6600)
+        point(data, -120, as_int=60, began_s=-180 if is_told else -900)
+        point(data, -60, as_int=660, began_s=-180 if is_told else -900)
+        sender.send()
+        rates = lines(store)["shop"]
+        assert rates == pytest.approx([10.0, 1.0, 10.0])
+
+    def test_deltas_are_what_they_say(self, store: Store) -> None:
+        """Each stands for the time since its start."""
+        sender = Sender(store)
+        data = sender.metric("sum", temporality=DELTA)
+        data.is_monotonic = True
+        for number in range(10):
+            at = -570 + 60 * number
+            point(data, at, began_s=at - 60, as_int=120)
+        sender.send()
+        assert set(lines(store)["shop"]) == {2.0}
+
+    def test_processes_are_added_whenever_they_send(self, store: Store) -> None:
+        """Different intervals and moments make no teeth."""
+        for process, interval_s in ((1, 10), (2, 15), (3, 60)):
+            sender = Sender(store, process=process)
+            data = sender.metric("sum", temporality=CUMULATIVE)
+            data.is_monotonic = True
+            for at in range(-600 + process, 0, interval_s):
+                point(data, at, as_int=(at + 900) * 5)
+            sender.send()
+        rates = lines(store)["shop"]
+        assert rates[3:-3] == pytest.approx([15.0] * len(rates[3:-3]))
+
+    def test_lines_are_by_a_label_or_by_all(self, store: Store) -> None:
+        """A label that a series does not have is empty."""
+        sender = Sender(store)
+        data = sender.metric("sum", temporality=DELTA)
+        data.is_monotonic = True
+        for color, size in (("red", "s"), ("red", "m"), ("blue", "s"), ("", "s")):
+            labels = {"size": size} | ({"color": color} if color else {})
+            point(data, -10, began_s=-20, labels=labels, as_int=100)
+        sender.send()
+        first = {name: values[0] for name, values in lines(store, by="color").items()}
+        assert first == {"red": 20.0, "blue": 10.0, "": 10.0}
+        assert len(lines(store)) == 4
+        assert lines(store, by="service")["shop"][0] == 40.0
+        assert lines(store, service="other") == {}
+
+    def test_the_least_active_are_one_line(self, store: Store) -> None:
+        """Twenty at most, and nothing is lost."""
+        sender = Sender(store)
+        data = sender.metric("sum", temporality=DELTA)
+        data.is_monotonic = True
+        for number in range(100):
+            point(data, -10, began_s=-20, labels={"n": str(number)}, as_int=10 * (number + 1))
+        sender.send()
+        answer = store.query.metric_series(WITHIN, "m", by="n")
+        assert len(answer["rows"]) == 20
+        assert answer["rows"][0]["attributes"] == {"n": "99"}
+        assert list(answer["rows"][-1]["attributes"]) == ["__other__"]
+        total = sum(row["points"][0][1] for row in answer["rows"])
+        assert total == pytest.approx(5050)
+
+
+class TestGauges:
+    def test_a_value_holds_until_the_next(self, store: Store) -> None:
+        """For five minutes at most; processes are averaged."""
+        for process, value in ((1, 2.0), (2, 4.0)):
+            sender = Sender(store, process=process)
+            data = sender.metric("gauge")
+            for at in (-590, -530, -470, -10):
+                point(data, at, as_double=value)
+            sender.send()
+        values = lines(store)["shop"]
+        assert set(values) == {3.0}
+        assert len(values) < 6
+
+    def test_up_down_counters_are_added(self, store: Store) -> None:
+        """Two processes with three connections each have six."""
+        for process in (1, 2):
+            sender = Sender(store, process=process)
+            point(sender.metric("sum", temporality=CUMULATIVE), -10, as_int=3)
+            sender.send()
+        assert lines(store) == {"shop": [6.0]}
+
+    @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+    def test_what_is_no_number_is_no_number(self, store: Store, value: float) -> None:
+        """Hostile values are stored; an answer is JSON all the same (tests/web)."""
+        sender = Sender(store)
+        point(sender.metric("gauge"), -10, as_double=value)
+        sender.send()
+        assert lines(store) == {}
+
+
+class TestHistograms:
+    @pytest.mark.parametrize("temporality", [DELTA, CUMULATIVE])
+    def test_quantiles_are_of_what_came(self, store: Store, temporality: int) -> None:
+        """Not of what was there before: interpolated in a bucket as Prometheus does."""
+        sender = Sender(store)
+        data = sender.metric("histogram", temporality=temporality)
+        bounds = [0.1, 0.2, 0.4]
+        before = {"count": 1000, "sum": 900.0, "bucket_counts": [0, 0, 0, 1000]}
+        if temporality == CUMULATIVE:
+            point(data, -120, explicit_bounds=bounds, **before)
+            later = {"count": 1100, "sum": 915.0, "bucket_counts": [50, 50, 0, 1000]}
+            point(data, -60, explicit_bounds=bounds, **later)
+        else:
+            later = {"count": 100, "sum": 15.0, "bucket_counts": [50, 50, 0, 0]}
+            point(data, -60, began_s=-120, explicit_bounds=bounds, **later)
+        sender.send()
+        (value,) = lines(store)["shop"]
+        assert value == pytest.approx(
+            {"rate": 100 / 60, "mean": 0.15, "p50": 0.1, "p95": 0.19, "p99": 0.198}
+        )
+
+    def test_exponential_ones_are_read_in_their_scale(self, store: Store) -> None:
+        """Two of different scales are added at the coarser."""
+        for process, (scale, offset) in enumerate(((3, 24), (2, 12))):
+            sender = Sender(store, process=process)
+            data = sender.metric("exponential_histogram", temporality=DELTA)
+            added = point(data, -60, began_s=-120, count=100, sum=850.0, scale=scale)
+            added.positive.offset = offset
+            added.positive.bucket_counts.append(100)
+            sender.send()
+        (value,) = lines(store)["shop"]
+        # Index 12 at scale 2 is 2^3 to 2^3.25.
+        assert value["p50"] == pytest.approx(2**3.125)
+        assert value["rate"] == pytest.approx(200 / 60)
+
+    @pytest.mark.parametrize(
+        "hostile",
+        [
+            {"scale": 2_000_000_000, "offset": 2_000_000_000, "buckets": [1]},
+            {"scale": -2_000_000_000, "offset": -2_000_000_000, "buckets": [1]},
+            {"scale": 0, "offset": 2_000_000_000, "buckets": [2**63]},
+        ],
+        ids=str,
+    )
+    def test_hostile_scales_do_no_harm(self, store: Store, hostile: dict[str, Any]) -> None:
+        """No bound overflows."""
+        sender = Sender(store)
+        data = sender.metric("exponential_histogram", temporality=DELTA)
+        added = point(data, -60, began_s=-120, count=2**63, sum=1.0, scale=hostile["scale"])
+        added.positive.offset = hostile["offset"]
+        added.positive.bucket_counts.extend(hostile["buckets"])
+        sender.send()
+        assert len(lines(store)["shop"]) == 1
+
+    def test_bounds_that_do_not_fit_their_counts_do_no_harm(self, store: Store) -> None:
+        """Neither too many nor none."""
+        sender = Sender(store)
+        data = sender.metric("histogram", temporality=DELTA)
+        point(data, -60, began_s=-120, count=3, sum=1.0, explicit_bounds=[1, 2])
+        point(data, -30, began_s=-60, count=3, sum=1.0, bucket_counts=[3])
+        point(data, -3, began_s=-6, count=3, explicit_bounds=[2, 1], bucket_counts=[1] * 9)
+        sender.send()
+        assert "shop" in lines(store)
+
+    def test_exemplars_lead_to_traces_once(self, store: Store) -> None:
+        """Cumulative points tell the same one again and again."""
+        sender = Sender(store)
+        data = sender.metric("histogram", temporality=CUMULATIVE)
+        for number in range(3):
+            added = point(
+                data, -180 + 60 * number, count=number, explicit_bounds=[1], bucket_counts=[0, 3]
+            )
+            added.exemplars.add(as_double=0.3, trace_id=bytes(range(16)), time_unix_nano=NOW_NS)
+        sender.send()
+        (row,) = store.query.metric_series(WITHIN, "m")["rows"]
+        assert row["exemplars"] == [
+            {"time_ns": NOW_NS, "value": 0.3, "trace_id": bytes(range(16)).hex()}
+        ]
+
+
+def test_what_is_not_there_is_empty(store: Store) -> None:
+    """Neither an error nor made up."""
+    answer = store.query.metric_series(WITHIN, "m")
+    assert answer == {"kind": "", "unit": "", "step_s": 0, "rows": []}
+
+
+def test_services_tell_of_their_telemetry(store: Store) -> None:
+    """Rates and sums in the range, by reason and rule; null for what is not told."""
+    for name, temporality in (("shop", CUMULATIVE), ("stock", DELTA)):
+        sender = Sender(store, service=name)
+        started = sender.metric("sum", "otel.sdk.span.started", temporality)
+        dropped = sender.metric("sum", "clarity.pipeline.dropped", temporality)
+        for data in (started, dropped):
+            data.is_monotonic = True
+            labels = {"reason": "queue_full"} if data is dropped else {}
+            for at in (-300, -200, -100):
+                value = 600 if temporality == DELTA else 600 * (at + 900) // 100
+                point(data, at, began_s=at - 100 if temporality == DELTA else -900,
+                      labels=labels, as_int=value)  # fmt: skip
+        point(sender.metric("gauge", "clarity.pipeline.queue.utilization"), -100, as_double=0.25)
+        sender.send()
+    shop, stock = store.query.telemetry(WITHIN)
+    assert (shop["service"], stock["service"]) == ("shop", "stock")
+    assert shop["spans_per_s"] == 1200 / 600
+    assert stock["spans_per_s"] == 1800 / 600
+    assert shop["dropped"] == {"queue_full": 1200}
+    assert (shop["queue_ratio"], shop["masked"], shop["retries"]) == (0.25, None, None)
