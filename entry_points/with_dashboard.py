@@ -51,8 +51,9 @@ def missing_packages() -> list[str]:
 def begin(environ: Mapping[str, str], *, opens: bool | None) -> dict[str, str]:
     """Start the dashboard, or find the one that runs on the store; return variables for the app.
 
-    `opens` says whether a browser is opened; None: where there is a display, for a new
-    dashboard. The app keeps the dashboard by a descriptor that it inherits. DashboardError.
+    `opens` says whether a browser is opened; None: where there is a display, for an address
+    that no page can have open yet. The app keeps the dashboard by a descriptor that it
+    inherits. DashboardError.
     """
     if os.name == "nt":
         raise DashboardError(
@@ -136,7 +137,9 @@ def _start(
     claim.publish(there)
     sys.stderr.flush()
     if opens is None:
-        opens = places.has_display(environ)
+        # A page of the dashboard before goes on with this one: no second tab at each restart.
+        is_new = before is None or before.link != there.link
+        opens = is_new and places.has_display(environ)
     served = (claim.descriptor, web.fileno(), otlp.fileno())
     words = [store, *map(str, served), "open" if opens else "no-open"]
     # -P: what lies in the app's folder is not what the dashboard imports.

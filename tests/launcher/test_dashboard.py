@@ -119,12 +119,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
             beside.is_gone()
 
 
-def test_one_command_shows_the_first_request(start: Start) -> None:
+@pytest.mark.parametrize("engine", ["native", "sdk"])
+def test_one_command_shows_the_first_request(start: Start, engine: str) -> None:
     """The link works without a second step, and the request is there with its log line."""
-    beside = start()
+    beside = start(CLARITY_ENGINE=engine)
     beside.serving()
     (trace,) = beside.traces()
     assert (trace["service"], trace["name"]) == ("dashboard_app", "GET /pid")
+    wait_until(lambda: beside.ask(f"/logs?trace_id={trace['trace_id']}")["rows"], "its log line")
     with httpx.Client() as browser:
         first = browser.get(beside.link)
         assert first.status_code == 303
@@ -270,7 +272,7 @@ def test_dashboard_says_where_one_runs(start: Start) -> None:
 
 
 def test_the_page_is_opened_in_the_users_browser(start: Start, tmp_path: Path) -> None:
-    """Where there is a display, or --open says so, and once the dashboard answers."""
+    """Where there is a display, once the dashboard answers, and not again at each restart."""
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
@@ -278,6 +280,14 @@ def test_the_page_is_opened_in_the_users_browser(start: Start, tmp_path: Path) -
     beside = start(DISPLAY=":1", BROWSER=f"{browser} %s", open_="yes")
     wait_until(lambda: opened.exists() and opened.read_text(), "the browser", 30)
     assert opened.read_text().strip() == beside.link
+    beside.process.stop(signal.SIGTERM)
+    beside.is_gone()
+    opened.unlink()
+    again = start(DISPLAY=":1", BROWSER=f"{browser} %s", open_="yes")
+    assert again.link == beside.link
+    again.serving()
+    assert again.traces()
+    assert not opened.exists()
 
 
 @pytest.mark.parametrize(

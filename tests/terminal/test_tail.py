@@ -16,7 +16,7 @@ from clarity_otel.terminal import follow as following_of
 from clarity_otel.web import running
 from tests.backends.process import Process, clean_environment, wait_until
 from tests.receiver.conftest import Dashboard
-from tests.store.messages import failure, logs, traces
+from tests.store.messages import failure, logs, pair, traces
 from tests.terminal.conftest import CLARITY, Clarity
 
 
@@ -89,7 +89,12 @@ def test_requests_and_logs_are_followed(dashboard: Dashboard, tail: Callable[...
 
 @pytest.mark.parametrize(
     "words",
-    [["--errors"], ["--service", "till"], ["--errors", "--text", "/orders/"]],
+    [
+        ["--errors"],
+        ["--service", "till"],
+        ["--errors", "--text", "/orders/"],
+        ["--correlation", "from-a-ticket"],
+    ],
     ids=" ".join,
 )
 def test_filters_choose(dashboard: Dashboard, tail: Callable[..., Tail], words: list[str]) -> None:
@@ -98,7 +103,11 @@ def test_filters_choose(dashboard: Dashboard, tail: Callable[..., Tail], words: 
 
     def both() -> Any:
         request = traces(2)
-        request.MergeFrom(failure(service="till"))
+        failed = failure(service="till")
+        failed.resource_spans[0].scope_spans[0].spans[0].attributes.append(
+            pair("correlation.id", "from-a-ticket")
+        )
+        request.MergeFrom(failed)
         return request
 
     following.wait_for(dashboard, both)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.receiver.conftest import Dashboard
-from tests.store.messages import failure, logs, traces
+from tests.store.messages import failure, logs, pair, traces
 from tests.terminal.conftest import Clarity, in_a_terminal
 
 FAR_AGO_NS = 3 * 86_400 * 10**9
@@ -25,11 +25,15 @@ def rows(clarity: Clarity, *words: object) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def filled(dashboard: Dashboard) -> Dashboard:
-    """A dashboard with 20 traces of the shop, one failure of the till, and one of long ago."""
+    """20 traces of the shop, a failure of the till, one with a correlation id, an old one."""
     old = traces(1, service="old", start_ns=time.time_ns() - FAR_AGO_NS)
-    for request in (traces(20), failure(service="till", message="no \x1b[31mcard"), old):
+    asked = traces(1, service="asked")
+    asked.resource_spans[0].scope_spans[0].spans[0].attributes.append(
+        pair("correlation.id", "from-a-ticket")
+    )
+    for request in (asked, traces(20), failure(service="till", message="no \x1b[31mcard"), old):
         assert dashboard.post("traces", request.SerializeToString()).status_code == 200
-    dashboard.wait_for_traces(21)
+    dashboard.wait_for_traces(22)
     return dashboard
 
 
@@ -38,7 +42,7 @@ def test_filters_choose(filled: Dashboard, clarity: Clarity, is_running: bool) -
     """By service, route, failure, duration, text, attribute and time, whoever answers."""
     if not is_running:
         filled.process.stop()
-    assert len(rows(clarity)) == 21
+    assert len(rows(clarity)) == 22
     assert len(rows(clarity, "--service", "shop")) == 20
     assert len(rows(clarity, "--route", "/orders/{id}", "--limit", "3")) == 3
     assert [row["service"] for row in rows(clarity, "--errors")] == ["till"]
@@ -47,8 +51,10 @@ def test_filters_choose(filled: Dashboard, clarity: Clarity, is_running: bool) -
     assert min(row["root_ms"] for row in slow) >= 9.5
     assert len(rows(clarity, "--service", "shop", "--text", "/orders/7")) == 1
     assert len(rows(clarity, "--attribute", "url.path=/orders/7")) == 1
-    assert len(rows(clarity, "--correlation", "nobody")) == 0
-    assert len(rows(clarity, "--status", "200")) == 21
+    assert rows(clarity, "--correlation", "nobody") == []
+    found = rows(clarity, "--correlation", "from-a-ticket")
+    assert [row["service"] for row in found] == ["asked"]
+    assert len(rows(clarity, "--status", "200")) == 22
     assert [row["service"] for row in rows(clarity, "--since", "7d", "--until", "1d")] == ["old"]
 
 
@@ -118,7 +124,7 @@ def test_nothing_to_ask_is_said(clarity: Clarity, tmp_path: Path) -> None:
 def test_what_a_killed_dashboard_left_is_read(filled: Dashboard, clarity: Clarity) -> None:
     """Its state file is a dead one's, its store has a log that was not folded in."""
     filled.process.kill()
-    assert len(rows(clarity)) == 21
+    assert len(rows(clarity)) == 22
 
 
 def test_logs_of_a_trace_are_shown_with_it(dashboard: Dashboard) -> None:
