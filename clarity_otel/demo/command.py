@@ -75,6 +75,7 @@ def _run(folder: Path, requests_per_s: float, seconds: float | None, open_: bool
     ports = {"shop": _free_port(), "stock": _free_port()}
     browser = {True: ["--open"], False: ["--no-open"], None: []}[open_]
     with ExitStack() as stack:
+        stack.callback(_wait_for_the_end, store)
         for name, options in (("shop", browser), ("stock", ["--no-open"])):
             stock_url = f"http://127.0.0.1:{ports['stock']}"
             environ = {"CLARITY_STORE": store, "STOCK_URL": stock_url}
@@ -89,6 +90,10 @@ def _run(folder: Path, requests_per_s: float, seconds: float | None, open_: bool
         visiting = visit(f"http://127.0.0.1:{ports['shop']}", requests_per_s)
         with suppress(TimeoutError):
             asyncio.run(asyncio.wait_for(visiting, seconds))
+
+
+def _wait_for_the_end(store: str) -> None:
+    """Wait for the dashboard, which ends after the services: its file is removed next."""
     deadline = time.monotonic() + _STOP_TIMEOUT_S
     while running.find(store) and time.monotonic() < deadline:
         time.sleep(0.05)

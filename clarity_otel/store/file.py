@@ -11,6 +11,7 @@ import duckdb
 
 from clarity_otel import diagnostics
 from clarity_otel.store import place
+from clarity_otel.store.indexing import ensure_index
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ TABLE_FILES = (
     "red_minute",
     "edges_minute",
     "minute_tokens",
+    "index_version",
     "exceptions",
     "logs",
     "metric_points",
@@ -87,6 +89,7 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
         connection.execute("SET autoload_known_extensions = false")
         for name in TABLE_FILES:
             connection.execute(sql(name))
+        ensure_index(connection)
     except BaseException:
         connection.close()
         raise

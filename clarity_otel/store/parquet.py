@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from clarity_otel.store.sql import sql
+from clarity_otel.store.writer import ROLLUPS
 
 if TYPE_CHECKING:
     from clarity_otel.store.query import Range
@@ -173,7 +174,7 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: str, folder: Path) -> int:
         new = "SELECT * FROM new_spans"
     done = cursor.execute(f"INSERT INTO {table} BY NAME {new}").fetchone()
     if table == "spans":
-        for rollup in ("add_traces", "add_red_minute", "add_edges_minute"):
+        for rollup in ROLLUPS:
             cursor.execute(sql(rollup))
     return int(done[0]) if done else 0
 

@@ -158,6 +158,39 @@ class TestNarrowing:
         assert len(store.query.traces(around(time.time_ns()), wanted, "", 50).rows) == 3
 
 
+class TestIndex:
+    @pytest.mark.parametrize(
+        "before",
+        [
+            "DROP TABLE index_version; DROP TABLE minute_tokens",
+            "UPDATE index_version SET token = 1; UPDATE minute_tokens SET token = 1",
+            "DELETE FROM index_version; DELETE FROM minute_tokens",
+        ],
+    )
+    def test_an_index_that_would_find_nothing_is_written_anew(
+        self, open_at: Callable[..., Store], before: str
+    ) -> None:
+        """That of a file of before, of another DuckDB, or one that was not finished."""
+        first = open_at("one.duckdb")
+        now_ns = time.time_ns()
+        for at_ns in (1, now_ns - 4000 * 10**9, now_ns, 2**63 - 1):
+            request = with_attributes({"order": "17"})
+            for span in request.resource_spans[0].scope_spans[0].spans:
+                span.start_time_unix_nano = at_ns
+            first.take(decode_spans(request, 1))
+        first.connection.cursor().execute(before)
+        first.close()
+        second = open_at("one.duckdb")
+        wanted = TraceFilter(attributes={"order": "17"})
+        found = second.query.traces(Range(0, now_ns + MINUTE_NS), wanted, "", 50)
+        assert len(found.rows) == 3
+        tokens = "SELECT count(*) FROM minute_tokens"
+        count = second.connection.cursor().execute(tokens).fetchall()
+        second.close()
+        third = open_at("one.duckdb")
+        assert third.connection.cursor().execute(tokens).fetchall() == count
+
+
 class TestBounds:
     def test_a_long_search_ends_early_and_goes_on(
         self, store: Store, monkeypatch: pytest.MonkeyPatch

@@ -33,6 +33,7 @@ def questions(dashboard: Dashboard) -> list[object]:
     return [
         traces,
         dashboard.ask(f"/traces/{traces[0]['trace_id']}"),
+        dashboard.ask("/traces", attribute="url.path=/orders/3")["rows"],
         [{**row, "rate": 0} for row in services],
         [{**row, "rate": 0} for row in dashboard.ask("/map")["rows"]],
         dashboard.ask("/errors")["rows"],
@@ -53,6 +54,7 @@ def test_what_is_exported_comes_in_whole(
 ) -> None:
     """Every page of the one who gets it is the same; a second import changes nothing."""
     wanted = questions(filled)
+    assert all(wanted)
     if not is_running:
         filled.process.stop()
     done = clarity("export", name)
