@@ -46,7 +46,7 @@ setup: $(NATIVE_STAMP) redis dashboard ## install all that the other targets nee
 	@echo "Ready: $$($(PY) --version), $(if $(CARGO),native engine,sdk engine only). Next: make demo, make test, make check"
 
 .PHONY: demo
-demo: $(NATIVE_STAMP) redis dashboard ## run the example shop instrumented and show a trace (ONCE=1: unattended)
+demo: $(NATIVE_STAMP) redis dashboard ## run the example shop instrumented, end at its dashboard (ONCE=1: unattended)
 	@$(PY) -m examples.demo $(if $(filter-out 0 false no,$(ONCE)),--once)
 
 .PHONY: dashboard

@@ -23,9 +23,29 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
         "clarity_otel.web.command:dashboard",
         "Receive OTLP from any service on this machine, and show it.",
     ),
+    "demo": (
+        "clarity_otel.demo.command:demo",
+        "Run two small services under load, with the dashboard.",
+    ),
+    "export": (
+        "clarity_otel.terminal.files:export",
+        "Write what the dashboard has into files that others can open.",
+    ),
+    "import": (
+        "clarity_otel.terminal.files:import_",
+        "Put what `clarity export` wrote into the store.",
+    ),
     "log-level": (
         "clarity_otel.logs.command:log_level",
         "Change a logger's level in a running service.",
+    ),
+    "tail": (
+        "clarity_otel.terminal.tail:tail",
+        "Follow requests and log records live.",
+    ),
+    "traces": (
+        "clarity_otel.terminal.traces:traces",
+        "Show traces, or one with its spans and logs.",
     ),
 }
 

@@ -43,6 +43,8 @@ Each option sets the environment variable named beside it.
   --endpoint URL         where to send to (OTEL_EXPORTER_OTLP_ENDPOINT)
   --protocol PROTOCOL    grpc or http/protobuf (OTEL_EXPORTER_OTLP_PROTOCOL)
   --sampling RATIO       ratio of new traces to keep, 0 to 1 (OTEL_TRACES_SAMPLER_ARG)
+  --dashboard            send to the live dashboard, started where none runs yet
+  --open, --no-open      whether a browser is opened; unset, where there is a display
   --console              also draw traces on the console (OTEL_TRACE_CONSOLE)
   --engine ENGINE        native or sdk (CLARITY_ENGINE)
   --dry-run              print the environment and what would be patched; run nothing
@@ -60,11 +62,19 @@ _VALUE_OPTIONS = {
     "--sampling": "OTEL_TRACES_SAMPLER_ARG",
     "--engine": "CLARITY_ENGINE",
 }
-_FLAGS = ("--console", "--dry-run", "--version", "--help", "-h")
+_BROWSER = {"--open": True, "--no-open": False}
+_FLAGS = ("--console", "--dashboard", *_BROWSER, "--dry-run", "--version", "--help", "-h")
 
 
 class UsageError(Exception):
-    """A command line that cannot be run; its text is the sentence for the user."""
+    """A command line that cannot be run; its text is the sentence for the user.
+
+    `exit_code` is 2, a shell's for wrong usage, or 1 where something is missing.
+    """
+
+    def __init__(self, sentence: str, exit_code: int = 2) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
 
 
 class Arguments:
@@ -73,6 +83,7 @@ class Arguments:
     def __init__(self, argv: Sequence[str]) -> None:
         self.variables: dict[str, str] = {}
         self.flags: set[str] = set()
+        self.given: set[str] = set()
         self.command: list[str] = []
         rest = list(argv)
         while rest:
@@ -101,6 +112,18 @@ class Arguments:
                 )
         if "--console" in self.flags:
             self.variables["OTEL_TRACE_CONSOLE"] = "true"
+        browser = [value for name, value in _BROWSER.items() if name in self.flags]
+        self.opens = browser[0] if browser else None
+        if "--dashboard" not in self.flags and browser:
+            raise UsageError("--open and --no-open are options of --dashboard.")
+        if len(browser) > 1:
+            raise UsageError("--open or --no-open, not both.")
+        if "--dashboard" in self.flags and {"--endpoint", "--protocol"} & self.given:
+            raise UsageError(
+                "--dashboard says where to send, and so does --endpoint or --protocol; leave one "
+                "of them out. To have both, start `clarity dashboard` and let your Collector send "
+                "to it too."
+            )
 
     def _set(self, option: str, value: str) -> None:
         from clarity_otel.settings import kinds
@@ -108,6 +131,7 @@ class Arguments:
 
         if not value.strip():
             raise UsageError(f"{option} needs a value, and it is empty.")
+        self.given.add(option)
         name = _VALUE_OPTIONS[option]
         kind = kinds.RATIO if option == "--sampling" else BY_NAME[name].kind
         try:
@@ -141,6 +165,8 @@ def run(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
             raise UsageError(
                 "which command is to run? For example: clarity-instrument uvicorn app:app"
             )
+        if "--dashboard" in arguments.flags:
+            arguments.variables.update(_with_dashboard(arguments, environ))
         launched = environment(arguments, environ, os.getpid())
         if "--dry-run" in arguments.flags:
             from clarity_otel.entry_points.dry_run import report
@@ -150,7 +176,19 @@ def run(argv: Sequence[str], environ: MutableMapping[str, str]) -> int:
         return _become(arguments.command, launched)
     except UsageError as error:
         sys.stderr.write(f"clarity-instrument: {error}\n")
-        return 2
+        return error.exit_code
+
+
+def _with_dashboard(arguments: Arguments, environ: Mapping[str, str]) -> dict[str, str]:
+    """Start the dashboard, or find the one that runs; return the variables that lead to it."""
+    from clarity_otel.entry_points import with_dashboard
+
+    if "--dry-run" in arguments.flags:
+        return with_dashboard.variables(environ, "http://127.0.0.1:4318")
+    try:
+        return with_dashboard.begin(environ, opens=arguments.opens)
+    except with_dashboard.DashboardError as error:
+        raise UsageError(f"{error}.", exit_code=1) from None
 
 
 def environment(

@@ -131,6 +131,13 @@ def prometheus_binary(pytestconfig: pytest.Config) -> Path:
     return built("prometheus", "what a Prometheus 3 makes of our OTLP metrics", pytestconfig)
 
 
+@pytest.fixture(scope="session")
+def gosender_binary(pytestconfig: pytest.Config) -> Path:
+    """A program that sends by the OpenTelemetry SDK for Go."""
+    what = "that the dashboard's receiver takes what the SDK for Go sends"
+    return built("gosender", what, pytestconfig)
+
+
 @pytest.fixture
 def collector(
     collector_binary: Path, tmp_path: Path, started: list[HasOutput]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from clarity_otel import diagnostics
+from clarity_otel.store import place
 from clarity_otel.store.indexing import ensure_index
 from clarity_otel.store.sql import sql
 
@@ -38,9 +39,7 @@ class StoreInUseError(Exception):
 
 def default_path(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the file in the user's cache folder (XDG Base Directory specification)."""
-    cache = environ.get("XDG_CACHE_HOME", "")
-    folder = Path(cache) if cache.startswith("/") else Path.home() / ".cache"
-    return folder / "clarity-otel" / "store.duckdb"
+    return Path(place.default_store(environ))
 
 
 def open_store(path: Path) -> duckdb.DuckDBPyConnection:

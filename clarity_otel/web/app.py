@@ -14,8 +14,10 @@ from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.live.socket import LiveSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from starlette.routing import Route
 
     from clarity_otel.store.query import Query
     from clarity_otel.web.live.feed import Feed
@@ -28,15 +30,17 @@ def app(
     token: str,
     port: int,
     is_public: bool = False,
+    more: Sequence[Route] = (),
     pages: Path = web_pages.PAGES,
     feed: Feed | None = None,
     alerts: Alerts | None = None,
 ) -> Access:
     """Return the app behind its guard. `port` is the one that Host must name.
 
+    `more` are routes below /api that only this machine's own store answers.
     Without a feed there is no /api/live: engines that are asked do not push.
     """
-    asked: list[Any] = [*api.routes(query, pipeline, alerts or Alerts())]
+    asked: list[Any] = [*api.routes(query, pipeline, alerts or Alerts()), *more]
     if feed is not None:
         asked.append(WebSocketRoute("/live", LiveSocket(feed)))
     routes = [Mount("/api", routes=asked), *web_pages.routes(pages)]

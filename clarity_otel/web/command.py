@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import os
 import webbrowser
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from clarity_otel.store.place import default_store
+from clarity_otel.web.running import has_display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from clarity_otel.web.server import Addresses, Options
 
 _EXTRA = "The dashboard needs more packages: pip install 'clarity-otel[dashboard]'"
 
@@ -39,19 +48,23 @@ def dashboard(
         str | None, typer.Option(help="Read logs from this Loki (CLARITY_LOKI_URL).")
     ] = None,
     open_: Annotated[
-        bool, typer.Option("--open/--no-open", help="Whether a browser is opened.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--open/--no-open",
+            help="Whether a browser is opened; unset, where there is a display.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Receive OTLP from any service on this machine, and show it.
 
     With --prometheus, --jaeger or --loki nothing is received or kept: those are read.
     """
     try:
-        from clarity_otel.store.file import StoreInUseError, default_path
         from clarity_otel.store.production.compose import ProductionQuery
         from clarity_otel.store.production.engine import Given
         from clarity_otel.store.retention import Limits
-        from clarity_otel.web.server import Addresses, Options, read, run
+        from clarity_otel.web.server import LOOPBACK, Options, read
     except ModuleNotFoundError as error:
         typer.echo(f"{_EXTRA} ({error}).", err=True)
         raise typer.Exit(1) from None
@@ -61,9 +74,10 @@ def dashboard(
     settings = load(os.environ)
     for sentence in (*settings.warnings, *masking.configure(settings)):
         typer.echo(sentence, err=True)
-    chosen = store or settings.store
+    place = os.path.abspath(store or settings.store or default_store(os.environ))  # noqa: PTH100
+    asked = Given(prometheus or settings.prometheus_url or "", settings.prometheus_headers)
     options = Options(
-        store=Path(chosen) if chosen else default_path(),
+        store=Path(place),
         limits=Limits(settings.store_limit, settings.store_days),
         host=host,
         port=port,
@@ -73,30 +87,60 @@ def dashboard(
         alertmanager=Given(
             alertmanager or settings.alertmanager_url or "", settings.alertmanager_headers
         ),
+        prometheus=asked,
     )
-
     engines = {
-        "prometheus": Given(
-            prometheus or settings.prometheus_url or "", settings.prometheus_headers
-        ),
+        "prometheus": asked,
         "jaeger": Given(jaeger or settings.jaeger_url or "", settings.jaeger_headers),
         "loki": Given(loki or settings.loki_url or "", settings.loki_headers),
     }
 
-    def ready(addresses: Addresses) -> None:
+    def tell(addresses: Addresses) -> None:
         typer.echo(f"Dashboard: {addresses.link}")
         for sentence in addresses.read_from:
             typer.echo(f"Reads:     {sentence}")
         if addresses.otlp_http:
             typer.echo(f"OTLP:      {addresses.otlp_http} (HTTP), {addresses.otlp_grpc} (gRPC)")
-        if open_ and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        if open_ if open_ is not None else has_display(os.environ):
             webbrowser.open(addresses.link)
 
     try:
         if any(given.url for given in engines.values()):
-            read(options, ProductionQuery(**engines), ready)
+            read(options, ProductionQuery(**engines), tell)
         else:
-            run(options, ready)
-    except (StoreInUseError, ValueError, OSError) as error:
+            _receive(options, tell, made_up_token=host == LOOPBACK)
+    except (ValueError, OSError) as error:
         typer.echo(f"clarity dashboard: {error}.", err=True)
         raise typer.Exit(1) from None
+
+
+def _receive(options: Options, tell: Callable[[Addresses], None], *, made_up_token: bool) -> None:
+    """Run on the store, as the one dashboard that does; ValueError where another is there.
+
+    Another address than this machine's demands a token that the user has set.
+    """
+    from clarity_otel.store.file import StoreInUseError
+    from clarity_otel.web import running
+    from clarity_otel.web.server import run
+
+    place = str(options.store)
+    try:
+        claim = running.claim(place)
+        if claim is None:
+            there = running.find(place)
+            which = f"the dashboard {there.link}" if there else "another dashboard"
+            raise ValueError(f"{which} runs on the store {place} already")
+        if made_up_token and not options.token:
+            options = replace(options, token=running.token_of({}, claim.read()))
+
+        def ready(addresses: Addresses) -> None:
+            claim.publish(
+                running.Running(
+                    addresses.web, addresses.token, addresses.otlp_http, addresses.otlp_grpc
+                )
+            )
+            tell(addresses)
+
+        run(options, ready)
+    except (running.StateError, StoreInUseError) as error:
+        raise ValueError(str(error)) from None

@@ -19,6 +19,7 @@ from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.file import open_store
 from clarity_otel.store.production.engine import Given
 from clarity_otel.store.writer import Writer
+from clarity_otel.web import exchange
 from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.app import app as web_app
 from clarity_otel.web.live.feed import Feed
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from clarity_otel.store.retention import Limits
 
 LOOPBACK = "127.0.0.1"
+_WATCH_INTERVAL_S = 0.25
 # A connection whose peer takes nothing for so long is dropped by the kernel, with what waits
 # in it: neither asyncio nor uvicorn end one that does not read its own end.
 _UNREAD_LIMIT_MS = 30_000
@@ -48,6 +50,11 @@ class Options:
     otlp_http_port: int = 4318
     otlp_grpc_port: int = 4317
     token: str = ""  # empty: one is made up
+    # Opened by who started this process, instead of `port` and `otlp_http_port`.
+    web_socket: socket.socket | None = None
+    otlp_socket: socket.socket | None = None
+    # Asked four times a second; true ends the server as SIGTERM does.
+    is_over: Callable[[], bool] | None = None
     alertmanager: Given = field(default_factory=Given)
     prometheus: Given = field(default_factory=Given)  # for its alerts
 
@@ -56,10 +63,16 @@ class Options:
 class Addresses:
     """Where it listens now."""
 
-    link: str
+    web: str
+    token: str
     otlp_http: str = ""  # empty where nothing is received
     otlp_grpc: str = ""
     read_from: tuple[str, ...] = ()  # the engines that are asked instead
+
+    @property
+    def link(self) -> str:
+        """What a browser opens: it carries the token."""
+        return f"{self.web}/?token={self.token}"
 
 
 class _Server(uvicorn.Server):
@@ -129,13 +142,12 @@ async def _serve_engines(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _end, [server])
     read_from = tuple(f"{engine['name']} at {engine['address']}" for engine in engines)
-    on_ready(Addresses(_link(options.host, port, token), read_from=read_from))
+    on_ready(Addresses(_shown(options.host, port), token, read_from=read_from))
     await server.serve([bound])
 
 
-def _link(host: str, port: int, token: str) -> str:
-    shown = LOOPBACK if host == "0.0.0.0" else host
-    return f"http://{shown}:{port}/?token={token}"
+def _shown(host: str, port: int) -> str:
+    return f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"
 
 
 async def _serve(
@@ -147,8 +159,8 @@ async def _serve(
 ) -> None:
     intake = Intake(writer)
     token = options.token or secrets.token_urlsafe(24)
-    web_socket = _listen(options.host, options.port)
-    otlp_socket = _listen(LOOPBACK, options.otlp_http_port)
+    web_socket = options.web_socket or _listen(options.host, options.port)
+    otlp_socket = options.otlp_socket or _listen(LOOPBACK, options.otlp_http_port)
     try:
         grpc_server, grpc_port = otlp_grpc.serve(intake, LOOPBACK, options.otlp_grpc_port)
     except otlp_grpc.PortTakenError:
@@ -171,6 +183,7 @@ async def _serve(
         token=token,
         port=port,
         is_public=options.host != LOOPBACK,
+        more=exchange.routes(connection, options.limits.size_bytes),
         feed=feed,
         alerts=alerts,
     )
@@ -194,13 +207,23 @@ async def _serve(
     ]
     on_ready(
         Addresses(
-            link=_link(options.host, port, token),
+            web=_shown(options.host, port),
+            token=token,
             otlp_http=f"http://{LOOPBACK}:{otlp_socket.getsockname()[1]}",
             otlp_grpc=f"http://{LOOPBACK}:{grpc_port}",
         )
     )
+    watching = asyncio.create_task(_watch(options.is_over, servers)) if options.is_over else None
     await asyncio.gather(*serving)
+    if watching:
+        watching.cancel()
     grpc_server.stop(1).wait(2)
+
+
+async def _watch(is_over: Callable[[], bool], servers: list[uvicorn.Server]) -> None:
+    while not is_over():  # noqa: ASYNC110 - a lock of another process wakes nobody
+        await asyncio.sleep(_WATCH_INTERVAL_S)
+    _end(servers)
 
 
 def _end(servers: list[uvicorn.Server]) -> None:

@@ -87,6 +87,12 @@ _RECIPES = (
         package="github.com/prometheus/prometheus/cmd/prometheus",
         effort="4 to 8 minutes on two cores",
     ),
+    Recipe(
+        "gosender",
+        HERE / "gosender",
+        package=".",
+        effort="half a minute on two cores",
+    ),
 )
 RECIPES = {recipe.name: recipe for recipe in _RECIPES}
 

@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import shutil
+import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from tests.conftest import not_tested
 
-from .workshop import ROOT, Environment
+from .workshop import ROOT, Environment, clean_environ, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # builds the crate
 
@@ -117,3 +118,24 @@ def test_an_installed_wheel_leaves_common_names_alone(
         "names = ['entry_points', 'tests', 'benchmarks', 'examples', 'tools', 'native']\n"
         "print([name for name in names if find_spec(name)])"
     ) == str([])
+
+
+def test_an_installed_wheel_demonstrates_itself(
+    wheel: Path, environment: Environment, tmp_path: Path
+) -> None:
+    """`clarity demo` needs the extra `dashboard` and no checkout; without it, it says which."""
+    clarity = environment.folder / "bin" / "clarity"
+    environment.install(wheel)
+    command = [clarity, "demo", "--no-open", "--for", "3s"]
+    without = subprocess.run(
+        list(map(str, command)),
+        env=clean_environ(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert without.returncode == 1
+    assert "pip install 'clarity-otel[dashboard]'" in without.stderr
+    environment.install(f"{wheel}[dashboard]")
+    assert "Dashboard: http://127.0.0.1:" in run(*command, cwd=tmp_path)

@@ -14,7 +14,8 @@ import pytest
 
 from clarity_otel.store.decode import decode_logs, decode_metrics, decode_spans
 from clarity_otel.store.duckdb_query import DuckDbQuery
-from clarity_otel.store.production.compose import Given, ProductionQuery
+from clarity_otel.store.production.compose import ProductionQuery
+from clarity_otel.store.production.engine import Given
 from clarity_otel.store.query import Range
 from examples.demo.surroundings import REGION, surroundings
 from tests.backends.build import UnavailableError

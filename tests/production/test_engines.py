@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from clarity_otel.store.production import compose, engine
-from clarity_otel.store.production.compose import Given, ProductionQuery
+from clarity_otel.store.production.compose import ProductionQuery
+from clarity_otel.store.production.engine import Given
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
 from clarity_otel.store.unanswered import NotGivenError, UnansweredError
 from clarity_otel.web.app import app

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from clarity_otel.store.duckdb_query import DuckDbQuery
-from clarity_otel.store.production.compose import Given, ProductionQuery
+from clarity_otel.store.production.compose import ProductionQuery
+from clarity_otel.store.production.engine import Given
 from clarity_otel.store.query import LogFilter, Query, Range
 from tests.backends.jaeger import Jaeger
 from tests.backends.loki import Loki

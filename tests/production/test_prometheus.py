@@ -15,7 +15,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from clarity_otel.store.duckdb_query import DuckDbQuery
-from clarity_otel.store.production.compose import Given, ProductionQuery
+from clarity_otel.store.production.compose import ProductionQuery
+from clarity_otel.store.production.engine import Given
 from clarity_otel.store.query import Range
 from tests.backends.prometheus import Prometheus
 from tests.conftest import HasOutput

@@ -15,8 +15,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from clarity_otel.store.decode import decode_logs, decode_metrics, decode_spans
-from clarity_otel.store.query import TooLongError
 from clarity_otel.store.production.engine import Given
+from clarity_otel.store.query import TooLongError
 from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.questions import QUESTIONS
 from tests.receiver.client import AsgiClient

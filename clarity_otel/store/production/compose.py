@@ -23,7 +23,7 @@ from clarity_otel.store.query import LogFilter, Page, Range, Row, TraceFilter
 from clarity_otel.store.unanswered import NotGivenError, UnansweredError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 _MOST_EXCEPTIONS = 1000
 _MOST_STEPS = 60
