@@ -57,6 +57,7 @@ def reason(answer: httpx.Response) -> str:
     return Status.FromString(answer.content).message
 
 
+@pytest.mark.usefixtures("either_decoder")
 class TestHttp:
     @pytest.mark.parametrize(
         ("signal", "content"),
@@ -84,6 +85,17 @@ class TestHttp:
         assert plain.content == b""
         assert len(writer.taken) == 3
         assert writer.taken[0].rows == writer.taken[1].rows == writer.taken[2].rows
+
+    @pytest.mark.parametrize("count", [1, 400], ids=["on the loop", "in a thread"])
+    def test_small_and_large_requests_are_taken(
+        self, client: AsgiClient, writer: Waiting, count: int
+    ) -> None:
+        """Wherever they are read, with the same rows, and a bad one is told."""
+        content = traces(count).SerializeToString()
+        assert client.post("/v1/traces", content=content, headers=PROTOBUF).status_code == 200
+        assert len(writer.taken[0].rows["spans"]) == 3 * count
+        cut_off = client.post("/v1/traces", content=content[:-1], headers=PROTOBUF)
+        assert cut_off.status_code == 400
 
     def test_json_is_protobuf_in_other_words(self, client: AsgiClient, writer: Waiting) -> None:
         """Ids in hex, enums as numbers, unknown fields passed over: the same rows."""

@@ -17,7 +17,7 @@ pub fn decode(payload: &[u8]) -> Result<Decoded> {
     let mut exceptions = ExceptionColumns::default();
     let mut resources = ResourceColumns::default();
     let mut request = Reader::new(payload);
-    while let Some((number, field)) = request.next()? {
+    while let Some((number, field)) = request.read()? {
         let (1, Field::Bytes(body)) = (number, field) else {
             continue;
         };
@@ -74,7 +74,7 @@ impl<'a> Record<'a> {
             trace_id: &[],
             span_id: &[],
         };
-        while let Some((number, field)) = reader.next()? {
+        while let Some((number, field)) = reader.read()? {
             match (number, field) {
                 (1, Field::Fixed64(ns)) => record.time = ns,
                 (2, Field::Varint(severity)) => record.severity = severity as i32,

@@ -38,7 +38,7 @@ pub fn resource(
     let mut pairs: Vec<Pair<'_>> = Vec::new();
     for part in parts {
         let mut reader = part.clone();
-        while let Some((number, field)) = reader.next()? {
+        while let Some((number, field)) = reader.read()? {
             match (number, field) {
                 (1, Field::Bytes(body)) => {
                     pairs.push(value::pair(reader.nested(body)?, budget, 0)?);
@@ -70,7 +70,7 @@ pub fn resource(
 
 /// An `EntityRef`: not kept, but its texts must be texts.
 fn entity(mut reader: Reader<'_>) -> Result<()> {
-    while let Some((number, field)) = reader.next()? {
+    while let Some((number, field)) = reader.read()? {
         if let (1..=4, Field::Bytes(body)) = (number, field) {
             text(body)?;
         }
@@ -80,7 +80,7 @@ fn entity(mut reader: Reader<'_>) -> Result<()> {
 
 /// Reads an `InstrumentationScope` into the name read so far. Its attributes are not kept.
 pub fn scope<'a>(mut reader: Reader<'a>, budget: &mut Budget, name: &mut &'a str) -> Result<()> {
-    while let Some((number, field)) = reader.next()? {
+    while let Some((number, field)) = reader.read()? {
         match (number, field) {
             (1, Field::Bytes(body)) => *name = text(body)?,
             (2, Field::Bytes(body)) => drop(text(body)?),
@@ -102,7 +102,7 @@ pub struct Parts<'a> {
 /// subject as field 1, their items as 2 and the schema's address as 3.
 pub fn parts<'a>(mut reader: Reader<'a>) -> Result<Parts<'a>> {
     let mut parts = Parts::default();
-    while let Some((number, field)) = reader.next()? {
+    while let Some((number, field)) = reader.read()? {
         match (number, field) {
             (1, Field::Bytes(body)) => parts.about.push(reader.nested(body)?),
             (2, Field::Bytes(body)) => parts.items.push(reader.nested(body)?),

@@ -37,7 +37,7 @@ pub fn decode(payload: &[u8]) -> Result<Decoded> {
     let mut resources = ResourceColumns::default();
     let mut request = Reader::new(payload);
     let mut found = Found::default();
-    while let Some((number, field)) = request.next()? {
+    while let Some((number, field)) = request.read()? {
         let (1, Field::Bytes(body)) = (number, field) else {
             continue;
         };
@@ -91,7 +91,7 @@ impl<'a> Found<'a> {
             links: std::mem::take(&mut self.links),
             ..Found::default()
         };
-        while let Some((number, field)) = reader.next()? {
+        while let Some((number, field)) = reader.read()? {
             match (number, field) {
                 (1, Field::Bytes(id)) => self.trace_id = id,
                 (2, Field::Bytes(id)) => self.span_id = id,
@@ -116,7 +116,7 @@ impl<'a> Found<'a> {
     }
 
     fn read_status(&mut self, mut reader: Reader<'a>) -> Result<()> {
-        while let Some((number, field)) = reader.next()? {
+        while let Some((number, field)) = reader.read()? {
             match (number, field) {
                 (2, Field::Bytes(message)) => self.status_message = text(message)?,
                 (3, Field::Varint(code)) => self.status = code as i32,
@@ -292,7 +292,7 @@ impl<'a> Event<'a> {
             name: "",
             attributes: Vec::new(),
         };
-        while let Some((number, field)) = reader.next()? {
+        while let Some((number, field)) = reader.read()? {
             match (number, field) {
                 (1, Field::Fixed64(ns)) => event.time = ns,
                 (2, Field::Bytes(name)) => event.name = text(name)?,
@@ -322,7 +322,7 @@ impl<'a> Link<'a> {
             span_id: &[],
             attributes: Vec::new(),
         };
-        while let Some((number, field)) = reader.next()? {
+        while let Some((number, field)) = reader.read()? {
             match (number, field) {
                 (1, Field::Bytes(id)) => link.trace_id = id,
                 (2, Field::Bytes(id)) => link.span_id = id,

@@ -58,7 +58,7 @@ pub fn pair<'a>(mut reader: Reader<'a>, budget: &mut Budget, level: u32) -> Resu
     budget.take()?;
     let mut key = "";
     let mut value = Value::Empty;
-    while let Some((number, field)) = reader.next()? {
+    while let Some((number, field)) = reader.read()? {
         match (number, field) {
             (1, Field::Bytes(body)) => key = text(body)?,
             (2, Field::Bytes(body)) => merge(&mut value, reader.nested(body)?, budget, level)?,
@@ -77,7 +77,7 @@ pub fn merge<'a>(
     budget: &mut Budget,
     level: u32,
 ) -> Result<()> {
-    while let Some((number, field)) = reader.next()? {
+    while let Some((number, field)) = reader.read()? {
         match (number, field) {
             (1, Field::Bytes(body)) => *value = Value::Text(Cow::Borrowed(text(body)?)),
             (2, Field::Varint(number)) => *value = Value::Bool(number != 0),
@@ -114,7 +114,7 @@ fn list<'a>(
     budget: &mut Budget,
     level: u32,
 ) -> Result<()> {
-    while let Some((number, field)) = reader.next()? {
+    while let Some((number, field)) = reader.read()? {
         if let (1, Field::Bytes(body)) = (number, field) {
             budget.take()?;
             let mut item = Value::Empty;
@@ -132,7 +132,7 @@ fn map<'a>(
     budget: &mut Budget,
     level: u32,
 ) -> Result<()> {
-    while let Some((number, field)) = reader.next()? {
+    while let Some((number, field)) = reader.read()? {
         if let (1, Field::Bytes(body)) = (number, field) {
             pairs.push(pair(reader.nested(body)?, budget, level)?);
         }

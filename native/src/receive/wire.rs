@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
 
     /// The next field and its number; None at the end. Groups are passed over.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<(u32, Field<'a>)>> {
+    pub fn read(&mut self) -> Result<Option<(u32, Field<'a>)>> {
         while !self.rest.is_empty() {
             let tag = self.tag()?;
             match self.field(tag)? {
@@ -220,7 +220,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Vec<(u32, Field<'_>)>> {
         let mut reader = Reader::new(bytes);
         let mut fields = Vec::new();
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.read()? {
             fields.push(field);
         }
         Ok(fields)
