@@ -68,7 +68,9 @@ def main() -> None:
     assert stored == spans, f"{spans} spans were sent and {stored} stored"
     print(f"{spans:,} spans stored in {taken_s:.1f} s, the process's CPU {cpu_s:.1f} s")
     print(f"by time  {spans / taken_s:9,.0f} spans/s")
-    print(f"by CPU   {spans / cpu_s:9,.0f} spans/s of one core, {cpu_s / spans * 1e6:.2f} us a span")
+    print(
+        f"by CPU   {spans / cpu_s:9,.0f} spans/s of one core, {cpu_s / spans * 1e6:.2f} us a span"
+    )
     print(f"refused for a while: {sum(sender.busy for sender in senders)} requests")
     print(f"resident {resident / 2**20:.0f} MiB, file {size / spans:.0f} bytes a span")
 

@@ -62,7 +62,7 @@ texts = st.one_of(
             "Bearer abcdefghijklmnop123456",
             "password=hunter2",
             "4111 1111 1111 1111",
-            "\x00\u2028\x7f\"\\\n\r\t\x1f",
+            '\x00\u2028\x7f"\\\n\r\t\x1f',
             "name",
             "password",
             "value",
@@ -126,9 +126,7 @@ def _pairs(values: st.SearchStrategy[AnyValue]) -> st.SearchStrategy[list[KeyVal
 
 values = st.recursive(
     scalars,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3).map(_list_of), _pairs(inner).map(_map_of)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3).map(_list_of), _pairs(inner).map(_map_of)),
     max_leaves=8,
 )
 attributes = _pairs(values)
@@ -301,7 +299,7 @@ class TestHostilePayloads:
     def test_a_request_cut_anywhere(self, signal: str) -> None:
         """Every prefix of a real request is read or refused by both."""
         payload = _examples(signal)[0]
-        for end in range(0, min(len(payload), 1500)):
+        for end in range(min(len(payload), 1500)):
             agree(signal, payload[:end])
 
     @pytest.mark.parametrize("signal", list(REQUESTS))
@@ -417,7 +415,7 @@ class TestRows:
             for name, rows in tables.items():
                 assert rows.columns == list(TABLES[name])
 
-    def test_the_last_exception_does_not_move(self) -> None:
+    def test_adding_to_others_changes_none(self) -> None:
         """Rows stay what they were while they are added elsewhere."""
         rows, more = self.rows(1), self.rows(1)
         before = list(rows)
@@ -429,4 +427,6 @@ class TestRows:
 
 def test_stacks_of_other_languages_lose_their_numbers() -> None:
     """Places and addresses differ from build to build."""
-    assert normalised("at shop.pay (pay.js:7:1)\nat 0x7fff main") == "at shop.pay (pay.js::)\nat  main"
+    assert (
+        normalised("at shop.pay (pay.js:7:1)\nat 0x7fff main") == "at shop.pay (pay.js::)\nat  main"
+    )
