@@ -105,9 +105,6 @@ pub struct Stream {
 // SAFETY: the private data is a `Tables`, which is Send, and belongs to the stream alone.
 unsafe impl Send for Stream {}
 
-/// The name that the capsule of a stream has.
-pub const STREAM: &CStr = c"arrow_array_stream";
-
 struct Tables {
     fields: &'static [Field],
     left: std::vec::IntoIter<Arc<dyn Columns>>,

@@ -1,5 +1,6 @@
 //! What Python sees of decoded requests: `decode_traces`, `decode_logs` and `Rows`.
 
+use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -10,8 +11,10 @@ use pyo3::types::{PyCapsule, PyDict, PyList, PySlice, PyString, PyTuple};
 
 use super::table::{Cell, Decoded, Layout, Table};
 use super::wire::Result as Read;
-use super::{logs, spans};
-use crate::raw::arrow::{self, Stream};
+use super::{logs, spans, table};
+
+/// The name of a capsule that holds a stream (Arrow PyCapsule interface).
+const STREAM: &CStr = c"arrow_array_stream";
 
 /// Rows of one table, of one request or of several.
 #[pyclass(frozen, module = "clarity_otel._native", sequence)]
@@ -106,13 +109,8 @@ impl Rows {
     ) -> PyResult<Bound<'py, PyCapsule>> {
         // Another schema is a wish (specification): these columns are what there is.
         drop(requested_schema);
-        let tables = self.tables();
-        let tables = tables.into_iter().filter(|table| !table.is_empty());
-        let tables = tables
-            .map(|table| table as Arc<dyn arrow::Columns>)
-            .collect();
-        let stream = Stream::new(self.layout.fields, tables);
-        PyCapsule::new_with_value(py, stream, arrow::STREAM)
+        let stream = table::stream(self.layout, self.tables());
+        PyCapsule::new_with_value(py, stream, STREAM)
     }
 
     /// The columns' names.

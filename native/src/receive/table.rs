@@ -3,6 +3,8 @@
 //! Names, order and types are those of `TABLES` in `clarity_otel/store/columns.py`: a
 //! test compares the two.
 
+use std::sync::Arc;
+
 use super::wire::{Malformed, Result};
 use crate::raw::arrow::{self, Buffer};
 
@@ -212,6 +214,13 @@ impl arrow::Columns for Table {
             Column::I64(it) => numbers(Buffer::of(it)),
         }
     }
+}
+
+/// Tables of one layout as an Arrow stream, a batch each.
+pub fn stream(layout: &'static Layout, tables: Vec<Arc<Table>>) -> arrow::Stream {
+    let tables = tables.into_iter().filter(|table| !table.is_empty());
+    let tables = tables.map(|table| table as Arc<dyn arrow::Columns>);
+    arrow::Stream::new(layout.fields, tables.collect())
 }
 
 /// A struct of columns, its layout, and how it becomes a table.
