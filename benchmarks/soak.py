@@ -93,8 +93,9 @@ def main() -> int:
     print(f"requests in the last 15 minutes: {sum(row['requests'] for row in rows):,}")
     print(f"CPU of the receiver {cpu_s / seconds:.1%} of a core, file {size / _MIB:.0f} MiB")
     is_good = stored == sent and not counts["items"]["dropped"] and bool(taken)
+    files = memory.pop("file")
     for name, samples in memory.items():
-        is_good &= is_flat(name, samples)
+        is_good &= is_flat(name, samples, growth(files) if name == "receiver" else 0)
     for question, times in taken.items():
         middle, slowest = statistics.median(times), max(times)
         late = sum(one >= 100 for one in times)
@@ -113,7 +114,7 @@ def load(
 ) -> tuple[int, float, dict[str, list[int]]]:
     """Send at the rate; return the items sent, the time it took, and memory each second."""
     sender = Sender(dashboard)
-    memory: dict[str, list[int]] = {name: [] for name in pids}
+    memory: dict[str, list[int]] = {name: [] for name in (*pids, "file")}
     interval_s = _SPANS_A_REQUEST / rate
     begun = time.monotonic()
     sent = number = 0
@@ -135,19 +136,32 @@ def load(
             sample_at += 1.0
             for name, pid in pids.items():
                 memory[name].append(resident_bytes(pid))
+            memory["file"].append(dashboard.file.stat().st_size)
     return sent, time.monotonic() - begun, memory
 
 
-def is_flat(name: str, samples: list[int]) -> bool:
-    """Print a process's memory, and return whether it stayed."""
+def quarters(samples: list[int]) -> tuple[float, float]:
+    """Return the medians of the second and of the last quarter."""
     quarter = max(len(samples) // 4, 1)
-    second = statistics.median(samples[quarter : 2 * quarter] or samples)
-    last = statistics.median(samples[-quarter:])
-    flat = last <= max(second * _GROWTH, second + _GROWTH_BYTES)
+    second = samples[quarter : 2 * quarter] or samples
+    return statistics.median(second), statistics.median(samples[-quarter:])
+
+
+def growth(samples: list[int]) -> float:
+    """Return by how much there was more in the last quarter than in the second."""
+    second, last = quarters(samples)
+    return max(last - second, 0)
+
+
+def is_flat(name: str, samples: list[int], file_bytes: float) -> bool:
+    """Print a process's memory, and return whether it stayed but for what it has of the file."""
+    second, last = quarters(samples)
+    flat = last - file_bytes <= max(second * _GROWTH, second + _GROWTH_BYTES)
     print(
         f"memory of the {name}: {samples[0] / _MIB:.0f} MiB at the begin, then by quarters "
         f"{second / _MIB:.0f} (second) and {last / _MIB:.0f} (last), peak "
-        f"{max(samples) / _MIB:.0f}: {'flat' if flat else 'GROWING'}"
+        f"{max(samples) / _MIB:.0f}; the file grew by {file_bytes / _MIB:.0f} meanwhile: "
+        f"{'flat' if flat else 'GROWING'}"
     )
     return flat
 
