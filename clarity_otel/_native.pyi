@@ -5,10 +5,10 @@ internal failure goes to the error handler and the call answers as if there were
 nothing to trace. No function is safe to call from a signal handler.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, overload
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _V = TypeVar("_V")
@@ -425,6 +425,35 @@ def sigterm_is_handled() -> None: ...
 def xray_header() -> str | None: ...
 def set_has_processors(on: bool) -> None: ...
 def set_error_handler(handler: Callable[[str, BaseException], None]) -> None: ...
+
+class Rows:
+    """Rows of one of the store's tables; reads like a list of tuples in the table's order.
+
+    Trace ids are hex. `extend` adds another's rows without a copy. DuckDB scans the columns
+    where they lie. Thread-safe.
+    """
+
+    @property
+    def columns(self) -> list[str]: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int) -> tuple[Any, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[Any, ...]]: ...
+    def __iter__(self) -> Iterator[tuple[Any, ...]]: ...
+    def __copy__(self) -> Rows: ...
+    def extend(self, other: Rows) -> None: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+def decode_traces(payload: bytes) -> tuple[dict[str, Rows], int]:
+    """Rows by table of an OTLP ExportTraceServiceRequest, masked, and the refused spans.
+
+    ValueError, with a reason, where the payload is none. The GIL is free meanwhile.
+    """
+
+def decode_logs(payload: bytes) -> tuple[dict[str, Rows], int]:
+    """As `decode_traces`, of an ExportLogsServiceRequest."""
+
 def mask_text(text: object) -> str:
     """Mask free text; the same object where nothing was found. Linear in the text."""
 

@@ -10,13 +10,17 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from clarity_otel.receiver.otlp_json import message_of_json
-from clarity_otel.store.decode import decode_logs, decode_metrics, decode_spans
+from clarity_otel.store.decode import (
+    decode_logs,
+    decode_metrics,
+    decode_payload,
+    decode_spans,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,16 +96,16 @@ class Intake:
         """Return the response's message. BadPayloadError, BusyError."""
         self.check()
         try:
-            message = (
-                message_of_json(signal.request, payload)
-                if is_json
-                else signal.request.FromString(payload)
-            )
-        except (DecodeError, ValueError, RecursionError) as error:
+            if is_json:
+                message = message_of_json(signal.request, payload)
+                decoded = signal.decode(message, len(payload))
+            else:
+                decoded = decode_payload(signal.name, payload, signal.request, signal.decode)
+        except (ValueError, RecursionError) as error:
             self.count("bad")
             what = "OTLP JSON" if is_json else "an OTLP protobuf message"
             raise BadPayloadError(f"The body is not {what} of {signal.name}: {error}") from None
-        batch, refused, why = signal.decode(message, len(payload))
+        batch, refused, why = decoded
         if any(batch.rows.values()) and not self._writer.offer(batch):
             self.count("busy")
             raise BusyError

@@ -1,14 +1,19 @@
-"""Rows on their way into the store: a list for each column, numpy arrays at the door.
+"""Rows on their way into the store: columns of the extension's, or tuples of Python's.
 
-DuckDB takes a dict of arrays at 10 us a row of 20 columns, where lists as parameters took
-40 and `executemany` 8,500.
+DuckDB scans the extension's where they lie (Arrow). Tuples become numpy arrays at the door:
+a dict of them is taken at 10 us a row of 20 columns, where lists as parameters took 40 and
+`executemany` 8,500.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TEXT: Any = object
 _U64, _I64, _U16, _U8 = np.uint64, np.int64, np.uint16, np.uint8
@@ -80,28 +85,52 @@ TABLES: dict[str, dict[str, Any]] = {
 
 
 class Batch:
-    """Rows of all tables. Not thread-safe: one thread fills it, another takes it over."""
+    """Rows of all tables. Not thread-safe: one thread fills it, another takes it over.
+
+    `rows` are tuples in the order of `TABLES`: in lists, or in `_native.Rows`, which read
+    like lists of tuples and make each tuple when it is asked for.
+    """
 
     __slots__ = ("bytes", "rows")
 
-    def __init__(self, size_bytes: int = 0) -> None:
+    def __init__(self, size_bytes: int = 0, rows: dict[str, Any] | None = None) -> None:
         self.bytes = size_bytes  # as received; what the queue's bound counts
-        self.rows: dict[str, list[tuple[Any, ...]]] = {}
+        self.rows: dict[str, Any] = {} if rows is None else rows
 
     def table(self, name: str) -> list[tuple[Any, ...]]:
         """Return the rows of a table, tuples in the order of `TABLES`, to be added to."""
-        return self.rows.setdefault(name, [])
+        rows: list[tuple[Any, ...]] = self.rows.setdefault(name, [])
+        return rows
 
-    def take_in(self, other: Batch) -> None:
-        """Add another batch's rows."""
-        self.bytes += other.bytes
-        for name, rows in other.rows.items():
-            self.table(name).extend(rows)
+    def count(self) -> int:
+        """Return the number of items: rows but for those that say who sent them."""
+        return sum(len(rows) for name, rows in self.rows.items() if name != "resources")
 
-    def arrays(self, name: str) -> dict[str, Any]:
+    def scannable(self, name: str) -> Any:
         """Return a table's columns as DuckDB scans them."""
-        columns = zip(*self.rows[name], strict=True)
+        rows = self.rows[name]
+        if not isinstance(rows, list):
+            return rows  # Arrow, by its PyCapsule interface
+        columns = zip(*rows, strict=True)
         return {
             column: np.array(values, dtype=kind)
             for (column, kind), values in zip(TABLES[name].items(), columns, strict=True)
         }
+
+
+def merged(batches: Sequence[Batch]) -> list[Batch]:
+    """Return as few batches with the same rows: one for each form that there is.
+
+    The ones given are as they were.
+    """
+    forms: dict[bool, Batch] = {}
+    for batch in batches:
+        is_native = any(not isinstance(rows, list) for rows in batch.rows.values())
+        into = forms.setdefault(is_native, Batch())
+        into.bytes += batch.bytes
+        for name, rows in batch.rows.items():
+            if name in into.rows:
+                into.rows[name].extend(rows)
+            else:
+                into.rows[name] = copy(rows)
+    return list(forms.values())

@@ -14,7 +14,7 @@ import duckdb
 
 from clarity_otel import diagnostics
 from clarity_otel.store import retention
-from clarity_otel.store.columns import Batch
+from clarity_otel.store.columns import Batch, merged
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
@@ -104,8 +104,9 @@ class Writer:
             if not ending:
                 # What arrives meanwhile shares the transaction.
                 time.sleep(FLUSH_INTERVAL_S)
-            while (batch := self._taken()) is not None:
-                self._write(batch)
+            while taken := self._taken():
+                for batch in merged(taken):
+                    self._write(batch)
             if ending:
                 self._connection.close()
                 return
@@ -113,24 +114,21 @@ class Writer:
                 housekeeping_at = time.monotonic() + HOUSEKEEPING_INTERVAL_S
                 self._keep_house()
 
-    def _taken(self) -> Batch | None:
+    def _taken(self) -> list[Batch]:
         with self._condition:
-            if not self._waiting:
-                return None
-            merged = Batch()
-            taken = rows = 0
+            taken: list[Batch] = []
+            rows = 0
             for batch in self._waiting:
                 if taken and rows >= _MOST_ROWS:
                     break
-                rows += sum(map(len, batch.rows.values()))
-                merged.take_in(batch)
-                taken += 1
-            del self._waiting[:taken]
-            self._waiting_bytes -= merged.bytes
-        return merged
+                taken.append(batch)
+                rows += batch.count()
+            del self._waiting[: len(taken)]
+            self._waiting_bytes -= sum(batch.bytes for batch in taken)
+        return taken
 
     def _write(self, batch: Batch) -> None:
-        count = sum(len(rows) for name, rows in batch.rows.items() if name != "resources")
+        count = batch.count()
         try:
             self._connection.execute("BEGIN")
             self._insert(batch)
@@ -161,7 +159,7 @@ class Writer:
         for name, rows in batch.rows.items():
             if not rows:
                 continue
-            arrays = batch.arrays(name)  # noqa: F841 - DuckDB finds it by its name
+            arrays = batch.scannable(name)  # noqa: F841 - DuckDB finds it by its name
             if name == "resources":
                 execute("INSERT OR IGNORE INTO resources BY NAME SELECT * FROM arrays")
             elif name == "spans":

@@ -247,7 +247,8 @@ def _server(app: Any, **more: Any) -> uvicorn.Server:
 def _listen(host: str, port: int) -> socket.socket:
     """Return a listening socket, on a free port where this one is taken."""
     for candidate in (port, 0):
-        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # With its protocol named: asyncio sends small answers at once only then (TCP_NODELAY).
+        bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_LIMIT_MS)

@@ -17,6 +17,7 @@ pub mod pipeline;
 pub mod propagation;
 pub mod proto;
 mod raw;
+pub mod receive;
 pub mod redact;
 pub mod repeated;
 pub mod sampler;

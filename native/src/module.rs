@@ -20,6 +20,7 @@ use crate::ids;
 use crate::mask::python;
 use crate::metrics;
 use crate::pipeline::{self, Limits, Pipelines, ScopeId};
+use crate::receive::python as receive;
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
 use crate::{
@@ -498,6 +499,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(sigterm_is_handled, module)?)?;
     module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
     module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;
+    module.add_class::<receive::Rows>()?;
+    module.add_function(wrap_pyfunction!(receive::decode_traces, module)?)?;
+    module.add_function(wrap_pyfunction!(receive::decode_logs, module)?)?;
     module.add_function(wrap_pyfunction!(python::mask_text, module)?)?;
     module.add_function(wrap_pyfunction!(python::mask_value, module)?)?;
     module.add_function(wrap_pyfunction!(python::mask_counts, module)?)?;

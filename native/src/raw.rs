@@ -2,6 +2,8 @@
 //! each with its reason. Everything above it is safe Rust.
 #![allow(unsafe_code)]
 
+pub mod arrow;
+
 /// A reference to a value that was leaked and is never freed.
 #[inline]
 pub fn deref_leaked<T>(pointer: *mut T) -> Option<&'static T> {

@@ -11,6 +11,9 @@ import httpx
 import pytest
 
 from tests.backends.process import Process, clean_environment, wait_until
+from tests.store.decoding import either_decoder
+
+__all__ = ["either_decoder"]
 
 TOKEN = "a-token-of-the-test"
 

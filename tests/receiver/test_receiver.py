@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import socket
 import zlib
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from clarity_otel.receiver import grpc as otlp_grpc
 from clarity_otel.receiver import http as otlp_http
 from clarity_otel.receiver.intake import SIGNALS, BusyError, Intake
 from clarity_otel.store.columns import Batch
+from clarity_otel.web import server
 from tests.backends.process import wait_until
 from tests.receiver.client import AsgiClient
 from tests.receiver.conftest import Dashboard
@@ -57,6 +59,7 @@ def reason(answer: httpx.Response) -> str:
     return Status.FromString(answer.content).message
 
 
+@pytest.mark.usefixtures("either_decoder")
 class TestHttp:
     @pytest.mark.parametrize(
         ("signal", "content"),
@@ -84,6 +87,17 @@ class TestHttp:
         assert plain.content == b""
         assert len(writer.taken) == 3
         assert writer.taken[0].rows == writer.taken[1].rows == writer.taken[2].rows
+
+    @pytest.mark.parametrize("count", [1, 400], ids=["on the loop", "in a thread"])
+    def test_small_and_large_requests_are_taken(
+        self, client: AsgiClient, writer: Waiting, count: int
+    ) -> None:
+        """Wherever they are read, with the same rows, and a bad one is told."""
+        content = traces(count).SerializeToString()
+        assert client.post("/v1/traces", content=content, headers=PROTOBUF).status_code == 200
+        assert len(writer.taken[0].rows["spans"]) == 3 * count
+        cut_off = client.post("/v1/traces", content=content[:-1], headers=PROTOBUF)
+        assert cut_off.status_code == 400
 
     def test_json_is_protobuf_in_other_words(self, client: AsgiClient, writer: Waiting) -> None:
         """Ids in hex, enums as numbers, unknown fields passed over: the same rows."""
@@ -197,6 +211,15 @@ class TestGrpc:
         with pytest.raises(otlp_grpc.PortTakenError, match=str(port)):
             otlp_grpc.serve(Intake(writer), "127.0.0.1", port)  # type: ignore[arg-type]
         server.stop(None).wait(5)
+
+
+def test_answers_are_sent_at_once() -> None:
+    """asyncio switches Nagle's algorithm off only where the socket names its protocol.
+
+    Else each answer on a kept connection waits 40 ms for the client's acknowledgement.
+    """
+    with server._listen("127.0.0.1", 0) as bound:
+        assert bound.proto == socket.IPPROTO_TCP
 
 
 def test_a_full_queue_is_noticed_before_decoding(writer: Waiting) -> None:

@@ -11,6 +11,9 @@ from clarity_otel.store.file import open_store
 from clarity_otel.store.retention import Limits
 from clarity_otel.store.writer import Writer
 from tests.backends.process import wait_until
+from tests.store.decoding import either_decoder
+
+__all__ = ["either_decoder"]
 
 
 class Store:
@@ -25,8 +28,7 @@ class Store:
     def take(self, decoded: tuple[Batch, int, str]) -> None:
         """Offer a batch and wait until it is in."""
         batch = decoded[0]
-        rows = sum(len(rows) for name, rows in batch.rows.items() if name != "resources")
-        wanted = self.writer.counts["stored"] + rows
+        wanted = self.writer.counts["stored"] + batch.count()
         assert self.writer.offer(batch)
         wait_until(lambda: self.writer.counts["stored"] >= wanted, "the batch in the store")
 

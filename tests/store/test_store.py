@@ -13,10 +13,11 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from clarity_otel.store import retention
-from clarity_otel.store.decode import decode_logs, decode_metrics, decode_spans
+from clarity_otel.store.decode import decode_metrics
 from clarity_otel.store.file import TABLE_FILES, open_store
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
 from tests.store.conftest import Store
+from tests.store.decoding import decode_logs, decode_spans
 from tests.store.generate import generate
 from tests.store.messages import failure, logs, metrics, pair, traces
 
@@ -37,6 +38,7 @@ def everything(store: Store) -> str:
     return repr(found)
 
 
+@pytest.mark.usefixtures("either_decoder")
 class TestQueries:
     def test_a_trace_is_found_with_its_spans_and_logs(self, store: Store) -> None:
         """By the list of traces, then by its id, with every span and the log record."""
@@ -169,6 +171,7 @@ class TestQueries:
         assert edges == {("shop", "redis", 4), ("shop", "stock", 4)}
 
 
+@pytest.mark.usefixtures("either_decoder")
 class TestHostileInput:
     def test_secrets_are_masked_in_every_field(self, store: Store) -> None:
         """Names, attributes, events, links, statuses, bodies, labels, resources, scopes."""
@@ -225,6 +228,7 @@ class TestHostileInput:
         assert "trace id" in why
 
 
+@pytest.mark.usefixtures("either_decoder")
 class TestWriter:
     def test_a_full_queue_refuses(self, open_at: Callable[..., Store]) -> None:
         """Bounded in bytes; one batch is always taken by an empty queue."""

@@ -17,6 +17,8 @@ from clarity_otel.store.decode.values import (
     time_ns,
 )
 
+WHY_REFUSED = "spans need a trace id of 16 bytes and a span id of 8"
+
 
 def decode_spans(request: Any, size_bytes: int) -> tuple[Batch, int, str]:
     """Return the rows, how many spans were refused, and why.
@@ -44,7 +46,7 @@ def decode_spans(request: Any, size_bytes: int) -> tuple[Batch, int, str]:
                     refused += 1
                     continue
                 rows.append(_row(batch, resource, scope, span, trace_id.hex(), span_id))
-    return batch, refused, "spans need a trace id of 16 bytes and a span id of 8" if refused else ""
+    return batch, refused, WHY_REFUSED if refused else ""
 
 
 def _row(

@@ -8,8 +8,12 @@ from typing import Any
 from clarity_otel.store.decode.values import hash_of, text_of, time_ns
 
 # A line of Python's, Java's, JavaScript's or Go's stack: what is a place, and what is said.
-_FRAME = re.compile(r'^\s*(?:File "(?P<file>[^"]{1,400})", line \d+, in (?P<name>\S{1,200})|at \S)')
-_NUMBERS = re.compile(r"0x[0-9a-fA-F]{1,16}|\d+")
+_FRAME = re.compile(
+    r'^\s*(?:File "(?P<file>[^"]{1,400})", line \d+, in (?P<name>\S{1,200})|at \S)', re.ASCII
+)
+_NUMBERS = re.compile(r"0x[0-9a-fA-F]{1,16}|\d+", re.ASCII)
+_LINE_ENDS = re.compile(r"[\r\n]")
+_SPACES = " \t\n\v\f\r"
 _FRAMES = 50
 _LONGEST = 400
 
@@ -18,9 +22,10 @@ def normalised(stacktrace: str) -> str:
     """Return the frames of a stack: files without folders, functions, no line numbers.
 
     A stack without frames that are known gives nothing, so that the type alone counts.
+    `native/src/receive/stacks.rs` has the same rules.
     """
     frames = []
-    for whole in stacktrace.splitlines():
+    for whole in _LINE_ENDS.split(stacktrace):
         line = whole[:_LONGEST]
         found = _FRAME.match(line)
         if not found:
@@ -29,7 +34,7 @@ def normalised(stacktrace: str) -> str:
             file = found["file"].replace("\\", "/").rsplit("/", 1)[-1]
             frames.append(f"{file}:{found['name']}")
         else:
-            frames.append(_NUMBERS.sub("", line.strip()))
+            frames.append(_NUMBERS.sub("", line.strip(_SPACES)))
         if len(frames) >= _FRAMES:
             break
     return "\n".join(frames)

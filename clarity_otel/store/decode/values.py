@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from hashlib import blake2b
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.masking import mask_text, mask_value
@@ -85,11 +85,11 @@ def time_ns(value: int) -> int:
 
 def hash_of(*parts: str) -> int:
     """Return 64 bits that stand for these texts."""
-    digest = blake2b(digest_size=8)
+    digest = sha256()
     for part in parts:
         digest.update(part.encode("utf-8", "replace"))
         digest.update(b"\0")
-    return int.from_bytes(digest.digest(), "big")
+    return int.from_bytes(digest.digest()[:8], "big")
 
 
 class Resource:

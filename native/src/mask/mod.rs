@@ -25,6 +25,8 @@ mod value;
 #[cfg(feature = "python")]
 pub mod python;
 
+pub use self::value::is_likely as is_likely_secret;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

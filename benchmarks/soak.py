@@ -1,0 +1,170 @@
+"""The dashboard's process under a steady load: nothing lost, memory flat, answers quick.
+
+    python -m benchmarks.soak [--minutes 5] [--rate 2000]
+
+Sends `--rate` spans a second (and a log record for every tenth) to the real process, while
+a client in a process of its own asks what the pages ask, once a second. At the end all that
+was sent must be in the store; exit code 1 where something is missing, was dropped, or where
+memory grew by more than a tenth and 16 MiB between the second and the last quarter. The
+store's memory limit is reached while the file grows, so short runs tell little about that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from benchmarks.dashboard import TOKEN, Dashboard, Sender
+from clarity_otel.bench.cpu import cpu_time_ns, resident_bytes
+from tests.store.messages import logs, traces
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+QUESTIONS = (
+    "/services",
+    "/endpoints?service=shop",
+    "/series?service=shop",
+    "/traces?limit=50",
+    "/traces?limit=50&errors=true",
+    "/traces?limit=50&route=/orders/{id}",
+    "/traces?limit=50&text=/orders/7",
+    "/errors",
+    "/logs?limit=50",
+    "/map",
+    "/pipeline",
+)
+_TRACES_A_REQUEST = 100
+_SPANS_A_REQUEST = _TRACES_A_REQUEST * 3
+_MIB = 2**20
+_GROWTH, _GROWTH_BYTES = 1.1, 16 * _MIB
+
+
+def client(address: str, answers: Connection) -> None:
+    """Ask each question once a second until told to end; then send how long each took."""
+    taken: dict[str, list[float]] = {question: [] for question in QUESTIONS}
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(base_url=f"{address}/api", headers=headers, timeout=30) as asking:
+        while not answers.poll(1.0):
+            for question in QUESTIONS:
+                begun = time.perf_counter()
+                asking.get(question).raise_for_status()
+                taken[question].append((time.perf_counter() - begun) * 1e3)
+    answers.send(taken)
+
+
+def main() -> int:
+    """Print what was seen; 1 where a promise was broken."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--rate", type=int, default=2000, help="spans a second")
+    parser.add_argument("--json", type=Path, help="write the samples there, too")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Dashboard(Path(folder), is_pinned=False) as dashboard,
+    ):
+        ours, theirs = multiprocessing.Pipe()
+        asking = multiprocessing.get_context("spawn").Process(
+            target=client, args=(dashboard.address, theirs)
+        )
+        asking.start()
+        assert asking.pid is not None
+        pids = {"receiver": dashboard.pid, "client": asking.pid}
+        sent, seconds, memory = load(dashboard, pids, options.rate, options.minutes * 60)
+        cpu_s = cpu_time_ns(dashboard.pid) / 1e9
+        ours.send("end")
+        taken = ours.recv() if ours.poll(60) else {}
+        asking.join(10)
+        stored = dashboard.wait_until_stored(sent)
+        counts = dashboard.ask("/pipeline")
+        rows = dashboard.ask("/services")["rows"]
+        size = dashboard.file.stat().st_size
+    print(f"{sent:,} items sent in {seconds:.0f} s, {stored:,} stored, {sent / seconds:,.0f}/s")
+    print(f"counts {json.dumps(counts)}")
+    print(f"requests in the last 15 minutes: {sum(row['requests'] for row in rows):,}")
+    print(f"CPU of the receiver {cpu_s / seconds:.1%} of a core, file {size / _MIB:.0f} MiB")
+    is_good = stored == sent and not counts["items"]["dropped"] and bool(taken)
+    files = memory.pop("file")
+    for name, samples in memory.items():
+        is_good &= is_flat(name, samples, growth(files) if name == "receiver" else 0)
+    for question, times in taken.items():
+        middle, slowest = statistics.median(times), max(times)
+        late = sum(one >= 100 for one in times)
+        print(
+            f"{question:38} {len(times):5} times, median {middle:6.1f} ms, "
+            f"slowest {slowest:6.1f} ms, {late} of 100 ms and more"
+        )
+    if options.json:
+        options.json.write_text(json.dumps({"memory_bytes": memory, "taken_ms": taken}))
+    print("good" if is_good else "NOT GOOD")
+    return 0 if is_good else 1
+
+
+def load(
+    dashboard: Dashboard, pids: dict[str, int], rate: int, seconds: float
+) -> tuple[int, float, dict[str, list[int]]]:
+    """Send at the rate; return the items sent, the time it took, and memory each second."""
+    sender = Sender(dashboard)
+    memory: dict[str, list[int]] = {name: [] for name in (*pids, "file")}
+    interval_s = _SPANS_A_REQUEST / rate
+    begun = time.monotonic()
+    sent = number = 0
+    sample_at = begun
+    while (due := begun + number * interval_s) < begun + seconds:
+        if (wait_s := due - time.monotonic()) > 0:
+            time.sleep(wait_s)
+        spans = traces(_TRACES_A_REQUEST)
+        spans.resource_spans[0].scope_spans[0].spans[0].status.code = 2
+        sender.send("traces", spans.SerializeToString())
+        records = logs("order paid")
+        of_scope = records.resource_logs[0].scope_logs[0]
+        for _ in range(_SPANS_A_REQUEST // 10 - 1):
+            of_scope.log_records.add().CopyFrom(of_scope.log_records[0])
+        sender.send("logs", records.SerializeToString())
+        sent += _SPANS_A_REQUEST + _SPANS_A_REQUEST // 10
+        number += 1
+        if time.monotonic() >= sample_at:
+            sample_at += 1.0
+            for name, pid in pids.items():
+                memory[name].append(resident_bytes(pid))
+            memory["file"].append(dashboard.file.stat().st_size)
+    return sent, time.monotonic() - begun, memory
+
+
+def quarters(samples: list[int]) -> tuple[float, float]:
+    """Return the medians of the second and of the last quarter."""
+    quarter = max(len(samples) // 4, 1)
+    second = samples[quarter : 2 * quarter] or samples
+    return statistics.median(second), statistics.median(samples[-quarter:])
+
+
+def growth(samples: list[int]) -> float:
+    """Return by how much there was more in the last quarter than in the second."""
+    second, last = quarters(samples)
+    return max(last - second, 0)
+
+
+def is_flat(name: str, samples: list[int], file_bytes: float) -> bool:
+    """Print a process's memory, and return whether it stayed but for what it has of the file."""
+    second, last = quarters(samples)
+    flat = last - file_bytes <= max(second * _GROWTH, second + _GROWTH_BYTES)
+    print(
+        f"memory of the {name}: {samples[0] / _MIB:.0f} MiB at the begin, then by quarters "
+        f"{second / _MIB:.0f} (second) and {last / _MIB:.0f} (last), peak "
+        f"{max(samples) / _MIB:.0f}; the file grew by {file_bytes / _MIB:.0f} meanwhile: "
+        f"{'flat' if flat else 'GROWING'}"
+    )
+    return flat
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
