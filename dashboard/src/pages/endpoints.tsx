@@ -121,7 +121,12 @@ function Filled({ rows, before, comparison, service, version }: FilledProps) {
         aside={comparison && `${comparison.now.label}, against ${comparison.before.label}`}
       >
         {comparison && before && <Differences now={rows} before={before} />}
-        <Routes rows={joined(rows, before)} isCompared={comparison !== undefined} chosen={shown} />
+        <Routes
+          rows={joined(rows, before)}
+          isCompared={comparison !== undefined}
+          isNothingBefore={!before?.length}
+          chosen={shown}
+        />
       </Panel>
       <Details
         key={`${shown.service} ${route}`}

@@ -85,7 +85,7 @@ function Groups({ rows, start_s, end_s }: GroupsProps) {
     <>
       <Panel
         title="Groups"
-        aside={`${count(total)} errors in ${count(rows.length)} ${rows.length === 1 ? "group" : "groups"}`}
+        aside={`${count(total)} ${total === 1 ? "error" : "errors"} in ${count(rows.length)} ${rows.length === 1 ? "group" : "groups"}`}
       >
         <Table
           label="Errors"

@@ -173,7 +173,7 @@ function TailState({ isPaused, isFollowing, waiting, setPaused, follow }: TailSt
       )}
       <button
         type="button"
-        className="control"
+        className="control aria-pressed:border-accent aria-pressed:bg-raised"
         aria-pressed={!isHeld}
         title="New records appear on top, and the newest stays in view"
         onClick={() => (isHeld ? follow() : setPaused(true))}
@@ -182,7 +182,7 @@ function TailState({ isPaused, isFollowing, waiting, setPaused, follow }: TailSt
       </button>
       <button
         type="button"
-        className="control"
+        className="control aria-pressed:border-accent aria-pressed:bg-raised"
         aria-pressed={isPaused}
         disabled={connection === "disconnected"}
         onClick={() => (isPaused ? follow() : setPaused(true))}

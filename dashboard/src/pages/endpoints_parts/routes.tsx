@@ -1,22 +1,25 @@
 import { type ReactNode, useMemo } from "react";
 import { type Search, useSearchText } from "../../api";
-import { type Column, Duration, HealthMark, PageLink, Table } from "../../components";
+import { type Column, Duration, HealthMark, PageLink, Table, useIsNarrow } from "../../components";
 import { healthOf, percent, rate } from "../../format";
 import { type ComparedRow, keyOfRoute } from "./comparing";
 
 interface Props {
   rows: ComparedRow[];
   isCompared: boolean;
+  /** The other time has no requests at all: then no route is new. */
+  isNothingBefore: boolean;
   /** The route whose details are shown. */
   chosen: { service: string; route: string };
 }
 
 /** Rate, errors and duration of each route; choosing one shows its charts. */
-export function Routes({ rows, isCompared, chosen }: Props) {
+export function Routes({ rows, isCompared, isNothingBefore, chosen }: Props) {
   const search = useSearchText();
+  const isNarrow = useIsNarrow();
   const columns = useMemo(
-    () => columnsOf(search, isCompared, chosen.service, chosen.route),
-    [search, isCompared, chosen.service, chosen.route],
+    () => columnsOf(search, isCompared, isNothingBefore, chosen.service, chosen.route),
+    [search, isCompared, isNothingBefore, chosen.service, chosen.route],
   );
   return (
     <Table
@@ -26,7 +29,7 @@ export function Routes({ rows, isCompared, chosen }: Props) {
       keyOf={keyOfRoute}
       minWidth="44rem"
       maxHeight="24rem"
-      rowHeight_px={isCompared ? 56 : 40}
+      rowHeight_px={isCompared || isNarrow ? 56 : 40}
     />
   );
 }
@@ -34,9 +37,11 @@ export function Routes({ rows, isCompared, chosen }: Props) {
 function columnsOf(
   search: Search,
   isCompared: boolean,
+  isNothingBefore: boolean,
   service: string,
   route: string,
 ): Column<ComparedRow>[] {
+  const unknown = isNothingBefore ? "–" : "new";
   const number = (
     title: string,
     value: (row: ComparedRow) => number,
@@ -44,7 +49,7 @@ function columnsOf(
     isWideOnly = false,
   ): Column<ComparedRow> => ({
     title,
-    width: "minmax(4.5rem, 7rem)",
+    width: "minmax(4.6rem, 7rem)",
     isNumber: true,
     isWideOnly,
     sortBy: value,
@@ -53,7 +58,7 @@ function columnsOf(
         {show(value(row))}
         {isCompared && (
           <span className="block text-faint text-xs">
-            {row.before ? <>was {show(value(row.before))}</> : "new"}
+            {row.before ? <>was {show(value(row.before))}</> : unknown}
           </span>
         )}
       </>
@@ -62,12 +67,14 @@ function columnsOf(
   return [
     {
       title: "Route",
-      width: "minmax(7rem, 3fr)",
+      width: "minmax(5.5rem, 3fr)",
       sortBy: (row) => row.route,
       cell: (row) => {
         const isChosen = row.service === service && row.route === route;
         return (
-          <span className={isChosen ? "font-semibold" : ""}>
+          <span
+            className={`line-clamp-2 whitespace-normal break-all sm:block sm:truncate ${isChosen ? "font-semibold" : ""}`}
+          >
             <HealthMark health={healthOf(row)} isShort />{" "}
             <PageLink
               to="/endpoints"
@@ -105,7 +112,7 @@ function columnsOf(
           )}
           {isCompared && (
             <span className="block text-faint text-xs">
-              {row.before ? `was ${percent(row.before.error_ratio)}` : "new"}
+              {row.before ? `was ${percent(row.before.error_ratio)}` : unknown}
             </span>
           )}
         </>

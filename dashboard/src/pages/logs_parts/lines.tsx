@@ -61,7 +61,7 @@ export function Lines({ lines, chosen, choose, isFollowing, setFollowing, onEnd 
     <section
       ref={scroller}
       aria-label="Log records"
-      className="h-[60vh] min-h-64 overflow-auto overflow-x-hidden"
+      className="max-h-[60vh] min-h-64 overflow-auto overflow-x-hidden"
       tabIndex={0}
       onKeyDown={move}
       onScroll={({ currentTarget }) => {

@@ -1,5 +1,14 @@
+import { useEffect, useRef } from "react";
 import type { LogRow } from "../../api/types";
-import { MaskedText, PageLink, Panel, Severity, Time, TraceLink } from "../../components";
+import {
+  MaskedText,
+  PageLink,
+  Panel,
+  Severity,
+  Time,
+  TraceLink,
+  useIsNarrow,
+} from "../../components";
 import { utcTime } from "../../format";
 import { traceOf } from "./tail";
 
@@ -7,6 +16,12 @@ import { traceOf } from "./tail";
 export function Record({ row, close }: { row: LogRow; close: () => void }) {
   const trace_id = traceOf(row);
   const attributes = Object.entries(row.attributes);
+  const isNarrow = useIsNarrow();
+  const place = useRef<HTMLDivElement>(null);
+  // In a narrow window it stands below the lines, out of sight.
+  useEffect(() => {
+    if (isNarrow) place.current?.scrollIntoView({ block: "nearest" });
+  }, [isNarrow]);
   return (
     <Panel
       title="Record"
@@ -16,7 +31,7 @@ export function Record({ row, close }: { row: LogRow; close: () => void }) {
         </button>
       }
     >
-      <div data-testid="record" className="space-y-3">
+      <div ref={place} data-testid="record" className="space-y-3">
         <p className="max-h-48 overflow-auto whitespace-pre-wrap break-words rounded-md bg-raised p-2 font-mono text-xs">
           <MaskedText text={row.body} />
         </p>
