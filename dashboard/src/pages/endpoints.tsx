@@ -149,16 +149,18 @@ function Differences({ now, before }: { now: EndpointRow[]; before: EndpointRow[
     return <p className="mb-2 text-faint">No route differs by more than chance.</p>;
   }
   return (
-    <ul className="mb-3 max-h-40 space-y-1 overflow-auto" aria-label="What changed">
-      {found.map(({ name, text, isWorse }) => (
-        <li key={`${name} ${text}`}>
-          <span aria-hidden="true" className={isWorse ? "text-bad" : "text-good"}>
-            {isWorse ? "▲" : "●"}
-          </span>{" "}
-          <span className="font-medium">{name}</span> {text}
-        </li>
-      ))}
-    </ul>
+    <section className="mb-3 max-h-40 overflow-auto" aria-label="What changed" tabIndex={0}>
+      <ul className="space-y-1">
+        {found.map(({ name, text, isWorse }) => (
+          <li key={`${name} ${text}`}>
+            <span aria-hidden="true" className={isWorse ? "text-bad" : "text-good"}>
+              {isWorse ? "▲" : "●"}
+            </span>{" "}
+            <span className="font-medium">{name}</span> {text}
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
