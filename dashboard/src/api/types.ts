@@ -7,6 +7,8 @@ export interface Rows<Row> {
 /** A page of a list that may be longer: `next` goes back as `cursor`, empty at the end. */
 export interface Page<Row> extends Rows<Row> {
   next: string;
+  /** With a `next`: what is older was not looked at yet; 0, all of the page was found. */
+  reached_ns?: number;
 }
 
 /** Rate (per second), errors and duration. */
@@ -31,9 +33,11 @@ export interface EndpointRow extends Red {
   route: string;
 }
 
-/** One minute, by its begin. */
+/** One step, by its begin. */
 export interface SeriesRow extends Red {
   time_ns: number;
+  /** 60, more in a range of more than a day. */
+  step_s?: number;
 }
 
 export interface VersionRow {
@@ -46,12 +50,10 @@ export interface VersionRow {
 
 export interface HeatmapRow {
   start_ns: number;
+  /** The same in all rows, a minute or more. */
+  step_s: number;
   /** From, to (milliseconds) and count. */
   buckets: [number, number, number][];
-}
-
-export interface Heatmap extends Rows<HeatmapRow> {
-  step_s: number;
 }
 
 export interface TraceRow {
@@ -135,8 +137,9 @@ export interface ErrorRow {
   first_ns: number;
   last_ns: number;
   trace_ids: string[];
-  /** Minute and count. */
+  /** Begin of a step (nanoseconds since 1970) and count; steps without any are left out. */
   trend?: [number, number][];
+  trend_step_s?: number;
 }
 
 export interface MetricName {
@@ -231,7 +234,7 @@ export interface Answers {
   "/endpoints": Rows<EndpointRow>;
   "/series": Rows<SeriesRow>;
   "/versions": Rows<VersionRow>;
-  "/heatmap": Heatmap;
+  "/heatmap": Rows<HeatmapRow>;
   "/traces": Page<TraceRow>;
   "/traces/{trace_id}": Trace;
   "/errors": Rows<ErrorRow>;

@@ -1,6 +1,7 @@
 export { Chart, type ChartProps, type Series } from "./chart";
 export { useIsNarrow } from "./narrow";
 export * from "./page";
+export * from "./service_picker";
 export * from "./sparkline";
 export * from "./states";
 export { type Column, Table } from "./table";

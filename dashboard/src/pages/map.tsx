@@ -1,5 +1,102 @@
-import { NotBuilt } from "../components";
+import { type MapRow, useApi } from "../api";
+import { Answer, type Column, Duration, Empty, PageLink, Panel, Table } from "../components";
+import { percent, rate } from "../format";
+import { Graph } from "./map_parts/graph";
+import { failed, kindOf } from "./map_parts/nodes";
 
+/** Who calls whom, how often, and how often that fails. */
 export default function ServiceMap() {
-  return <NotBuilt />;
+  const calls = useApi("/map");
+  const services = useApi("/services");
+  const served = services.data?.rows ?? [];
+  return (
+    <Answer
+      query={calls}
+      isEmpty={({ rows }) => rows.length === 0 && served.length === 0}
+      empty={
+        <Empty
+          what="No services and no calls in this time"
+          fill="Server spans put services on the map, client spans what they call: HTTP clients, Redis and other databases, queues, AWS."
+        />
+      }
+    >
+      {({ rows }) => (
+        <>
+          <Panel title="Map" aside="dashed: known by its callers alone">
+            <Graph calls={rows} services={served} />
+          </Panel>
+          <Panel title="Calls" aside="as a table">
+            {rows.length > 0 ? (
+              <Table
+                label="Calls"
+                columns={columnsOf(new Set(served.map(({ service }) => service)))}
+                rows={rows}
+                keyOf={({ service, peer }) => `${service} ${peer}`}
+                maxHeight="24rem"
+              />
+            ) : (
+              <p className="text-faint">No service called another in this time.</p>
+            )}
+          </Panel>
+        </>
+      )}
+    </Answer>
+  );
+}
+
+function columnsOf(services: Set<string>): Column<MapRow>[] {
+  return [
+    {
+      title: "From",
+      width: "minmax(5rem, 2fr)",
+      sortBy: ({ service }) => service,
+      cell: ({ service }) => (
+        <PageLink to="/endpoints" search={{ service }}>
+          {service}
+        </PageLink>
+      ),
+    },
+    {
+      title: "To",
+      width: "minmax(5rem, 2fr)",
+      sortBy: ({ peer }) => peer,
+      cell: ({ peer }) =>
+        services.has(peer) ? (
+          <PageLink to="/endpoints" search={{ service: peer }}>
+            {peer}
+          </PageLink>
+        ) : (
+          peer
+        ),
+    },
+    {
+      title: "Kind",
+      width: "6rem",
+      isWideOnly: true,
+      sortBy: ({ peer }) => (services.has(peer) ? "service" : kindOf(peer)),
+      cell: ({ peer }) => (services.has(peer) ? "service" : kindOf(peer)),
+    },
+    {
+      title: "Rate",
+      width: "4.5rem",
+      isNumber: true,
+      sortBy: (row) => row.rate,
+      cell: (row) => rate(row.rate),
+    },
+    {
+      title: "Failed",
+      width: "4.5rem",
+      isNumber: true,
+      sortBy: failed,
+      cell: (row) => <span title={`${row.errors} of ${row.calls}`}>{percent(failed(row))}</span>,
+    },
+    {
+      title: "Mean",
+      width: "5rem",
+      isNumber: true,
+      isWideOnly: true,
+      sortBy: (row) => row.mean_ms,
+      cell: (row) => <Duration ms={row.mean_ms} />,
+    },
+  ];
 }

@@ -1,0 +1,32 @@
+import type { SeriesRow } from "../../api/types";
+
+const MOST_STEPS = 2000;
+
+/** Rows of each step on one time axis; null: no requests in that step. */
+export interface Lines {
+  times_s: number[];
+  now: (SeriesRow | null)[];
+  /** Of the other time, moved so that both begin together. */
+  before: (SeriesRow | null)[];
+}
+
+/** Both times step by step, from the first that has requests to the last. */
+export function linesOf(now: SeriesRow[], before: SeriesRow[], offset_s: number): Lines {
+  const step_s = now[0]?.step_s ?? before[0]?.step_s ?? 60;
+  const at = (time_ns: number) => Math.round(time_ns / 1e9 / step_s);
+  const current = new Map(now.map((row) => [at(row.time_ns), row]));
+  const earlier = new Map(before.map((row) => [at(row.time_ns + offset_s * 1e9), row]));
+  const steps = [...current.keys(), ...earlier.keys()];
+  if (steps.length === 0) return { times_s: [], now: [], before: [] };
+  const last = steps.reduce((one, other) => Math.max(one, other));
+  const first = Math.max(
+    steps.reduce((one, other) => Math.min(one, other)),
+    last - MOST_STEPS,
+  );
+  const all = Array.from({ length: last - first + 1 }, (_, step) => first + step);
+  return {
+    times_s: all.map((step) => step * step_s),
+    now: all.map((step) => current.get(step) ?? null),
+    before: all.map((step) => earlier.get(step) ?? null),
+  };
+}

@@ -1,0 +1,59 @@
+import { useEffect, useState } from "react";
+import { useChangeSearch, useSearchParameter } from "../../api";
+import { ServicePicker } from "../../components";
+import { LEVELS } from "../../format";
+
+const TYPING_MS = 300;
+
+/** Service, level, text and trace, as they stand in the address. */
+export function Filters({ known }: { known: string[] }) {
+  const [level, setLevel] = useSearchParameter("level");
+  const [text, setText] = useSearchParameter("text");
+  const [trace_id, setTrace] = useSearchParameter("trace_id");
+  const [typed, setTyped] = useState(text);
+  const change = useChangeSearch();
+
+  // Asked when typing rests.
+  useEffect(() => {
+    if (typed === text) return;
+    const timer = setTimeout(() => change({ text: typed }), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [typed, text, change]);
+
+  return (
+    <form
+      className="flex flex-wrap items-center gap-x-4 gap-y-2"
+      onSubmit={(event) => {
+        event.preventDefault();
+        setText(typed);
+      }}
+    >
+      <ServicePicker known={known} />
+      <label className="flex items-center gap-2">
+        <span className="text-faint">Level from</span>
+        <select className="control" value={level} onChange={({ target }) => setLevel(target.value)}>
+          <option value="">any</option>
+          {LEVELS.map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </select>
+      </label>
+      <label className="flex min-w-0 grow items-center gap-2 sm:max-w-96">
+        <span className="text-faint">Text</span>
+        <input
+          type="search"
+          className="control min-w-0 grow"
+          placeholder="in the body or an attribute"
+          value={typed}
+          onChange={({ target }) => setTyped(target.value)}
+        />
+      </label>
+      {trace_id && (
+        <button type="button" className="control" onClick={() => setTrace("")}>
+          Of trace <code>{trace_id.slice(0, 8)}</code> <span aria-hidden="true">×</span>
+          <span className="sr-only">, show all</span>
+        </button>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,225 @@
+import { type KeyboardEvent, useMemo, useRef, useState } from "react";
+import type { MapRow, ServiceRow } from "../../api";
+import { PageLink, useIsNarrow } from "../../components";
+import { DEGRADED_FROM, duration, FAILING_FROM, percent, rate } from "../../format";
+import { type Layout, layersOf, type Place, placed, type Sizes, towards } from "./layers";
+import { failed, type MapNode, nodesOf, thickness_px } from "./nodes";
+
+const WIDE: Sizes = { node_width: 190, node_height: 66, gap_along: 150, gap_across: 26 };
+const NARROW: Sizes = {
+  node_width: 144,
+  node_height: 66,
+  gap_along: 62,
+  gap_across: 14,
+  down: { most_across: 2 },
+};
+
+interface Props {
+  calls: MapRow[];
+  services: ServiceRow[];
+}
+
+/** Services in layers, callers first; lines are calls. */
+export function Graph({ calls, services }: Props) {
+  const isNarrow = useIsNarrow();
+  const sizes = isNarrow ? NARROW : WIDE;
+  const [near, setNear] = useState("");
+  const place = useRef<HTMLDivElement>(null);
+  const nodes = useMemo(() => nodesOf(calls, services), [calls, services]);
+  const layout = useMemo(() => {
+    const names = nodes.map(({ name }) => name);
+    const lines = calls.map(({ service, peer }) => ({ from: service, to: peer }));
+    return placed(layersOf(names, lines), sizes);
+  }, [nodes, calls, sizes]);
+
+  const move = (event: KeyboardEvent) => {
+    const next = towards(event.key, near, layout);
+    if (!next) return;
+    event.preventDefault();
+    const links = place.current?.querySelectorAll<HTMLElement>("[data-node]") ?? [];
+    [...links]
+      .find((link) => link.dataset.node === next)
+      ?.querySelector("a")
+      ?.focus();
+  };
+
+  return (
+    <section aria-label="Map of the services" className="overflow-auto" tabIndex={0}>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the arrows go between the links in it */}
+      <div
+        ref={place}
+        data-testid="map"
+        className="relative mx-auto"
+        style={{ width: layout.width, height: layout.height }}
+        onKeyDown={move}
+      >
+        <Lines calls={calls} layout={layout} sizes={sizes} near={near} isNarrow={isNarrow} />
+        {nodes.map((node) => (
+          <Node
+            key={node.name}
+            node={node}
+            place={layout.places.get(node.name) ?? { x: 0, y: 0 }}
+            sizes={sizes}
+            setNear={setNear}
+          />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function colourOf(share: number): string {
+  if (share >= FAILING_FROM) return "text-bad";
+  return share >= DEGRADED_FROM ? "text-warn" : "text-faint";
+}
+
+interface NodeProps {
+  node: MapNode;
+  place: Place;
+  sizes: Sizes;
+  setNear: (name: string) => void;
+}
+
+function Node({ node, place, sizes, setNear }: NodeProps) {
+  const { name, kind, service, called } = node;
+  const share = service ? service.error_ratio : failed(called);
+  const border =
+    share >= FAILING_FROM ? "border-bad" : share >= DEGRADED_FROM ? "border-warn" : "border-line";
+  const isService = kind === "service";
+  return (
+    <div
+      data-node={name}
+      role="group"
+      aria-label={name}
+      className={`absolute overflow-hidden rounded-lg border ${border} ${isService ? "border-2 bg-panel" : "border-dashed bg-raised"} px-2 py-1`}
+      style={{ left: place.x, top: place.y, width: sizes.node_width, height: sizes.node_height }}
+      onPointerEnter={() => setNear(name)}
+      onPointerLeave={() => setNear("")}
+      onFocus={() => setNear(name)}
+      onBlur={() => setNear("")}
+    >
+      <p className="truncate font-medium" title={name}>
+        {isService ? (
+          <PageLink to="/endpoints" search={{ service: name }}>
+            {name}
+          </PageLink>
+        ) : (
+          <PageLink to="/traces" search={{ text: name }}>
+            {name}
+          </PageLink>
+        )}
+      </p>
+      <p className="truncate text-xs tabular-nums">
+        {rate(service ? service.rate : called.rate)}
+        {share > 0 && (
+          <span className={`font-medium ${colourOf(share)}`}> · {percent(share)} failed</span>
+        )}
+      </p>
+      <p className="truncate text-faint text-xs">
+        {service ? `p95 ${duration(service.p95_ms)}` : kind}
+      </p>
+    </div>
+  );
+}
+
+interface LinesProps {
+  calls: MapRow[];
+  layout: Layout;
+  sizes: Sizes;
+  near: string;
+  isNarrow: boolean;
+}
+
+/** The calls, as curves with an arrow; the table below says the same in words. */
+function Lines({ calls, layout, sizes, near, isNarrow }: LinesProps) {
+  const most = Math.max(0, ...calls.map((row) => row.rate));
+  return (
+    <svg
+      aria-hidden="true"
+      className="absolute inset-0 overflow-visible"
+      width={layout.width}
+      height={layout.height}
+    >
+      <defs>
+        <marker
+          id="arrow"
+          viewBox="0 0 8 8"
+          refX="7"
+          refY="4"
+          markerWidth="8"
+          markerHeight="8"
+          markerUnits="userSpaceOnUse"
+          orient="auto"
+        >
+          <path d="M0 0 8 4 0 8z" fill="context-stroke" />
+        </marker>
+      </defs>
+      {calls.map((row) => {
+        const from = layout.places.get(row.service);
+        const to = layout.places.get(row.peer);
+        if (!from || !to || row.service === row.peer) return null;
+        const curve = curveOf(from, to, sizes);
+        const share = failed(row);
+        const isNear = near === row.service || near === row.peer;
+        const opacity = near === "" || isNear ? 1 : 0.15;
+        return (
+          <g key={`${row.service} ${row.peer}`} className={colourOf(share)} opacity={opacity}>
+            <path
+              d={curve.path}
+              fill="none"
+              stroke="currentColor"
+              strokeWidth={thickness_px(row.rate, most)}
+              markerEnd="url(#arrow)"
+            />
+            {(!isNarrow || isNear) && (
+              <text
+                x={curve.label.x}
+                y={curve.label.y - 4}
+                textAnchor="middle"
+                className="fill-ink stroke-panel text-[11px]"
+                strokeWidth="4"
+                paintOrder="stroke"
+              >
+                {rate(row.rate)}
+                {share > 0 && `, ${percent(share)} failed`}
+              </text>
+            )}
+          </g>
+        );
+      })}
+    </svg>
+  );
+}
+
+/** From the side that looks onward to the side that looks back; its label two thirds of the way. */
+function curveOf(from: Place, to: Place, { node_width, node_height, down }: Sizes) {
+  const [a, b] = down
+    ? [
+        { x: from.x + node_width / 2, y: from.y + node_height },
+        { x: to.x + node_width / 2, y: to.y },
+      ]
+    : [
+        { x: from.x + node_width, y: from.y + node_height / 2 },
+        { x: to.x, y: to.y + node_height / 2 },
+      ];
+  const bend = Math.max(Math.abs(down ? b.y - a.y : b.x - a.x) / 2, 30);
+  const [c, d] = down
+    ? [
+        { x: a.x, y: a.y + bend },
+        { x: b.x, y: b.y - bend },
+      ]
+    : [
+        { x: a.x + bend, y: a.y },
+        { x: b.x - bend, y: b.y },
+      ];
+  const along = 0.62;
+  const mix = (one: number, two: number, three: number, four: number) =>
+    (1 - along) ** 3 * one +
+    3 * (1 - along) ** 2 * along * two +
+    3 * (1 - along) * along ** 2 * three +
+    along ** 3 * four;
+  return {
+    path: `M${a.x} ${a.y}C${c.x} ${c.y} ${d.x} ${d.y} ${b.x} ${b.y}`,
+    label: { x: mix(a.x, c.x, d.x, b.x), y: mix(a.y, c.y, d.y, b.y) },
+  };
+}
