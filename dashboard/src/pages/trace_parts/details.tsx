@@ -143,7 +143,6 @@ function Exception({ event }: { event: SpanEvent }) {
       {stack !== "" && (
         <pre
           className="mt-2 max-h-80 overflow-auto whitespace-pre rounded bg-raised p-2 font-mono text-xs"
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard
           tabIndex={0}
           role="region"
           aria-label="Stack trace"
