@@ -22,7 +22,9 @@ const SHORTEST_MS = 0.001;
 export function placesOf(rows: TraceRow[]): Places | undefined {
   if (rows.length < 2) return undefined;
   const starts = rows.map(({ start_ns }) => start_ns / 1e9);
-  const durations = rows.map(({ duration_ms }) => Math.max(duration_ms, SHORTEST_MS));
+  const durations = rows.map(({ root_ms, duration_ms }) =>
+    Math.max(root_ms ?? duration_ms, SHORTEST_MS),
+  );
   const [from_s, to_s] = [Math.min(...starts), Math.max(...starts)];
   const [least_ms, most_ms] = [Math.min(...durations), Math.max(...durations)];
   // A little air, so that no dot stands on an edge.
