@@ -23,7 +23,11 @@ function NoSuchTrace({ id }: { id: string }) {
       fill={
         <>
           Its spans were not sent here, have not arrived yet, or are older than what the store
-          keeps. <PageLink to="/traces">Search the traces</PageLink> that there are.
+          keeps.{" "}
+          <PageLink to="/traces" className="underline">
+            Search the traces
+          </PageLink>{" "}
+          that there are.
         </>
       }
     />

@@ -17,7 +17,10 @@ export function CopyButton({ label, text }: { label: string; text: () => string 
       <button type="button" className="control" onClick={() => void copy()}>
         {label}
       </button>
-      <span role="status" className={state === "refused" ? "basis-full" : "self-center text-good"}>
+      <span
+        role="status"
+        className={state === "refused" ? "basis-full" : "self-center text-good empty:sr-only"}
+      >
         {state === "copied" && "Copied"}
         {state === "refused" && (
           <textarea

@@ -48,7 +48,7 @@ export function Tools(props: Props) {
         onChange={(event) => setText(event.target.value)}
         onKeyDown={pressed}
       />
-      <span role="status" className="text-faint">
+      <span role="status" className="text-faint empty:sr-only">
         {text.trim() && `${count(found.length)} found`}
       </span>
       {found.length > 0 && (

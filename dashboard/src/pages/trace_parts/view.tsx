@@ -54,7 +54,9 @@ export function TraceView({ trace }: { trace: Trace }) {
   return (
     <>
       <Summary trace={trace} tree={tree} colours={colours} />
-      <div className={node ? "grid gap-4 xl:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]" : ""}>
+      <div
+        className={node ? "grid items-start gap-4 xl:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]" : ""}
+      >
         <Panel
           title="Spans"
           aside={<span className="hidden md:inline">arrows, Home, End, Enter</span>}

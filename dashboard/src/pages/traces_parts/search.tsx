@@ -66,16 +66,22 @@ export function Search({ filters, set }: Props) {
       {/* Fields hold what the address says, also after a step back. */}
       <div key={JSON.stringify(filters)}>
         <div className="grid grid-cols-2 gap-x-3 gap-y-2 md:grid-cols-4">
-          <Field label="Service">
-            <select className="control w-full" name="service" defaultValue={filters.service}>
+          <Field id="search-service" label="Service">
+            <select
+              id="search-service"
+              className="control w-full"
+              name="service"
+              defaultValue={filters.service}
+            >
               <option value="">All</option>
               {names.map((service) => (
                 <option key={service}>{service}</option>
               ))}
             </select>
           </Field>
-          <Field label="Route">
+          <Field id="search-route" label="Route">
             <input
+              id="search-route"
               className="control w-full"
               name="route"
               list="routes"
@@ -87,8 +93,13 @@ export function Search({ filters, set }: Props) {
               ))}
             </datalist>
           </Field>
-          <Field label="Text in names and attributes" isWide>
-            <input className="control w-full" name="text" defaultValue={filters.text} />
+          <Field id="search-text" label="Text in names and attributes" isWide>
+            <input
+              id="search-text"
+              className="control w-full"
+              name="text"
+              defaultValue={filters.text}
+            />
           </Field>
         </div>
         <details
@@ -97,8 +108,9 @@ export function Search({ filters, set }: Props) {
         >
           <summary className="py-1">More: status, duration, attributes, correlation id</summary>
           <div className="mt-1 grid grid-cols-2 gap-x-3 gap-y-2 md:grid-cols-4">
-            <Field label="HTTP status">
+            <Field id="search-status" label="HTTP status">
               <input
+                id="search-status"
                 className="control w-full"
                 name="status"
                 inputMode="numeric"
@@ -108,16 +120,18 @@ export function Search({ filters, set }: Props) {
               />
             </Field>
             <div className="flex items-end gap-2">
-              <Field label="At least">
+              <Field id="search-least" label="At least">
                 <input
+                  id="search-least"
                   className="control w-full"
                   name="least"
                   placeholder="250ms"
                   defaultValue={filters.least}
                 />
               </Field>
-              <Field label="At most">
+              <Field id="search-most" label="At most">
                 <input
+                  id="search-most"
                   className="control w-full"
                   name="most"
                   placeholder="2s"
@@ -125,15 +139,17 @@ export function Search({ filters, set }: Props) {
                 />
               </Field>
             </div>
-            <Field label="Correlation id" isWide>
+            <Field id="search-correlation" label="Correlation id" isWide>
               <input
+                id="search-correlation"
                 className="control w-full"
                 name="correlation"
                 defaultValue={filters.correlation}
               />
             </Field>
-            <Field label="Attribute" isWide>
+            <Field id="search-name" label="Attribute" isWide>
               <input
+                id="search-name"
                 className="control w-full"
                 name="name"
                 list="attribute-names"
@@ -147,8 +163,13 @@ export function Search({ filters, set }: Props) {
                 ))}
               </datalist>
             </Field>
-            <Field label="is" isWide>
-              <input className="control w-full" name="value" list="attribute-values" />
+            <Field id="search-value" label="is" isWide>
+              <input
+                id="search-value"
+                className="control w-full"
+                name="value"
+                list="attribute-values"
+              />
               <datalist id="attribute-values">
                 {values.map(([value]) => (
                   <option key={value}>{value}</option>
@@ -195,17 +216,20 @@ export function Search({ filters, set }: Props) {
 }
 
 interface FieldProps {
+  /** That of the control among the children. */
+  id: string;
   label: string;
   isWide?: boolean;
   children: ReactNode;
 }
 
-function Field({ label, isWide = false, children }: FieldProps) {
+function Field({ id, label, isWide = false, children }: FieldProps) {
   return (
-    // biome-ignore lint/a11y/noLabelWithoutControl: the control is among the children
-    <label className={`block min-w-0 grow ${isWide ? "col-span-2" : ""}`}>
-      <span className="block truncate text-faint text-xs">{label}</span>
+    <div className={`min-w-0 grow ${isWide ? "col-span-2" : ""}`}>
+      <label htmlFor={id} className="block truncate text-faint text-xs">
+        {label}
+      </label>
       {children}
-    </label>
+    </div>
   );
 }
