@@ -53,19 +53,22 @@ function columnsFor(longest_ms: number): Column<TraceRow>[] {
     {
       title: "Trace",
       width: "minmax(7rem, 3fr)",
+      // The link stands apart from the text beside it: its colour alone would not do.
       cell: (row) => (
-        <>
+        <span className="flex items-baseline gap-1.5">
           {row.errors > 0 && (
             <span className="font-bold text-bad" title={`${row.errors} spans with errors`}>
-              <span aria-hidden="true">! </span>
+              <span aria-hidden="true">!</span>
               <span className="sr-only">{row.errors} errors: </span>
             </span>
           )}
-          <TraceLink id={row.trace_id}>
-            {row.name ? <MaskedText text={row.name} /> : "(the root has not arrived)"}
-          </TraceLink>{" "}
-          <span className="text-faint text-xs">{row.service}</span>
-        </>
+          <span className="truncate">
+            <TraceLink id={row.trace_id}>
+              {row.name ? <MaskedText text={row.name} /> : "(the root has not arrived)"}
+            </TraceLink>
+          </span>
+          <span className="max-w-1/2 shrink-0 truncate text-faint text-xs">{row.service}</span>
+        </span>
       ),
     },
     {
