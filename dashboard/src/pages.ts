@@ -2,7 +2,7 @@ import type { ComponentType } from "react";
 
 /** A page: where it stands, what it is called, and its file, loaded when it is opened. */
 export interface Page {
-  /** TanStack Router's form: `$name` is a part that the page reads with `usePathPart`. */
+  /** TanStack Router's form: `$name` is a part that the page reads with `useParams({ strict: false })`. */
   path: string;
   title: string;
   /** The navigation's heading it stands below; without one it is reached by links alone. */

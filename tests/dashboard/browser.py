@@ -81,7 +81,8 @@ class Window:
         assert self.page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         ), f"{name} is wider than {self.look.width} pixels"
-        assert self.accessibility() == []
+        findings = self.accessibility()
+        assert not findings, "\n".join(findings)
         self.check_errors()
 
     def check_errors(self) -> None:

@@ -24,12 +24,17 @@ export function useSearchParameter(name: string): [string, (value: string) => vo
   return [(Array.isArray(value) ? value[0] : value) ?? "", set];
 }
 
-/** Changes some search parameters; those that become empty go. */
-export function useChangeSearch(): (changes: Search) => void {
+/**
+ * Changes some search parameters; those that become empty go. `replace`: the browser's way
+ * back does not lead through each change, as for text while it is typed.
+ */
+export function useChangeSearch(): (changes: Search, replace?: boolean) => void {
   const navigate = useNavigate();
   return useCallback(
-    (changes) => {
-      void navigate({ to: ".", search: ((old: Search) => ({ ...old, ...changes })) as never });
+    (changes, replace = false) => {
+      const search = ((old: Search) => ({ ...old, ...changes })) as never;
+      // The page is the same: what the reader looks at stays where it is.
+      void navigate({ to: ".", search, replace, resetScroll: false });
     },
     [navigate],
   );

@@ -7,8 +7,8 @@ export interface Rows<Row> {
 /** A page of a list that may be longer: `next` goes back as `cursor`, empty at the end. */
 export interface Page<Row> extends Rows<Row> {
   next: string;
-  /** With a `next`: what is older was not looked at yet; 0, all of the page was found. */
-  reached_ns?: number;
+  /** Before this time nothing was looked at yet; 0: everything was. */
+  reached_ns: number;
 }
 
 /** Rate (per second), errors and duration. */
@@ -56,17 +56,18 @@ export interface HeatmapRow {
   buckets: [number, number, number][];
 }
 
+/** What the root has is null until it has come. */
 export interface TraceRow {
   trace_id: string;
   start_ns: number;
   duration_ms: number;
-  root_ms: number;
+  root_ms: number | null;
   spans: number;
   errors: number;
-  service: string;
-  name: string;
-  route: string;
-  http_status: number;
+  service: string | null;
+  name: string | null;
+  route: string | null;
+  http_status: number | null;
 }
 
 /** What JSON can hold: an attribute's value. */
@@ -199,9 +200,11 @@ export interface MapRow {
   rate: number;
 }
 
+/** An attribute of recent spans; its most frequent values with their counts. */
 export interface AttributeRow {
   name: string;
-  values: string[];
+  count: number;
+  values: [string, number][];
 }
 
 export interface Alert {

@@ -26,8 +26,19 @@ export function PageLink({ to, search = {}, ...rest }: PageLinkProps) {
   );
 }
 
-export function TraceLink({ id, children }: { id: string; children?: ReactNode }) {
-  return <PageLink to={`/traces/${id}`}>{children ?? <code>{id.slice(0, 8)}</code>}</PageLink>;
+interface TraceLinkProps {
+  id: string;
+  /** The span that is opened. */
+  span?: string;
+  children?: ReactNode;
+}
+
+export function TraceLink({ id, span, children }: TraceLinkProps) {
+  return (
+    <PageLink to={`/traces/${id}`} search={{ span }}>
+      {children ?? <code>{id.slice(0, 8)}</code>}
+    </PageLink>
+  );
 }
 
 /** A titled part of a page. */

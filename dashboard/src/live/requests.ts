@@ -8,13 +8,13 @@ export function requestOf(row: TraceRow): LiveRequest {
   return {
     trace_id: row.trace_id,
     span_id: "",
-    service: row.service,
-    name: row.name,
-    method: row.name.split(" ")[0] ?? "",
-    route: row.route,
-    http_status: row.http_status,
+    service: row.service ?? "",
+    name: row.name ?? "",
+    method: row.name?.split(" ")[0] ?? "",
+    route: row.route ?? "",
+    http_status: row.http_status ?? 0,
     start_ns: row.start_ns,
-    duration_ms: row.root_ms,
+    duration_ms: row.root_ms ?? row.duration_ms,
     is_error: row.errors > 0,
   };
 }
