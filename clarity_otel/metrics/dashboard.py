@@ -35,8 +35,7 @@ def call_of(family: Family) -> str:
         f'{label.prometheus_name}="{label.values[0] if label.values else "…"}"'
         for label in family.labels
     )
-    of_labels = f".labels({given})" if given else ""
-    return f"get_metrics().{family.attribute}{of_labels}.{_WRITE[family.kind]}"
+    return f"get_metrics().{family.attribute}.labels({given}).{_WRITE[family.kind]}"
 
 
 def text() -> str:

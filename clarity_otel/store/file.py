@@ -95,6 +95,6 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def size_bytes(path: Path) -> int:
-    """Return the bytes that the store takes on disk, what is not in the file proper yet included."""
+    """Return the bytes that the store takes on disk, its write-ahead log included."""
     files = (path, path.with_name(path.name + ".wal"))
     return sum(file.stat().st_size for file in files if file.exists())

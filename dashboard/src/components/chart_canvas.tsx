@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import { localTime, tickTime, withUnit } from "../format";
+import { bareUnit, localTime, tickTime, withUnit } from "../format";
 import { useIsDark } from "../theme";
 import type { ChartProps } from "./chart";
 import { showMarks } from "./chart_marks";
@@ -36,6 +36,7 @@ export default function ChartCanvas(props: ChartProps) {
       {
         width: Math.max(element.clientWidth, 100),
         height: height_px,
+        padding: [null, 28, null, null], // half of the last time's text
         cursor: {
           drag: { x: Boolean(latest.current.onSelect), y: false, setScale: false },
           ...(syncKey ? { sync: { key: syncKey } } : {}),
@@ -52,13 +53,14 @@ export default function ChartCanvas(props: ChartProps) {
         axes: [
           {
             ...axis,
+            size: 28,
             values: (_self, ticks, _axis, _space, step_s) =>
               ticks.map((time_s) => tickTime(time_s, step_s)),
           },
           {
             ...axis,
             size: 64,
-            values: (_self, ticks) => ticks.map((tick) => withUnit(tick, unit)),
+            values: (_self, ticks) => ticks.map((tick) => withUnit(tick, bareUnit(unit))),
           },
         ],
         series: [

@@ -70,6 +70,11 @@ export function withUnit(value: number | null | undefined, unit: string): string
   return said ? `${number} ${said}` : number;
 }
 
+/** The unit without what is counted ({request}): for places that say that already. */
+export function bareUnit(unit: string): string {
+  return unit.replace(/\{[^}]*\}/, "1");
+}
+
 /** Of time and bytes, those a second; what is counted is told by the minute where it is slow. */
 function rateWithUnit(value: number | null | undefined, unit: string): string {
   if (!isKnown(value)) return UNKNOWN;

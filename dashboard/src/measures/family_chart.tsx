@@ -18,8 +18,12 @@ export function FamilyChart({ family, by, service }: Props) {
   const series = useApi("/metrics/series", { name: family.name, service, by }, { enabled: isSeen });
   const { data } = series;
   const lines = useMemo(() => data && linesOf(data), [data]);
-  const what =
-    data && isHistogram(data) && data.rows.length > 1 ? `${family.name}, p95` : family.name;
+  const isSplit = by !== "service" || (data?.rows.length ?? 0) > 1;
+  const what = [
+    family.name,
+    data && isHistogram(data) && data.rows.length > 1 ? ", p95" : "",
+    isSplit ? ` by ${by}` : "",
+  ].join("");
   return (
     <div ref={place} className="min-h-48 min-w-0" data-family={family.name}>
       {isSeen || data ? (
@@ -41,7 +45,11 @@ export function FamilyChart({ family, by, service }: Props) {
       )}
       <p className="mt-1 text-faint">
         {family.help}{" "}
-        <PageLink to="/metrics" search={{ name: family.name, service: service || undefined, by }}>
+        <PageLink
+          to="/metrics"
+          search={{ name: family.name, service: service || undefined, by }}
+          className="underline"
+        >
           Explore
         </PageLink>
       </p>

@@ -1,7 +1,7 @@
 import { useApi } from "../api";
 import { familyOf } from "../catalog";
 import { PageLink, Sparkline } from "../components";
-import { withUnit } from "../format";
+import { bareUnit, withUnit } from "../format";
 import { type Figure, toldBy } from "./figures";
 import { SHARE, shownUnit } from "./units";
 
@@ -23,12 +23,11 @@ export function FigureTile({ figure, service, isThere }: Props) {
   );
   const told = isThere && data ? toldBy(figure, data) : { value: null, values: [] };
   const isRate = family.kind === "counter";
-  const unit = figure.share ? SHARE : shownUnit(name, family.unit, isRate && !figure.isTotal);
-  const shown = withUnit(figure.isTotal && told.value ? Math.round(told.value) : told.value, unit);
-  const line = withUnit(
-    Math.max(...told.values),
-    figure.share ? SHARE : shownUnit(name, family.unit, isRate),
-  );
+  const unitOf = (isRateShown: boolean) =>
+    figure.share ? SHARE : bareUnit(shownUnit(name, family.unit, isRateShown));
+  const value = figure.isTotal && told.value ? Math.round(told.value) : told.value;
+  const shown = withUnit(value, unitOf(isRate && !figure.isTotal));
+  const line = withUnit(Math.max(...told.values), unitOf(isRate));
   return (
     <PageLink
       to="/metrics"

@@ -82,11 +82,13 @@ describe("the lines of a metric", () => {
 describe("exemplars", () => {
   it("are the greatest of each line, in order of time", () => {
     const exemplars = [5, 1, 9, 7].map((value, at) => ({
-      time_ns: at,
+      time_ns: at + 1,
       value,
       trace_id: String(value),
     }));
-    const found = exemplarsOf(answer("histogram", [row({ exemplars })]), 3);
+    const timeless = { time_ns: 0, value: 10, trace_id: "0" };
+    const rows = [row({ exemplars: [...exemplars, timeless] })];
+    const found = exemplarsOf(answer("histogram", rows), 3);
     expect(found.map(({ value }) => value)).toEqual([5, 9, 7]);
   });
 });

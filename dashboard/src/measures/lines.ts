@@ -93,7 +93,10 @@ export function exemplarsOf(answer: MetricSeries, most = 60): Exemplar[] {
   const each = Math.max(Math.floor(most / Math.max(answer.rows.length, 1)), 3);
   return answer.rows
     .flatMap(({ exemplars }) =>
-      exemplars.toSorted((one, other) => other.value - one.value).slice(0, each),
+      exemplars
+        .filter(({ time_ns }) => time_ns > 0) // 0: its sender did not tell when
+        .toSorted((one, other) => other.value - one.value)
+        .slice(0, each),
     )
     .slice(0, most)
     .sort((one, other) => one.time_ns - other.time_ns);

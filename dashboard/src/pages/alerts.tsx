@@ -35,7 +35,9 @@ export default function Alerts() {
                 {how}
               </p>
             )}
-            <AlertList rows={rows.filter((row) => !state || row.state === state)} state={state} />
+            {(rows.length > 0 || !how) && (
+              <AlertList rows={rows.filter((row) => !state || row.state === state)} state={state} />
+            )}
           </Panel>
         ) : (
           <NotConfigured how={how} />

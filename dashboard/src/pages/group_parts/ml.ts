@@ -11,14 +11,14 @@ export const ML: GroupLayout = {
       share: ["error"],
     },
     {
-      title: "Inference, slowest model's p95",
+      title: "Slowest model, p95",
       family: "clarity.ml.inference.duration",
       by: "model",
       join: "max",
     },
     { title: "Waiting", family: "clarity.ml.queue.size" },
     { title: "Least accuracy", family: "clarity.ml.model.accuracy", by: "model", join: "min" },
-    { title: "Health, worst model", family: "clarity.ml.model.health", by: "model", join: "min" },
+    { title: "Least health, 0 or 1", family: "clarity.ml.model.health", by: "model", join: "min" },
   ],
   sections: [
     {

@@ -31,7 +31,6 @@ export function MetricList({ rows, chosen }: Props) {
       ),
       sortBy: ({ name }) => name,
     },
-    { title: "Kind", width: "5.5rem", cell: ({ kind }) => KINDS[kind] ?? kind, isWideOnly: true },
     {
       title: "Points",
       width: "4.5rem",
@@ -46,12 +45,10 @@ export function MetricList({ rows, chosen }: Props) {
       columns={columns}
       rows={rows}
       keyOf={({ name }) => name}
-      minWidth="20rem"
+      minWidth="0"
       maxHeight="min(70vh, 20rem + 20vw)"
       rowHeight_px={36}
       onRow={choose}
     />
   );
 }
-
-const KINDS: Record<string, string> = { exponential_histogram: "histogram" };

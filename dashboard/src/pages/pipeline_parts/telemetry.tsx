@@ -19,10 +19,10 @@ export function Telemetry({ rows }: { rows: TelemetryRow[] }) {
           {bytes(row.queue_bytes)} waiting
         </Fact>
         <Fact name="Dropped" value={count(sum(row.dropped))} isBad={(sum(row.dropped) ?? 0) > 0}>
-          <ByName counts={row.dropped} />
+          {byName(row.dropped)}
         </Fact>
         <Fact name="Masked" value={count(sum(row.masked))}>
-          <ByName counts={row.masked} />
+          {byName(row.masked)}
         </Fact>
         <Fact
           name="Internal errors"
@@ -36,8 +36,10 @@ export function Telemetry({ rows }: { rows: TelemetryRow[] }) {
   ));
 }
 
-function ByName({ counts }: { counts: Record<string, number> | null }) {
-  return ordered(counts).map(([name, number]) => (
+function byName(counts: Record<string, number> | null) {
+  const rows = ordered(counts);
+  if (rows.length === 0) return null;
+  return rows.map(([name, number]) => (
     <span key={name} className="block truncate" title={name}>
       {count(number)} {name}
     </span>
