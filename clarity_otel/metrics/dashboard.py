@@ -21,8 +21,13 @@ FILE = Path(__file__).resolve().parents[2] / "dashboard" / "src" / "catalog" / "
 
 # What stands in the place of a value: Python that runs as it is written.
 _WRITE = {COUNTER: "inc()", UPDOWNCOUNTER: "inc()", GAUGE: "set(0.5)", HISTOGRAM: "observe(0.5)"}
-# Counted from what it is told, not set.
-_OWN_CALLS = {"clarity.active_users": 'get_metrics().active_user("…")'}
+# Families without labels, and the one that is counted from what it is told.
+_OWN_CALLS = {
+    "clarity.active_users": 'get_metrics().active_user("…")',
+    "clarity.sessions": "get_metrics().session_started()",
+    "clarity.sessions.active": "get_metrics().session_started()",
+    "clarity.session.duration": "get_metrics().session_ended(60)",
+}
 
 
 def call_of(family: Family) -> str:
