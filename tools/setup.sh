@@ -5,7 +5,7 @@
 #   packages  install what uv.lock names
 #   native    install the project editable, its Rust extension built
 #   redis     make sure that redis-server is there
-#   prometheus  install prometheus and promtool where that is possible
+#   prometheus  install prometheus, promtool and Alertmanager where that is possible
 #   chromium  install chromium, which the tests of the pages drive, where possible
 #   pythons   print "VERSION PATH" of every supported Python found here
 #
@@ -107,15 +107,16 @@ step_redis() {
   fi
 }
 
-# The tests that compare with a real Prometheus are skipped without it, with a reason.
+# The tests that need a real Prometheus or Alertmanager are skipped without it, with a reason.
 step_prometheus() {
-  if command -v prometheus >/dev/null && command -v promtool >/dev/null; then return; fi
+  if command -v prometheus >/dev/null && command -v promtool >/dev/null &&
+    command -v prometheus-alertmanager >/dev/null; then return; fi
   if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
-    say "Installing prometheus, which the tests of metrics scrape with"
+    say "Installing prometheus and Alertmanager, which tests of metrics and alerts use"
     apt-get update -qq </dev/null
     RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
-      apt-get install -y -qq --no-install-recommends prometheus </dev/null ||
-      say "prometheus could not be installed: tests that need it are skipped"
+      apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager </dev/null ||
+      say "prometheus or Alertmanager could not be installed: tests that need it are skipped"
   fi
 }
 

@@ -94,3 +94,9 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
         connection.close()
         raise
     return connection
+
+
+def size_bytes(path: Path) -> int:
+    """Return the bytes that the store takes on disk, its write-ahead log included."""
+    files = (path, path.with_name(path.name + ".wal"))
+    return sum(file.stat().st_size for file in files if file.exists())

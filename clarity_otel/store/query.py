@@ -128,7 +128,7 @@ class Query(Protocol):
         ...
 
     def metric_series(self, within: Range, name: str, service: str = "", by: str = "") -> Row:
-        """A metric as lines: kind, unit, step_s and rows.
+        """A metric as lines: kind, unit, monotonic, step_s and rows.
 
         Each row has attributes, points of [time_ns, value] and exemplars. Counters are rates
         a second, gauges and up-down counters values, histograms objects of rate, mean, p50,

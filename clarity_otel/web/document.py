@@ -16,8 +16,9 @@ _ERROR = {
 }
 _PIPELINE = (
     "requests: OTLP requests by how they went (accepted, partial, bad, busy); items: stored, "
-    "dropped, refused, flushes; queue_fullness (0 to 1); live_clients; telemetry: what each "
-    "service tells of its own, null where it tells nothing: service, spans_per_s, logs_per_s, "
+    "dropped, refused, flushes; queue_fullness (0 to 1); live_clients; store: bytes on disk and "
+    "limit_bytes; telemetry: what each service tells of its own, null where it tells nothing: "
+    "service, spans_per_s, logs_per_s, "
     "dropped (counts by reason), queue_bytes, queue_ratio, masked (counts by rule), retries, "
     "internal_errors."
 )

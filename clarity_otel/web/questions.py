@@ -215,7 +215,8 @@ QUESTIONS = (
         "of histograms an object of rate, mean, p50, p95, p99 (null where nothing came); "
         "exemplars: up to 50 of time_ns, value, trace_id. 20 rows at most: the least active are "
         "one, whose only attribute is __other__",
-        "kind, unit, step_s (seconds between points).",
+        "kind, unit, monotonic (a sum that only grows: its lines are rates), step_s (seconds "
+        "between points).",
     ),
     Question(
         "/map",

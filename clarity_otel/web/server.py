@@ -16,7 +16,7 @@ from clarity_otel.receiver import grpc as otlp_grpc
 from clarity_otel.receiver import http as otlp_http
 from clarity_otel.receiver.intake import Intake
 from clarity_otel.store.duckdb_query import DuckDbQuery
-from clarity_otel.store.file import open_store
+from clarity_otel.store.file import open_store, size_bytes
 from clarity_otel.store.production.engine import Given
 from clarity_otel.store.writer import Writer
 from clarity_otel.web import exchange
@@ -173,6 +173,10 @@ async def _serve(
             "items": dict(writer.counts),
             "queue_fullness": writer.fullness,
             "live_clients": feed.clients,
+            "store": {
+                "bytes": size_bytes(options.store),
+                "limit_bytes": options.limits.size_bytes,
+            },
         }
 
     feed = Feed(pipeline)

@@ -15,7 +15,7 @@ from clarity_otel.web.pages import PAGES
 from tests.backends.process import wait_until
 from tests.conftest import not_tested
 from tests.dashboard.browser import AXE, LOOKS, Look, Window
-from tests.dashboard.shop import Shop
+from tests.dashboard.shop import Shop, Teller
 from tests.receiver.conftest import TOKEN, Dashboard
 from tests.store.generate import generate
 from tests.store.messages import failure, logs, metrics
@@ -70,6 +70,23 @@ def shop(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> Iter
         return any(row["route"] == "/order" for row in rows)
 
     wait_until(has_arrived, "the shop's orders in the store", timeout_s=30)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="package")
+def teller(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Teller]:
+    """An app that told all groups of metrics something, a few times; it has arrived."""
+    running = Teller(tmp_path_factory.mktemp("teller"), dashboard)
+    running.tell()
+
+    def rises() -> bool:
+        running.tell()
+        wanted = {"name": "clarity.ml.predictions", "service": running.service, "by": "model"}
+        rows = dashboard.ask("/metrics/series", **wanted)["rows"]
+        return len(rows) == 2 and all(len(row["points"]) > 2 for row in rows)
+
+    wait_until(rises, "what the app told in the store", timeout_s=30)
     yield running
     running.stop()
 

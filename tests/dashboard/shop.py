@@ -1,4 +1,7 @@
-"""The example shop, instrumented, and all that it talks to, sending to a dashboard."""
+"""The example shop, instrumented, and all that it talks to, sending to a dashboard.
+
+And an app that tells what only an app knows.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,47 @@ ROOT = Path(__file__).parents[2]
 PATHS = ("/hello", "/redis", "/http", "/ddb", "/order", "/nowhere")
 
 
+def _telemetry(service: str, dashboard: Dashboard) -> dict[str, str]:
+    return {
+        "PYTHONPATH": str(ROOT),
+        "OTEL_SERVICE_NAME": service,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": dashboard.otlp_http,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+        "OTEL_BLRP_SCHEDULE_DELAY": "100",
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "CLARITY_SYSTEM_METRICS_INTERVAL_S": "1",
+    }
+
+
+def _served(app: str, port: int, folder: Path, env: dict[str, str]) -> Process:
+    programs = Path(sys.executable).parent
+    command = [programs / "clarity-instrument", programs / "uvicorn", app, "--port", str(port)]
+    return Process(command, folder, env=env, cwd=ROOT, ready_port=port)
+
+
+class Teller:
+    """An app that fills the groups ML, Security and Business by what it tells."""
+
+    service = "clinic"
+
+    def __init__(self, folder: Path, dashboard: Dashboard) -> None:
+        port = free_port()
+        self._address = f"http://127.0.0.1:{port}"
+        env = _telemetry(self.service, dashboard)
+        self._process = _served("tests.dashboard.teller:app", port, folder, env)
+
+    def tell(self, times: int = 1) -> None:
+        """Let it tell, and refuse, so many times."""
+        for _ in range(times):
+            assert httpx.get(f"{self._address}/tell", timeout=30).status_code == 200
+            assert httpx.get(f"{self._address}/secret", timeout=30).status_code == 401
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.kill()
+
+
 class Shop:
     """One worker under uvicorn. Telemetry leaves it at once, as far as settings allow."""
 
@@ -33,21 +77,11 @@ class Shop:
             "AWS_REGION": REGION,
             "REDIS_URL": f"redis://127.0.0.1:{self._redis.port}/0",
             "BACKEND_URL": f"http://127.0.0.1:{self._standins.ports['backend']}",
-            "PYTHONPATH": str(ROOT),
-            "OTEL_SERVICE_NAME": "shop",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": dashboard.otlp_http,
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-            "OTEL_BSP_SCHEDULE_DELAY": "100",
-            "OTEL_BLRP_SCHEDULE_DELAY": "100",
-            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            **_telemetry("shop", dashboard),
         }
-        programs = Path(sys.executable).parent
         seed = [sys.executable, "-m", "examples.shop.seed"]
         subprocess.run(seed, cwd=ROOT, env=clean_environment(env), check=True, timeout=60)
-        command = [programs / "clarity-instrument", programs / "uvicorn", "examples.shop.app:app"]
-        self.process = Process(
-            [*command, "--port", str(port)], folder / "shop", env=env, cwd=ROOT, ready_port=port
-        )
+        self.process = _served("examples.shop.app:app", port, folder / "shop", env)
 
     def get(self, path: str) -> httpx.Response:
         """Make one request of the shop."""

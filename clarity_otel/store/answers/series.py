@@ -39,7 +39,7 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
     wanted = {"name": name, "start": within.start_ns, "end": within.end_ns, "service": service}
     about = ask(sql("about_metric"), wanted)
     if not about:
-        return {"kind": "", "unit": "", "step_s": 0, "rows": []}
+        return {"kind": "", "unit": "", "monotonic": False, "step_s": 0, "rows": []}
     kind, step_s = about[0]["kind"], _step_s(within, about[0])
     grid = _Grid(within, step_s)
     looked_at = wanted | {"start": within.start_ns - _GAP_NS, "kind": kind, "limit": _MOST_ROWS}
@@ -57,6 +57,7 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
     return {
         "kind": kind,
         "unit": about[0]["unit"],
+        "monotonic": bool(about[0]["monotonic"]),
         "step_s": step_s,
         "rows": [
             {

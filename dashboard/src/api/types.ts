@@ -172,11 +172,13 @@ export interface MetricPoint {
   exemplars: Value[];
 }
 
+/** Of a step; null where nothing came in it. */
 export interface Quantiles {
-  p50: number;
-  p95: number;
-  p99: number;
   rate: number;
+  mean: number | null;
+  p50: number | null;
+  p95: number | null;
+  p99: number | null;
 }
 
 /** Counters as rate per second, gauges as value, histograms as quantiles. */
@@ -186,9 +188,14 @@ export interface MetricSeriesRow {
   exemplars: Exemplar[];
 }
 
+/** At most 20 rows: the rest is one, whose only attribute is `__other__` (how many). */
 export interface MetricSeries extends Rows<MetricSeriesRow> {
   kind: string;
   unit: string;
+  /** Of a sum: it only grows, and the points are rates. Not every engine tells. */
+  monotonic?: boolean;
+  /** Seconds between points. */
+  step_s: number;
 }
 
 export interface MapRow {
@@ -223,11 +230,32 @@ export interface Alerts extends Rows<Alert> {
   how?: string;
 }
 
-/** What the receiver took, stored and dropped; other fields as they come. */
+/** What a service tells of its own telemetry; null where it tells nothing. */
+export interface TelemetryRow {
+  service: string;
+  spans_per_s: number | null;
+  logs_per_s: number | null;
+  /** How many, by reason. */
+  dropped: Record<string, number> | null;
+  queue_bytes: number | null;
+  queue_ratio: number | null;
+  /** How many, by rule. */
+  masked: Record<string, number> | null;
+  retries: number | null;
+  internal_errors: number | null;
+}
+
+/** What the receiver took, stored and dropped since it started; other fields as they come. */
 export interface Pipeline {
+  /** OTLP requests by how they went. */
   requests: Record<string, number>;
   items: Record<string, number>;
   queue_fullness: number;
+  live_clients?: number;
+  /** Bytes of the store's file and what it may have. */
+  store?: { bytes: number; limit_bytes: number };
+  /** Not in what is pushed. */
+  telemetry?: TelemetryRow[];
   [more: string]: unknown;
 }
 

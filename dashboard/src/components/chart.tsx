@@ -3,10 +3,21 @@ import { localTime, withUnit } from "../format";
 
 export interface Series {
   label: string;
-  /** One for each time; null where nothing is known: the line has a gap. */
-  values: (number | null)[];
+  /**
+   * One for each time; null where nothing is known: the line has a gap; undefined where nothing
+   * was told: it goes on.
+   */
+  values: (number | null | undefined)[];
   /** 1 to 6: which of the theme's colours; unset, by position. */
   colour?: 1 | 2 | 3 | 4 | 5 | 6;
+}
+
+/** A single moment on a chart that leads somewhere. */
+export interface Mark {
+  time_s: number;
+  value: number;
+  href: string;
+  title: string;
 }
 
 export interface ChartProps {
@@ -21,6 +32,10 @@ export interface ChartProps {
   onSelect?: (start_s: number, end_s: number) => void;
   /** A moment was clicked: the nearest time's position. */
   onPoint?: (position: number) => void;
+  /** Points over the lines, such as exemplars. Keyboards do not reach them: list them, too. */
+  marks?: Mark[];
+  /** A mark was clicked; unset, its address is opened. */
+  onMark?: (mark: Mark) => void;
   /** Charts of one page with the same key share their cursor. */
   syncKey?: string;
 }

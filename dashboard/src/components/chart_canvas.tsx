@@ -1,14 +1,15 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import { localTime, tickTime, withUnit } from "../format";
+import { bareUnit, localTime, tickTime, withUnit } from "../format";
 import { useIsDark } from "../theme";
 import type { ChartProps } from "./chart";
+import { showMarks } from "./chart_marks";
 
 const COLOURS = 6;
 
 /** The canvas of `Chart`: uPlot, in the theme's colours, as wide as its place. */
 export default function ChartCanvas(props: ChartProps) {
-  const { times_s, series, unit, height_px = 180, syncKey } = props;
+  const { times_s, series, unit, height_px = 180, syncKey, marks } = props;
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const latest = useRef(props);
@@ -35,6 +36,7 @@ export default function ChartCanvas(props: ChartProps) {
       {
         width: Math.max(element.clientWidth, 100),
         height: height_px,
+        padding: [null, 28, null, null], // half of the last time's text
         cursor: {
           drag: { x: Boolean(latest.current.onSelect), y: false, setScale: false },
           ...(syncKey ? { sync: { key: syncKey } } : {}),
@@ -47,17 +49,18 @@ export default function ChartCanvas(props: ChartProps) {
             },
           },
         },
-        scales: { y: { range: (_self, _least, most) => [0, (most || 1) * 1.05] } },
+        scales: { y: { range: (_self, _least, most) => [0, highest(most, latest.current)] } },
         axes: [
           {
             ...axis,
+            size: 28,
             values: (_self, ticks, _axis, _space, step_s) =>
               ticks.map((time_s) => tickTime(time_s, step_s)),
           },
           {
             ...axis,
             size: 64,
-            values: (_self, ticks) => ticks.map((tick) => withUnit(tick, unit)),
+            values: (_self, ticks) => ticks.map((tick) => withUnit(tick, bareUnit(unit))),
           },
         ],
         series: [
@@ -70,11 +73,12 @@ export default function ChartCanvas(props: ChartProps) {
             label,
             stroke: colourOf(element, `text-series-${colour ?? (at % COLOURS) + 1}`),
             width: 1.5,
-            points: { show: false },
+            points: { show: (self: uPlot, at: number) => isSparse(self.data[at]) },
             value: (_self: uPlot, value: number | null) => withUnit(value, unit),
           })),
         ],
         hooks: {
+          draw: [(self) => showMarks(self, latest)],
           setSelect: [
             (self) => {
               if (self.select.width < 2) return;
@@ -101,11 +105,22 @@ export default function ChartCanvas(props: ChartProps) {
     };
   }, [shape, unit, height_px, syncKey, isDark]);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: marks are laid over what is drawn
   useEffect(() => {
     plot.current?.setData(dataOf({ times_s, series }));
-  }, [times_s, series]);
+  }, [times_s, series, marks]);
 
   return <div ref={place} className="min-w-0 overflow-hidden" aria-hidden="true" />;
+}
+
+/** A mark above all lines is on the chart, too. */
+function highest(most: number, { marks = [] }: ChartProps): number {
+  return (Math.max(most || 0, ...marks.map(({ value }) => value)) || 1) * 1.05;
+}
+
+/** Too few points for a line: they are drawn themselves. */
+function isSparse(values: ArrayLike<number | null | undefined> | undefined): boolean {
+  return Array.from(values ?? []).filter((value) => typeof value === "number").length < 3;
 }
 
 function dataOf({ times_s, series }: Pick<ChartProps, "times_s" | "series">): uPlot.AlignedData {

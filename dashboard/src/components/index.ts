@@ -1,4 +1,4 @@
-export { Chart, type ChartProps, type Series } from "./chart";
+export { Chart, type ChartProps, type Mark, type Series } from "./chart";
 export { useIsNarrow } from "./narrow";
 export * from "./page";
 export * from "./service_picker";

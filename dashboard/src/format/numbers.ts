@@ -54,8 +54,13 @@ export function bytes(value: number | null | undefined): string {
   return `${digits.format(size)} TiB`;
 }
 
-/** A value with a unit as OpenTelemetry writes it (UCUM: s, ms, By, 1, {request}). */
+/**
+ * A value with a unit as OpenTelemetry writes it (UCUM: s, ms, By, 1, {request}), with "/s" of a
+ * rate, or "share" for 0 to 1 as a percentage.
+ */
 export function withUnit(value: number | null | undefined, unit: string): string {
+  if (unit === "share") return percent(value);
+  if (unit.endsWith("/s")) return rateWithUnit(value, unit.slice(0, -2));
   if (unit === "s") return duration(isKnown(value) ? value * 1000 : value);
   if (unit === "ms") return duration(value);
   if (unit === "By") return bytes(value);
@@ -63,6 +68,18 @@ export function withUnit(value: number | null | undefined, unit: string): string
   const number = Math.abs(value) < 10_000 ? digits.format(value) : count(value);
   const said = unit === "1" ? "" : unit.replace(/[{}]/g, "");
   return said ? `${number} ${said}` : number;
+}
+
+/** The unit without what is counted ({request}): for places that say that already. */
+export function bareUnit(unit: string): string {
+  return unit.replace(/\{[^}]*\}/, "1");
+}
+
+/** Of time and bytes, those a second; what is counted is told by the minute where it is slow. */
+function rateWithUnit(value: number | null | undefined, unit: string): string {
+  if (!isKnown(value)) return UNKNOWN;
+  if (unit === "s" || unit === "ms" || unit === "By") return `${withUnit(value, unit)}/s`;
+  return rate(value);
 }
 
 function isKnown(value: number | null | undefined): value is number {

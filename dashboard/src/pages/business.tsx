@@ -1,5 +1,6 @@
-import { NotBuilt } from "../components";
+import { BUSINESS } from "./group_parts/business";
+import { GroupPage } from "./group_parts/group_page";
 
 export default function Business() {
-  return <NotBuilt />;
+  return <GroupPage layout={BUSINESS} />;
 }

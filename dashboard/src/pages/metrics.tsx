@@ -1,5 +1,68 @@
-import { NotBuilt } from "../components";
+import { useMemo } from "react";
+import { useApi, useSearchParameter } from "../api";
+import { Answer, Empty, Panel } from "../components";
+import { ServiceSelect } from "../measures/service_select";
+import { Explored } from "./metrics_parts/explored";
+import { MetricList } from "./metrics_parts/list";
+import { found } from "./metrics_parts/search";
 
+/** All metrics that came, whoever sent them, and one of them over time. */
 export default function Metrics() {
-  return <NotBuilt />;
+  const [service] = useSearchParameter("service");
+  const [text, setText] = useSearchParameter("text");
+  const [name] = useSearchParameter("name");
+  const metrics = useApi("/metrics");
+  const rows = metrics.data?.rows;
+  const shown = useMemo(() => found(rows ?? [], text, service), [rows, text, service]);
+  const chosen = name || shown[0]?.name;
+  const services = useMemo(() => (rows ?? []).flatMap((row) => row.services), [rows]);
+  return (
+    <Answer query={metrics} empty={<NoMetrics />}>
+      {({ rows: all }) => (
+        <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_minmax(0,2fr)]">
+          <Panel title="Metrics" aside={`${shown.length} of ${all.length}`}>
+            <div className="mb-3 flex flex-wrap gap-2">
+              <input
+                type="search"
+                className="control min-w-0 flex-1"
+                placeholder="Name, unit or help"
+                aria-label="Find a metric"
+                value={text}
+                onChange={(event) => setText(event.target.value)}
+              />
+              <ServiceSelect services={services} />
+            </div>
+            {shown.length > 0 ? (
+              <MetricList rows={shown} chosen={chosen} />
+            ) : (
+              <p className="text-faint">No metric has this in its name, its unit or its help.</p>
+            )}
+          </Panel>
+          {chosen && (
+            <Explored
+              key={chosen}
+              name={chosen}
+              about={all.find((row) => row.name === chosen)}
+              service={service}
+            />
+          )}
+        </div>
+      )}
+    </Answer>
+  );
+}
+
+function NoMetrics() {
+  return (
+    <Empty
+      what="No metrics in this time"
+      fill={
+        <>
+          A service under <code>clarity-instrument</code> sends its metrics every{" "}
+          <code>OTEL_METRIC_EXPORT_INTERVAL</code> (a minute where nothing else is said); so does
+          any OpenTelemetry SDK with an OTLP metric exporter.
+        </>
+      }
+    />
+  );
 }

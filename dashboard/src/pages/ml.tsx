@@ -1,5 +1,6 @@
-import { NotBuilt } from "../components";
+import { GroupPage } from "./group_parts/group_page";
+import { ML } from "./group_parts/ml";
 
 export default function Ml() {
-  return <NotBuilt />;
+  return <GroupPage layout={ML} />;
 }

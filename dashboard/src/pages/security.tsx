@@ -1,5 +1,6 @@
-import { NotBuilt } from "../components";
+import { GroupPage } from "./group_parts/group_page";
+import { SECURITY } from "./group_parts/security";
 
 export default function Security() {
-  return <NotBuilt />;
+  return <GroupPage layout={SECURITY} />;
 }

@@ -1,5 +1,6 @@
-import { NotBuilt } from "../components";
+import { GroupPage } from "./group_parts/group_page";
+import { SYSTEM } from "./group_parts/system";
 
 export default function System() {
-  return <NotBuilt />;
+  return <GroupPage layout={SYSTEM} />;
 }
