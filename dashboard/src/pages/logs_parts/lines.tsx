@@ -115,7 +115,7 @@ function Parts({ line: { row }, isChosen, choose }: PartsProps) {
       <button
         type="button"
         aria-expanded={isChosen}
-        className="col-span-3 row-start-2 truncate text-left font-mono text-xs sm:col-span-1 sm:row-start-auto"
+        className="col-span-4 row-start-2 truncate text-left font-mono text-xs sm:col-span-1 sm:row-start-auto"
         onClick={choose}
       >
         <MaskedText text={row.body.split("\n", 1)[0] || "(no text)"} />

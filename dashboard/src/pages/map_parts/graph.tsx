@@ -112,7 +112,11 @@ function Node({ node, place, sizes, setNear }: NodeProps) {
       <p className="truncate text-xs tabular-nums">
         {rate(service ? service.rate : called.rate)}
         {share > 0 && (
-          <span className={`font-medium ${colourOf(share)}`}> · {percent(share)} failed</span>
+          <span className={`font-medium ${colourOf(share)}`}>
+            {" · "}
+            {percent(share)}
+            <span className="sr-only sm:not-sr-only"> failed</span>
+          </span>
         )}
       </p>
       <p className="truncate text-faint text-xs">
