@@ -71,7 +71,7 @@ class Recorder(Generic[S]):
         if known is not None:
             return known
         kept = self._bounds.apply(values)
-        series: S = self._metric.labels(*kept)
+        series: S = self._metric.labels(*kept) if kept else self.series
         # What was replaced is not remembered: it is counted, and has no bound.
         if kept == values:
             self._series[values] = series

@@ -159,6 +159,12 @@ metrics.rate_limit_hits.labels(name="x").inc()
     assert value(found, "clarity_internal_errors_total", where="metrics labels") == 1
 
 
+def test_a_family_without_labels_takes_none(tmp_path: Path) -> None:
+    """`labels()` without a label is its one series, where prometheus_client raises."""
+    found = shown("metrics.sessions.labels().inc(); metrics.session_started()", tmp_path)
+    assert value(found, "clarity_sessions_total") == 2
+
+
 @pytest.mark.parametrize(
     "variable", ["CLARITY_DISABLED", "OTEL_SDK_DISABLED", "CLARITY_METRICS_ENABLED"]
 )

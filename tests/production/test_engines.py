@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clarity_otel.store.production import compose, engine
+from clarity_otel.store.production import engine
 from clarity_otel.store.production.compose import ProductionQuery
 from clarity_otel.store.production.engine import Given
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
@@ -97,7 +97,7 @@ def test_one_that_hangs_is_given_up(
     number: int,
 ) -> None:
     """After the time limit, whatever was asked."""
-    monkeypatch.setattr(compose, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(engine, "TIMEOUT_S", 0.2)
     hanging = begin(lambda handler: void(began.ended.wait(30)))
     began = hanging
     url = f"http://user:{SECRET}@{hanging.authority}"
@@ -113,7 +113,7 @@ def test_one_that_drips_is_given_up(
     begin: Callable[..., ScriptedEngine], monkeypatch: pytest.MonkeyPatch, piece: bytes
 ) -> None:
     """Bytes that come one by one do not begin the time anew."""
-    monkeypatch.setattr(compose, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(engine, "TIMEOUT_S", 0.3)
 
     def drip(handler: BaseHTTPRequestHandler) -> None:
         with suppress(OSError):
@@ -127,7 +127,7 @@ def test_one_that_drips_is_given_up(
 
 def test_one_that_takes_no_connection_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener whose backlog is full answers no SYN."""
-    monkeypatch.setattr(compose, "TIMEOUT_S", 0.2)
+    monkeypatch.setattr(engine, "TIMEOUT_S", 0.2)
     with socket.socket() as full:
         full.bind((LOOPBACK, 0))
         full.listen(0)
@@ -214,7 +214,7 @@ def test_too_long_an_answer_is_not_read(
     begin: Callable[..., ScriptedEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection is closed at the limit, with or without a length."""
-    monkeypatch.setattr(compose, "ANSWER_LIMIT_BYTES", 1024 * 1024)
+    monkeypatch.setattr(engine, "ANSWER_LIMIT_BYTES", 1024 * 1024)
     for headers in ("Content-Length: 99999999999", "X-Endless: yes"):
 
         def endless(handler: BaseHTTPRequestHandler, headers: str = headers) -> None:

@@ -41,7 +41,7 @@ def metric_series(
     found = identities(prometheus, within, name, service)
     present = {labels["__name__"] for labels in found}
     if not present:
-        return {"kind": "", "unit": "", "step_s": 0, "rows": []}
+        return {"kind": "", "unit": "", "monotonic": False, "step_s": 0, "rows": []}
     family = names.family_of(name)
     is_histogram = any(one.endswith("_bucket") for one in present)
     is_counter = any(one.endswith("_total") for one in present)
@@ -80,6 +80,7 @@ def metric_series(
     return {
         "kind": kind,
         "unit": family.unit if family else "",
+        "monotonic": is_counter,
         "step_s": step_s,
         "rows": [
             {
