@@ -111,7 +111,7 @@ def test_an_alertmanager_that_is_gone_is_told(
     running = Dashboard(folder, ("--alertmanager", "http://127.0.0.1:9"), {})
     try:
         page = window_on(running).open("/alerts")
-        expect(page.locator("[data-state=partial]")).to_contain_text("could not be asked")
+        expect(page.locator("[data-state=partial]")).to_contain_text("is not reached")
         expect(page.get_by_text("No alert fires")).to_have_count(0)
     finally:
         running.process.kill()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.dashboard.browser import Look, Window, page_paths
+from tests.dashboard.browser import LOOKS, Look, Window, page_paths
 from tests.dashboard.shop import Shop
 from tests.receiver.conftest import Dashboard
 
@@ -25,7 +25,12 @@ def name_of(path: str) -> str:
     return path.strip("/").replace("/$", "-") or "overview"
 
 
-@pytest.mark.parametrize("path", page_paths())
+# Each page's own tests look at it in every look; the Overview's are these.
+@pytest.mark.parametrize(
+    ("path", "look"),
+    [(path, look) for path in page_paths() for look in (LOOKS if path == "/" else LOOKS[-1:])],
+    ids=str,
+)
 def test_a_page_is_accessible_and_fits(
     path: str, look: Look, dashboard: Dashboard, shop: Shop, window_on: Callable[..., Window]
 ) -> None:

@@ -31,6 +31,7 @@ class Beside:
         self.process = process
         self.store = store
         self.port = port
+        self.cut = 0  # requests that were begun and not answered
 
     @property
     def link(self) -> str:
@@ -55,7 +56,10 @@ class Beside:
         def asked() -> int:
             try:
                 answer = httpx.get(f"http://{LOOPBACK}:{self.port}/pid", timeout=5)
+            except httpx.ConnectError:
+                return 0
             except httpx.TransportError:
+                self.cut += 1
                 return 0
             return int(answer.json()["pid"])
 
@@ -193,7 +197,8 @@ def test_gunicorns_workers_share_it(start: Start) -> None:
         pids.add(beside.serving())
         asked += 1
         assert asked < 200, pids
-    assert len(beside.traces(asked)) == asked
+    # A worker that is recycled may cut a request, with or without the dashboard.
+    assert asked <= len(beside.traces(asked)) <= asked + beside.cut
     assert beside.process.stop(signal.SIGTERM) == 0
     assert beside.is_gone()
 

@@ -270,7 +270,7 @@ class TestHistograms:
 def test_what_is_not_there_is_empty(store: Store) -> None:
     """Neither an error nor made up."""
     answer = store.query.metric_series(WITHIN, "m")
-    assert answer == {"kind": "", "unit": "", "step_s": 0, "rows": []}
+    assert answer == {"kind": "", "unit": "", "monotonic": False, "step_s": 0, "rows": []}
 
 
 def test_services_tell_of_their_telemetry(store: Store) -> None:

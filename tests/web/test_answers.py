@@ -303,7 +303,7 @@ class TestAlerts:
         assert answer["rows"] == []
         assert said in answer["how"]
 
-    @pytest.mark.parametrize("address", ["x", "file:///etc/passwd", "http://", "http://a:b"])
+    @pytest.mark.parametrize("address", ["file:///etc/passwd", "http://", "http://a:b"])
     def test_an_address_that_is_none_is_said(self, address: str) -> None:
         """At the start, with the setting's name."""
         with pytest.raises(ValueError, match="CLARITY_ALERTMANAGER_URL"):
