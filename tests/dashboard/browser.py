@@ -34,7 +34,9 @@ class Look:
         return f"{self.theme}-{self.width}"
 
 
-LOOKS = (Look("light"), Look("dark"), Look("light", 360), Look("dark", 360))
+# Each theme and each width once; the Overview is looked at in all four.
+LOOKS = (Look("light"), Look("dark", 360))
+ALL_LOOKS = (*LOOKS, Look("dark"), Look("light", 360))
 
 
 def page_paths() -> Iterator[str]:

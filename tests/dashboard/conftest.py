@@ -93,7 +93,7 @@ def teller(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(params=LOOKS, ids=str)
 def look(request: pytest.FixtureRequest) -> Look:
-    """Light and dark, wide and 360 pixels: a test that asks for it runs in each."""
+    """Light and wide, dark and 360 pixels: a test that asks for it runs in each."""
     return request.param
 
 

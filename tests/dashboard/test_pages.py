@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.dashboard.browser import LOOKS, Look, Window, page_paths
+from tests.dashboard.browser import ALL_LOOKS, LOOKS, Look, Window, page_paths
 from tests.dashboard.shop import Shop
 from tests.receiver.conftest import Dashboard
 
@@ -28,7 +28,7 @@ def name_of(path: str) -> str:
 # Each page's own tests look at it in every look; the Overview's are these.
 @pytest.mark.parametrize(
     ("path", "look"),
-    [(path, look) for path in page_paths() for look in (LOOKS if path == "/" else LOOKS[-1:])],
+    [(path, look) for path in page_paths() for look in (ALL_LOOKS if path == "/" else LOOKS[-1:])],
     ids=str,
 )
 def test_a_page_is_accessible_and_fits(

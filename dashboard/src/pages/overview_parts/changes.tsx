@@ -27,7 +27,7 @@ export function Changes({ now, before }: Props) {
           <span aria-hidden="true" className={isWorse ? "text-bad" : "text-good"}>
             {isWorse ? "▲" : "●"}
           </span>{" "}
-          <PageLink to="/endpoints" search={{ service: name }}>
+          <PageLink to="/endpoints" search={{ service: name }} className="underline">
             {name}
           </PageLink>{" "}
           {text}
