@@ -7,6 +7,7 @@ A program that cannot be had here skips its tests with a sentence; with
 from __future__ import annotations
 
 import os
+import signal
 import ssl
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -33,6 +34,16 @@ class HasOutput(Protocol):
 
 STARTED = pytest.StashKey[list[HasOutput]]()
 BUILT = pytest.StashKey[dict[str, Path | UnavailableError | BuildError]]()
+
+
+def pytest_configure() -> None:
+    """Let programs that tests start be ended by SIGINT.
+
+    A shell starts what it puts in the background with that signal ignored, and a program
+    inherits it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -56,4 +56,9 @@ def _begin(loop: object) -> None:
             return
         from clarity_otel.metrics import lifecycle
 
-        lifecycle.begin(loop)
+        try:
+            lifecycle.begin(loop)
+        except RuntimeError:
+            # Python >= 3.12 starts no thread in a process that has come to its end meanwhile.
+            if not is_ending:
+                raise

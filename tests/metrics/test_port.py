@@ -55,6 +55,12 @@ def test_it_answers_the_same(start: Start) -> None:
     """Formats, gzip and HEAD as at the app's /metrics; nothing at other paths."""
     service, port = start()
     service.order(7)
+
+    def is_sampled() -> bool:
+        sampled = {name for name, _ in values(ask(service.port)[2].decode())}
+        return {"system_cpu_utilization_ratio", "clarity_event_loop_tasks"} <= sampled
+
+    wait_until(is_sampled, "the sampler's first numbers")
     app = ask(service.port)
     own = ask(port)
     assert (own[0], own[1]["content-type"]) == (app[0], app[1]["content-type"])

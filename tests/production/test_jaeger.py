@@ -83,7 +83,10 @@ def test_a_trace_has_the_same_spans(
 def same(span: dict[str, Any]) -> dict[str, Any]:
     """What must be equal: times to the microsecond."""
     events = [event | {"time_ns": event["time_ns"] // 1000} for event in span["events"]]
-    times = {"start_ns": span["start_ns"] // 1000, "duration_ms": int(span["duration_ms"] * 1000)}
+    times = {
+        "start_ns": span["start_ns"] // 1000,
+        "duration_ms": int(span["duration_ms"] * 1000 + 1e-6),
+    }
     return span | times | {"events": events, "resource_id": ""}
 
 

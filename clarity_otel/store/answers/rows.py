@@ -47,6 +47,8 @@ class Rows:
             ) from None
         finally:
             timer.cancel()
+            # A thread that wakes while the interpreter ends would end the process (abort).
+            timer.join()
 
 
 def minutes_of(within: Range) -> dict[str, int]:
