@@ -13,6 +13,7 @@ import json
 import sys
 from pathlib import Path
 
+from clarity_otel.generated import write_or_check
 from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.family import COUNTER, GAUGE, HISTOGRAM, UPDOWNCOUNTER, Family
 
@@ -66,17 +67,7 @@ def text() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the file, or with --check compare it; return the exit code."""
-    wanted = text()
-    if "--check" not in arguments:
-        FILE.write_text(wanted, encoding="utf-8")
-        return 0
-    written = FILE.read_text(encoding="utf-8") if FILE.exists() else ""
-    if written != wanted:
-        sys.stderr.write(
-            f"{FILE} is not what the catalog says; run: python -m clarity_otel.metrics.dashboard\n"
-        )
-        return 1
-    return 0
+    return write_or_check(FILE, text(), "python -m clarity_otel.metrics.dashboard", arguments)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from clarity_otel.generated import write_or_check
 from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.family import GROUPS, OTHER, RULES, Family, Label
 
@@ -111,17 +112,7 @@ def _label(label: Label) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with --check compare it; return the exit code."""
-    wanted = page()
-    if "--check" not in arguments:
-        PAGE.write_text(wanted, encoding="utf-8")
-        return 0
-    written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    if written != wanted:
-        sys.stderr.write(
-            f"{PAGE} is not what the catalog says; run: python -m clarity_otel.metrics.page\n"
-        )
-        return 1
-    return 0
+    return write_or_check(PAGE, page(), "python -m clarity_otel.metrics.page", arguments)
 
 
 if __name__ == "__main__":

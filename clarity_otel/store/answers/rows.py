@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
 from clarity_otel.store.query import Range, Row, TooLongError
 
-if TYPE_CHECKING:
-    pass
-
 MINUTE_NS = 60 * 10**9
 STATEMENT_LIMIT_S = 10.0
-
-# A statement and its parameters to its rows.
-Ask = "Callable[[str, dict[str, Any]], list[Row]]"
 
 
 class Rows:
