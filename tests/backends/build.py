@@ -76,6 +76,18 @@ _RECIPES = (
         effort="3 to 6 minutes on two cores",
     ),
     Recipe(
+        "kubeconform",
+        HERE / "kubeconform",
+        package="github.com/yannh/kubeconform/cmd/kubeconform",
+        effort="seconds",
+    ),
+    Recipe(
+        "kustomize",
+        HERE / "kustomize",
+        package="sigs.k8s.io/kustomize/kustomize/v5",
+        effort="half a minute on two cores",
+    ),
+    Recipe(
         "loki",
         HERE / "loki",
         package="github.com/grafana/loki/v3/cmd/loki",
