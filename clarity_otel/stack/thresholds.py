@@ -55,13 +55,16 @@ EVENT_LOOP_LAG_P99_S = Threshold(0.1, 5 * MINUTE_S)
 THREAD_POOL_QUEUE_CALLS = Threshold(10, 5 * MINUTE_S)
 
 # --- machine learning ---
-LEAST_PREDICTIONS_PER_S = 2 / MINUTE_S
+LEAST_PREDICTIONS_PER_S = 0.03  # nine in five minutes
 MODEL_UNHEALTHY = Threshold(0, 2 * MINUTE_S)
 ML_QUEUE_REQUESTS = Threshold(10, 5 * MINUTE_S)
-# The band is this many deviations wide on each side; a deviation is at least a tenth of
-# what is expected, so that a model that never varies does not make an alert of 1%.
+# The band is this many deviations wide on each side. A deviation is at least this much of
+# what is expected (latency, volume), or this much (shares): a model that never varies must
+# not make an alert of nothing.
 ANOMALY_DEVIATIONS = Threshold(3, 10 * MINUTE_S)
 ANOMALY_LEAST_DEVIATION_RATIO = 0.1
+ANOMALY_LEAST_ERRORS_DEVIATION = 0.005
+ANOMALY_LEAST_ACCURACY_DEVIATION = 0.01
 ANOMALY_LEAST_HISTORY_S = 6 * 60 * MINUTE_S
 # Accuracy of the last hour below that of the days before.
 ACCURACY_DRIFT = Threshold(0.05, 60 * MINUTE_S)
