@@ -19,6 +19,7 @@ import pytest
 from tests.backends.aws_server import AwsServer
 from tests.backends.build import RECIPES, BuildError, UnavailableError, build
 from tests.backends.collector import Collector
+from tests.backends.go_module import GoModule, module
 from tests.backends.jaeger import Jaeger
 from tests.backends.otlp_grpc_stub import OtlpGrpcStub
 from tests.backends.otlp_http_stub import OtlpHttpStub
@@ -128,6 +129,29 @@ def collector_binary(pytestconfig: pytest.Config) -> Path:
 def jaeger_binary(pytestconfig: pytest.Config) -> Path:
     """The real Jaeger's binary."""
     return built("jaeger", "that a real Jaeger shows our traces", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def kustomize_binary(pytestconfig: pytest.Config) -> Path:
+    """The real kustomize's binary."""
+    return built("kustomize", "that kustomize builds the manifests", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def kubeconform_binary(pytestconfig: pytest.Config) -> Path:
+    """The real kubeconform's binary."""
+    return built("kubeconform", "that kubeconform finds the manifests valid", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def operator_crds() -> GoModule:
+    """The Prometheus operator's own definitions of its objects."""
+    try:
+        return module("operator_crds", "github.com/prometheus-operator/prometheus-operator")
+    except UnavailableError as reason:
+        not_tested(reason, "the objects of the Prometheus operator")
+    except BuildError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")

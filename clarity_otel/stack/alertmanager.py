@@ -203,9 +203,7 @@ def files(
     }
 
 
-def _told_when(
-    severity: str, receivers: Receivers, timing: dict[str, Timing]
-) -> dict[str, Any]:
+def _told_when(severity: str, receivers: Receivers, timing: dict[str, Timing]) -> dict[str, Any]:
     times = timing[severity]
     return {
         "receiver": severity if receivers.told(severity) else NOBODY,

@@ -216,7 +216,11 @@ def _exporters() -> dict[str, Any]:
             # The kernel shows other users' containers to root alone; it may only read.
             user="0:0",
             cap_add=["DAC_READ_SEARCH", "SYS_PTRACE"],
-            command=["--docker_only=true", "--housekeeping_interval=30s", "--store_container_labels=false"],
+            command=[
+                "--docker_only=true",
+                "--housekeeping_interval=30s",
+                "--store_container_labels=false",
+            ],
             volumes=[
                 _folder("/", "/rootfs"),
                 _folder("/var/run", "/var/run"),

@@ -31,6 +31,7 @@ EDGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         )
     ),
 )
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"  # the label that each namespace has
 # Slack and PagerDuty by HTTPS, mail by submission.
 _OUTSIDE_PORTS = (443, 465, 587)
 # The API server as its Service and as most clusters' endpoint, and the kubelets.
@@ -42,7 +43,7 @@ def policies() -> list[Object]:
     return [
         _policy("default-deny", {}, ingress=[], egress=[]),
         _policy("dns", {}, egress=[_dns()]),
-        *(_of(program.name) for program in PROGRAMS),
+        *(policy_of(program.name) for program in PROGRAMS),
     ]
 
 
@@ -51,14 +52,26 @@ def labels_of(name: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": NAMESPACE}
 
 
-def _of(name: str) -> Object:
+def policy_of(name: str, elsewhere: frozenset[str] = frozenset(), home: str = "") -> Object:
+    """A program's policy. Programs that run `elsewhere` are any pods of the namespace `home`."""
+
+    def end(other: str) -> Object:
+        if other not in elsewhere:
+            return {"podSelector": {"matchLabels": labels_of(other)}}
+        return {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: home}}}
+
+    def ports(target: str, names: tuple[str, ...]) -> list[Object]:
+        if target not in elsewhere:
+            return _ports(target, names)
+        return [_tcp(dict(BY_NAME[target].ports)[one]) for one in names]
+
     ingress = [
-        {"from": [_pods(source)], "ports": _ports(target, names)}
+        {"from": [end(source)], "ports": ports(target, names)}
         for source, target, names in EDGES
         if target == name
     ]
     egress = [
-        {"to": [_pods(target)], "ports": _ports(target, names)}
+        {"to": [end(target)], "ports": ports(target, names)}
         for source, target, names in EDGES
         if source == name
     ]
@@ -96,15 +109,10 @@ def _policy(
 
 
 def _dns() -> Object:
-    name = "kubernetes.io/metadata.name"
     return {
-        "to": [{"namespaceSelector": {"matchLabels": {name: "kube-system"}}}],
+        "to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: "kube-system"}}}],
         "ports": [{"protocol": "UDP", "port": 53}, _tcp(53)],
     }
-
-
-def _pods(name: str) -> Object:
-    return {"podSelector": {"matchLabels": labels_of(name)}}
 
 
 def _ports(target: str, names: tuple[str, ...]) -> list[Object]:

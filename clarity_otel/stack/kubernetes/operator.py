@@ -63,44 +63,6 @@ def leads_to(name: str) -> Object:
     }
 
 
-def policies() -> list[Object]:
-    """Ours may ask the operator's Prometheus and Alertmanager, and are scraped by it."""
-    home = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": OPERATOR_NAMESPACE}}
-    }
-    readers = {
-        "key": "app.kubernetes.io/name",
-        "operator": "In",
-        "values": ["otel-gateway", "grafana", "clarity-dashboard"],
-    }
-    spec = {
-        "podSelector": {"matchExpressions": [readers]},
-        "policyTypes": ["Egress"],
-        "egress": [
-            {"to": [home], "ports": [{"protocol": "TCP", "port": port} for port in (9090, 9093)]}
-        ],
-    }
-    scraped = [
-        {
-            "name": f"operator-scrapes-{program}",
-            "podSelector": {"matchLabels": labels_of(program)},
-            "policyTypes": ["Ingress"],
-            "ingress": [{"from": [home], "ports": [{"protocol": "TCP", "port": port}]}],
-        }
-        for program, port in discovery.OWN
-        if program not in SERVICES
-    ]
-    return [_policy("operator", spec)] + [
-        _policy(str(one.pop("name")), one) for one in scraped
-    ]
-
-
-def _policy(name: str, spec: Object) -> Object:
-    metadata = {"name": name, "namespace": NAMESPACE}
-    kind = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
-    return {**kind, "metadata": metadata, "spec": spec}
-
-
 def _object(version: str, kind: str, name: str, **spec: Any) -> Object:
     return {
         "apiVersion": f"{API}/{version}",

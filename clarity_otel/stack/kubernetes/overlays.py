@@ -6,10 +6,10 @@ from typing import Any
 
 from clarity_otel.stack.yaml_text import to_yaml
 
-from .network import labels_of
+from .network import labels_of, policy_of
+from .operator import OPERATOR_NAMESPACE, leads_to
 from .operator import SERVICES as OPERATED
-from .operator import leads_to
-from .programs import ALERTMANAGER, BY_NAME, GATEWAY, NAMESPACE
+from .programs import ALERTMANAGER, BY_NAME, GATEWAY, NAMESPACE, PROGRAMS
 
 Object = dict[str, Any]
 
@@ -87,6 +87,21 @@ def without_prometheus(parts: list[str], maps: dict[str, dict[str, str]]) -> Obj
             name=name,
         )
         for name in OPERATED
+    ]
+    led += [
+        _patch(
+            [
+                {
+                    "op": "replace",
+                    "path": "/spec",
+                    "value": policy_of(one.name, frozenset(OPERATED), OPERATOR_NAMESPACE)["spec"],
+                }
+            ],
+            kind="NetworkPolicy",
+            name=one.name,
+        )
+        for one in PROGRAMS
+        if one.name not in OPERATED
     ]
     return _kustomization(
         resources=["../base", *(f"{name}.yaml" for name in parts)],

@@ -261,4 +261,3 @@ BY_NAME = {program.name: program for program in PROGRAMS}
 GATEWAY_REPLICAS = (2, 6)
 GATEWAY_CPU_PERCENT = 70
 SHRINK_AFTER_S = 900
-

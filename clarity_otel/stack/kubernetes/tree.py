@@ -48,7 +48,6 @@ def files() -> dict[str, str]:
     monitored = {
         "monitors": operator.monitors(),
         "rules": operator.rules(maps),
-        "network": operator.policies(),
     }
     return {
         ALL_IN_ONE: _documents(_rendered(parts, maps), f"{configs.COMMENT}\n\n{_APPLY}"),
@@ -95,9 +94,7 @@ def _component() -> Object:
     }
 
 
-def _rendered(
-    parts: dict[str, list[Object]], maps: dict[str, dict[str, str]]
-) -> list[Object]:
+def _rendered(parts: dict[str, list[Object]], maps: dict[str, dict[str, str]]) -> list[Object]:
     """The objects as kustomize makes them: names of ConfigMaps end in their hash."""
     made = configs.objects(maps)
     names = dict(zip(maps, (one["metadata"]["name"] for one in made), strict=True))
