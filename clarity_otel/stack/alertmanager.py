@@ -13,7 +13,7 @@ from clarity_otel.stack.messages import EMAIL, PAGERDUTY, SLACK, templates
 from clarity_otel.stack.yaml_text import to_yaml
 
 if TYPE_CHECKING:
-    from pathlib import PurePosixPath
+    from pathlib import PurePath
 
     from clarity_otel.settings import Settings
 
@@ -94,7 +94,7 @@ class Receivers:
     secrets: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: Settings, folder: PurePosixPath) -> Receivers:
+    def of(cls, settings: Settings, folder: PurePath) -> Receivers:
         """Return those of the settings; `folder` is where Alertmanager finds the secrets.
 
         MissingError where a receiver is set by half.

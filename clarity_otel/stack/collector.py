@@ -121,14 +121,14 @@ def _own_metrics(place: Place) -> dict[str, Any]:
 def _exporters(place: Place) -> dict[str, Any]:
     wanted: dict[str, tuple[str, dict[str, Any]]] = {
         "jaeger": (
-            "otlp",
+            "otlp_grpc",
             {"endpoint": place.address("jaeger", "grpc"), "tls": {"insecure": True}},
         ),
         "prometheus": (
-            "otlphttp",
+            "otlp_http",
             {"endpoint": f"http://{place.address('prometheus')}/api/v1/otlp"},
         ),
-        "loki": ("otlphttp", {"endpoint": f"http://{place.address('loki')}/otlp"}),
+        "loki": ("otlp_http", {"endpoint": f"http://{place.address('loki')}/otlp"}),
     }
     return {
         f"{kind}/{program}": {**to, **_never_lost(program)}

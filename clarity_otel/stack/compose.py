@@ -33,9 +33,13 @@ OTLP 4317 and 4318, the shop 8000; all on 127.0.0.1. docs/production.md has the 
 
 _TOKEN = "${CLARITY_TOKEN:?set it to a long random text: dashboard and services ask for it}"
 _PASSWORD = "${GRAFANA_ADMIN_PASSWORD:?set it: the password of Grafana's user admin}"
+# What `clarity stack render` has written; without it nobody is told of alerts.
+_RECEIVERS = "${CLARITY_STACK_ALERTMANAGER:-./observability/alertmanager}"
+_ALERTMANAGER_DATA = "${CLARITY_STACK_ALERTMANAGER_DATA:-alertmanager-data}"
 # Users as numbers: a name would have to be looked up in the image.
 _NOBODY = "65534:65534"
 _OBSERVABILITY = "./observability"
+_GO = frozenset({"otel-collector", "prometheus", "jaeger", "loki"})
 
 # Images without a shell get the one program that asks for their health, and the folder
 # that their volume takes its owner from; both are others' images otherwise unchanged.
@@ -64,7 +68,7 @@ def compose(place: Place) -> dict[str, Any]:
     return {
         "name": "clarity-observability",
         "services": services,
-        # The second one may be a folder instead: see the service alertmanager.
+        # Alertmanager's may be a folder instead (_ALERTMANAGER_DATA).
         "volumes": {**volumes, "alertmanager-data": None},
         "secrets": {"clarity-token": {"environment": "CLARITY_TOKEN"}},
     }
@@ -99,17 +103,14 @@ def _engines(place: Place) -> dict[str, Any]:
                 _folder(_OBSERVABILITY, "/etc/clarity"),
                 _volume("prometheus-data", place.data["prometheus"]),
             ],
-            secrets=[
-                {"source": "clarity-token", "uid": "65534", "gid": "65534", "mode": 0o400},
-            ],
+            secrets=["clarity-token"],
             # Compose writes a secret that comes from a variable into the container's root.
             read_only=False,
             healthcheck=_asked(f":{PORTS['prometheus']['web']}/-/ready"),
         ),
         "alertmanager": _service(
             "alertmanager",
-            # `clarity stack render` names the user who can read the secrets, and folders of
-            # that user; without it nobody is told.
+            # Who can read the secrets that were rendered, and owns the folders.
             user="${CLARITY_STACK_USER:-65534:65534}",
             command=[
                 "--config.file=/etc/clarity/alertmanager/alertmanager.yml",
@@ -120,10 +121,8 @@ def _engines(place: Place) -> dict[str, Any]:
             ],
             ports=_published("alertmanager", "web"),
             volumes=[
-                "${CLARITY_STACK_ALERTMANAGER:-./observability/alertmanager}"
-                ":/etc/clarity/alertmanager:ro",
-                "${CLARITY_STACK_ALERTMANAGER_DATA:-alertmanager-data}"
-                f":{place.data['alertmanager']}",
+                f"{_RECEIVERS}:/etc/clarity/alertmanager:ro",
+                f"{_ALERTMANAGER_DATA}:{place.data['alertmanager']}",
             ],
             healthcheck=_asked(f":{PORTS['alertmanager']['web']}/-/ready"),
         ),
@@ -316,6 +315,9 @@ def _example() -> dict[str, Any]:
 def _service(program: str, **more: Any) -> dict[str, Any]:
     """What each service has; `more` adds to it and wins."""
     size = SIZES[program]
+    if program in _GO:  # collects garbage before the limit ends it
+        limit_mib = size.memory_bytes * 9 // 10 // MIB
+        more["environment"] = {"GOMEMLIMIT": f"{limit_mib}MiB", **more.get("environment", {})}
     every: dict[str, Any] = {
         "image": IMAGES.get(program, ""),
         "restart": "unless-stopped",

@@ -57,6 +57,8 @@ def config(place: Place) -> dict[str, Any]:
                 }
             ]
         },
+        # One process has no ring to wait for.
+        "ingester": {"lifecycler": {"min_ready_duration": "0s", "final_sleep": "0s"}},
         "compactor": {
             "working_directory": str(data / "compactor"),
             "retention_enabled": True,
