@@ -29,11 +29,12 @@ NPM := $(shell node -e 'const [a, b] = process.versions.node.split("."); process
 PAGES := clarity_otel/web/static/index.html
 NODE_MODULES := dashboard/node_modules/.package-lock.json
 PAGES_SOURCES := $(wildcard dashboard/*.*) $(shell find dashboard/src dashboard/plugins -type f)
-# Each knows `--check`: fail when the committed file is not what it would write.
+# Each knows `--check`: fail when the committed file is not what it would write. The manifests
+# of Kubernetes hold what the others write, so they come last.
 GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables) \
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
   clarity_otel.metrics.dashboard clarity_otel.stack.generate \
-  clarity_otel.stack.kubernetes
+  clarity_otel.stack.grafana.generate clarity_otel.stack.kubernetes
 
 .DEFAULT_GOAL := help
 

@@ -15,7 +15,7 @@ from clarity_otel.stack.sizes import MIB
 from clarity_otel.stack.yaml_text import to_yaml
 
 from . import discovery
-from .programs import AGENT, GATEWAY, GRAFANA_FOLDER, NAMESPACE, PLACE
+from .programs import AGENT, GATEWAY, NAMESPACE, PLACE
 
 OBSERVABILITY = Path(__file__).parents[3] / "observability"
 COMMENT = """\
@@ -41,8 +41,8 @@ def config_maps() -> dict[str, dict[str, str]]:
         "alertmanager": _folder("alertmanager", "*.yml", "**/*.tmpl"),
         "jaeger": {"config.yml": _read("jaeger/config.yml")},
         "loki": {"config.yml": _read("loki/config.yml")},
-        "grafana-datasources": _folder("grafana/provisioning/datasources", "*.y*ml"),
-        "grafana-providers": {"clarity.yml": to_yaml(_dashboard_provider(), COMMENT)},
+        "grafana-datasources": _folder("grafana/provisioning/datasources", "*.yml"),
+        "grafana-providers": _folder("grafana/provisioning/dashboards", "*.yml"),
     }
     for name, text in _folder("grafana/dashboards", "*.json").items():
         # One for each: kubectl apply keeps a copy in an annotation of at most 256 KiB.
@@ -130,20 +130,6 @@ def _gateway_here() -> dict[str, Any]:
     age = {"max_connection_age": _CONNECTION_AGE, "max_connection_age_grace": "10s"}
     keepalive = {"keepalive": {"server_parameters": age}}
     return {"receivers": {"otlp": {"protocols": {"grpc": keepalive}}}}
-
-
-def _dashboard_provider() -> dict[str, Any]:
-    return {
-        "apiVersion": 1,
-        "providers": [
-            {
-                "name": "clarity",
-                "type": "file",
-                "allowUiUpdates": False,
-                "options": {"path": f"{GRAFANA_FOLDER}/dashboards"},
-            }
-        ],
-    }
 
 
 def _read(name: str) -> str:
