@@ -183,7 +183,7 @@ def test_kubeconform_agrees(
     [
         ("base/loki.yaml", "kind: Service\n", "kind: Service\nkind: Service\n"),
         ("operator/monitors.yaml", "jobLabel:", "jobLabels:"),
-        ("examples/alertmanager-config.yaml", "matchType: \"=~\"", "matchType: like"),
+        ("examples/alertmanager-config.yaml", 'matchType: "=~"', "matchType: like"),
     ],
 )
 def test_kubeconform_sees_what_is_wrong(
