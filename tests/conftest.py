@@ -167,6 +167,12 @@ def prometheus_binary(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
+def promtool_binary(pytestconfig: pytest.Config) -> Path:
+    """The promtool of a Prometheus 3."""
+    return built("promtool", "what Prometheus makes of our configuration", pytestconfig)
+
+
+@pytest.fixture(scope="session")
 def gosender_binary(pytestconfig: pytest.Config) -> Path:
     """A program that sends by the OpenTelemetry SDK for Go."""
     what = "that the dashboard's receiver takes what the SDK for Go sends"

@@ -174,10 +174,24 @@ def status(
 def render_(
     to: Annotated[Path, typer.Option(help="The folder that is written.")] = render.DEFAULT_FOLDER,
     tail_sampling: TailOption = False,
+    kubernetes: Annotated[
+        Path | None,
+        typer.Option(help="Write a kustomization over this one instead.", show_default=False),
+    ] = None,
 ) -> None:
-    """Write Alertmanager's configuration for Compose, from SLACK_…, PAGERDUTY_… and SMTP_…."""
+    """Write Alertmanager's configuration for Compose, from SLACK_…, PAGERDUTY_… and SMTP_….
+
+    With --kubernetes observability/k8s/overlays/prod: for `kubectl apply -k`.
+    """
     settings = _settings()
     with _sentences():
+        if kubernetes is not None:
+            from clarity_otel.stack.kubernetes.render import for_kubernetes
+
+            for_kubernetes(to, settings, kubernetes)
+            _say_receivers(settings)
+            typer.echo(f"Written: {to}. Use it: kubectl apply -k {to}")
+            return
         render.for_compose(to, settings, tail_sampling=tail_sampling)
         _say_receivers(settings)
         typer.echo(f"Written: {to}. Use it: docker compose -f {FILE} --env-file {to}/stack.env up")

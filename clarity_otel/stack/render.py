@@ -33,11 +33,11 @@ def for_compose(folder: Path, settings: Settings, *, tail_sampling: bool = False
     folder = folder.absolute()
     seen_at = COMPOSE.config / "alertmanager" / "secrets"
     receivers = alertmanager.Receivers.of(settings, seen_at)
-    _private_folder(folder)
+    private_folder(folder)
     data = folder / "alertmanager-data"
-    _private_folder(data)
+    private_folder(data)
     _write_all(folder, alertmanager.files(receivers, settings.dashboard_url))
-    _write_secrets(folder / "alertmanager" / "secrets", receivers.secrets)
+    write_secrets(folder / "alertmanager" / "secrets", receivers.secrets)
     user, group = os.getuid(), os.getgid()
     if user == 0:  # Alertmanager runs as nobody all the same, who then owns what it reads
         user = group = _NOBODY_ID
@@ -74,7 +74,7 @@ def for_processes(
     folder = Path(place.config)
     secrets = folder / "alertmanager" / "secrets"
     receivers = alertmanager.Receivers.of(settings, PurePosixPath(secrets))
-    _private_folder(folder)
+    private_folder(folder)
     globs = [glob.removeprefix("../") for glob in prometheus.RULE_FILES] if rules else []
     scrapes = prometheus.config(
         place,
@@ -97,7 +97,7 @@ def for_processes(
             "prometheus/targets/scraped.yml": to_yaml(targets, prometheus.TARGETS_COMMENT),
         },
     )
-    _write_secrets(secrets, receivers.secrets)
+    write_secrets(secrets, receivers.secrets)
 
 
 def _write_all(folder: Path, files: Mapping[str, str]) -> None:
@@ -107,9 +107,9 @@ def _write_all(folder: Path, files: Mapping[str, str]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _write_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
+def write_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
     """Write each into a file of its own; those of an earlier time are gone."""
-    _private_folder(folder)
+    private_folder(folder)
     for old in folder.iterdir():
         old.unlink()
     for name, secret in secrets.items():
@@ -123,6 +123,7 @@ def write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _private_folder(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
+    """Make the folder, for its owner alone."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
