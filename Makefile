@@ -34,7 +34,8 @@ PAGES_SOURCES := $(wildcard dashboard/*.*) $(shell find dashboard/src dashboard/
 GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables) \
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
   clarity_otel.metrics.dashboard clarity_otel.stack.generate \
-  clarity_otel.stack.grafana.generate clarity_otel.stack.kubernetes
+  clarity_otel.stack.grafana.generate clarity_otel.stack.scaling_page \
+  clarity_otel.stack.kubernetes
 
 .DEFAULT_GOAL := help
 

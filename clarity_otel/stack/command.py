@@ -18,6 +18,7 @@ from clarity_otel.settings import Settings, load
 from clarity_otel.stack import local, processes, render
 from clarity_otel.stack.alertmanager import MissingError, Receivers
 from clarity_otel.stack.compose import FILE
+from clarity_otel.stack.size import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,8 @@ stack = typer.Typer(
     no_args_is_help=True,
     help="The Collector, Prometheus, Alertmanager, Jaeger, Loki and the dashboard.",
 )
+
+stack.command(name="size")(size)
 
 FolderOption = Annotated[
     Path | None,
