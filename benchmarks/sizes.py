@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 import random
 import re
 import subprocess
@@ -286,7 +285,7 @@ class _Stack:
         with urllib.request.urlopen(address, timeout=10) as answer:
             text = answer.read().decode()
         pattern = rf"^{counter}(?:__\w+__|_total)?(?:_total)?{{[^}}]*}} (\S+)"
-        return int(sum(float(one) for one in re.findall(pattern, text, re.M)))
+        return int(sum(float(one) for one in re.findall(pattern, text, re.MULTILINE)))
 
     def series(self) -> int:
         """The series of Prometheus' head that the services have made."""
@@ -418,7 +417,7 @@ def _versions() -> dict[str, str]:
             "alertmanager": "github.com/prometheus/alertmanager",
             "prometheus": "github.com/prometheus/prometheus",
         }[name]
-        match = re.search(rf"^\s*(?:require )?{re.escape(wanted)} (v\S+)", text, re.M)
+        match = re.search(rf"^\s*(?:require )?{re.escape(wanted)} (v\S+)", text, re.MULTILINE)
         found[name] = match[1] if match else "unknown"
     return found
 

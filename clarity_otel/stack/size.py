@@ -210,18 +210,22 @@ def report(load: Load, figures: dict[str, Any]) -> str:
     spans = load.requests_per_s * load.spans * load.sampled
     logs = load.requests_per_s * load.log_records
     kept = f", {load.sampled:.0%} kept" if load.sampled < 1 else ""
-    lines = [
+    asked = (
         f"{load.requests_per_s:,.0f} requests/s of {load.services} services with {load.instances} "
-        f"processes each: {spans:,.0f} spans/s ({load.spans:g} a request{kept}), "
-        f"{logs:,.0f} log records/s ({load.log_records:g} a request).",
+        f"processes each:\n{spans:,.0f} spans/s ({load.spans:g} a request{kept}), "
+        f"{logs:,.0f} log records/s ({load.log_records:g} a request)."
+    )
+    lines = [
+        asked,
         "",
         f"{'program':<16}{'processes':>9}{'cores':>7}{'memory':>10}{'disk':>10}",
     ]
-    lines += [
-        f"{row.program:<16}{row.processes:>9}{row.cores:>7.1f}{_size(row.memory_bytes):>10}"
-        f"{_size(row.disk_bytes):>10}\n    {row.because}"
-        for row in found
-    ]
+    for row in found:
+        lines += [
+            f"{row.program:<16}{row.processes:>9}{row.cores:>7.1f}{_size(row.memory_bytes):>10}"
+            + f"{_size(row.disk_bytes):>10}",
+            f"    {row.because}",
+        ]
     lines += [f"\n{sentence}" for sentence in advice(load, found, figures)]
     about = figures["measured"]
     lines.append(
