@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clarity_otel.stack import collector, generate, jaeger, loki
@@ -35,6 +35,7 @@ def test_committed_files_are_what_their_generator_writes() -> None:
     assert generate.main(["--check"]) == 0
 
 
+@settings(max_examples=40, deadline=None)
 @given(_DATA)
 def test_our_yaml_reads_back(data: Any) -> None:
     """What we write is what a YAML reader reads, whatever the text in it."""
