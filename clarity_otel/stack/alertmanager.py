@@ -61,13 +61,26 @@ INHIBITIONS: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...
         ("alertname != ServiceDown",),
         ("service",),
     ),
-    # The slower windows of a budget say what the fast one has said.
+    # Without the Collector nobody's telemetry arrives: that is one thing to repair.
+    (
+        ("alertname = ServiceDown", "service = otel-collector"),
+        ("alertname =~ TelemetryDropped|ExporterFailing|TelemetryQueueFilling|TargetMissing",),
+        (),
+    ),
+    (
+        ("alertname = RedisDown",),
+        ("alertname =~ RedisUnreachable|DatabaseConnectionErrors|CacheMissRate",),
+        (),
+    ),
+    # A budget that burns fast burns slowly too.
+    (("alertname = ErrorBudgetBurnFast",), ("alertname = ErrorBudgetBurnSlow",), ("service",)),
+    (("alertname = LatencyBudgetBurnFast",), ("alertname = LatencyBudgetBurnSlow",), ("service",)),
+    # A rule of two severities.
     (
         ("severity = critical", "service =~ .+"),
         ("severity =~ warning|info",),
         ("alertname", "service"),
     ),
-    (("alertname = RedisDown",), ("alertname =~ DatabaseConnectionErrors|CacheMissRate",), ()),
 )
 
 # Nobody is told of `info` when nobody is there. Times are UTC.

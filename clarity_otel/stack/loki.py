@@ -59,6 +59,8 @@ def config(place: Place) -> dict[str, Any]:
         },
         # One process has no ring to wait for.
         "ingester": {"lifecycler": {"min_ready_duration": "0s", "final_sleep": "0s"}},
+        # Looked for every 10 s by default: so long it would not be ready after its start.
+        "frontend": {"scheduler_dns_lookup_period": "1s"},
         "compactor": {
             "working_directory": str(data / "compactor"),
             "retention_enabled": True,

@@ -46,12 +46,23 @@ def _item(head: str, item: Any, indent: int) -> Iterator[str]:
     if isinstance(item, (dict, list, tuple)) and item:
         yield head
         yield from _block(item, indent)
-    elif isinstance(item, str) and "\n" in item and not item[0].isspace():
+    elif isinstance(item, str) and _is_block(item):
         yield f"{head} |{'' if item.endswith(chr(10)) else '-'}"
         for line in item.removesuffix("\n").split("\n"):
-            yield (" " * indent + line).rstrip()
+            yield " " * indent + line if line else ""
     else:
         yield f"{head} {_scalar(item)}"
+
+
+def _is_block(text: str) -> bool:
+    """Whether it has several lines that mean themselves when they stand indented."""
+    body = text.removesuffix("\n")
+    lines = body.split("\n")
+    return (
+        len(lines) > 1
+        and body == body.strip()
+        and all(line.isprintable() and line == line.rstrip() for line in lines)
+    )
 
 
 def _scalar(value: Any) -> str:
@@ -69,4 +80,6 @@ def _text(text: str) -> str:
         return text
     if '"' in text and "'" not in text and text.isprintable():
         return f"'{text}'"
-    return json.dumps(text, ensure_ascii=False)  # a JSON string is a YAML string
+    # A JSON string is a YAML string, but for characters that YAML wants escaped.
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(one if one.isprintable() else f"\\U{ord(one):08x}" for one in quoted)
