@@ -36,16 +36,15 @@ def _varies(signals: str) -> str:
     return f'stddev_over_time({_RESIDUAL}{{signal=~"{signals}"}}[1d])'
 
 
-_LEAST = f'{_RATIO} * {_EXPECTED}{{signal=~"latency|volume"}}'
 # A model that never varies must not make an alert of nothing.
-_DEVIATION_EXPR = " or ".join(
+_SPREAD = " or ".join(
     (
         f"clamp_min({_varies('errors')}, {number(t.ANOMALY_LEAST_ERRORS_DEVIATION)})",
         f"clamp_min({_varies('accuracy')}, {number(t.ANOMALY_LEAST_ACCURACY_DEVIATION)})",
-        f"({_varies('latency|volume')} > {_LEAST})",
-        _LEAST,
+        _varies("latency|volume"),
     )
 )
+_LEAST = f'({_RATIO} * {_EXPECTED}{{signal!="accuracy"}} or 0 * {_EXPECTED}{{signal="accuracy"}})'
 
 
 def _value(signal: str, expr: str) -> Recording:
@@ -75,7 +74,7 @@ GROUP = Group(
         # The level of the last day, with the shape of the week before where it is known.
         Recording(_EXPECTED, f"clamp_min({_LEVEL} + ({_SEASON}), 0) or {_LEVEL}"),
         Recording(_RESIDUAL, f"{_VALUE} - {_EXPECTED}"),
-        Recording(_DEVIATION, _DEVIATION_EXPR),
+        Recording(_DEVIATION, f"({_SPREAD}) > {_LEAST} or {_LEAST}"),
         # No band without six hours of values: a new model has no past, a rare one no statistics.
         Recording(
             _UPPER,
