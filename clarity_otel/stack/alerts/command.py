@@ -59,8 +59,8 @@ def check(
     typer.echo(f"{rules} rules in {len(files)} files: nothing is wrong.")
 
 
-@app.command()
-def test(
+@app.command("test")
+def run_tests(
     files: Annotated[
         list[Path] | None, typer.Argument(help=f"Test files; {_TESTS}/*_test.yml by default.")
     ] = None,

@@ -32,6 +32,13 @@ EXTERNAL = {
     "kube_pod_container_status_last_terminated_reason": "kube-state-metrics",
     "probe_ssl_earliest_cert_expiry": "the blackbox exporter",
 }
+# prometheus_client's own, near to ours in name: an app that registers its collectors has them.
+_CLIENT_LIBRARY = frozenset(
+    (
+        *("process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"),
+        *("process_virtual_memory_bytes", "process_max_fds", "process_start_time_seconds"),
+    )
+)
 # Labels that Prometheus adds, and those of more than one process.
 COMMON_LABELS = frozenset(("job", "instance", "pid", "le", "service_name", "service"))
 
@@ -44,7 +51,10 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 _RANGE = re.compile(r"\[[^\[\]]*\]")
 _NAME = re.compile(r"(?<![\w:.])([a-zA-Z_:][\w:]*)(\s*\()?")
 _WORDS = frozenset(
-    ["and", "or", "unless", "offset", "bool", "by", "without", "on", "ignoring", "group_left", "group_right", "atan2", "inf", "nan"]
+    (
+        *("and", "or", "unless", "offset", "bool", "by", "without", "on", "ignoring"),
+        *("group_left", "group_right", "atan2", "inf", "nan"),
+    )
 )
 _SELECTOR = re.compile(r"(?<![\w:.])([a-zA-Z_:][\w:]*)\s*\{([^{}]*)\}")
 _MATCHER = re.compile(r"([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)")
@@ -93,7 +103,7 @@ def unwritten(exprs: Iterable[str], recorded: Collection[str] = ()) -> list[str]
 
     `recorded` are the names of recording rules. Other programs' metrics are not known here.
     """
-    known = {*written(), *EXTERNAL, *recorded}
+    known = {*written(), *EXTERNAL, *_CLIENT_LIBRARY, *recorded}
     sentences = []
     for name in sorted({name for expr in exprs for name in metrics_of(expr)} - known):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
