@@ -204,7 +204,7 @@ def test_failures_become_alerts_and_end(watched: Watched, started: list[Any]) ->
         labels, notes = found[name]["labels"], found[name]["annotations"]
         assert (labels["service"], labels["severity"], labels["team"]) == ("shop", severity, team)
         assert re.search(summary, notes["summary"]), notes["summary"]
-        assert notes["runbook_url"].endswith(f"/{name}.md")
+        assert notes["runbook_url"].endswith(f"/{name}")
         assert watched.seen[name] == {"pending", "firing"}, "an alert waits before it fires"
 
     watched.redis.start()

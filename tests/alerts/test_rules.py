@@ -54,7 +54,7 @@ def test_every_alert_says_who_what_and_where() -> None:
     for alert in ALERTS:
         rule = alert.rendered()
         assert set(rule["labels"]) == {"service", "severity", "team"}
-        assert rule["annotations"]["runbook_url"].endswith(f"/{alert.name}.md")
+        assert rule["annotations"]["runbook_url"].endswith(f"/{alert.name}")
         assert "{{ $" in rule["annotations"]["summary"], alert.name
     # Annotations say numbers; a number in a label would make each evaluation another alert.
     assert not any("$value" in str(alert.rendered()["labels"]) for alert in ALERTS)
@@ -200,5 +200,5 @@ def test_rendering_takes_another_address_of_runbooks() -> None:
     """A slash at its end makes no second one."""
     alert = Alert("Name", "up", "info", "api", "{{ $value }}")
     rule = alert.rendered("https://wiki.example/runbooks/")
-    assert rule["annotations"]["runbook_url"] == "https://wiki.example/runbooks/Name.md"
+    assert rule["annotations"]["runbook_url"] == "https://wiki.example/runbooks/Name"
     assert "for" not in rule

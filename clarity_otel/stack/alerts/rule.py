@@ -58,7 +58,7 @@ class Alert:
             "labels": {"service": self.service, "severity": self.severity, "team": self.team},
             "annotations": {
                 "summary": self.summary,
-                "runbook_url": f"{runbooks_url.rstrip('/')}/{self.name}.md",
+                "runbook_url": f"{runbooks_url.rstrip('/')}/{self.name}",
             },
         }
 

@@ -27,8 +27,12 @@ _LOWER = "model_signal:ml:lower"
 _LEAST_VALUES = t.ANOMALY_LEAST_HISTORY_S // _INTERVAL_S
 _WIDTH = number(t.ANOMALY_DEVIATIONS.limit)
 _RATIO = number(t.ANOMALY_LEAST_DEVIATION_RATIO)
-# The hour around this time a week ago, against the day that ended then.
-_SEASON = f"avg_over_time({_VALUE}[1h] offset 167h30m) - avg_over_time({_VALUE}[1d] offset 1w)"
+# The hour around this time a week ago, against the day that ended then; that day has to be a
+# whole one, so there is a season after eight days.
+_SEASON = (
+    f"avg_over_time({_VALUE}[1h] offset 167h30m) - avg_over_time({_VALUE}[1d] offset 1w)"
+    f" and present_over_time({_VALUE}[1h] offset 8d)"
+)
 _LEVEL = f"avg_over_time({_VALUE}[1d])"
 
 
