@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from clarity_otel.stack.alerts.rule import RUNBOOKS_URL
 from tests.alerts.parts import ROOT
 
 CLARITY = Path(sys.executable).parent / "clarity"
@@ -92,3 +93,16 @@ def test_tests_of_rules_are_run(promtool_binary: Path, checked: Path) -> None:
     assert (run.returncode, "SUCCESS" in run.stdout) == (0, True)
     run = clarity("test", "--promtool", promtool_binary, checked / "bad_test.yml")
     assert (run.returncode, "FAILED" in run.stdout + run.stderr) == (1, True)
+
+
+def test_rules_are_written_with_the_address_of_your_runbooks(tmp_path: Path) -> None:
+    """The same rules as committed, but for the links."""
+    run = clarity("write", tmp_path / "rules", "--runbooks", "https://wiki.example/ops/")
+    assert (run.returncode, run.stderr) == (0, "")
+    for name in ("alert-rules.yml", "recording-rules.yml"):
+        text = (tmp_path / "rules" / name).read_text()
+        committed = (ROOT / "observability" / name).read_text()
+        assert text.replace("https://wiki.example/ops/", f"{RUNBOOKS_URL}/") == committed
+    assert "https://wiki.example/ops/HighErrorRate'" in (
+        (tmp_path / "rules" / "alert-rules.yml").read_text()
+    )

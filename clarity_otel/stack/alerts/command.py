@@ -10,6 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from clarity_otel.stack.alerts import names
+from clarity_otel.stack.alerts.generate import rule_files
+from clarity_otel.stack.alerts.groups import RECORDINGS
+from clarity_otel.stack.alerts.rule import RUNBOOKS_URL
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Check and test rules of Prometheus."
@@ -79,9 +82,21 @@ def run_tests(
     raise typer.Exit(run.returncode)
 
 
-def _recorded_by_us() -> set[str]:
-    from clarity_otel.stack.alerts.groups import RECORDINGS
+@app.command()
+def write(
+    folder: Annotated[Path, typer.Argument(help="Where the two rule files go.")],
+    runbooks: Annotated[
+        str, typer.Option(help="Address below which the pages of docs/runbooks are.")
+    ] = RUNBOOKS_URL,
+) -> None:
+    """Write our alert-rules.yml and recording-rules.yml into FOLDER."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in rule_files(runbooks).items():
+        (folder / name).write_text(text, encoding="utf-8")
+        typer.echo(folder / name)
 
+
+def _recorded_by_us() -> set[str]:
     return {rule.name for rule in RECORDINGS}
 
 
