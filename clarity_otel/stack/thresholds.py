@@ -59,7 +59,7 @@ LEAST_PREDICTIONS_PER_S = 0.03  # nine in five minutes
 MODEL_UNHEALTHY = Threshold(0, 2 * MINUTE_S)
 ML_QUEUE_REQUESTS = Threshold(10, 5 * MINUTE_S)
 # The band is this many deviations wide on each side. A deviation is at least this much of
-# what is expected (latency, volume), or this much (shares): a model that never varies must
+# what is expected (not accuracy), and at least this much (shares): a model that never varies must
 # not make an alert of nothing.
 ANOMALY_DEVIATIONS = Threshold(3, 10 * MINUTE_S)
 ANOMALY_LEAST_DEVIATION_RATIO = 0.1

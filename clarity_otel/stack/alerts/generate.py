@@ -28,7 +28,7 @@ _WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_]\w*([:-]\w+)*|[0-9]+[a-z]")
 
 
-def alert_rules(runbooks_url: str = RUNBOOKS_URL) -> str:
+def alert_rules(runbooks_url: str) -> str:
     """Return the text of alert-rules.yml."""
     groups = [
         {
@@ -53,6 +53,11 @@ def recording_rules() -> str:
         if group.recordings
     ]
     return _RECORDING_HEAD + as_yaml({"groups": groups})
+
+
+def rule_files(runbooks_url: str = RUNBOOKS_URL) -> dict[str, str]:
+    """Return the text of each file by its name."""
+    return {"alert-rules.yml": alert_rules(runbooks_url), "recording-rules.yml": recording_rules()}
 
 
 def as_yaml(value: Any, indent: str = "") -> str:
@@ -98,9 +103,9 @@ def _folded(text: str, width: int) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Write the files, or with --check compare them; return the exit code."""
-    files = {"alert-rules.yml": alert_rules(), "recording-rules.yml": recording_rules()}
     codes = [
-        write_or_check(FOLDER / name, text, COMMAND, arguments) for name, text in files.items()
+        write_or_check(FOLDER / name, text, COMMAND, arguments)
+        for name, text in rule_files().items()
     ]
     return max(codes)
 

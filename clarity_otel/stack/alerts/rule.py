@@ -10,8 +10,8 @@ Severity = Literal["critical", "warning", "info"]
 # databases, those who train models, those who look after access, those who run the telemetry.
 Team = Literal["api", "platform", "ml", "security", "telemetry"]
 
-# Where the pages of docs/runbooks are read. `clarity stack render` and
-# `python -m clarity_otel.stack.alerts.generate` take another one from CLARITY_RUNBOOKS_URL.
+# Where the pages of docs/runbooks are read: the dashboard of the Compose file shows them.
+# `clarity alerts write --runbooks URL` puts another address into the rules.
 RUNBOOKS_URL = "http://127.0.0.1:3001/runbooks"
 
 # A service is its scrape job; what comes by OTLP has its service.name there.
@@ -38,7 +38,7 @@ class Alert:
 
     `summary` is one sentence with the value in its unit, a template of Prometheus.
     `service` is a template too: which service it is about. `for_s` is how long the
-    expression has to hold, `keep_firing_s` how long it fires on after it ended.
+    expression has to hold before it fires.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Alert:
             "labels": {"service": self.service, "severity": self.severity, "team": self.team},
             "annotations": {
                 "summary": self.summary,
-                "runbook_url": f"{runbooks_url.rstrip('/')}/{self.name}.md",
+                "runbook_url": f"{runbooks_url.rstrip('/')}/{self.name}",
             },
         }
 

@@ -27,8 +27,12 @@ _LOWER = "model_signal:ml:lower"
 _LEAST_VALUES = t.ANOMALY_LEAST_HISTORY_S // _INTERVAL_S
 _WIDTH = number(t.ANOMALY_DEVIATIONS.limit)
 _RATIO = number(t.ANOMALY_LEAST_DEVIATION_RATIO)
-# The hour around this time a week ago, against the day that ended then.
-_SEASON = f"avg_over_time({_VALUE}[1h] offset 167h30m) - avg_over_time({_VALUE}[1d] offset 1w)"
+# The hour around this time a week ago, against the day that ended then; that day has to be a
+# whole one, so there is a season after eight days.
+_SEASON = (
+    f"avg_over_time({_VALUE}[1h] offset 167h30m) - avg_over_time({_VALUE}[1d] offset 1w)"
+    f" and present_over_time({_VALUE}[1h] offset 8d)"
+)
 _LEVEL = f"avg_over_time({_VALUE}[1d])"
 
 
@@ -36,16 +40,15 @@ def _varies(signals: str) -> str:
     return f'stddev_over_time({_RESIDUAL}{{signal=~"{signals}"}}[1d])'
 
 
-_LEAST = f'{_RATIO} * {_EXPECTED}{{signal=~"latency|volume"}}'
 # A model that never varies must not make an alert of nothing.
-_DEVIATION_EXPR = " or ".join(
+_SPREAD = " or ".join(
     (
         f"clamp_min({_varies('errors')}, {number(t.ANOMALY_LEAST_ERRORS_DEVIATION)})",
         f"clamp_min({_varies('accuracy')}, {number(t.ANOMALY_LEAST_ACCURACY_DEVIATION)})",
-        f"({_varies('latency|volume')} > {_LEAST})",
-        _LEAST,
+        _varies("latency|volume"),
     )
 )
+_LEAST = f'({_RATIO} * {_EXPECTED}{{signal!="accuracy"}} or 0 * {_EXPECTED}{{signal="accuracy"}})'
 
 
 def _value(signal: str, expr: str) -> Recording:
@@ -75,7 +78,7 @@ GROUP = Group(
         # The level of the last day, with the shape of the week before where it is known.
         Recording(_EXPECTED, f"clamp_min({_LEVEL} + ({_SEASON}), 0) or {_LEVEL}"),
         Recording(_RESIDUAL, f"{_VALUE} - {_EXPECTED}"),
-        Recording(_DEVIATION, _DEVIATION_EXPR),
+        Recording(_DEVIATION, f"({_SPREAD}) > {_LEAST} or {_LEAST}"),
         # No band without six hours of values: a new model has no past, a rare one no statistics.
         Recording(
             _UPPER,
