@@ -25,6 +25,8 @@ from tests.metrics.test_servers import BIN
 
 SERVICE = "shop"
 SCRAPE_INTERVAL_S = 1
+# The data source's: rates look at four times that, which is longer than a round of load.
+GRAFANA_INTERVAL_S = 5
 # Something that fires, for the panels that show what does.
 RULES = {
     "groups": [
@@ -61,7 +63,7 @@ class Running:
     ) -> list[dict[str, Any]]:
         """The series (of a log: streams) that Grafana would draw, from the start until now."""
         now_s = self.now_s()
-        text = filled(target.text, int(now_s - self.begun_s) + 1, SCRAPE_INTERVAL_S, chosen)
+        text = filled(target.text, int(now_s - self.begun_s) + 1, GRAFANA_INTERVAL_S, chosen)
         if target.is_log:
             assert self.loki is not None
             base = f"{self.loki.endpoint}/loki/api/v1/query_range"
@@ -147,7 +149,7 @@ def running(
             Process(
                 [
                     *(BIN / "clarity-instrument", BIN / "uvicorn", APP),
-                    *("--port", str(port), "--log-level", "critical"),
+                    *("--port", str(port), "--log-level", "error"),
                 ],
                 folder / "processes",
                 env={
@@ -168,6 +170,7 @@ def running(
         found = Running(port, prometheus, loki, jaeger, 0)
         wait_until(lambda: prometheus.query("up == 1"), "the first scrape", 30)
         found.begun_s = found.now_s()
+        found.load()
         yield found
 
 
