@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from clarity_otel.stack.grafana.panel import TIME, Limit, Panel, Row
-from clarity_otel.stack.grafana.promql import rate, share, value
+from clarity_otel.stack.grafana.promql import rate, value
 
 # None of these should happen at all.
 _NONE = Limit(0.001)
@@ -81,13 +81,8 @@ TELEMETRY = Row(
         ),
         Panel(
             "Label values replaced",
-            (
-                share(
-                    rate("clarity.metrics.label_overflows"),
-                    rate("http.server.request.duration"),
-                ),
-            ),
-            "Measurements whose label had its most values, for each request: a label holds what it should not.",
+            (rate("clarity.metrics.label_overflows", "metric", "label"),),
+            "Measurements whose label had its most values, or one that it does not allow: a label holds what it should not.",
             TIME,
             12,
         ),
