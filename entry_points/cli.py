@@ -15,6 +15,10 @@ import typer
 
 # name -> (module:attribute of a typer function or app, help)
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
+    "alerts": (
+        "clarity_otel.stack.alerts.command:app",
+        "Check and test rules of Prometheus.",
+    ),
     "bench": (
         "clarity_otel.bench.command:bench",
         "Measure on your own app what Clarity OTel costs.",

@@ -88,6 +88,12 @@ _RECIPES = (
         effort="4 to 8 minutes on two cores",
     ),
     Recipe(
+        "promtool",
+        HERE / "prometheus",
+        package="github.com/prometheus/prometheus/cmd/promtool",
+        effort="a minute after prometheus, 4 to 8 minutes without it",
+    ),
+    Recipe(
         "gosender",
         HERE / "gosender",
         package=".",
