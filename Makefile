@@ -32,8 +32,8 @@ PAGES_SOURCES := $(wildcard dashboard/*.*) $(shell find dashboard/src dashboard/
 # Each knows `--check`: fail when the committed file is not what it would write.
 GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables) \
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
-  clarity_otel.metrics.dashboard clarity_otel.stack.grafana.generate \
-  clarity_otel.stack.alerts.generate
+  clarity_otel.metrics.dashboard clarity_otel.stack.generate \
+  clarity_otel.stack.alerts.generate clarity_otel.stack.grafana.generate
 
 .DEFAULT_GOAL := help
 

@@ -43,6 +43,10 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
         "clarity_otel.logs.command:log_level",
         "Change a logger's level in a running service.",
     ),
+    "stack": (
+        "clarity_otel.stack.command:stack",
+        "Start, stop and look at the Collector, Prometheus, Jaeger, Loki and the rest.",
+    ),
     "tail": (
         "clarity_otel.terminal.tail:tail",
         "Follow requests and log records live.",

@@ -143,6 +143,30 @@ def prometheus_binary(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
+def promtool_binary(pytestconfig: pytest.Config) -> Path:
+    """The promtool of a Prometheus 3."""
+    return built("promtool", "what Prometheus makes of our configuration", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def alertmanager_binary(pytestconfig: pytest.Config) -> Path:
+    """The Alertmanager of the version that Compose has."""
+    return built("alertmanager", "what Alertmanager sends", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def amtool_binary(pytestconfig: pytest.Config) -> Path:
+    """Its amtool."""
+    return built("amtool", "whom Alertmanager tells", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def compose_binary(pytestconfig: pytest.Config) -> Path:
+    """Docker Compose: it reads files without an engine."""
+    return built("compose", "that Compose takes our file", pytestconfig)
+
+
+@pytest.fixture(scope="session")
 def gosender_binary(pytestconfig: pytest.Config) -> Path:
     """A program that sends by the OpenTelemetry SDK for Go."""
     what = "that the dashboard's receiver takes what the SDK for Go sends"

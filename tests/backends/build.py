@@ -64,10 +64,28 @@ class Recipe:
 
 _RECIPES = (
     Recipe(
+        "alertmanager",
+        HERE / "alertmanager",
+        package="github.com/prometheus/alertmanager/cmd/alertmanager",
+        effort="half a minute on two cores",
+    ),
+    Recipe(
+        "amtool",
+        HERE / "alertmanager",
+        package="github.com/prometheus/alertmanager/cmd/amtool",
+        effort="half a minute on two cores",
+    ),
+    Recipe(
         "collector",
         HERE / "collector",
         package=".",
         effort="2 to 3 minutes on two cores",
+    ),
+    Recipe(
+        "compose",
+        HERE / "compose",
+        package="github.com/docker/compose/v5/cmd",
+        effort="1 to 2 minutes on two cores",
     ),
     Recipe(
         "jaeger",

@@ -34,7 +34,7 @@ everywhere = pytest.mark.parametrize("name", DASHBOARDS)
 
 def test_the_files_are_what_the_data_makes() -> None:
     """Twice the same text, and the committed one; nothing beside it."""
-    pytest.importorskip("grafana_foundation_sdk", reason="of the development group `stack`")
+    pytest.importorskip("grafana_foundation_sdk", reason="of the development group `grafana`")
     from clarity_otel.stack.grafana.generate import files
 
     written = files()
