@@ -6,9 +6,7 @@ from __future__ import annotations
 
 from clarity_otel.stack.grafana.panel import TIME, Limit, Panel, Row
 from clarity_otel.stack.grafana.promql import rate, value
-
-# None of these should happen at all.
-_NONE = Limit(0.001)
+from clarity_otel.stack.thresholds import TELEMETRY_QUEUE_RATIO
 
 TELEMETRY = Row(
     "Telemetry pipeline",
@@ -42,12 +40,12 @@ TELEMETRY = Row(
             "Dropped",
             (rate("clarity.pipeline.dropped", "signal", "reason"),),
             "Spans, log records and data points that were lost, by reason.",
-            limit=_NONE,
         ),
         Panel(
             "Fullness of the queues",
             (value("clarity.pipeline.queue.utilization", "job", "signal"),),
             "Share of a queue's limit, in the fullest process.",
+            limit=Limit(TELEMETRY_QUEUE_RATIO.limit),
         ),
         Panel(
             "Telemetry that waits",
@@ -77,7 +75,6 @@ TELEMETRY = Row(
             "Errors inside Clarity OTel",
             (rate("clarity.internal_errors", "where"),),
             "Kept from the app; each is worth a report.",
-            limit=_NONE,
         ),
         Panel(
             "Label values replaced",
