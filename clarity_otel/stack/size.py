@@ -223,7 +223,7 @@ def report(load: Load, figures: dict[str, Any]) -> str:
     for row in found:
         lines += [
             f"{row.program:<16}{row.processes:>9}{row.cores:>7.1f}{_size(row.memory_bytes):>10}"
-            + f"{_size(row.disk_bytes):>10}",
+            f"{_size(row.disk_bytes):>10}",
             f"    {row.because}",
         ]
     lines += [f"\n{sentence}" for sentence in advice(load, found, figures)]

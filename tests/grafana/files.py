@@ -39,19 +39,24 @@ def panels(dashboard: str) -> list[dict[str, Any]]:
     return [p for p in DASHBOARDS[dashboard]["panels"] if p["type"] != "row"]
 
 
+def target_of(dashboard: str, panel: dict[str, Any], target: dict[str, Any]) -> Target:
+    """A query as the file has it."""
+    return Target(
+        dashboard,
+        panel["title"],
+        target["refId"],
+        target["expr"],
+        target["datasource"]["type"] == "loki",
+        bool(target.get("instant")),
+    )
+
+
 def targets() -> Iterator[Target]:
     """All queries of all dashboards, in order."""
     for name in DASHBOARDS:
         for panel in panels(name):
             for target in panel["targets"]:
-                yield Target(
-                    name,
-                    panel["title"],
-                    target["refId"],
-                    target["expr"],
-                    target["datasource"]["type"] == "loki",
-                    bool(target.get("instant")),
-                )
+                yield target_of(name, panel, target)
 
 
 def filled(

@@ -17,7 +17,12 @@ from clarity_otel.stack.grafana.panel import (
     stat,
 )
 from clarity_otel.stack.grafana.promql import buckets, quantile, rate, share, value
-from clarity_otel.stack.thresholds import HIGH_ERROR_RATIO, SLOW_RESPONSE_P99_S
+from clarity_otel.stack.thresholds import (
+    CACHE_MISS_RATIO,
+    CONNECTION_ERRORS_PER_S,
+    HIGH_ERROR_RATIO,
+    SLOW_RESPONSE_P99_S,
+)
 
 _REQUESTS = "http.server.request.duration"
 _FAILED = 'http_response_status_code=~"5.."'
@@ -212,11 +217,13 @@ DASHBOARD = Dashboard(
                     "Connection errors",
                     (rate("clarity.db.client.connection_errors", "db_system_name", "error_type"),),
                     "Calls that failed because there was no connection.",
+                    limit=Limit(CONNECTION_ERRORS_PER_S.limit),
                 ),
                 Panel(
                     "Cache hits",
                     (share(rate(_LOOKUPS, "job", where='result="hit"'), rate(_LOOKUPS, "job")),),
                     "Share of the keys looked up in Redis that it had.",
+                    limit=Limit(1 - CACHE_MISS_RATIO.limit, is_floor=True),
                 ),
                 Panel(
                     "Cache lookups",

@@ -196,9 +196,9 @@ def _timeseries(panel: Panel) -> timeseries.Panel:
 
 
 def _stat(panel: Panel) -> stat.Panel:
+    built = stat.Panel().decimals(0) if panel.unit == "short" else stat.Panel()
     return (
-        stat.Panel()
-        .graph_mode(common.BigValueGraphMode.AREA)
+        built.graph_mode(common.BigValueGraphMode.AREA)
         .color_mode(
             common.BigValueColorMode.VALUE if panel.limit else common.BigValueColorMode.NONE
         )

@@ -5,13 +5,15 @@ Addresses are the names that the programs have in Compose and in Kubernetes.
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from clarity_otel.stack.place import COMPOSE
+from clarity_otel.stack.yaml_text import to_yaml
 
 PROMETHEUS, LOKI, JAEGER = "clarity-prometheus", "clarity-loki", "clarity-jaeger"
 # The exemplars' label, and the structured metadata of a log line.
 TRACE_ID = "trace_id"
-DASHBOARDS_FOLDER = "/etc/clarity/grafana/dashboards"
+DASHBOARDS_FOLDER = f"{COMPOSE.config}/grafana/dashboards"
 # Of Prometheus in observability/prometheus: Grafana's shortest rate is four times that.
 SCRAPE_INTERVAL = "15s"
 
@@ -23,14 +25,14 @@ def _variable(text: str) -> str:
 
 def datasources() -> dict[str, Any]:
     """Return the data sources: from a point to its trace, from a line to it, and back."""
-    prometheus = _source("Prometheus", PROMETHEUS, "prometheus", "http://prometheus:9090")
+    prometheus = _source("Prometheus", PROMETHEUS, "prometheus", _address("prometheus"))
     prometheus["isDefault"] = True
     prometheus["jsonData"] = {
         "httpMethod": "POST",
         "timeInterval": SCRAPE_INTERVAL,
         "exemplarTraceIdDestinations": [{"name": TRACE_ID, "datasourceUid": JAEGER}],
     }
-    loki = _source("Loki", LOKI, "loki", "http://loki:3100")
+    loki = _source("Loki", LOKI, "loki", _address("loki"))
     loki["jsonData"] = {
         "derivedFields": [
             {
@@ -43,7 +45,7 @@ def datasources() -> dict[str, Any]:
             }
         ]
     }
-    jaeger = _source("Jaeger", JAEGER, "jaeger", "http://jaeger:16686")
+    jaeger = _source("Jaeger", JAEGER, "jaeger", f"http://{COMPOSE.address('jaeger', 'query')}")
     jaeger["jsonData"] = {
         "tracesToLogsV2": {
             "datasourceUid": LOKI,
@@ -78,10 +80,21 @@ def provider() -> dict[str, Any]:
     }
 
 
-def to_yaml(value: dict[str, Any], about: str) -> str:
-    """Return YAML that needs no library: JSON under a comment."""
-    comment = f"# {about} Written by `python -m clarity_otel.stack.grafana.generate`.\n"
-    return comment + json.dumps(value, indent=2) + "\n"
+def files() -> dict[str, str]:
+    """Return each file's text by its path in observability/grafana."""
+    written = "Written by `python -m clarity_otel.stack.grafana.generate`."
+    return {
+        "provisioning/datasources/clarity.yml": to_yaml(
+            datasources(), f"Data sources that lead to each other. {written}"
+        ),
+        "provisioning/dashboards/clarity.yml": to_yaml(
+            provider(), f"Where Grafana finds the dashboards. {written}"
+        ),
+    }
+
+
+def _address(program: str) -> str:
+    return f"http://{COMPOSE.address(program)}"
 
 
 def _source(name: str, uid: str, kind: str, url: str) -> dict[str, Any]:

@@ -22,12 +22,7 @@ def files() -> dict[str, str]:
     """Return each file's text by its path in observability/grafana."""
     return {
         **{f"dashboards/{page.name}.json": to_json(page) for page in DASHBOARDS},
-        "provisioning/datasources/clarity.yml": datasources.to_yaml(
-            datasources.datasources(), "Data sources that lead to each other."
-        ),
-        "provisioning/dashboards/clarity.yml": datasources.to_yaml(
-            datasources.provider(), "Where Grafana finds the dashboards."
-        ),
+        **datasources.files(),
     }
 
 

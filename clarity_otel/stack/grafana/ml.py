@@ -16,7 +16,7 @@ from clarity_otel.stack.grafana.panel import (
     stat,
 )
 from clarity_otel.stack.grafana.promql import buckets, increase, mean, quantile, rate, share, value
-from clarity_otel.stack.thresholds import ML_FAILURE_RATIO
+from clarity_otel.stack.thresholds import ML_FAILURE_RATIO, ML_QUEUE_REQUESTS
 
 _PREDICTIONS = "clarity.ml.predictions"
 _INFERENCE = "clarity.ml.inference.duration"
@@ -24,6 +24,7 @@ _PAT = "clarity.pat.analysis.duration"
 _LOOKUPS = "clarity.ml.cache.lookups"
 _FAILED = 'status="error"'
 _ERRORS = Limit(ML_FAILURE_RATIO.limit)
+_QUEUE = Limit(ML_QUEUE_REQUESTS.limit)
 # Instances that differ: the worst is shown.
 _WORST = "min"
 
@@ -53,7 +54,12 @@ DASHBOARD = Dashboard(
                     value("clarity.ml.model.accuracy", how=_WORST),
                     "Of the chosen models, as last measured.",
                 ),
-                stat("Waiting", value("clarity.ml.queue.size"), "Requests that wait for a model."),
+                stat(
+                    "Waiting",
+                    value("clarity.ml.queue.size"),
+                    "Requests that wait for a model.",
+                    limit=_QUEUE,
+                ),
             ),
         ),
         Row(
@@ -213,9 +219,10 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Requests that wait",
                     (value("clarity.ml.queue.size", "model"),),
-                    "For a model, in all processes.",
+                    "For a model, in all processes. The line is MLQueueGrowing's.",
                     TIME,
                     12,
+                    _QUEUE,
                 ),
                 Panel(
                     "Inferences that run",

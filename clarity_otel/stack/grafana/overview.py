@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from clarity_otel.stack.alerts.objectives import FAST, SLOW
+from clarity_otel.stack.alerts.rule import RUNBOOKS_URL
 from clarity_otel.stack.grafana.panel import (
     TABLE,
     TIME,
@@ -22,10 +24,9 @@ _REQUESTS = "http.server.request.duration"
 _FAILED = 'http_response_status_code=~"5.."'
 _ERRORS = Limit(HIGH_ERROR_RATIO.limit)
 _SLOW = Limit(SLOW_RESPONSE_P99_S.limit)
-# Multi-window, multi-burn-rate (The Site Reliability Workbook, chapter 5): beyond 14.4 a
-# budget of 30 days is gone in two.
-_PAGE_BURN_RATE = 14.4
-_WINDOWS = ("5m", "1h", "6h", "3d")
+# What the alerts look at: the rate that pages, and how far back each pair of windows goes.
+_PAGE_BURN_RATE = FAST[0].rate
+_WINDOWS = (FAST[0].short, *(burn.long for burn in (*FAST, *SLOW)))
 
 _SERVICE_LINKS = tuple(
     Link(title, f"/d/clarity-{name}?${{__url_time_range}}&var-service=${{__data.fields.job}}")
@@ -161,9 +162,10 @@ DASHBOARD = Dashboard(
                             column="Alerts",
                         ),
                     ),
-                    "What Prometheus says is firing now.",
+                    "What Prometheus says is firing now; a click leads to the runbook.",
                     TABLE,
                     10,
+                    links=(Link("Runbook", f"{RUNBOOKS_URL}/${{__data.fields.alertname}}.md"),),
                 ),
             ),
         ),

@@ -108,14 +108,14 @@ def value(name: str, *by: str, where: str = "", how: str = "") -> Query:
 def quantile(
     share: float, name: str, *by: str, where: str = "", window: str = RATE_WINDOW
 ) -> Query:
-    """Return what `share` of a histogram's measurements stay below."""
+    """Return what `share` of a histogram's measurements stay below; nothing without any."""
     family = _histogram(name, by)
     grouped = ", ".join((*by, "le"))
     text = f"sum by ({grouped}) (rate({series(family, '_bucket', where)}[{window}]))"
     legend = " ".join((f"p{share * 100:g}", _legend(by))).strip()
-    return Query(
-        f"histogram_quantile({share:g}, {text})", _UNITS[family.unit], legend, has_exemplars=True
-    )
+    # Without measurements it is NaN, which no comparison lets through.
+    text = f"histogram_quantile({share:g}, {text}) >= 0"
+    return Query(text, _UNITS[family.unit], legend, has_exemplars=True)
 
 
 def buckets(name: str, where: str = "") -> Query:

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from clarity_otel.stack.grafana.panel import TABLE, TIME, Dashboard, Panel, Row, logs, stat
+from clarity_otel.stack.grafana.panel import TABLE, TIME, Dashboard, Limit, Panel, Row, logs, stat
 from clarity_otel.stack.grafana.promql import increase, rate, share
+from clarity_otel.stack.thresholds import AUTH_FAILURES_PER_S
 
 _ATTEMPTS = "clarity.auth.attempts"
 _FAILURES = "clarity.auth.failures"
@@ -64,9 +65,10 @@ DASHBOARD = Dashboard(
                 Panel(
                     "Failures by reason",
                     (rate(_FAILURES, "method", "reason"),),
-                    "A second.",
+                    "A second. The line is AuthenticationFailures'.",
                     TIME,
                     12,
+                    Limit(AUTH_FAILURES_PER_S.limit),
                     is_stacked=True,
                 ),
                 Panel(

@@ -7,9 +7,15 @@ from __future__ import annotations
 from clarity_otel.stack.grafana.panel import TIME, Dashboard, Limit, Panel, Row, logs, stat
 from clarity_otel.stack.grafana.promql import Query, divided, mean, quantile, rate, value
 from clarity_otel.stack.grafana.telemetry import TELEMETRY
-from clarity_otel.stack.thresholds import DISK_FREE_RATIO, HIGH_CPU_RATIO
+from clarity_otel.stack.thresholds import (
+    DISK_FREE_RATIO,
+    EVENT_LOOP_LAG_P99_S,
+    HIGH_CPU_RATIO,
+    THREAD_POOL_QUEUE_CALLS,
+)
 
 _CPU = Limit(HIGH_CPU_RATIO.limit)
+_LAG = Limit(EVENT_LOOP_LAG_P99_S.limit)
 _DISK = Limit(1 - DISK_FREE_RATIO.limit)
 _BUSY = 'cpu_mode!~"idle|iowait"'
 
@@ -56,6 +62,7 @@ DASHBOARD = Dashboard(
                     "p99 of event loop lag",
                     quantile(0.99, "clarity.event_loop.lag"),
                     "How late a callback runs that is due.",
+                    limit=_LAG,
                 ),
                 stat(
                     "Youngest process",
@@ -190,6 +197,7 @@ DASHBOARD = Dashboard(
                         quantile(0.99, "clarity.event_loop.lag", "job"),
                     ),
                     "How late an event loop runs a callback that is due.",
+                    limit=_LAG,
                 ),
                 Panel(
                     "Tasks of event loops",
@@ -210,6 +218,7 @@ DASHBOARD = Dashboard(
                     "Calls that wait for a thread",
                     (value("clarity.thread_pool.queue.size", "job", "pool"),),
                     "More than none for long: the pool is too small or its calls too slow.",
+                    limit=Limit(THREAD_POOL_QUEUE_CALLS.limit),
                 ),
                 Panel(
                     "Runs of the garbage collector",

@@ -5,10 +5,8 @@
 from __future__ import annotations
 
 from clarity_otel.stack.grafana.panel import TIME, Limit, Panel, Row
-from clarity_otel.stack.grafana.promql import rate, share, value
-
-# None of these should happen at all.
-_NONE = Limit(0.001)
+from clarity_otel.stack.grafana.promql import rate, value
+from clarity_otel.stack.thresholds import TELEMETRY_QUEUE_RATIO
 
 TELEMETRY = Row(
     "Telemetry pipeline",
@@ -42,12 +40,12 @@ TELEMETRY = Row(
             "Dropped",
             (rate("clarity.pipeline.dropped", "signal", "reason"),),
             "Spans, log records and data points that were lost, by reason.",
-            limit=_NONE,
         ),
         Panel(
             "Fullness of the queues",
             (value("clarity.pipeline.queue.utilization", "job", "signal"),),
             "Share of a queue's limit, in the fullest process.",
+            limit=Limit(TELEMETRY_QUEUE_RATIO.limit),
         ),
         Panel(
             "Telemetry that waits",
@@ -77,17 +75,11 @@ TELEMETRY = Row(
             "Errors inside Clarity OTel",
             (rate("clarity.internal_errors", "where"),),
             "Kept from the app; each is worth a report.",
-            limit=_NONE,
         ),
         Panel(
             "Label values replaced",
-            (
-                share(
-                    rate("clarity.metrics.label_overflows"),
-                    rate("http.server.request.duration"),
-                ),
-            ),
-            "Measurements whose label had its most values, for each request: a label holds what it should not.",
+            (rate("clarity.metrics.label_overflows", "metric", "label"),),
+            "Measurements whose label had its most values, or one that it does not allow: a label holds what it should not.",
             TIME,
             12,
         ),

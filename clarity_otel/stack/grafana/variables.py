@@ -9,14 +9,13 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import dashboard as models
 
 from clarity_otel.metrics.catalog import BY_NAME
+from clarity_otel.stack.alerts.objectives import DEFAULT
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.cog.builder import Builder
     from grafana_foundation_sdk.models.common import DataSourceRef
 
     from clarity_otel.stack.grafana.panel import Dashboard
-
-OBJECTIVE = 0.999
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def variables_of(
         found.append(builders.DatasourceVariable("loki").label("Loki").type("loki"))
     found += [_chosen(one, prometheus) for one in _CHOSEN if dashboard.uses(one.name)]
     if dashboard.uses("objective"):
-        text = f"{OBJECTIVE:g}"
+        text = f"{DEFAULT.answered:g}"
         found.append(
             builders.TextBoxVariable("objective")
             .label("Objective")
