@@ -221,11 +221,8 @@ def report(load: Load, figures: dict[str, Any]) -> str:
         f"{'program':<16}{'processes':>9}{'cores':>7}{'memory':>10}{'disk':>10}",
     ]
     for row in found:
-        lines += [
-            f"{row.program:<16}{row.processes:>9}{row.cores:>7.1f}{_size(row.memory_bytes):>10}"
-            f"{_size(row.disk_bytes):>10}",
-            f"    {row.because}",
-        ]
+        needs = f"{row.cores:>7.1f}{_size(row.memory_bytes):>10}{_size(row.disk_bytes):>10}"
+        lines += [f"{row.program:<16}{row.processes:>9}{needs}", f"    {row.because}"]
     lines += [f"\n{sentence}" for sentence in advice(load, found, figures)]
     about = figures["measured"]
     lines.append(
