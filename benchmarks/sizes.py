@@ -273,7 +273,7 @@ class _Stack:
             )
             urllib.request.urlopen(request, timeout=60).close()
             items += _count([message])
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 600
         while self._sent(counter) - before < items:
             assert time.monotonic() < deadline, (signal, items, self._sent(counter) - before)
             time.sleep(0.2)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kubernetes_validate
@@ -22,6 +23,15 @@ from .references import broken
 APPLIED_LIMIT_BYTES = 256 * 1024
 # The oldest that gets security fixes somewhere, and the newest that the schemas know.
 VERSIONS = ("1.30", "1.37")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _schemas_are_read_once() -> Iterator[None]:
+    """kubernetes-validate reads 2 MB of definitions for each object."""
+    with pytest.MonkeyPatch.context() as patch:
+        read = functools.cache(kubernetes_validate.utils.schema_contents)
+        patch.setattr(kubernetes_validate.utils, "schema_contents", read)
+        yield
 
 
 def applied() -> list[Object]:

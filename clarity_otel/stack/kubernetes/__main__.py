@@ -27,14 +27,14 @@ def main(arguments: list[str]) -> int:
     for path, text in wanted.items():
         (FOLDER / path).parent.mkdir(parents=True, exist_ok=True)
         written.append(write_or_check(FOLDER / path, text, COMMAND, arguments))
-    for path in sorted(FOLDER.joinpath("base").rglob("*")):
-        if path.is_dir() or str(path.relative_to(FOLDER)) in wanted:
+    for file in sorted(FOLDER.joinpath("base").rglob("*")):
+        if file.is_dir() or str(file.relative_to(FOLDER)) in wanted:
             continue
         if "--check" in arguments:
-            sys.stderr.write(f"{path} is written by nothing any more; run: {COMMAND}\n")
+            sys.stderr.write(f"{file} is written by nothing any more; run: {COMMAND}\n")
             written.append(1)
         else:
-            path.unlink()
+            file.unlink()
     return max(written)
 
 

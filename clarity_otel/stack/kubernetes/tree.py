@@ -13,7 +13,7 @@ from clarity_otel.stack.yaml_text import to_yaml
 
 from . import configs, example, network, objects, operator
 from .overlays import dev, ingress, prod, without_prometheus
-from .programs import PROGRAMS
+from .programs import NAMESPACE, PROGRAMS
 from .receivers import receivers
 
 Object = dict[str, Any]
@@ -78,7 +78,7 @@ def _base(parts: list[str], maps: dict[str, dict[str, str]]) -> Object:
         "configMapGenerator": [
             {
                 "name": name,
-                "namespace": objects.NAMESPACE,
+                "namespace": NAMESPACE,
                 "files": [f"config/{name}/{file}" for file in content],
             }
             for name, content in maps.items()
