@@ -120,7 +120,10 @@ def _ports(target: str, names: tuple[str, ...]) -> list[Object]:
     for name in names:
         if name not in known:
             raise ValueError(f"{target} has no port {name!r}; it has {', '.join(known)}")
-    return [_tcp(name) for name in names]
+    found = [_tcp(name) for name in names]
+    if "gossip" in names:  # Alertmanagers say most things to each other by UDP
+        found.append({"protocol": "UDP", "port": known["gossip"]})
+    return found
 
 
 def _tcp(port: int | str) -> Object:
