@@ -133,7 +133,7 @@ def _jaeger(spans: float, figures: dict[str, Any]) -> Row:
         max(SIZES["jaeger"].memory_bytes, 2 * cost["resident_bytes"]),
         int(disk),
         f"{cost['disk_bytes_per_span']:.0f} bytes a span on disk for {days} days, "
-        f"{cost['cpu_us_per_span']:.0f} us of CPU each",
+        f"{cost['cpu_us_per_span']:.0f} us of CPU each (Badger sorts its index)",
     )
 
 
