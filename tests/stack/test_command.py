@@ -6,12 +6,16 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from clarity_otel.stack import processes
+from clarity_otel.stack.command import stack
 from clarity_otel.stack.local import PROGRAMS, find_binaries
 from tests.backends.process import LOOPBACK, clean_environment, wait_until
 
@@ -27,22 +31,20 @@ def script(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def clarity(folder: Path, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
-    """Run `clarity stack …` in an empty folder, with no programs on PATH but those given."""
-    return subprocess.run(
-        [str(CLARITY), "stack", *arguments, "--local", "--folder", str(folder / "stack")],
-        env={**clean_environment(), "PATH": path},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
+def clarity(folder: Path, *arguments: str, path: str = "") -> Result:
+    """Run `clarity stack …` here, with no programs on PATH but those given."""
+    return CliRunner().invoke(
+        stack,
+        [*arguments, "--local", "--folder", str(folder / "stack")],
+        env={"PATH": path},
+        catch_exceptions=False,
     )
 
 
 def test_what_is_missing_is_said_by_name_and_consequence(tmp_path: Path) -> None:
     """Without any program there is a sentence for each, one on what to do, and exit code 1."""
     up = clarity(tmp_path, "up")
-    assert up.returncode == 1
+    assert up.exit_code == 1
     for program in PROGRAMS:
         assert f"{program.name} is not started, so {program.without}" in up.stderr
     assert "--bin-dir" in up.stderr
@@ -70,16 +72,16 @@ def test_a_prometheus_without_otlp_is_not_started(tmp_path: Path) -> None:
 def test_a_program_that_ends_is_shown_with_its_last_words(tmp_path: Path) -> None:
     """`up` fails with the end of the program's log, and stops what it had started."""
     script(tmp_path / "bin", "jaeger", "echo 'no such storage'; exit 3")
-    script(tmp_path / "bin", "loki", "exec sleep 60")
+    script(tmp_path / "bin", "loki", "exec sleep 61.37")
     up = clarity(
         *(tmp_path, "up", "--free-ports", "--bin-dir", str(tmp_path / "bin")), path=os.defpath
     )
-    assert up.returncode == 1
+    assert up.exit_code == 1
     assert "jaeger has ended" in up.stderr
     assert "no such storage" in up.stderr
     assert processes.found(tmp_path / "stack") == []
     left = [
-        one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", "60"]
+        one for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"] == ["sleep", "61.37"]
     ]
     assert left == []
 
@@ -94,7 +96,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         except OSError:
             pass  # somebody's Loki runs here: just as well
         up = clarity(tmp_path, "up", "--bin-dir", str(tmp_path / "bin"))
-    assert up.returncode == 1
+    assert up.exit_code == 1
     assert "port 3100, loki's web, is taken" in up.stderr
     assert "--free-ports" in up.stderr
     assert processes.found(tmp_path / "stack") == []
@@ -107,7 +109,7 @@ def test_a_scrape_that_is_none_is_refused(tmp_path: Path) -> None:
         *(tmp_path, "up", "--free-ports", "--bin-dir", str(tmp_path / "bin")),
         *("--scrape", "127.0.0.1:8000"),
     )
-    assert up.returncode == 1
+    assert up.exit_code == 1
     assert "name=host:port" in up.stderr
 
 
@@ -127,7 +129,8 @@ def test_a_pid_of_another_process_is_not_ours(tmp_path: Path) -> None:
         assert processes.stop(tmp_path) == (["sleeper"], [])
         wait_until(lambda: not ours.is_running() or ours.status() == "zombie", "its end")
     finally:
-        ours.kill()
+        with suppress(psutil.NoSuchProcess):
+            ours.kill()
 
 
 def test_secrets_and_settings_are_not_inherited(
@@ -136,10 +139,10 @@ def test_secrets_and_settings_are_not_inherited(
     """Programs get neither the variables of secrets nor those of a service."""
     names = ("SLACK_WEBHOOK_URL", "SMTP_PASSWORD", "OTEL_EXPORTER_OTLP_ENDPOINT", "CLARITY_TOKEN")
     for name in names:
-        monkeypatch.setenv(name, "inherited")
+        monkeypatch.setenv(name, "of-this-process")
     running = processes.start("env", ["env"], tmp_path, health="", address="")
     wait_until(lambda: running.process is None, "its end")
-    assert "inherited" not in processes.log_of(tmp_path, "env").read_text()
+    assert "of-this-process" not in processes.log_of(tmp_path, "env").read_text()
 
 
 def test_where_there_is_no_compose_file_the_sentence_says_so(tmp_path: Path) -> None:
