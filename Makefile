@@ -74,6 +74,10 @@ test: $(NATIVE_STAMP) redis prometheus chromium dashboard test-rust ## all tests
 test-quick: $(NATIVE_STAMP) redis dashboard ## the Python tests that take no more than seconds
 	@$(BIN)/pytest -m "not slow and not backend" $(PYTEST_ARGS)
 
+.PHONY: test-stack
+test-stack: $(NATIVE_STAMP) redis dashboard ## the real stack (Collector to Alertmanager) under the example's load
+	@$(BIN)/pytest tests/stack/test_stack.py --verbose --durations=5 $(PYTEST_ARGS)
+
 .PHONY: test-rust
 test-rust:
 ifneq ($(CARGO),)
