@@ -1,4 +1,4 @@
-"""Draws docs/anomaly-detection.png: what the anomaly rules make of nine days of a model.
+"""Draws docs/anomaly-detection.png: what the anomaly rules make of ten days of a model.
 
 python -m tests.alerts.picture
 
@@ -36,7 +36,7 @@ import matplotlib.pyplot as plt
 
 PICTURE = ROOT / "docs" / "anomaly-detection.png"
 START_S = int(datetime(2026, 11, 2, tzinfo=UTC).timestamp())
-DAYS = 9
+DAYS = 10
 MINUTES = DAYS * 1440
 END_S = START_S + MINUTES * 60
 SHOWN_DAYS = 2
@@ -58,7 +58,7 @@ def within(minute: int, event: tuple[int, int]) -> bool:
 
 
 def exposition() -> Iterator[str]:
-    """The nine days as OpenMetrics, one series after the other."""
+    """The ten days as OpenMetrics, one series after the other."""
     chance = random.Random(7)
     series: dict[str, list[float]] = {}
     good = bad = seconds = 0.0
@@ -99,7 +99,7 @@ def levels() -> list[list[Recording]]:
 
 
 class Past:
-    """A Prometheus whose data are nine days, to which rules are applied level by level."""
+    """A Prometheus whose data are ten days, to which rules are applied level by level."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._runs = folder, 0

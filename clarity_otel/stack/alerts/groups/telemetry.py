@@ -13,10 +13,12 @@ _SENT = metric("clarity.pipeline.batches_sent")
 _QUEUE = metric("clarity.pipeline.queue.utilization")
 _INTERNAL = metric("clarity.internal_errors")
 # Of the Collector, Prometheus and Alertmanager themselves.
+# The ending of the Collector's counters is a setting of its own (without_type_suffix).
 _COLLECTOR_FAILED = " or ".join(
-    f"{rate(f'otelcol_exporter_send_failed_{items}_total', '5m', 'job, exporter')}"
+    f"{rate(f'otelcol_exporter_send_failed_{items}{suffix}', '5m', 'job, exporter')}"
     f" > {number(t.COLLECTOR_EXPORT_FAILING.limit)}"
     for items in ("spans", "log_records", "metric_points")
+    for suffix in ("", "_total")
 )
 _UNDELIVERED = "rate(prometheus_notifications_dropped_total[5m])"
 _UNSENT = "rate(alertmanager_notifications_failed_total[5m])"
