@@ -75,11 +75,12 @@ class Running:
         span = {"start": f"{self.begun_s:.3f}", "end": f"{now_s:.3f}", "step": f"{step_s:g}"}
         return self._get(f"{base}_range", {"query": text, **span})
 
-    def exemplars(self, selector: str) -> list[dict[str, str]]:
-        """The labels of the exemplars that Prometheus keeps of some series."""
+    def exemplars(self, target: Target) -> list[dict[str, str]]:
+        """The labels of the exemplars that Grafana would draw for a query."""
         span = {"start": f"{self.begun_s:.3f}", "end": f"{self.now_s():.3f}"}
         found = _json(
-            f"{self.prometheus.endpoint}/api/v1/query_exemplars", {"query": selector, **span}
+            f"{self.prometheus.endpoint}/api/v1/query_exemplars",
+            {"query": filled(target.text, 60, GRAFANA_INTERVAL_S), **span},
         )
         return [point["labels"] for series in found["data"] for point in series["exemplars"]]
 

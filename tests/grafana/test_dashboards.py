@@ -241,3 +241,14 @@ def test_instances_are_joined_by_the_catalog_s_rule() -> None:
     assert value("clarity.ml.queue.size", "model").text.startswith("sum by (model) (")
     assert value("clarity.pipeline.queue.utilization").text.startswith("max(")
     assert value("clarity.process.file_descriptor.limit").text.startswith("min(")
+
+
+@everywhere
+def test_every_dashboard_is_in_the_document(name: str) -> None:
+    """Its file and its picture, which is small enough to lie in a repository."""
+    docs = GRAFANA.parents[1] / "docs"
+    text = (docs / "grafana.md").read_text()
+    assert f"`{name}.json`" in text
+    picture = f"pictures/grafana-{name}.png"
+    assert f"]({picture})" in text
+    assert 10_000 < (docs / picture).stat().st_size < 150_000
