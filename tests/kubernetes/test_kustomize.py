@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -67,15 +68,12 @@ def test_an_ingress_is_there_only_when_asked_for(kustomized: Build, tmp_path: Pa
     """No folder has one; the component adds it, and its backends and policies resolve."""
     for folder in FOLDERS:
         assert Cluster(kustomized(folder)).of("Ingress") == []
-    mine = K8S / "overlays" / "with-ingress-of-a-test"
-    content = {"resources": ["../../base"], "components": ["../../components/ingress"]}
-    mine.mkdir()
-    try:
-        (mine / "kustomization.yaml").write_text(yaml.safe_dump(content))
-        made = kustomized(str(mine))
-    finally:
-        (mine / "kustomization.yaml").unlink()
-        mine.rmdir()
+    base, component = (
+        os.path.relpath(K8S / folder, tmp_path) for folder in ("base", "components/ingress")
+    )
+    content = {"resources": [base], "components": [component]}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(content))
+    made = kustomized(str(tmp_path))
     assert len(Cluster(made).of("Ingress")) == 2
     assert broken(Cluster([*made, *read_file("examples/secrets.yaml")])) == []
 
