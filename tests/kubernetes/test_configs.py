@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from clarity_otel.stack.command import stack
+from tests.backends.collector import Collector
+from tests.backends.process import Process, free_port
+from tests.store.messages import traces
 
 from .conftest import Build
 from .objects import K8S, Cluster, read_file
@@ -30,6 +36,36 @@ def test_the_collector_takes_its_configurations(
 ) -> None:
     """The agent's, and the gateway's two files laid over each other."""
     _run(collector_binary, "validate", *(f"--config={CONFIG / file}" for file in files))
+
+
+def test_what_an_agent_takes_a_gateway_gets(
+    collector: Callable[..., Collector],
+    collector_binary: Path,
+    run_process: Callable[..., Process],
+    tmp_path: Path,
+) -> None:
+    """The agent's configuration, at other ports: by HTTP in, by gRPC and round robin on."""
+    config = yaml.safe_load((CONFIG / "otel-agent" / "agent.yml").read_text())
+    http, grpc, health, metrics = (free_port() for _ in range(4))
+    protocols = config["receivers"]["otlp"]["protocols"]
+    protocols["http"]["endpoint"] = f"127.0.0.1:{http}"
+    protocols["grpc"]["endpoint"] = f"127.0.0.1:{grpc}"
+    config["extensions"]["health_check"]["endpoint"] = f"127.0.0.1:{health}"
+    [reader] = config["service"]["telemetry"]["metrics"]["readers"]
+    reader["pull"]["exporter"]["prometheus"].update(host="127.0.0.1", port=metrics)
+    behind = collector()
+    gateway = config["exporters"]["otlp/gateway"]
+    assert gateway["endpoint"].startswith("dns:///")
+    gateway["endpoint"] = f"dns:///localhost:{behind.grpc_port}"
+    file = tmp_path / "agent.yml"
+    file.write_text(yaml.safe_dump(config))
+    run_process([collector_binary, "--config", file], ready_port=health)
+    body = traces(2).SerializeToString()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{http}/v1/traces", body, {"content-type": "application/x-protobuf"}
+    )
+    urllib.request.urlopen(request, timeout=20).close()
+    assert len(behind.wait_for(6)) == 6
 
 
 def test_prometheus_takes_its_configuration(promtool_binary: Path) -> None:
