@@ -59,7 +59,7 @@ def test_what_an_agent_takes_a_gateway_gets(
     gateway["endpoint"] = f"dns:///localhost:{behind.grpc_port}"
     file = tmp_path / "agent.yml"
     file.write_text(yaml.safe_dump(config))
-    run_process([collector_binary, "--config", file], ready_port=health)
+    run_process([collector_binary, "--config", file], ready_port=http)
     body = traces(2).SerializeToString()
     request = urllib.request.Request(
         f"http://127.0.0.1:{http}/v1/traces", body, {"content-type": "application/x-protobuf"}
