@@ -29,10 +29,13 @@ NPM := $(shell node -e 'const [a, b] = process.versions.node.split("."); process
 PAGES := clarity_otel/web/static/index.html
 NODE_MODULES := dashboard/node_modules/.package-lock.json
 PAGES_SOURCES := $(wildcard dashboard/*.*) $(shell find dashboard/src dashboard/plugins -type f)
-# Each knows `--check`: fail when the committed file is not what it would write.
+# Each knows `--check`: fail when the committed file is not what it would write. The manifests
+# of Kubernetes hold what the others write, so they come last.
 GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables) \
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
-  clarity_otel.metrics.dashboard
+  clarity_otel.metrics.dashboard clarity_otel.stack.generate clarity_otel.stack.alerts.generate \
+  clarity_otel.stack.grafana.generate clarity_otel.stack.scaling_page \
+  clarity_otel.stack.kubernetes
 
 .DEFAULT_GOAL := help
 
@@ -70,6 +73,10 @@ test: $(NATIVE_STAMP) redis prometheus chromium dashboard test-rust ## all tests
 .PHONY: test-quick
 test-quick: $(NATIVE_STAMP) redis dashboard ## the Python tests that take no more than seconds
 	@$(BIN)/pytest -m "not slow and not backend" $(PYTEST_ARGS)
+
+.PHONY: test-stack
+test-stack: $(NATIVE_STAMP) redis dashboard ## the real stack (Collector to Alertmanager) under the example's load
+	@$(BIN)/pytest tests/stack/test_stack.py --verbose --durations=5 $(PYTEST_ARGS)
 
 .PHONY: test-rust
 test-rust:

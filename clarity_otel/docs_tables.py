@@ -31,9 +31,9 @@ runs. `clarity config` prints the values in effect and where they come from.
 In Python each setting has the name in the second column:
 `setup_observability(service_name="shop", otlp_endpoint="http://collector:4317")`.
 
-Support says how far a variable counts: *honoured* by both engines; *passed on* to the
-OpenTelemetry package that reads it; *reserved*, the name is settled and nothing reads it
-yet; *not supported*, with the reason; *internal*, set by clarity-instrument for its children.
+Support says how far a variable counts: *honoured* by both engines; *passed on* to what
+reads it, an OpenTelemetry package or Compose; *not supported*, with the reason; *internal*,
+set by our own commands for what they start.
 """
 
 _KUBERNETES_HEAD = """
@@ -64,7 +64,7 @@ def settings_page() -> str:
 
 def _row(variable: Variable) -> str:
     default = shown(variable, variable.default)
-    settable = variable.status in (HONOURED, "reserved")
+    settable = variable.status == HONOURED
     cells = (
         f"`{variable.name}`",
         f"`{variable.field}`" if settable else "",

@@ -15,6 +15,10 @@ import typer
 
 # name -> (module:attribute of a typer function or app, help)
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
+    "alerts": (
+        "clarity_otel.stack.alerts.command:app",
+        "Check and test rules of Prometheus.",
+    ),
     "bench": (
         "clarity_otel.bench.command:bench",
         "Measure on your own app what Clarity OTel costs.",
@@ -38,6 +42,10 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "log-level": (
         "clarity_otel.logs.command:log_level",
         "Change a logger's level in a running service.",
+    ),
+    "stack": (
+        "clarity_otel.stack.command:stack",
+        "Start, stop and look at the Collector, Prometheus, Jaeger, Loki and the rest.",
     ),
     "tail": (
         "clarity_otel.terminal.tail:tail",

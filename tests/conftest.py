@@ -19,6 +19,7 @@ import pytest
 from tests.backends.aws_server import AwsServer
 from tests.backends.build import RECIPES, BuildError, UnavailableError, build
 from tests.backends.collector import Collector
+from tests.backends.go_module import GoModule, module
 from tests.backends.jaeger import Jaeger
 from tests.backends.otlp_grpc_stub import OtlpGrpcStub
 from tests.backends.otlp_http_stub import OtlpHttpStub
@@ -131,6 +132,29 @@ def jaeger_binary(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
+def kustomize_binary(pytestconfig: pytest.Config) -> Path:
+    """The real kustomize's binary."""
+    return built("kustomize", "that kustomize builds the manifests", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def kubeconform_binary(pytestconfig: pytest.Config) -> Path:
+    """The real kubeconform's binary."""
+    return built("kubeconform", "that kubeconform finds the manifests valid", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def operator_crds() -> GoModule:
+    """The Prometheus operator's own definitions of its objects."""
+    try:
+        return module("operator_crds", "github.com/prometheus-operator/prometheus-operator")
+    except UnavailableError as reason:
+        not_tested(reason, "the objects of the Prometheus operator")
+    except BuildError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture(scope="session")
 def loki_binary(pytestconfig: pytest.Config) -> Path:
     """The real Loki's binary."""
     return built("loki", "that a real Loki gives back our log records", pytestconfig)
@@ -140,6 +164,30 @@ def loki_binary(pytestconfig: pytest.Config) -> Path:
 def prometheus_binary(pytestconfig: pytest.Config) -> Path:
     """A real Prometheus 3: the one that takes OTLP."""
     return built("prometheus", "what a Prometheus 3 makes of our OTLP metrics", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def promtool_binary(pytestconfig: pytest.Config) -> Path:
+    """The promtool of a Prometheus 3."""
+    return built("promtool", "what Prometheus makes of our configuration", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def alertmanager_binary(pytestconfig: pytest.Config) -> Path:
+    """The Alertmanager of the version that Compose has."""
+    return built("alertmanager", "what Alertmanager sends", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def amtool_binary(pytestconfig: pytest.Config) -> Path:
+    """Its amtool."""
+    return built("amtool", "whom Alertmanager tells", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def compose_binary(pytestconfig: pytest.Config) -> Path:
+    """Docker Compose: it reads files without an engine."""
+    return built("compose", "that Compose takes our file", pytestconfig)
 
 
 @pytest.fixture(scope="session")

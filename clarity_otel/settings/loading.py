@@ -65,6 +65,17 @@ class Settings:
     jaeger_headers: Mapping[str, str]
     loki_url: str | None
     loki_headers: Mapping[str, str]
+    slack_webhook_url: str | None
+    slack_channel: str | None
+    pagerduty_integration_key: str | None
+    smtp_host: str | None
+    smtp_port: int
+    smtp_require_tls: bool
+    smtp_username: str | None
+    smtp_password: str | None
+    smtp_from: str | None
+    smtp_to: tuple[str, ...]
+    dashboard_url: str
     raise_internal_errors: bool
     disabled_commands: tuple[str, ...]
     flush_on_sigterm: bool

@@ -32,7 +32,6 @@ from clarity_otel.settings.kinds import (
 HONOURED = "honoured"
 PASSED_ON = "passed on"  # read by an OpenTelemetry package of its own, not by us
 NOT_SUPPORTED = "not supported"
-RESERVED = "reserved"  # the name is settled, nothing reads it yet
 INTERNAL = "internal"  # set by our own programs for their children
 
 SIGNALS = ("traces", "metrics", "logs")
@@ -110,9 +109,9 @@ def _passed_on(reader: str, *rows: Variable) -> tuple[Variable, ...]:
     return rows
 
 
-def _reserved(note: str, *rows: Variable) -> tuple[Variable, ...]:
+def _read_by(reader: str, *rows: Variable) -> tuple[Variable, ...]:
     for row in rows:
-        row.status, row.note = RESERVED, note
+        row.note = f"read by {reader}"
     return rows
 
 
@@ -348,21 +347,31 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     *_group(
         "Alerts",
-        *_reserved(
-            "alert routes are not generated yet",
+        *_read_by(
+            "`clarity stack`",
             Variable("SLACK_WEBHOOK_URL", STRING, None, "The Slack address that alerts are sent to.", secret=True),
-            Variable("SLACK_CHANNEL", STRING, None, "The Slack channel of alerts."),
-            Variable("PAGERDUTY_INTEGRATION_KEY", STRING, None, "The PagerDuty key of critical alerts.", secret=True),
+            Variable("SLACK_CHANNEL", STRING, None, "The Slack channel of alerts; unset, the one that the address belongs to."),
+            Variable("PAGERDUTY_INTEGRATION_KEY", STRING, None, "The PagerDuty key (Events API v2) of critical alerts.", secret=True),
             Variable("SMTP_HOST", STRING, None, "The mail server of alerts."),
             Variable("SMTP_PORT", PORT, 587, "The mail server's port."),
+            Variable("SMTP_REQUIRE_TLS", BOOLEAN, True, "Whether mails are sent encrypted or not at all; false for a relay on the same machine."),
             Variable("SMTP_USERNAME", STRING, None, "The user at the mail server."),
             Variable("SMTP_PASSWORD", STRING, None, "The password at the mail server.", secret=True),
             Variable("SMTP_FROM", STRING, None, "The sender of alert mails."),
             Variable("SMTP_TO", LIST, (), "The receivers of alert mails."),
+            Variable("CLARITY_DASHBOARD_URL", STRING, "http://127.0.0.1:3001", "The address of the dashboard that alerts link to."),
+        ),
+        *_passed_on(
+            "docker-compose.observability.yml",
+            Variable("GRAFANA_ADMIN_PASSWORD", STRING, None, "The password of Grafana's user admin; there is no default.", secret=True),
         ),
     ),
     *_group(
         "Internal",
+        Variable("CLARITY_STACK_USER", STRING, None, "The user of Compose's Alertmanager, who can read its secrets; written by `clarity stack render`.", status=INTERNAL),
+        Variable("CLARITY_STACK_ALERTMANAGER", STRING, None, "Its rendered folder, for Compose.", status=INTERNAL),
+        Variable("CLARITY_STACK_ALERTMANAGER_DATA", STRING, None, "The folder of its data, for Compose.", status=INTERNAL),
+        Variable("CLARITY_STACK_COLLECTOR", STRING, None, "The Collector's rendered folder, for Compose.", status=INTERNAL),
         Variable("CLARITY_LAUNCH_PID", COUNT, None, "The process that clarity-instrument became; it is instrumented whatever it runs.", status=INTERNAL),
         Variable("CLARITY_LAUNCH_OPTIONS", LIST, (), "The variables that options of clarity-instrument have set.", status=INTERNAL),
         Variable("CLARITY_LAUNCH_SAID", BOOLEAN, False, "Whether a process has said the warnings, so that its workers need not.", status=INTERNAL),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 
-from clarity_otel.web import api
+from clarity_otel.web import api, runbooks
 from clarity_otel.web import pages as web_pages
 from clarity_otel.web.access import Access
 from clarity_otel.web.alerts import Alerts
@@ -43,5 +43,5 @@ def app(
     asked: list[Any] = [*api.routes(query, pipeline, alerts or Alerts()), *more]
     if feed is not None:
         asked.append(WebSocketRoute("/live", LiveSocket(feed)))
-    routes = [Mount("/api", routes=asked), *web_pages.routes(pages)]
+    routes = [Mount("/api", routes=asked), runbooks.ROUTE, *web_pages.routes(pages)]
     return Access(Starlette(routes=routes), token, port=port, is_public=is_public)

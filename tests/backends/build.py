@@ -64,16 +64,46 @@ class Recipe:
 
 _RECIPES = (
     Recipe(
+        "alertmanager",
+        HERE / "alertmanager",
+        package="github.com/prometheus/alertmanager/cmd/alertmanager",
+        effort="half a minute on two cores",
+    ),
+    Recipe(
+        "amtool",
+        HERE / "alertmanager",
+        package="github.com/prometheus/alertmanager/cmd/amtool",
+        effort="half a minute on two cores",
+    ),
+    Recipe(
         "collector",
         HERE / "collector",
         package=".",
         effort="2 to 3 minutes on two cores",
     ),
     Recipe(
+        "compose",
+        HERE / "compose",
+        package="github.com/docker/compose/v5/cmd",
+        effort="1 to 2 minutes on two cores",
+    ),
+    Recipe(
         "jaeger",
         HERE / "jaeger",
         package="github.com/jaegertracing/jaeger/cmd/jaeger",
         effort="3 to 6 minutes on two cores",
+    ),
+    Recipe(
+        "kubeconform",
+        HERE / "kubeconform",
+        package="github.com/yannh/kubeconform/cmd/kubeconform",
+        effort="seconds",
+    ),
+    Recipe(
+        "kustomize",
+        HERE / "kustomize",
+        package="sigs.k8s.io/kustomize/kustomize/v5",
+        effort="half a minute on two cores",
     ),
     Recipe(
         "loki",
@@ -86,6 +116,12 @@ _RECIPES = (
         HERE / "prometheus",
         package="github.com/prometheus/prometheus/cmd/prometheus",
         effort="4 to 8 minutes on two cores",
+    ),
+    Recipe(
+        "promtool",
+        HERE / "prometheus",
+        package="github.com/prometheus/prometheus/cmd/promtool",
+        effort="a minute after prometheus, 4 to 8 minutes without it",
     ),
     Recipe(
         "gosender",

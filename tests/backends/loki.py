@@ -82,4 +82,6 @@ class Loki:
                 ]
             },
             "limits_config": {"allow_structured_metadata": True},
+            # Alone in its ring it need not wait 15 s for others.
+            "ingester": {"lifecycler": {"min_ready_duration": "0s"}},
         }

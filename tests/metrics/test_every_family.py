@@ -6,6 +6,7 @@ import http.server
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
@@ -54,16 +55,25 @@ class _Stock(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def backend() -> Iterator[int]:
-    """The port of the shop's backend."""
+@contextmanager
+def stock_backend() -> Iterator[int]:
+    """The shop's backend, by its port."""
     server = http.server.ThreadingHTTPServer((LOOPBACK, 0), _Stock)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def backend() -> Iterator[int]:
+    """The port of the shop's backend."""
+    with stock_backend() as port:
+        yield port
 
 
 def fill(aws: AwsServer) -> None:

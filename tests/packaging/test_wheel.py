@@ -74,6 +74,14 @@ def test_a_wheel_holds_the_pages(wheel: Path) -> None:
     assert {Path(name).suffix for name in built} >= {".html", ".js", ".css", ".gz", ".br"}
 
 
+def test_a_wheel_holds_the_messages_of_alerts(wheel: Path) -> None:
+    """`clarity stack` works from an install: Alertmanager's templates are in it."""
+    folder = ROOT / "clarity_otel" / "stack" / "templates"
+    templates = {path.relative_to(ROOT).as_posix() for path in folder.iterdir()}
+    assert templates
+    assert templates <= set(names_in(wheel))
+
+
 def test_an_sdist_holds_what_a_build_needs(sdist: Path) -> None:
     """The crate, both source folders and the build's own files are in the source distribution."""
     with tarfile.open(sdist) as archive:

@@ -10,6 +10,7 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
@@ -49,6 +50,7 @@ func factories() (otelcol.Factories, error) {
 		Processors: byType[processor.Factory](
 			batchprocessor.NewFactory(),
 			memorylimiterprocessor.NewFactory(),
+			tailsamplingprocessor.NewFactory(),
 			transformprocessor.NewFactory(),
 		),
 		Exporters: byType[exporter.Factory](

@@ -1,0 +1,1 @@
+"""Grafana's dashboards: the committed files, and their queries against the real programs."""

@@ -1,0 +1,1 @@
+"""The manifests of observability/k8s."""
