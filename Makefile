@@ -31,8 +31,9 @@ NODE_MODULES := dashboard/node_modules/.package-lock.json
 PAGES_SOURCES := $(wildcard dashboard/*.*) $(shell find dashboard/src dashboard/plugins -type f)
 # Each knows `--check`: fail when the committed file is not what it would write.
 GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables) \
+  clarity_otel.stack.alerts.generate \
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
-  clarity_otel.metrics.dashboard clarity_otel.stack.alerts.generate
+  clarity_otel.metrics.dashboard
 
 .DEFAULT_GOAL := help
 
