@@ -172,6 +172,7 @@ def test_promtool_has_no_complaint(promtool_binary: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # seven hours by the minute: 8 s, on a busy machine more
 @pytest.mark.parametrize("file", TEST_FILES, ids=lambda file: file.stem.removesuffix("_test"))
 def test_rules_pass_their_tests(file: Path, promtool_binary: Path) -> None:
     """promtool runs each file from its own folder."""
