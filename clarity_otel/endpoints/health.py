@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 
 FULL = 0.9
 # The pipeline's counters of lost items; the sdk engine has the one that it knows.
-_DROP_REASONS = ("queue_full", "rejected", "export_failed", "shutdown", "internal")
-_COUNTS = ("made", "exported", "waiting", "waiting_bytes", "in_flight", "batches_sent", "retries")
+_DROP_REASONS = (
+    *("queue_full", "rejected", "export_failed", "shutdown", "internal"),
+    *("spool_limit", "spool_failed", "spool_corrupt"),
+)
+_COUNTS = (
+    *("made", "exported", "waiting", "waiting_bytes", "in_flight", "batches_sent", "retries"),
+    *("spooled", "recovered"),
+)
 
 
 def show(request: Request) -> Answer:
@@ -94,7 +100,7 @@ def _signal(signal: str, row: dict[str, Any]) -> dict[str, Any]:
         **counts,
         "queue_limit_bytes": limit,
         "queue_fullness": round(counts.get("waiting_bytes", 0) / limit, 4) if limit else None,
-        # What waits on disk; null while there is no spool.
+        # What waits on disk, of all processes; null while there is no spool.
         "spooled_bytes": stats.get(f"{prefix}spooled_bytes"),
         "dropped": dropped,
     }

@@ -98,8 +98,12 @@ impl Exporter {
             .map(|(_, reason)| counts[reason])
             .sum();
         assert_eq!(
-            counts["made"],
-            counts["exported"] + dropped + counts["waiting"] + counts["in_flight"],
+            counts["made"] + counts["recovered"],
+            counts["exported"]
+                + dropped
+                + counts["spooled"]
+                + counts["waiting"]
+                + counts["in_flight"],
             "{counts:?}"
         );
         counts[name]
