@@ -29,8 +29,8 @@ use segment::{Reader, Writer};
 pub const SEGMENT_BYTES: u64 = 1 << 20;
 /// How often the folder is looked at: for what dead processes left, and its size.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// A process that has nothing to send leaves its last segment to the sender by then.
-const OPEN_AT_MOST: Duration = Duration::from_secs(60);
+/// A process that has had nothing to keep for so long leaves its segment to the sender.
+const IDLE: Duration = Duration::from_secs(3);
 /// After a failed write (a full disk, a folder that may not be written) the spool is left
 /// alone for so long, and the exporter does what it does without one.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -66,6 +66,7 @@ type BySignal<T> = [T; Signal::COUNT];
 pub struct Spool {
     config: Config,
     segment_bytes: u64,
+    /// With the time of the last request.
     writers: BySignal<Option<(Writer, Instant)>>,
     readers: BySignal<Option<Reader>>,
     /// No segment that could be taken was there; not looked for before.
@@ -181,7 +182,10 @@ impl Spool {
             *slot = Some((Writer::new(created), now));
         }
         match slot {
-            Some((writer, _)) => writer.append(frame),
+            Some((writer, last)) => {
+                *last = now;
+                writer.append(frame)
+            }
             None => Ok(()),
         }
     }
@@ -203,7 +207,7 @@ impl Spool {
         for slot in &mut self.writers {
             if slot
                 .as_ref()
-                .is_some_and(|(_, at)| since(*at) >= OPEN_AT_MOST)
+                .is_some_and(|(_, at)| since(*at) >= IDLE)
             {
                 *slot = None;
             }
