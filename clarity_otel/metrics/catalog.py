@@ -194,6 +194,7 @@ CATALOG: tuple[Family, ...] = (
         Family("clarity.pipeline.spooled", GAUGE, "By", "Telemetry that waits on disk, of all processes of the service.", (_SIGNAL,), ENGINE, LIVE_MAX),
         Family("clarity.pipeline.spool.written", COUNTER, "{item}", "Spans, log records and data points that went to disk because the target did not take them.", (_SIGNAL,), ENGINE),
         Family("clarity.pipeline.spool.recovered", COUNTER, "{item}", "Those that came from the disk again, and were sent or dropped.", (_SIGNAL,), ENGINE),
+        Family("clarity.pipeline.unconfirmed", COUNTER, "{item}", "Those in requests that were cut before an answer came: what the target took of them comes twice.", (_SIGNAL,), ENGINE),
         Family("clarity.pipeline.spool.corrupt", COUNTER, "{frame}", "Batches on disk that could not be read any more.", (_SIGNAL,), ENGINE),
         Family("clarity.masked", COUNTER, "{value}", "Values that were masked, by rule.", (Label("rule", limit=100),), ENGINE),
         Family("clarity.internal_errors", COUNTER, "{error}", "Errors inside Clarity OTel that were kept from the app, by place.", (Label("where", limit=50),), ENGINE),

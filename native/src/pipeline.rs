@@ -296,6 +296,9 @@ pub struct Counters {
     pub in_flight: AtomicU64,
     pub spooled: AtomicU64,
     pub recovered: AtomicU64,
+    /// Items of requests that were begun and never answered: what the target took of them
+    /// it gets twice. Not a part of the equation.
+    pub unconfirmed: AtomicU64,
     /// Frames on disk that could not be read; of some the items are not known.
     pub corrupt_frames: AtomicU64,
     /// What the signal has on disk, all processes together; only where `has_spool`.
@@ -723,6 +726,7 @@ pub fn snapshot(pipeline: &Pipeline) -> HashMap<&'static str, u64> {
         ("retries", c.retries.load(Ordering::Relaxed)),
         ("spooled", c.spooled.load(Ordering::Relaxed)),
         ("recovered", c.recovered.load(Ordering::Relaxed)),
+        ("unconfirmed", c.unconfirmed.load(Ordering::Relaxed)),
         ("corrupt_frames", c.corrupt_frames.load(Ordering::Relaxed)),
     ]);
     if c.has_spool.load(Ordering::Relaxed) {

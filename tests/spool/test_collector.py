@@ -52,5 +52,3 @@ def test_a_collector_that_was_stopped_under_load_gets_everything(
         prefix = "" if name == "traces" else f"{name}."
         assert stats[f"{prefix}exported"] == stats[f"{prefix}made"]
         assert stats[f"{prefix}recovered"] == stats[f"{prefix}spooled"] > 0
-
-

@@ -60,9 +60,7 @@ def test_of_several_workers_one_sends_again_and_another_when_it_dies(
     """Four workers fill one folder; whoever holds the lock sends, and its death frees it."""
     stub = otlp_http_stub()
     stub.always(refused(503, retry_after="1"))
-    service = Service(
-        run_process, tmp_path, env_for(stub.endpoint), options=("--workers", "4")
-    )
+    service = Service(run_process, tmp_path, env_for(stub.endpoint), options=("--workers", "4"))
 
     def ask() -> bool:
         service.load(20, 8)

@@ -76,6 +76,7 @@ def _signal(write: Writer, signal: str, stats: dict[str, int], prefix: str) -> N
         ("spooled", "clarity.pipeline.spool.written"),
         ("recovered", "clarity.pipeline.spool.recovered"),
         ("corrupt_frames", "clarity.pipeline.spool.corrupt"),
+        ("unconfirmed", "clarity.pipeline.unconfirmed"),
     ):
         if (value := stat(name)) is not None:
             write.number(BY_NAME[family], (signal,), value)

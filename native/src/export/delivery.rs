@@ -115,7 +115,12 @@ impl<S: Sink> Delivery<'_, S> {
         items: u64,
     ) -> Result<Fate, (Failure, Option<Duration>)> {
         let cut = cut_off(self.stop.clone());
-        let Some(outcome) = before(cut, self.sink.send(body)).await else {
+        let outcome = before(cut, self.sink.send(body)).await;
+        let unconfirmed = items * self.sink.take_unanswered();
+        self.counters
+            .unconfirmed
+            .fetch_add(unconfirmed, Ordering::Relaxed);
+        let Some(outcome) = outcome else {
             return Ok(self.given_up_at_shutdown(items));
         };
         match outcome {

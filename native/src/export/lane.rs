@@ -205,3 +205,6 @@ async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
     )
     .await
 }
+
+#[cfg(test)]
+mod tests;

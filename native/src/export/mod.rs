@@ -131,6 +131,12 @@ pub trait Sink {
     /// One attempt.
     fn send(&mut self, body: Bytes) -> impl Future<Output = Outcome>;
 
+    /// Requests since the last call that were begun and never answered: whether the target
+    /// took them is not known.
+    fn take_unanswered(&mut self) -> u64 {
+        0
+    }
+
     /// The target's name for messages: no credentials, no query.
     fn target(&self) -> &str;
 }

@@ -205,10 +205,7 @@ impl Spool {
         }
         self.list(now);
         for slot in &mut self.writers {
-            if slot
-                .as_ref()
-                .is_some_and(|(_, at)| since(*at) >= IDLE)
-            {
+            if slot.as_ref().is_some_and(|(_, at)| since(*at) >= IDLE) {
                 *slot = None;
             }
         }
