@@ -58,6 +58,7 @@ def test_a_full_disk_is_a_sentence_and_a_count(
         return any(sentence in line for line in service.said)
 
     wait_until(is_full, sentence, 20)
+    assert all(path.stat().st_size for path in files.segments(folder)), "an empty segment"
     kept = files.waiting(folder)["traces"]
     assert 0 < files.size(folder) <= 64 << 10
     stub.always(OK)

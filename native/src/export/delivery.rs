@@ -102,7 +102,6 @@ impl<S: Sink> Delivery<'_, S> {
         self.keeps = true;
         let body = self.sink.prepare(request);
         match self.attempt(body, items).await {
-            Ok(Fate::Settled(0, DropReason::Shutdown)) => Fate::Unsent(DropReason::Shutdown),
             Ok(fate) => fate,
             Err((failure, asked)) => self.goes_down(&failure, asked),
         }

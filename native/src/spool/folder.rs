@@ -46,7 +46,7 @@ pub fn segments(folder: &Path) -> Vec<Segment> {
             let signal = signal_of(&name)?;
             // Not followed where it is a link.
             let metadata = entry.metadata().ok()?;
-            metadata.is_file().then(|| Segment {
+            metadata.is_file().then_some(Segment {
                 name,
                 signal,
                 bytes: metadata.len(),

@@ -147,7 +147,12 @@ impl Spool {
             }
             Err(error) => {
                 self.fails_until = Some(now + PAUSE);
-                self.writers[signal as usize] = None;
+                if let Some((writer, _)) = self.writers[signal as usize].take() {
+                    let name = writer.name.clone();
+                    if writer.discard_empty() {
+                        self.forget(&name, true);
+                    }
+                }
                 let folder = self.config.folder.display();
                 Err(Trouble {
                     reason: DropReason::SpoolFailed,

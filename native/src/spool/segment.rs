@@ -39,6 +39,11 @@ impl Writer {
         self.bytes += frame.len() as u64;
         Ok(())
     }
+
+    /// Leaves no file behind that holds nothing; true when it is gone.
+    pub fn discard_empty(self) -> bool {
+        self.bytes == 0 && std::fs::remove_file(&self.held.path).is_ok()
+    }
 }
 
 /// A segment that is sent again, frame by frame.

@@ -74,7 +74,8 @@ fn a_target_that_recovers_gets_what_was_kept() {
         .map(|seen| seen.body.clone())
         .collect();
     let mut made = vec![request(1), request(2), request(3)];
-    (taken.sort(), made.sort());
+    taken.sort();
+    made.sort();
     assert_eq!(taken, made);
     let lines = exporter.lines();
     let kept = lines.iter().filter(|line| line.contains("is kept in"));
