@@ -352,7 +352,8 @@ def stats() -> dict[str, int]:
     made + recovered = exported + the dropped ones by reason + spooled + waiting + in_flight,
     where spooled is what went to disk and recovered what came from there, of whichever
     process. `unconfirmed` is what was in requests that were cut before an answer came: the
-    target may get it twice. `spooled_bytes`, what all processes have on disk, is there with a spool only.
+    target may get it twice. `spooled_bytes`, what all processes have on disk, is there with a
+    spool only.
     """
 
 def export_health() -> dict[str, dict[str, Any]]:

@@ -147,7 +147,7 @@ def _spool_folder(settings: Settings) -> str | None:
         return None
     folder = spool.folder(os.environ, settings.spool_dir, _resource["service.name"])
     if folder is None:
-        diagnostics.warning(
+        diagnostics.warn(
             "what the target does not take is not kept on disk: this user has no home "
             "folder; CLARITY_SPOOL_DIR names another one"
         )
