@@ -34,7 +34,7 @@ def folder(environ: Mapping[str, str], chosen: str | None, service: str) -> str 
 def _file_name(service: str) -> str:
     """Return the service's name as one that any file system takes, different for each."""
     name = "".join(c if c in _PLAIN else "_" for c in service)[:_LONGEST]
-    if name == service and not name.startswith("."):
+    if name and name == service and not name.startswith("."):
         return name
     from zlib import crc32
 
