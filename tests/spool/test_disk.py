@@ -49,7 +49,7 @@ def test_a_full_disk_is_a_sentence_and_a_count(
     more = {"CLARITY_SPOOL_DIR": str(folder), "CLARITY_METRICS_ENABLED": "false"}
     env = {**env_for(stub.endpoint), **more, "OTEL_LOGS_EXPORTER": "none"}
     service = Service(run_process, tmp_path, env, before=before)
-    service.load(N)
+    service.load(50)  # a batch that fits
     wait_until(lambda: files.waiting(folder)["traces"] > 0, "spans on disk")
     sentence = "The spool is off for now"
 
