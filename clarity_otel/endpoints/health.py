@@ -72,10 +72,9 @@ def _metrics(settings: Settings | None) -> dict[str, Any]:
     """Return whether this process keeps metrics, and how many of the service do."""
     is_on = settings is not None and settings.metrics_enabled and not settings.is_disabled
     lifecycle = sys.modules.get("clarity_otel.metrics.lifecycle")
-    return {
-        "on": is_on,
-        "processes": 0 if lifecycle is None else lifecycle.processes(),
-    }
+    # Another thread may be importing it at this moment.
+    processes = getattr(lifecycle, "processes", None)
+    return {"on": is_on, "processes": 0 if processes is None else processes()}
 
 
 def _versions() -> dict[str, str]:
