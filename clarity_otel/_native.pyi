@@ -287,7 +287,8 @@ def configure(config: dict[str, Any]) -> None:
     span_attribute_length_limit, export, correlation_header, correlation_hosts,
     keep_errors, keep_slower_than_s, tracecontext, baggage, foreign_propagators,
     excluded_urls, captured_headers, endpoints, known_methods, server_scope, redis_scope,
-    httpx_scope, and those of `configure_signal` for the spans.
+    httpx_scope, spool_folder (where all signals' batches go that the target does not take),
+    spool_limit_bytes, and those of `configure_signal` for the spans.
     """
 
 def configure_signal(signal: str, config: dict[str, Any]) -> None:
@@ -346,7 +347,14 @@ def drain(resource: bytes | None = None, signal: str = "traces") -> bytes | None
     """Take what waits of a signal as one export request, counted as exported; None when empty."""
 
 def stats() -> dict[str, int]:
-    """Return counters by name, those of signals other than spans as `logs.made`."""
+    """Return counters by name, those of signals other than spans as `logs.made`.
+
+    made + recovered = exported + the dropped ones by reason + spooled + waiting + in_flight,
+    where spooled is what went to disk and recovered what came from there, of whichever
+    process. `unconfirmed` is what was in requests that were cut before an answer came: the
+    target may get it twice. `spooled_bytes`, what all processes have on disk, is there with a
+    spool only.
+    """
 
 def export_health() -> dict[str, dict[str, Any]]:
     """Return how the export of each signal with an exporter is doing, by the signal's name.

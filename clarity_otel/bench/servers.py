@@ -63,11 +63,12 @@ def answers(port: int) -> bool:
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment as a deployed service has it, plus `extra`.
 
-    Left out: every telemetry setting, and Python's settings for development.
+    Left out: every telemetry setting, and Python's settings for development. What the
+    real service keeps on disk for its target is not sent to ours.
     """
     left_out = (*_TELEMETRY, *_NOT_AS_DEPLOYED)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
-    return kept | dict(extra or {})
+    return kept | {"CLARITY_SPOOL_LIMIT": "0"} | dict(extra or {})
 
 
 class Process:

@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 
 FULL = 0.9
 # The pipeline's counters of lost items; the sdk engine has the one that it knows.
-_DROP_REASONS = ("queue_full", "rejected", "export_failed", "shutdown", "internal")
-_COUNTS = ("made", "exported", "waiting", "waiting_bytes", "in_flight", "batches_sent", "retries")
+_DROP_REASONS = (
+    *("queue_full", "rejected", "export_failed", "shutdown", "internal"),
+    *("spool_limit", "spool_failed", "spool_corrupt"),
+)
+_COUNTS = (
+    *("made", "exported", "waiting", "waiting_bytes", "in_flight", "batches_sent", "retries"),
+    *("spooled", "recovered"),
+)
 
 
 def show(request: Request) -> Answer:
@@ -66,10 +72,9 @@ def _metrics(settings: Settings | None) -> dict[str, Any]:
     """Return whether this process keeps metrics, and how many of the service do."""
     is_on = settings is not None and settings.metrics_enabled and not settings.is_disabled
     lifecycle = sys.modules.get("clarity_otel.metrics.lifecycle")
-    return {
-        "on": is_on,
-        "processes": 0 if lifecycle is None else lifecycle.processes(),
-    }
+    # Another thread may be importing it at this moment.
+    processes = getattr(lifecycle, "processes", None)
+    return {"on": is_on, "processes": 0 if processes is None else processes()}
 
 
 def _versions() -> dict[str, str]:
@@ -94,7 +99,7 @@ def _signal(signal: str, row: dict[str, Any]) -> dict[str, Any]:
         **counts,
         "queue_limit_bytes": limit,
         "queue_fullness": round(counts.get("waiting_bytes", 0) / limit, 4) if limit else None,
-        # What waits on disk; null while there is no spool.
+        # What waits on disk, of all processes; null while there is no spool.
         "spooled_bytes": stats.get(f"{prefix}spooled_bytes"),
         "dropped": dropped,
     }

@@ -98,6 +98,8 @@ class Settings:
     blrp_max_export_batch_size: int | None
     queue_limit_bytes: int
     batch_limit_bytes: int
+    spool_dir: str | None
+    spool_limit: int
 
     disabled_instrumentations: tuple[str, ...]
     excluded_urls: tuple[str, ...]

@@ -21,6 +21,7 @@ pub mod receive;
 pub mod redact;
 pub mod repeated;
 pub mod sampler;
+pub mod spool;
 
 #[cfg(feature = "python")]
 pub mod asgi;

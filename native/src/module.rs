@@ -25,7 +25,7 @@ use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
 use crate::{
     asgi, aws, client, copied_scope, log_line, log_record, metric_export, propagator, proto, raw,
-    span, tracer,
+    span, spool, tracer,
 };
 
 /// Starts the export thread with the process's first item, never before: a
@@ -154,11 +154,27 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
         httpx_scope: scope("httpx_scope")?,
     });
     set_up_signal(Signal::Traces, config)?;
+    let spool = spool_config(config)?;
+    for setup in EXPORTERS.lock().iter_mut() {
+        setup.spool = spool.clone();
+    }
     if pipeline::current().is_none() {
         let limits = LIMITS.lock().clone();
         pipeline::install(limits.map(Option::unwrap_or_default));
     }
     Ok(())
+}
+
+/// Where all signals' batches go that the target does not take.
+fn spool_config(config: &Bound<'_, PyDict>) -> PyResult<Option<spool::Config>> {
+    let Some(folder) = optional(config, "spool_folder")? else {
+        return Ok(None);
+    };
+    let limit_bytes = optional(config, "spool_limit_bytes")?.unwrap_or(0);
+    Ok((limit_bytes > 0).then_some(spool::Config {
+        folder,
+        limit_bytes,
+    }))
 }
 
 /// Sets the bounds and the exporter of one signal ("logs", "metrics"), before

@@ -7,7 +7,9 @@
 //! is field 2 of its scope. What is made as a whole (metrics) comes as a request.
 //! Every bound is in bytes. What does not fit is dropped, the newest first, and
 //! counted by reason, so that at any moment and for each signal:
-//! made = exported + dropped (by reason) + waiting + in flight.
+//! made + recovered = exported + dropped (by reason) + spooled + waiting + in flight.
+//! Spooled is what went to the disk ([`crate::spool`]), recovered what came from there
+//! and was sent or dropped, be it of this process or of another.
 //!
 //! Fork safety: the pipelines stand behind one pointer. A child process gets
 //! new, empty ones and leaves the old ones alone (a lock may be held by a thread
@@ -41,14 +43,23 @@ pub enum DropReason {
     Shutdown,
     /// An internal error.
     Internal,
+    /// Kept on disk until the spool's limit was reached, or too large for it.
+    SpoolLimit,
+    /// Not taken, and could not be kept on disk either: it is full, or may not be written.
+    SpoolFailed,
+    /// Kept on disk, and damaged there.
+    SpoolCorrupt,
 }
 
-pub const DROP_REASONS: [(DropReason, &str); 5] = [
+pub const DROP_REASONS: [(DropReason, &str); 8] = [
     (DropReason::QueueFull, "queue_full"),
     (DropReason::Rejected, "rejected"),
     (DropReason::ExportFailed, "export_failed"),
     (DropReason::Shutdown, "shutdown"),
     (DropReason::Internal, "internal"),
+    (DropReason::SpoolLimit, "spool_limit"),
+    (DropReason::SpoolFailed, "spool_failed"),
+    (DropReason::SpoolCorrupt, "spool_corrupt"),
 ];
 
 /// Bounds and pace of one signal. Sizes in bytes, counts in items.
@@ -283,11 +294,29 @@ pub struct Counters {
     pub batches_sent: AtomicU64,
     pub retries: AtomicU64,
     pub in_flight: AtomicU64,
+    pub spooled: AtomicU64,
+    pub recovered: AtomicU64,
+    /// Items of requests that were begun and never answered: what the target took of them
+    /// it gets twice. Not a part of the equation.
+    pub unconfirmed: AtomicU64,
+    /// Frames on disk that could not be read; of some the items are not known.
+    pub corrupt_frames: AtomicU64,
+    /// What the signal has on disk, all processes together; only where `has_spool`.
+    pub spooled_bytes: AtomicU64,
+    pub has_spool: AtomicBool,
 }
 
 impl Counters {
     pub fn drop_items(&self, reason: DropReason, items: u64) {
         self.dropped[reason as usize].fetch_add(items, Ordering::Relaxed);
+    }
+
+    fn end(&self, items: u64, exported: u64, reason: DropReason) {
+        let exported = exported.min(items);
+        self.exported.fetch_add(exported, Ordering::Relaxed);
+        if items > exported {
+            self.drop_items(reason, items - exported);
+        }
     }
 }
 
@@ -455,7 +484,12 @@ impl Pipeline {
     /// The exporter's next piece of work, waiting up to the schedule delay. For one
     /// waiter at a time, on a tokio runtime with time.
     pub async fn next(&self) -> Next {
-        let until = Instant::now() + self.limits.schedule_delay;
+        self.next_until(Instant::now() + self.limits.schedule_delay)
+            .await
+    }
+
+    /// The same, waiting up to `until`. A caller that lets go of it loses nothing.
+    pub async fn next_until(&self, until: Instant) -> Next {
         loop {
             let is_due = until <= Instant::now();
             if let Some(next) = self.next_now(is_due) {
@@ -475,6 +509,23 @@ impl Pipeline {
             Some(batch) => Some(Next::Batch(batch)),
             None if state.stopping => Some(Next::Stop),
             None => is_due.then_some(Next::Idle),
+        }
+    }
+
+    /// Whether half of what may wait does: a target that is down, or slow.
+    pub fn is_filling(&self) -> bool {
+        let state = self.lock();
+        state.waiting_bytes > self.limits.queue_bytes / 2
+            || state.waiting_items > self.limits.queue_items as u64 / 2
+    }
+
+    /// Ends when [`Pipeline::is_filling`]. For the exporter while it waits for a target:
+    /// it takes the permits of [`Pipeline::next`], which looks before it waits.
+    pub async fn until_filling(&self) {
+        while !self.is_filling() {
+            // A buffer smaller than a batch fills without closing one.
+            let look = Instant::now() + Duration::from_millis(250);
+            let _ = timeout_at(look.into(), self.work.notified()).await;
         }
     }
 
@@ -499,17 +550,32 @@ impl Pipeline {
 
     /// Settles a batch taken earlier: `exported` items arrived, the others are
     /// dropped for `reason`. The batch's memory is used again.
-    pub fn settle(&self, mut batch: Batch, exported: u64, reason: DropReason) {
+    pub fn settle(&self, batch: Batch, exported: u64, reason: DropReason) {
         let items = batch.items;
-        let exported = exported.min(items);
+        self.give_back(batch, |counters| counters.end(items, exported, reason));
+    }
+
+    /// Settles a batch whose items are on disk now.
+    pub fn settle_spooled(&self, batch: Batch) {
+        let items = batch.items;
+        self.give_back(batch, |counters| {
+            counters.spooled.fetch_add(items, Ordering::Relaxed);
+        });
+    }
+
+    /// Settles `items` that came from the disk: `exported` of them arrived, the others
+    /// are dropped for `reason`.
+    pub fn settle_recovered(&self, items: u64, exported: u64, reason: DropReason) {
+        let _state = self.lock();
+        self.counters.recovered.fetch_add(items, Ordering::Relaxed);
+        self.counters.end(items, exported, reason);
+    }
+
+    fn give_back(&self, mut batch: Batch, count: impl FnOnce(&Counters)) {
+        let items = batch.items;
         batch.clear();
         let mut state = self.lock();
-        self.counters
-            .exported
-            .fetch_add(exported, Ordering::Relaxed);
-        if items > exported {
-            self.counters.drop_items(reason, items - exported);
-        }
+        count(&self.counters);
         self.counters.in_flight.fetch_sub(items, Ordering::Relaxed);
         // Two spares serve a steady load; more would only hold memory after a burst.
         if state.spare.len() < 2 {
@@ -658,7 +724,14 @@ pub fn snapshot(pipeline: &Pipeline) -> HashMap<&'static str, u64> {
         ("waiting_bytes", bytes as u64),
         ("batches_sent", c.batches_sent.load(Ordering::Relaxed)),
         ("retries", c.retries.load(Ordering::Relaxed)),
+        ("spooled", c.spooled.load(Ordering::Relaxed)),
+        ("recovered", c.recovered.load(Ordering::Relaxed)),
+        ("unconfirmed", c.unconfirmed.load(Ordering::Relaxed)),
+        ("corrupt_frames", c.corrupt_frames.load(Ordering::Relaxed)),
     ]);
+    if c.has_spool.load(Ordering::Relaxed) {
+        out.insert("spooled_bytes", c.spooled_bytes.load(Ordering::Relaxed));
+    }
     for (reason, name) in DROP_REASONS {
         out.insert(name, c.dropped[reason as usize].load(Ordering::Relaxed));
     }

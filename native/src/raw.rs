@@ -29,6 +29,30 @@ pub fn trim_memory() {
     }
 }
 
+/// Takes a file's lock for this process; false when another one has it.
+///
+/// A POSIX record lock: unlike `flock`, a forked child does not share it, so that it is
+/// gone with this process whatever its children do. Closing any handle of the file in
+/// this process gives it up.
+#[cfg(unix)]
+pub fn lock_for_process(file: &std::fs::File) -> bool {
+    use std::os::fd::AsRawFd;
+    // SAFETY: a flock is plain data, zero is valid for it (the whole file, from its
+    // start), and the descriptor is open as long as `file` is borrowed.
+    unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
+        lock.l_type = libc::F_WRLCK as _;
+        lock.l_whence = libc::SEEK_SET as _;
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &lock) == 0
+    }
+}
+
+/// No spool without such locks.
+#[cfg(not(unix))]
+pub fn lock_for_process(_: &std::fs::File) -> bool {
+    false
+}
+
 /// Runs `start` with the signals that belong to the application blocked on this
 /// thread; a thread it spawns inherits that, so the application's threads stay
 /// the ones that get SIGTERM, SIGINT and the rest. Faults (SIGSEGV…) stay open:

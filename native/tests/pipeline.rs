@@ -34,8 +34,8 @@ fn count(pipeline: &Pipeline, name: &str) -> u64 {
     let counts = snapshot(pipeline);
     let dropped: u64 = DROP_REASONS.iter().map(|(_, name)| counts[name]).sum();
     assert_eq!(
-        counts["made"],
-        counts["exported"] + dropped + counts["waiting"] + counts["in_flight"],
+        counts["made"] + counts["recovered"],
+        counts["exported"] + dropped + counts["spooled"] + counts["waiting"] + counts["in_flight"],
         "{counts:?}"
     );
     counts[name]

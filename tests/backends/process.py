@@ -60,13 +60,16 @@ def accepts_connections(port: int) -> bool:
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what would configure telemetry, and ``extra``."""
+    """This process's environment without what would configure telemetry, and ``extra``.
+
+    Nothing is kept on disk for the next process of the same name, unless asked for.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("OTEL_", "CLARITY_", "AWS_"))
     }
-    return {**kept, "PYTHONUNBUFFERED": "1", **(extra or {})}
+    return {**kept, "PYTHONUNBUFFERED": "1", "CLARITY_SPOOL_LIMIT": "0", **(extra or {})}
 
 
 class Process:

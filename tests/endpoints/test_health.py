@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import fastapi
@@ -70,7 +71,7 @@ def test_a_pipeline_that_delivers_is_well(
     assert (traces["made"], traces["exported"], traces["waiting"]) == (1, 1, 0)
     assert traces["last_error"] is None
     assert set(traces["dropped"].values()) == {0}
-    assert traces["spooled_bytes"] is None, "there is no spool yet"
+    assert traces["spooled_bytes"] is None, "tests are without a spool, unless they ask for one"
     assert said["metrics"]["on"]
     assert said["libraries"]["fastapi"] == "patched"
     assert said["masking"]["on"]
@@ -80,10 +81,13 @@ def test_a_pipeline_that_delivers_is_well(
 
 @pytest.mark.slow
 @both_engines
-def test_a_collector_that_is_not_there_is_said(engine: str, serve: Callable[..., Service]) -> None:
-    """503, with what is wrong in words."""
+def test_a_collector_that_is_not_there_is_said(
+    engine: str, serve: Callable[..., Service], tmp_path: Path
+) -> None:
+    """503, with what is wrong in words; the native engine keeps what it has made on disk."""
     port = free_port()
-    service = serve(engine=engine, **sending_to(f"http://{LOOPBACK}:{port}"))
+    spool = {"CLARITY_SPOOL_DIR": str(tmp_path / "spool"), "CLARITY_SPOOL_LIMIT": "100000"}
+    service = serve(engine=engine, **sending_to(f"http://{LOOPBACK}:{port}"), **spool)
     assert health(service)["status"] == "ok"
     service.ask("/level")
     said = wait_until(lambda: (now := health(service))["problems"] and now, "the failure", 20)
@@ -94,6 +98,14 @@ def test_a_collector_that_is_not_there_is_said(engine: str, serve: Callable[...,
     assert traces["last_error_at"]
     if engine == "native":
         assert str(port) in traces["last_error"]
+        kept = wait_until(
+            lambda: (now := health(service)["signals"]["traces"])["spooled"] and now, "a spool"
+        )
+        assert (kept["spooled"], kept["recovered"]) == (1, 0)
+        on_disk = [path.stat().st_size for path in tmp_path.rglob("*-traces.spool")]
+        assert kept["spooled_bytes"] == sum(on_disk) > 0
+    else:
+        assert traces["spooled_bytes"] is None
 
 
 @pytest.mark.slow

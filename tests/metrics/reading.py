@@ -54,6 +54,7 @@ def run_python(code: str, runtime: Path, **env: str) -> str:
             **kept,
             "XDG_RUNTIME_DIR": str(runtime),
             "CLARITY_RAISE_INTERNAL_ERRORS": "true",
+            "CLARITY_SPOOL_LIMIT": "0",
             # No Collector runs: it would be missed at the end.
             "OTEL_METRICS_EXPORTER": "none",
             **env,

@@ -17,7 +17,8 @@ def clean_environ(**extra: str) -> dict[str, str]:
     """This process's variables without those that lead Python or the product."""
     leading = ("PYTHON", "VIRTUAL_ENV", "OTEL_", "CLARITY_", "UV_PROJECT")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(leading)}
-    return kept | {"UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "true"} | extra
+    ours = {"UV_PYTHON_DOWNLOADS": "never", "UV_SYSTEM_CERTS": "true", "CLARITY_SPOOL_LIMIT": "0"}
+    return kept | ours | extra
 
 
 def path_without_cargo() -> str:

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 SITE = Path(__file__).with_name("site")
-DROPPED = ("queue_full", "rejected", "export_failed", "shutdown", "internal")
+DROPPED = (
+    *("queue_full", "rejected", "export_failed", "shutdown", "internal"),
+    *("spool_limit", "spool_failed", "spool_corrupt"),
+)
 
 
 class Counters:
@@ -20,6 +23,7 @@ class Counters:
         """The final counters; AssertionError unless they add up with nothing left over."""
         stats: dict[str, int] = json.loads(self._file.read_text())
         dropped = sum(stats[reason] for reason in DROPPED)
-        assert stats["made"] == stats["exported"] + dropped, stats
+        came = stats["made"] + stats["recovered"]
+        assert came == stats["exported"] + dropped + stats["spooled"], stats
         assert stats["waiting"] == stats["in_flight"] == stats["internal_errors"] == 0, stats
         return stats

@@ -12,6 +12,7 @@ import os
 from clarity_otel import _native, correlation, diagnostics, patches
 from clarity_otel.correlation import outgoing
 from clarity_otel.engine import carried, collection, propagators, scopes, signals
+from clarity_otel.engine.native import spool
 from clarity_otel.guard import record_failure
 from clarity_otel.imports import when_imported
 
@@ -136,7 +137,21 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "export_timeout_ms": settings.bsp_export_timeout_ms,
         "resource": _native.encode_resource(_resource),
         "exporter": settings.otlp_exporter() if "otlp" in settings.exporters else None,
+        "spool_folder": _spool_folder(settings),
+        "spool_limit_bytes": settings.spool_limit,
     }
+
+
+def _spool_folder(settings: Settings) -> str | None:
+    if not settings.spool_limit:
+        return None
+    folder = spool.folder(os.environ, settings.spool_dir, _resource["service.name"])
+    if folder is None:
+        diagnostics.warn(
+            "what the target does not take is not kept on disk: this user has no home "
+            "folder; CLARITY_SPOOL_DIR names another one"
+        )
+    return folder
 
 
 def _configure_logs(settings: Settings, resource: bytes) -> bool:

@@ -8,7 +8,10 @@ from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.metrics.sources import Writer
 
 SIGNALS = ("traces", "metrics", "logs")
-_DROPS = ("queue_full", "rejected", "export_failed", "shutdown", "internal")
+_DROPS = (
+    *("queue_full", "rejected", "export_failed", "shutdown", "internal"),
+    *("spool_limit", "spool_failed", "spool_corrupt"),
+)
 # Of the drops, those that an exporter has tried to send.
 _EXPORTER_DROPS = ("rejected", "export_failed")
 _STARTED = {"traces": "otel.sdk.span.started", "logs": "otel.sdk.log.created"}
@@ -70,6 +73,10 @@ def _signal(write: Writer, signal: str, stats: dict[str, int], prefix: str) -> N
         ("batches_sent", "clarity.pipeline.batches_sent"),
         ("retries", "clarity.pipeline.retries"),
         ("spooled_bytes", "clarity.pipeline.spooled"),
+        ("spooled", "clarity.pipeline.spool.written"),
+        ("recovered", "clarity.pipeline.spool.recovered"),
+        ("corrupt_frames", "clarity.pipeline.spool.corrupt"),
+        ("unconfirmed", "clarity.pipeline.unconfirmed"),
     ):
         if (value := stat(name)) is not None:
             write.number(BY_NAME[family], (signal,), value)

@@ -5,8 +5,9 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -35,39 +36,45 @@ pub struct Delivery<'a, S> {
     /// better chance.
     pub given_up: bool,
     pub lost_at_shutdown: u64,
+    /// Whether a batch that is not taken goes to disk: for the batch under way.
+    pub keeps: bool,
+    /// Set while the target is known to be down and batches go to disk without an
+    /// attempt; the next attempt is then.
+    pub down_until: Option<Instant>,
+    pub kept_at_shutdown: u64,
 }
 
+/// The end of one batch.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// So many items arrived; the others are dropped for the reason.
+    Settled(u64, DropReason),
+    /// It was not taken and may be later; for what it is dropped where it cannot be kept.
+    Unsent(DropReason),
+}
+
+/// However long a target asks to be left alone, it is asked again after this.
+const LONGEST_DOWN: Duration = Duration::from_secs(3600);
+
 impl<S: Sink> Delivery<'_, S> {
-    /// Delivers one batch of `items`; returns how many arrived, and the reason
-    /// for the others. While it waits for another attempt the pipeline fills.
-    pub async fn deliver(&mut self, request: Vec<u8>, items: u64) -> (u64, DropReason) {
+    /// Delivers one batch of `items`. While it waits for another attempt the pipeline
+    /// fills.
+    pub async fn deliver(&mut self, request: Vec<u8>, items: u64) -> Fate {
+        let was_down = self.keeps && self.down_until.is_some();
+        if self.keeps && self.down_until.is_some_and(|until| Instant::now() < until) {
+            return self.unsent();
+        }
         let body = self.sink.prepare(request);
         let started = Instant::now();
         loop {
-            let cut = cut_off(self.stop.clone());
-            let Some(outcome) = before(cut, self.sink.send(body.clone())).await else {
-                return self.lose_at_shutdown(items);
+            let (failure, asked) = match self.attempt(body.clone(), items).await {
+                Ok(fate) => return fate,
+                Err(later) => later,
             };
-            let (failure, asked) = match outcome {
-                Outcome::Accepted { rejected, message } => {
-                    self.succeeded();
-                    let rejected = rejected.min(items);
-                    if rejected > 0 || !message.is_empty() {
-                        self.partial_success(rejected, &message);
-                    }
-                    return (items - rejected, DropReason::Rejected);
-                }
-                Outcome::Refused(failure) => {
-                    self.failed(&failure, "", items);
-                    return (0, DropReason::Rejected);
-                }
-                Outcome::Retry(failure, asked) => (failure, asked),
-            };
-            if self.stop.borrow().is_some() {
-                self.failed(&failure, "", 0);
-                return self.lose_at_shutdown(items);
-            }
             let left = self.policy.max_elapsed.saturating_sub(started.elapsed());
+            if self.keeps && (was_down || left.is_zero()) {
+                return self.goes_down(&failure, asked);
+            }
             if left.is_zero() {
                 let limit_s = self.policy.max_elapsed.as_secs_f64();
                 let given_up = format!(
@@ -75,7 +82,7 @@ impl<S: Sink> Delivery<'_, S> {
                     self.signal.timeout_variable()
                 );
                 self.failed(&failure, &given_up, items);
-                return (0, DropReason::ExportFailed);
+                return Fate::Settled(0, DropReason::ExportFailed);
             }
             let then = format!("The batch of {} is tried again.", self.signal.items());
             self.failed(&failure, &then, 0);
@@ -87,6 +94,96 @@ impl<S: Sink> Delivery<'_, S> {
             before(stop_wanted(stop), sleep(delay)).await;
             self.counters.retries.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Sends a request that was kept on disk: one attempt. [`Fate::Unsent`] leaves it
+    /// there.
+    pub async fn send_again(&mut self, request: Vec<u8>, items: u64) -> Fate {
+        self.keeps = true;
+        let body = self.sink.prepare(request);
+        match self.attempt(body, items).await {
+            Ok(fate) => fate,
+            Err((failure, asked)) => self.goes_down(&failure, asked),
+        }
+    }
+
+    /// One attempt; an error is worth another one, not before the given time.
+    async fn attempt(
+        &mut self,
+        body: Bytes,
+        items: u64,
+    ) -> Result<Fate, (Failure, Option<Duration>)> {
+        let cut = cut_off(self.stop.clone());
+        let outcome = before(cut, self.sink.send(body)).await;
+        let unconfirmed = items * self.sink.take_unanswered();
+        self.counters
+            .unconfirmed
+            .fetch_add(unconfirmed, Ordering::Relaxed);
+        let Some(outcome) = outcome else {
+            return Ok(self.given_up_at_shutdown(items));
+        };
+        match outcome {
+            Outcome::Accepted { rejected, message } => {
+                self.succeeded();
+                let rejected = rejected.min(items);
+                if rejected > 0 || !message.is_empty() {
+                    self.partial_success(rejected, &message);
+                }
+                Ok(Fate::Settled(items - rejected, DropReason::Rejected))
+            }
+            Outcome::Refused(failure) => {
+                self.failed(&failure, "", items);
+                Ok(Fate::Settled(0, DropReason::Rejected))
+            }
+            Outcome::Retry(failure, _) if self.stop.borrow().is_some() => {
+                self.failed(&failure, "", 0);
+                Ok(self.given_up_at_shutdown(items))
+            }
+            Outcome::Retry(failure, asked) => Err((failure, asked)),
+        }
+    }
+
+    /// From now on batches go to disk, until an attempt in a while succeeds.
+    fn goes_down(&mut self, failure: &Failure, asked: Option<Duration>) -> Fate {
+        self.failed(failure, "", 0);
+        let delay = self.backoff.next(asked).min(LONGEST_DOWN);
+        self.down_until = Some(Instant::now() + delay);
+        Fate::Unsent(DropReason::ExportFailed)
+    }
+
+    fn unsent(&mut self) -> Fate {
+        match self.stop.borrow().is_some() {
+            true => {
+                self.given_up = true;
+                Fate::Unsent(DropReason::Shutdown)
+            }
+            false => Fate::Unsent(DropReason::ExportFailed),
+        }
+    }
+
+    fn given_up_at_shutdown(&mut self, items: u64) -> Fate {
+        self.given_up = true;
+        if self.keeps {
+            return Fate::Unsent(DropReason::Shutdown);
+        }
+        self.lost_at_shutdown += items;
+        Fate::Settled(0, DropReason::Shutdown)
+    }
+
+    pub fn is_down(&self) -> bool {
+        self.down_until.is_some()
+    }
+
+    /// When the next attempt may be made; `None` for now.
+    pub fn down_until(&self) -> Option<Instant> {
+        self.down_until
+    }
+
+    /// Whether a shutdown has no time left.
+    pub fn is_past_deadline(&self) -> bool {
+        let deadline = *self.stop.borrow();
+        // The exporter's own deadline leaves a quarter second for the disk.
+        deadline.is_some_and(|at| at + Duration::from_millis(150) < Instant::now().into_std())
     }
 
     /// Says what is due; called at least once in every back-off.
@@ -125,10 +222,20 @@ impl<S: Sink> Delivery<'_, S> {
             let lost = self.lost_at_shutdown;
             reporter.hold(FailureKind::Shutdown, about, &sentence, lost, now);
         }
+        if self.kept_at_shutdown > 0 {
+            let (kept, items) = (self.kept_at_shutdown, self.signal.items());
+            let sentence = format!(
+                "The process ended before {} took everything: {kept} {items} are on disk, for \
+                 the service's next process.",
+                about.peer
+            );
+            let now = Instant::now().into_std();
+            reporter.say(FailureKind::KeptAtShutdown, about, &sentence, 0, now);
+        }
         reporter.finish();
     }
 
-    fn about(&self) -> About<'_> {
+    pub fn about(&self) -> About<'_> {
         let target = self.sink.target();
         let host = target.find("://").map_or(0, |at| at + 3);
         let end = target[host..]
@@ -150,15 +257,10 @@ impl<S: Sink> Delivery<'_, S> {
             .say(kind, self.about(), sentence, dropped, now);
     }
 
-    fn lose_at_shutdown(&mut self, items: u64) -> (u64, DropReason) {
-        self.given_up = true;
-        self.lost_at_shutdown += items;
-        (0, DropReason::Shutdown)
-    }
-
     fn succeeded(&mut self) {
         self.counters.batches_sent.fetch_add(1, Ordering::Relaxed);
         self.backoff.reset();
+        self.down_until = None;
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.last_success = Some(SystemTime::now());
         let failures = std::mem::take(&mut health.consecutive_failures);
@@ -213,7 +315,10 @@ async fn cut_off(mut stop: watch::Receiver<Option<std::time::Instant>>) {
 }
 
 /// What `work` gives, or `None` when `limit` ended first; it is asked first.
-async fn before<L, W>(limit: impl Future<Output = L>, work: impl Future<Output = W>) -> Option<W> {
+pub async fn before<L, W>(
+    limit: impl Future<Output = L>,
+    work: impl Future<Output = W>,
+) -> Option<W> {
     let (mut limit, mut work) = (pin!(limit), pin!(work));
     poll_fn(|context| {
         if limit.as_mut().poll(context).is_ready() {

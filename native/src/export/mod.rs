@@ -1,10 +1,11 @@
 //! From the pipeline to the target: OTLP over HTTP/protobuf or gRPC.
 //!
 //! Data flow: [`config`] (checked once, when the process starts) -> [`worker`]
-//! (the one thread, started with the first item of any signal; a lane for each) ->
+//! (the one thread, started with the first item of any signal; a [`lane`] for each) ->
 //! [`delivery`] (one batch, until it is settled; [`retry`] says when) -> [`otlp`] (one
-//! attempt: request and answer) -> [`connection`], [`proxy`] and [`tls`]. [`http`], [`grpc`] and [`answer`] read what the target
-//! says, [`report`] tells the user.
+//! attempt: request and answer) -> [`connection`], [`proxy`] and [`tls`]. [`http`], [`grpc`]
+//! and [`answer`] read what the target says, [`report`] tells the user. What the target does
+//! not take goes to disk, and comes from there again, by [`keeping`].
 //!
 //! Nothing here touches Python: the thread never needs the GIL.
 
@@ -14,6 +15,8 @@ mod connection;
 mod delivery;
 mod grpc;
 mod http;
+mod keeping;
+mod lane;
 pub mod otlp;
 pub mod proxy;
 pub mod report;
@@ -127,6 +130,12 @@ pub trait Sink {
 
     /// One attempt.
     fn send(&mut self, body: Bytes) -> impl Future<Output = Outcome>;
+
+    /// Requests since the last call that were begun and never answered: whether the target
+    /// took them is not known.
+    fn take_unanswered(&mut self) -> u64 {
+        0
+    }
 
     /// The target's name for messages: no credentials, no query.
     fn target(&self) -> &str;

@@ -28,6 +28,8 @@ pub struct OtlpSink {
     /// `None` while an attempt uses it: an attempt that is cut leaves none behind.
     connection: Option<Connection>,
     connected: bool,
+    /// Requests that were begun and have no answer.
+    unanswered: u64,
 }
 
 impl OtlpSink {
@@ -84,6 +86,7 @@ impl OtlpSink {
             tls: None,
             connection: None,
             connected: false,
+            unanswered: 0,
         })
     }
 
@@ -106,7 +109,10 @@ impl OtlpSink {
             if connection.is_open().await {
                 // Servers close idle connections, also at the moment of our
                 // request: a failure here says nothing yet.
+                // A dropped future leaves it counted.
+                self.unanswered += 1;
                 if let Ok(answer) = connection.exchange(self.request(body.clone())).await {
+                    self.unanswered -= 1;
                     self.connection = answer.whole.then_some(connection);
                     return Ok(answer);
                 }
@@ -117,8 +123,10 @@ impl OtlpSink {
         let mut connection = Connection::open(&self.target, self.config.protocol, tls).await?;
         self.connected = true;
         let request = self.request(body);
+        self.unanswered += 1;
         match connection.exchange(request).await {
             Ok(answer) => {
+                self.unanswered -= 1;
                 self.connection = answer.whole.then_some(connection);
                 Ok(answer)
             }
@@ -179,6 +187,10 @@ impl Sink for OtlpSink {
                 Outcome::Retry(failure, None)
             }
         }
+    }
+
+    fn take_unanswered(&mut self) -> u64 {
+        std::mem::take(&mut self.unanswered)
     }
 
     fn target(&self) -> &str {

@@ -28,7 +28,15 @@ pub enum FailureKind {
     /// It took the batch, but not all of it, or with a warning.
     PartialSuccess,
     BufferFull,
+    /// What the target does not take goes to disk.
+    Kept,
+    /// The disk does not take it.
+    Spool,
+    SpoolLimit,
+    SpoolCorrupt,
     Shutdown,
+    /// What waited at the end went to disk.
+    KeptAtShutdown,
     Internal,
 }
 
@@ -36,8 +44,12 @@ impl FailureKind {
     /// Whether it concerns the target as a whole, so that all signals that go there
     /// share its sentence.
     fn is_of_the_target(self) -> bool {
-        use FailureKind::{Protocol, Shutdown, Timeout, Tls, Unreachable};
-        matches!(self, Unreachable | Tls | Timeout | Protocol | Shutdown)
+        use FailureKind::*;
+        match self {
+            Unreachable | Tls | Timeout | Protocol | Kept | Spool | SpoolLimit | Shutdown => true,
+            Unavailable | Refused | PartialSuccess | BufferFull => false,
+            SpoolCorrupt | KeptAtShutdown | Internal => false,
+        }
     }
 }
 

@@ -6,9 +6,10 @@
 //! such thread; its new pipelines start their own, and nothing of the parent's is
 //! touched.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::Poll;
@@ -18,10 +19,13 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use super::delivery::Delivery;
+use super::keeping::Keeping;
+use super::lane::{Lane, Recovery};
 use super::report::{self, Health, Output, Reporter};
 use super::retry::Backoff;
-use super::{ExportConfig, OtlpSink, Signal, Sink, Target};
-use crate::pipeline::{DropReason, Next, Pipeline, Pipelines};
+use super::{ExportConfig, OtlpSink, Signal, Target};
+use crate::pipeline::{DropReason, Pipeline, Pipelines};
+use crate::spool::{self, Spool};
 
 /// All that the exporter of one signal needs, checked. Cheap to clone; a forked
 /// child starts its own thread with a clone of the parent's.
@@ -31,6 +35,8 @@ pub struct Setup {
     target: Target,
     envelope: Envelope,
     pub output: Output,
+    /// Where batches go that the target does not take; all signals have the same.
+    pub spool: Option<spool::Config>,
 }
 
 /// What goes around the items of every batch.
@@ -51,6 +57,7 @@ impl Setup {
             target,
             envelope,
             output: report::stderr(),
+            spool: None,
         })
     }
 
@@ -120,6 +127,8 @@ pub struct Worker {
     stop: watch::Sender<Option<Instant>>,
     ended: Arc<Ended>,
     health: Vec<(Signal, Arc<Mutex<Health>>)>,
+    /// What the thread needs at the end, after its last attempt.
+    margin: Duration,
 }
 
 #[derive(Default)]
@@ -158,6 +167,9 @@ impl Worker {
         let reporter = Reporter::new(output.clone(), setups.len());
         let reporter = Arc::new(Mutex::new(reporter));
         let tell = TellEnd(ended.clone());
+        let spool = setups.iter().find_map(|setup| setup.spool.clone());
+        // Full buffers of all signals are 48 MiB to write.
+        let margin = Duration::from_millis(if spool.is_some() { 250 } else { 50 });
         let (healths, complain) = (health.clone(), output.clone());
         let run = move || {
             let _tell = tell;
@@ -165,6 +177,7 @@ impl Worker {
                 Ok(runtime) => runtime,
                 Err(sentence) => return complain(&format!("clarity-otel: {sentence}")),
             };
+            let spool = spool.map(|config| Rc::new(RefCell::new(Spool::new(config))));
             let lanes = setups
                 .into_iter()
                 .zip(healths)
@@ -192,8 +205,25 @@ impl Worker {
                         buffer_full_said: 0,
                         given_up: false,
                         lost_at_shutdown: 0,
+                        keeps: false,
+                        down_until: None,
+                        kept_at_shutdown: 0,
                     };
-                    let lane: Lane = Box::pin(work(pipeline, delivery, envelope));
+                    let keeping = Keeping {
+                        signal,
+                        pipelines,
+                        envelope,
+                        spool: spool.clone(),
+                        reporter: reporter.clone(),
+                        peer: delivery.about().peer.to_owned(),
+                    };
+                    let lane = Lane {
+                        pipeline,
+                        delivery,
+                        keeping,
+                        recovery: Recovery::default(),
+                    };
+                    let lane: Running = Box::pin(lane.run());
                     Some(lane)
                 })
                 .collect();
@@ -213,6 +243,7 @@ impl Worker {
             stop,
             ended,
             health,
+            margin,
         }
     }
 
@@ -224,11 +255,12 @@ impl Worker {
     }
 
     /// Waits for the thread's end until `deadline`. It cuts its own work a
-    /// little before, so that the counters are settled by then.
+    /// little before, so that what is left is on disk and the counters are settled by
+    /// then.
     fn stop(&self, deadline: Instant) -> bool {
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now);
-        let margin = (left / 4).min(Duration::from_millis(50));
+        let margin = (left / 4).min(self.margin);
         self.stop
             .send_replace(Some(deadline.checked_sub(margin).unwrap_or(now)));
         let mut ended = self
@@ -267,11 +299,11 @@ fn runtime() -> Result<Runtime, String> {
 }
 
 /// One signal's part of the thread.
-type Lane = Pin<Box<dyn Future<Output = ()>>>;
+type Running = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Ends with the last of `lanes`. Each is asked whenever one of them may go on: there
 /// are three at most.
-async fn all(mut lanes: Vec<Lane>) {
+async fn all(mut lanes: Vec<Running>) {
     poll_fn(|context| {
         lanes.retain_mut(|lane| lane.as_mut().poll(context).is_pending());
         match lanes.is_empty() {
@@ -279,46 +311,5 @@ async fn all(mut lanes: Vec<Lane>) {
             false => Poll::Pending,
         }
     })
-    .await
-}
-
-async fn work<S: Sink>(
-    pipeline: &'static Pipeline,
-    mut delivery: Delivery<'static, S>,
-    envelope: Envelope,
-) {
-    loop {
-        delivery.tick();
-        match pipeline.next().await {
-            Next::Batch(batch) => {
-                let deliver = async {
-                    let request =
-                        batch.to_request(&envelope.resource, &envelope.resource_schema_url);
-                    delivery.deliver(request, batch.items()).await
-                };
-                // A panic costs this batch, not the export.
-                let settled = caught(deliver).await;
-                let (exported, reason) = settled.unwrap_or((0, DropReason::Internal));
-                pipeline.settle(batch, exported, reason);
-                if delivery.given_up {
-                    delivery.lost_at_shutdown += pipeline.abandon(DropReason::Shutdown);
-                }
-            }
-            Next::Idle => {}
-            Next::Stop => break,
-        }
-    }
-    delivery.finish();
-}
-
-/// What `work` gives; `None` when it panics.
-async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    poll_fn(
-        |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        },
-    )
     .await
 }

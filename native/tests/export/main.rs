@@ -5,6 +5,7 @@ mod http;
 mod proxy;
 mod shutdown;
 mod signals;
+mod spool;
 mod stub;
 mod tls;
 
@@ -17,6 +18,7 @@ use _native::export::{
 };
 use _native::pipeline::{Batch, Limits, Pipeline, Pipelines, ScopeId, register_scope, snapshot};
 use _native::proto;
+use _native::spool as spool_of;
 
 /// Long enough for a slow machine; a condition that holds ends the wait at once.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,6 +58,14 @@ impl Exporter {
 
     /// One for each signal that has a configuration.
     fn of(configs: Vec<ExportConfig>) -> Self {
+        Exporter::make(configs, None)
+    }
+
+    fn with_spool(configs: Vec<ExportConfig>, spool: spool_of::Config) -> Self {
+        Exporter::make(configs, Some(spool))
+    }
+
+    fn make(configs: Vec<ExportConfig>, spool: Option<spool_of::Config>) -> Self {
         let limits = Limits {
             schedule_delay: Duration::from_millis(1),
             ..Limits::default()
@@ -71,6 +81,7 @@ impl Exporter {
             let mut setup = Setup::new(config, envelope).unwrap();
             let to = lines.clone();
             setup.output = Arc::new(move |line| to.lock().unwrap().push(line.to_owned()));
+            setup.spool = spool.clone();
             setup
         });
         ensure_worker(pipelines, || setups.collect());
@@ -98,8 +109,12 @@ impl Exporter {
             .map(|(_, reason)| counts[reason])
             .sum();
         assert_eq!(
-            counts["made"],
-            counts["exported"] + dropped + counts["waiting"] + counts["in_flight"],
+            counts["made"] + counts["recovered"],
+            counts["exported"]
+                + dropped
+                + counts["spooled"]
+                + counts["waiting"]
+                + counts["in_flight"],
             "{counts:?}"
         );
         counts[name]

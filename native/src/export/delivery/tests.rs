@@ -66,6 +66,9 @@ impl Bench {
             buffer_full_said: 0,
             given_up: false,
             lost_at_shutdown: 0,
+            keeps: false,
+            down_until: None,
+            kept_at_shutdown: 0,
         }
     }
 
@@ -111,7 +114,7 @@ fn the_targets_delay_is_waited_before_the_next_attempt() {
     let bench = Bench::new();
     let mut delivery = bench.delivery([later(Some(7)), later(None), taken()]);
     let settled = paused(delivery.deliver(vec![1], 10));
-    assert_eq!(settled.0, 10);
+    assert_eq!(settled, Fate::Settled(10, DropReason::Rejected));
     let at = &delivery.sink.at;
     assert_eq!((at[1] - at[0]).as_secs(), 7);
     // The second step of the back-off, with its half of jitter.
@@ -134,7 +137,7 @@ fn a_batch_is_dropped_after_the_limit() {
     let bench = Bench::new();
     let mut delivery = bench.delivery((0..100).map(|_| later(None)));
     let settled = paused(delivery.deliver(vec![1], 10));
-    assert_eq!(settled, (0, DropReason::ExportFailed));
+    assert_eq!(settled, Fate::Settled(0, DropReason::ExportFailed));
     let at = &delivery.sink.at;
     let took = at[at.len() - 1] - at[0];
     let limit = RetryPolicy::default().max_elapsed;
@@ -157,7 +160,7 @@ fn an_endless_retry_after_is_bounded_by_the_limit() {
     let bench = Bench::new();
     let mut delivery = bench.delivery([later(Some(u64::MAX)), later(Some(u64::MAX))]);
     let settled = paused(delivery.deliver(vec![1], 10));
-    assert_eq!(settled, (0, DropReason::ExportFailed));
+    assert_eq!(settled, Fate::Settled(0, DropReason::ExportFailed));
     let at = &delivery.sink.at;
     assert_eq!(at.len(), 2);
     let limit = RetryPolicy::default().max_elapsed;
@@ -171,7 +174,7 @@ fn a_refused_batch_is_dropped_at_once() {
     let refused = Outcome::Refused(failure(FailureKind::Refused, "No."));
     let mut delivery = bench.delivery([refused]);
     let settled = paused(delivery.deliver(vec![1], 10));
-    assert_eq!(settled, (0, DropReason::Rejected));
+    assert_eq!(settled, Fate::Settled(0, DropReason::Rejected));
     assert_eq!(delivery.sink.at.len(), 1);
     assert_eq!(bench.lines(), ["clarity-otel: No. 10 spans were dropped."]);
     let health = delivery.health.lock().unwrap().clone();
@@ -190,7 +193,7 @@ fn a_partial_success_drops_what_was_rejected() {
     let mut delivery = bench.delivery([partial(3, "too old"), partial(99, ""), partial(0, "hm")]);
     for exported in [7, 0, 10] {
         let settled = paused(delivery.deliver(vec![1], 10));
-        assert_eq!(settled, (exported, DropReason::Rejected));
+        assert_eq!(settled, Fate::Settled(exported, DropReason::Rejected));
     }
     delivery.finish();
     let lines = bench.lines();
@@ -212,7 +215,7 @@ fn a_shutdown_cuts_a_hanging_attempt() {
         let deadline = start + Duration::from_secs(4);
         bench.stop.send_replace(Some(deadline.into_std()));
         let settled = delivery.deliver(vec![1], 10).await;
-        assert_eq!(settled, (0, DropReason::Shutdown));
+        assert_eq!(settled, Fate::Settled(0, DropReason::Shutdown));
         start.elapsed()
     });
     assert_eq!(took.as_secs(), 4);
@@ -237,10 +240,11 @@ fn a_shutdown_ends_the_back_off_with_one_last_attempt() {
             };
             let deliver = delivery.deliver(vec![1], 10);
             let settled = before(stop, deliver).await.unwrap();
-            assert_eq!(settled, (exported, settled.1));
-            if exported == 0 {
-                assert_eq!(settled.1, DropReason::Shutdown);
-            }
+            let reason = match exported {
+                0 => DropReason::Shutdown,
+                _ => DropReason::Rejected,
+            };
+            assert_eq!(settled, Fate::Settled(exported, reason));
             start.elapsed()
         });
         assert_eq!(took.as_secs(), 1);

@@ -1,0 +1,1 @@
+"""Nothing lost: the disk spool against targets, processes and disks that fail."""
