@@ -2,7 +2,8 @@
 # up what it needs and does nothing twice (stamps in .venv/.stamps).
 #
 # Variables: PYTHON=python3.12 (which Python `.venv` is made of), ONCE=1 (demo),
-# PYTEST_ARGS="-k wheel", BENCH_ARGS="--help", NATIVE=0 (leave the Rust engine out).
+# PYTEST_ARGS="-k wheel", WORKERS=0 (tests one at a time), BENCH_ARGS="--help",
+# NATIVE=0 (leave the Rust engine out).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -12,7 +13,11 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 VENV ?= .venv
 PYTHON ?=
 NATIVE ?= 1
+# Most tests wait for a process; tests/sharing.py says which stay together.
+WORKERS ?= 2
 export VENV PYTHON NATIVE
+# Without bytecode on disk, every program that a test starts compiles all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
 
@@ -65,11 +70,11 @@ bench: $(NATIVE_STAMP) redis ## measure the cost per request, instrumented besid
 ##@ Before a commit
 .PHONY: test
 test: $(NATIVE_STAMP) redis prometheus chromium dashboard test-rust ## all tests: Rust, unit, integration, packaging
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 .PHONY: test-quick
 test-quick: $(NATIVE_STAMP) redis dashboard ## the Python tests that take no more than seconds
-	@$(BIN)/pytest -m "not slow and not backend" $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) -m "not slow and not backend" $(PYTEST_ARGS)
 
 .PHONY: test-rust
 test-rust:
