@@ -24,6 +24,8 @@ export UV_SYSTEM_CERTS := true
 BIN := $(abspath $(VENV))/bin
 PY := $(BIN)/python
 STAMPS := $(VENV)/.stamps
+# One folder and one set of flags for the crate's tests and checks: what they share is compiled once.
+STRICT := RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=native/target/strict
 CARGO := $(if $(filter 0,$(NATIVE)),,$(shell command -v cargo))
 
 NATIVE_SOURCES := native/Cargo.toml native/Cargo.lock $(shell find native/src -name '*.rs')
@@ -80,8 +82,7 @@ test-quick: $(NATIVE_STAMP) redis dashboard ## the Python tests that take no mor
 test-rust:
 ifneq ($(CARGO),)
 	@echo "==> Testing the crate without Python, warnings are errors"
-	@RUSTFLAGS="-D warnings" cargo test --quiet --locked --manifest-path native/Cargo.toml \
-	  --no-default-features --target-dir native/target/strict
+	@$(STRICT) cargo test --quiet --locked --manifest-path native/Cargo.toml --no-default-features
 else
 	@echo "==> The crate is not tested: no cargo"
 endif
@@ -112,8 +113,8 @@ check-rust: $(NATIVE_STAMP) test-rust
 ifneq ($(CARGO),)
 	@echo "==> cargo fmt, cargo clippy with and without Python"
 	@cargo fmt --manifest-path native/Cargo.toml --check
-	@PYO3_PYTHON=$(PY) cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets -- -D warnings
-	@cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets --no-default-features -- -D warnings
+	@$(STRICT) PYO3_PYTHON=$(PY) cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets -- -D warnings
+	@$(STRICT) cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets --no-default-features -- -D warnings
 else
 	@echo "==> The crate is not checked: no cargo"
 endif
