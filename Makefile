@@ -2,7 +2,8 @@
 # up what it needs and does nothing twice (stamps in .venv/.stamps).
 #
 # Variables: PYTHON=python3.12 (which Python `.venv` is made of), ONCE=1 (demo),
-# PYTEST_ARGS="-k wheel", BENCH_ARGS="--help", NATIVE=0 (leave the Rust engine out).
+# PYTEST_ARGS="-k wheel", WORKERS=0 (tests one at a time), BENCH_ARGS="--help",
+# NATIVE=0 (leave the Rust engine out).
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
@@ -12,13 +13,19 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 VENV ?= .venv
 PYTHON ?=
 NATIVE ?= 1
+# Most tests wait for a process; tests/sharing.py says which stay together.
+WORKERS ?= 2
 export VENV PYTHON NATIVE
+# Without bytecode on disk, every program that a test starts compiles all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
 
 BIN := $(abspath $(VENV))/bin
 PY := $(BIN)/python
 STAMPS := $(VENV)/.stamps
+# One folder and one set of flags for the crate's tests and checks: what they share is compiled once.
+STRICT := RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=native/target/strict
 CARGO := $(if $(filter 0,$(NATIVE)),,$(shell command -v cargo))
 
 NATIVE_SOURCES := native/Cargo.toml native/Cargo.lock $(shell find native/src -name '*.rs')
@@ -69,11 +76,11 @@ bench: $(NATIVE_STAMP) redis ## measure the cost per request, instrumented besid
 ##@ Before a commit
 .PHONY: test
 test: $(NATIVE_STAMP) redis prometheus chromium dashboard test-rust ## all tests: Rust, unit, integration, packaging
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 .PHONY: test-quick
 test-quick: $(NATIVE_STAMP) redis dashboard ## the Python tests that take no more than seconds
-	@$(BIN)/pytest -m "not slow and not backend" $(PYTEST_ARGS)
+	@$(BIN)/pytest -n $(WORKERS) -m "not slow and not backend" $(PYTEST_ARGS)
 
 .PHONY: test-stack
 test-stack: $(NATIVE_STAMP) redis dashboard ## the real stack (Collector to Alertmanager) under the example's load
@@ -83,8 +90,7 @@ test-stack: $(NATIVE_STAMP) redis dashboard ## the real stack (Collector to Aler
 test-rust:
 ifneq ($(CARGO),)
 	@echo "==> Testing the crate without Python, warnings are errors"
-	@RUSTFLAGS="-D warnings" cargo test --quiet --locked --manifest-path native/Cargo.toml \
-	  --no-default-features --target-dir native/target/strict
+	@$(STRICT) cargo test --quiet --locked --manifest-path native/Cargo.toml --no-default-features
 else
 	@echo "==> The crate is not tested: no cargo"
 endif
@@ -115,8 +121,8 @@ check-rust: $(NATIVE_STAMP) test-rust
 ifneq ($(CARGO),)
 	@echo "==> cargo fmt, cargo clippy with and without Python"
 	@cargo fmt --manifest-path native/Cargo.toml --check
-	@PYO3_PYTHON=$(PY) cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets -- -D warnings
-	@cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets --no-default-features -- -D warnings
+	@$(STRICT) PYO3_PYTHON=$(PY) cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets -- -D warnings
+	@$(STRICT) cargo clippy --quiet --locked --manifest-path native/Cargo.toml --all-targets --no-default-features -- -D warnings
 else
 	@echo "==> The crate is not checked: no cargo"
 endif

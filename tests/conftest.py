@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import pytest
+from xdist.remote import Producer
 
 from tests.backends.aws_server import AwsServer
 from tests.backends.build import RECIPES, BuildError, UnavailableError, build
@@ -26,6 +27,7 @@ from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.backends.process import Process
 from tests.backends.redis_server import RedisCluster, RedisServer
 from tests.backends.tls import Certificates, make_certificates
+from tests.sharing import Sharing
 
 
 class HasOutput(Protocol):
@@ -38,13 +40,20 @@ BUILT = pytest.StashKey[dict[str, Path | UnavailableError | BuildError]]()
 
 
 def pytest_configure() -> None:
-    """Let programs that tests start be ended by SIGINT.
+    """Let programs that tests start be ended by SIGINT, and know nothing of pytest-xdist.
 
     A shell starts what it puts in the background with that signal ignored, and a program
-    inherits it.
+    inherits it; a pytest that a test starts would take itself for a worker.
     """
+    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
+        del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """`pytest -n 2`: see :mod:`tests.sharing`."""
+    return Sharing(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

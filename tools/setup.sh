@@ -44,15 +44,16 @@ find_python() {
   fail "No Python >= 3.11 was found on PATH. Install one, or name it: make setup PYTHON=/path/to/python3.12"
 }
 
-find_uv() { command -v "$VENV/bin/uv" || command -v uv; }
+# That of .venv makes the environments of the other Pythons.
+find_uv() { command -v "$VENV/bin/uv" || command -v uv || command -v .venv/bin/uv; }
 
 step_venv() {
-  local python
+  local python uv
   python=$(find_python)
   say "Creating $VENV with $("$python" --version)"
   rm -rf "$VENV"
-  if command -v uv >/dev/null; then
-    uv venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" "$VENV"
+  if uv=$(find_uv); then
+    "$uv" venv --quiet --python "$("$python" -c 'import sys; print(sys.executable)')" "$VENV"
   else
     "$python" -m venv "$VENV" ||
       fail "$python cannot create environments. Install its venv module (Debian: apt-get install python3-venv) or uv."

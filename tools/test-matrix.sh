@@ -8,6 +8,10 @@ VENV=${VENV:-.venv}
 left_out=""
 for folder in web receiver production terminal; do left_out+=" --ignore=tests/$folder"; done
 
+# Built to be tested, not to be measured: in parts, on all cores, where the release is linked as
+# one part on one core. .venv has the release's settings.
+export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+
 main=$("$VENV/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
 tested=()
 failed=()

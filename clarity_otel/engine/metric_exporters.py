@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel import diagnostics
+from clarity_otel.forks import quiet
 
 if TYPE_CHECKING:
     from clarity_otel.metrics.export.exporter import Target
@@ -36,10 +37,11 @@ class StockTarget:
 
     def send(self, scopes: list[Scope]) -> None:
         """Export, and note how many data points there were and whether they arrived."""
-        from opentelemetry import context
-        from opentelemetry.sdk.metrics.export import MetricExportResult
+        with quiet():  # a child of a fork amid these imports could never import them
+            from opentelemetry import context
+            from opentelemetry.sdk.metrics.export import MetricExportResult
 
-        from clarity_otel.engine.metric_data import metrics_data
+            from clarity_otel.engine.metric_data import metrics_data
 
         points = sum(len(metric.points) for scope in scopes for metric in scope.metrics)
         is_sent = False

@@ -18,7 +18,10 @@ LOOPBACK = "127.0.0.1"
 POLL_INTERVAL_S = 0.01
 # Below Linux's ephemeral range (32768 on), so that no outgoing connection of a
 # load test can sit on a port that a server is about to take, or take again.
-PORTS = range(20_000, 32_768)
+# Each of pytest-xdist's workers has its share: a port is only taken some time after it was found.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+PORTS = range(20_000 + WORKER % WORKERS, 32_768, WORKERS)
 
 T = TypeVar("T")
 _handed_out: set[int] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -19,8 +20,8 @@ pytestmark = pytest.mark.slow
 
 def test_each_service_has_its_numbers(window: Window, dashboard: Dashboard) -> None:
     """Rate, errors and quantiles, as the API tells them, and a line of its minutes."""
-    page = window.open("/")
-    services = dashboard.ask("/services")["rows"]
+    page = window.open("/?range=1h")
+    services = dashboard.ask("/services", start=time.time() - 3600)["rows"]
     assert {row["service"] for row in services} >= {"shop", "stock"}
     for row in services:
         shown = page.get_by_role("row").filter(has=page.get_by_role("link", name=row["service"]))
@@ -31,8 +32,8 @@ def test_each_service_has_its_numbers(window: Window, dashboard: Dashboard) -> N
 
 
 def test_what_changed_is_told(window: Window) -> None:
-    """Against the same time before, which the history has."""
-    page = window.open("/?range=5m")
+    """Against the same time before, which the history has, also half an hour later."""
+    page = window.open("/?range=15m")
     panel = page.get_by_role("region").or_(page.locator("section")).filter(has_text="What changed")
     expect(panel.last).not_to_contain_text("Nothing to compare with")
 
@@ -91,7 +92,7 @@ def test_a_server_that_comes_back_is_live_again(
 
 def test_services_are_sorted_by_their_heading(window: Window) -> None:
     """Greatest first, then least first, and said to screen readers."""
-    page = window.open("/")
+    page = window.open("/?range=1h")
     heading = page.get_by_role("columnheader", name="Service")
     heading.get_by_role("button").click()
     expect(heading).to_have_attribute("aria-sort", "descending")

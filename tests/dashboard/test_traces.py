@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -61,7 +62,8 @@ def test_what_is_searched_stands_in_the_address(
     fill(page, "HTTP status", "200")
     send(page, window)
     expect(page).to_have_url(re.compile(r"service=shop&.*route=%2Forder.*status=200|range=1h"))
-    wanted = {"service": "shop", "route": "/order", "status": 200, "limit": 500}
+    begin = time.time() - 3600
+    wanted = {"service": "shop", "route": "/order", "status": 200, "limit": 500, "start": begin}
     ids = [row["trace_id"] for row in dashboard.ask("/traces", **wanted)["rows"]]
     expect(table(page)).to_have_attribute("aria-rowcount", str(len(ids) + 1))
     assert shown_ids(page) == ids

@@ -36,10 +36,12 @@ def by_protocol(token: str) -> list[str]:
 def opened(
     service: Service, path: str = STREAM, headers: dict[str, str] | None = None, **options: Any
 ) -> Iterator[ClientConnection]:
-    """A WebSocket to a service; InvalidStatus where it is refused."""
-    with connect(
-        f"ws://{LOOPBACK}:{service.port}{path}", additional_headers=headers, **options
-    ) as connection:
+    """A WebSocket to a service; InvalidStatus where it is refused.
+
+    gunicorn's port takes connections before a worker is there to answer.
+    """
+    address = f"ws://{LOOPBACK}:{service.port}{path}"
+    with connect(address, additional_headers=headers, open_timeout=60, **options) as connection:
         yield connection
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from types import ModuleType
 
@@ -62,7 +61,7 @@ def seconds(masker: ModuleType, text: str) -> float:
 
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
 def test_time_grows_with_the_length(masker: ModuleType, unit: str) -> None:
-    """The median of paired ratios of 2n to n stays below 3: a square would be 4.
+    """The median of five paired ratios of 2n to n stays below 3: a square would be 4.
 
     1 MB for the native masker, 64 kB for the twin, in one text and without the limit.
     """
@@ -70,9 +69,10 @@ def test_time_grows_with_the_length(masker: ModuleType, unit: str) -> None:
     size = 1_000_000 if masker.__name__.endswith("_native") else 64_000
     half, whole = unit * (size // 2 // len(unit)), unit * (size // len(unit))
     masker.mask_text(half)
-    ratios = []
-    for _ in range(5):
+    ratios: list[float] = []
+    # Three on one side decide where the median of five lies.
+    while sum(ratio < 3 for ratio in ratios) < 3:
         first, second = seconds(masker, half), seconds(masker, whole)
         # Below a millisecond the clock says more about itself.
         ratios.append(second / max(first, 0.001))
-    assert statistics.median(ratios) < 3
+        assert sum(ratio >= 3 for ratio in ratios) < 3, ratios

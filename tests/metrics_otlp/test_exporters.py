@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,3 +76,43 @@ def test_an_exporter_that_is_none_is_one_sentence(
     process = run(run_process, stub.endpoint, "pigeon,otlp", engine, tmp_path)
     assert process.stderr.count("OTEL_METRICS_EXPORTER names pigeon") == 1
     assert [request.path for request in stub.requests] == ["/v1/metrics"]
+
+
+FORKED = """
+import importlib.abc, os, signal, sys, threading
+import opentelemetry.sdk.metrics.export  # what is left to be imported takes a moment
+from clarity_otel.engine.metric_exporters import StockTarget
+from clarity_otel.settings import load
+
+importing, forking = threading.Event(), threading.Event()
+
+class Watching(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "clarity_otel.engine.metric_data":
+            importing.set()
+            forking.wait()
+
+class Exporter:
+    def export(self, data, timeout_millis):
+        pass
+
+sys.meta_path.insert(0, Watching())
+target = StockTarget(Exporter(), lambda: None, load({}))
+thread = threading.Thread(target=target.send, args=([],))
+thread.start()
+importing.wait()
+forking.set()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    target.send([])
+    os._exit(0)
+thread.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_fork_waits_for_the_imports_of_an_export(run_process: Start) -> None:
+    """A child that finds a module half imported could never export."""
+    process = run_process([sys.executable, "-c", FORKED])
+    assert process.wait(timeout_s=60) == 0, process.output
