@@ -5,7 +5,7 @@ internal failure goes to the error handler and the call answers as if there were
 nothing to trace. No function is safe to call from a signal handler.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
@@ -154,6 +154,14 @@ class ByteSearch:
 
     def __new__(cls, wanted: bytes, original: object) -> ByteSearch: ...
     def search(self, string: object, *more: object) -> Any: ...
+
+def idle_function(original: object, state: dict[str, Any], name: str, answer: object) -> Any:
+    """Return a function that answers `answer` while `state[name]` is None, else `original`'s."""
+
+class AwaitedNone:
+    """Awaited, it is None at once, any number of times."""
+
+    def __await__(self) -> Generator[Any, None, None]: ...
 
 class AwsOperation:
     """One operation of one AWS client: what all its calls have in common."""

@@ -46,6 +46,7 @@ PATCHES = (
     Patch("starlette", "starlette.routing", "starlette_routing", "starlette", ((0, 27), (2, 0))),
     Patch("starlette", "starlette.background", "background", "starlette", ((0, 27), (2, 0))),
     Patch("fastapi", "fastapi.applications", "fastapi", "fastapi", ((0, 100), (1, 0))),
+    Patch("fastapi", "fastapi.applications", "fastapi_telemetry", "fastapi", ((0, 100), (1, 0))),
     Patch("asgi", "uvicorn.config", "uvicorn_config", "uvicorn", ((0, 20), (1, 0))),
     Patch("asgi", "uvicorn.server", "uvicorn_server", "uvicorn", ((0, 20), (1, 0))),
     Patch(
@@ -67,6 +68,18 @@ PATCHES = (
     Patch("redis", "redis.cluster", "redis_cluster", "redis", ((5, 0), (9, 0))),
     Patch("redis", "redis.asyncio.client", "redis_async", "redis", ((5, 0), (9, 0))),
     Patch("redis", "redis.asyncio.cluster", "redis_async_cluster", "redis", ((5, 0), (9, 0))),
+    *(
+        Patch("redis", module, "redis_recorders", "redis", ((5, 0), (9, 0)))
+        for module in (
+            "redis.observability.providers",
+            "redis.client",
+            "redis.connection",
+            "redis.cluster",
+            "redis.asyncio.client",
+            "redis.asyncio.connection",
+            "redis.asyncio.cluster",
+        )
+    ),
     Patch("redis", "redis.backoff", "redis_backoff", "redis", ((5, 0), (9, 0))),
     Patch("httpx", "httpx._client", "httpx", "httpx", ((0, 23), (1, 0))),
     Patch("httpx", "httpcore._sync.connection", "httpcore_retries"),

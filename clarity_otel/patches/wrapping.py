@@ -6,6 +6,8 @@ around ours must not be lost.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +40,8 @@ class Replaced:
                 setattr(replacement, attribute, getattr(original, attribute))
             except (AttributeError, TypeError):
                 continue
-        replacement.__wrapped__ = original
+        with suppress(AttributeError):  # a built-in function takes none
+            replacement.__wrapped__ = original
         setattr(owner, name, replacement)
         self._done.append((owner, name, original, replacement, own))
 

@@ -46,6 +46,8 @@ pub mod health;
 #[cfg(feature = "python")]
 pub mod http_method;
 #[cfg(feature = "python")]
+pub mod idle;
+#[cfg(feature = "python")]
 pub mod log_line;
 #[cfg(feature = "python")]
 pub mod log_record;

@@ -24,8 +24,8 @@ use crate::receive::python as receive;
 use crate::sampler::{Root, Sampler};
 use crate::values::encode_any;
 use crate::{
-    asgi, aws, client, copied_scope, log_line, log_record, metric_export, propagator, proto, raw,
-    span, spool, tracer,
+    asgi, aws, client, copied_scope, idle, log_line, log_record, metric_export, propagator, proto,
+    raw, span, spool, tracer,
 };
 
 /// Starts the export thread with the process's first item, never before: a
@@ -456,6 +456,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<propagator::W3CPropagator>()?;
     module.add_class::<aws::AwsOperation>()?;
     module.add_class::<crate::byte_search::ByteSearch>()?;
+    module.add_class::<idle::AwaitedNone>()?;
     module.add_function(wrap_pyfunction!(aws::aws_note_response, module)?)?;
     module.add_function(wrap_pyfunction!(aws::aws_fail, module)?)?;
     module.add_function(wrap_pyfunction!(asgi::server_enter, module)?)?;
@@ -469,6 +470,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(client::redis_pipeline_exit, module)?)?;
     module.add_function(wrap_pyfunction!(client::httpx_enter, module)?)?;
     module.add_function(wrap_pyfunction!(client::httpx_exit, module)?)?;
+    module.add_function(wrap_pyfunction!(idle::idle_function, module)?)?;
     module.add_function(wrap_pyfunction!(client::correlation_id, module)?)?;
     module.add_function(wrap_pyfunction!(client::set_correlation_id, module)?)?;
     module.add_function(wrap_pyfunction!(log_line::configure_logs, module)?)?;

@@ -3,6 +3,8 @@
 #![allow(unsafe_code)]
 
 pub mod arrow;
+#[cfg(feature = "python")]
+pub mod recorder;
 
 /// A reference to a value that was leaked and is never freed.
 #[inline]
