@@ -161,7 +161,7 @@ def idle_function(original: object, state: dict[str, Any], name: str, answer: ob
 class AwaitedNone:
     """Awaited, it is None at once, any number of times."""
 
-    def __await__(self) -> Generator[Any, None, None]: ...
+    def __await__(self) -> Generator[Any]: ...
 
 class AwsOperation:
     """One operation of one AWS client: what all its calls have in common."""

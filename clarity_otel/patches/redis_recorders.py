@@ -30,7 +30,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     if module.__name__ == _PROVIDERS:
         _watch(module, replaced)
     elif _is_unused(sys.modules.get(_PROVIDERS)):
-        _idle.append(replaced)
+        _idle[:] = [*filter(None, _idle), replaced]
         for name, value in list(vars(module).items()):
             source = getattr(value, "__module__", "")
             if not name.startswith("record_") or source not in _RECORDERS:

@@ -22,7 +22,11 @@ from clarity_otel.logs import otlp  # noqa: E402
 from clarity_otel.settings import load  # noqa: E402
 from tests.backends.otlp import Log, logs_of  # noqa: E402
 
-NONE = {"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+NONE = {
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+    "CLARITY_SPOOL_LIMIT": "0",
+}
 
 
 class Records:

@@ -54,7 +54,11 @@ class Recorder:
 
 
 def _settings(environ: dict[str, str]) -> Settings:
-    none = {"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    none = {
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "CLARITY_SPOOL_LIMIT": "0",
+    }
     return load({"OTEL_SERVICE_NAME": "patches", **none, **environ})
 
 

@@ -26,7 +26,11 @@ Configure = Callable[..., None]
 
 
 def _settings(environ: dict[str, str]) -> Settings:
-    none = {"OTEL_TRACES_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}
+    none = {
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "CLARITY_SPOOL_LIMIT": "0",
+    }
     return load({"OTEL_SERVICE_NAME": "tracing", **none, **environ})
 
 

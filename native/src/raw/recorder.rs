@@ -1,26 +1,11 @@
 //! A function of C's calling convention: through PyO3, arguments by keyword would be put
 //! into a dict that nobody reads.
 
-use std::ffi::c_int;
+use std::ffi::CString;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
-
-struct Definition(ffi::PyMethodDef);
-
-// SAFETY: it is never written, and the name that it points at is static.
-unsafe impl Sync for Definition {}
-
-static DEFINITION: Definition = Definition(ffi::PyMethodDef {
-    ml_name: c"recorder".as_ptr(),
-    ml_meth: ffi::PyMethodDefPointer {
-        PyCFunctionFastWithKeywords: call,
-    },
-    ml_flags: METHOD_FLAGS,
-    ml_doc: std::ptr::null(),
-});
-const METHOD_FLAGS: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
 
 /// A function that answers `answer`, whatever it is given, while `state[name]` is None;
 /// else it calls `original`.
@@ -31,9 +16,19 @@ pub fn unless_none<'py>(
     answer: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = original.py();
+    let called = original.getattr("__name__")?.extract::<String>()?;
+    // CPython keeps the pointers: both are leaked, a hundred bytes for each function that
+    // a library has of this kind.
+    let definition = Box::leak(Box::new(ffi::PyMethodDef {
+        ml_name: CString::new(called)?.into_raw(),
+        ml_meth: ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: call,
+        },
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+        ml_doc: std::ptr::null(),
+    }));
     let parts = PyTuple::new(py, [original, state.as_any(), name.as_any(), answer])?;
-    let definition = (&raw const DEFINITION.0).cast_mut();
-    // SAFETY: CPython reads the definition, which is static, and takes a reference of its
+    // SAFETY: CPython reads the definition, which is never freed, and takes a reference of its
     // own to the parts; the result is a new reference, or null with an exception set.
     unsafe {
         let function = ffi::PyCFunction_NewEx(definition, parts.as_ptr(), std::ptr::null_mut());
