@@ -6,8 +6,6 @@ around ours must not be lost.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +38,7 @@ class Replaced:
                 setattr(replacement, attribute, getattr(original, attribute))
             except (AttributeError, TypeError):
                 continue
-        with suppress(AttributeError):  # a built-in function takes none
+        if hasattr(replacement, "__dict__"):  # a built-in function has none
             replacement.__wrapped__ = original
         setattr(owner, name, replacement)
         self._done.append((owner, name, original, replacement, own))

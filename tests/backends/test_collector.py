@@ -208,9 +208,9 @@ class TestBuild:
         # `replace old => path version` is Loki's own alone; a folder would have no version.
         instead = {line[1]: line[line.index("=>") + 1 :] for line in lines if "=>" in line}
         assert name == "loki" or not instead
-        required = [
-            line.split("//")[0].split() for line in module.splitlines() if line.startswith("\t")
-        ]
+        # Lines of one word name the programs (`tool`), all others a module and its version.
+        indented = [line for line in module.splitlines() if line.startswith("\t")]
+        required = [words for line in indented if len(words := line.split("//")[0].split()) == 2]
         assert required
         for path, version in (instead.get(path, (path, version)) for path, version in required):
             assert f"{path} {version}" in sums

@@ -158,6 +158,8 @@ def running(
                     "OTEL_SERVICE_NAME": SERVICE,
                     **environment,
                     "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+                    "CLARITY_SPOOL_DIR": str(folder / "spool"),
+                    "CLARITY_SPOOL_LIMIT": "1000000",
                     "CLARITY_SYSTEM_METRICS_INTERVAL_S": "1",
                     "REDIS_PORT": str(redis.port),
                     "REDIS_URL": f"redis://{LOOPBACK}:{redis.port}/0",
