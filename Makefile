@@ -39,7 +39,6 @@ PAGES_SOURCES := $(wildcard dashboard/*.*) $(shell find dashboard/src dashboard/
 # Each knows `--check`: fail when the committed file is not what it would write. The manifests
 # of Kubernetes hold what the others write, so they come last.
 GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tables) \
-  clarity_otel.stack.alerts.generate \
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
   clarity_otel.metrics.dashboard clarity_otel.stack.generate clarity_otel.stack.alerts.generate \
   clarity_otel.stack.grafana.generate clarity_otel.stack.scaling_page \

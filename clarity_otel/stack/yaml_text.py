@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 # What YAML 1.1 and 1.2 read as the text it is. Words such as `on` are booleans to some.
 _PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_/.@+-]*(?:[ ][A-Za-z0-9_/.@+(-][A-Za-z0-9_/.@+()-]*)*")
 _DURATION = re.compile(r"[0-9]+(?:ms|s|m|h|d|MB)")
+_WIDTH = 100
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n", ".inf", ".nan"})
 
 
@@ -50,8 +52,24 @@ def _item(head: str, item: Any, indent: int) -> Iterator[str]:
         yield f"{head} |{'' if item.endswith(chr(10)) else '-'}"
         for line in item.removesuffix("\n").split("\n"):
             yield " " * indent + line if line else ""
+    elif isinstance(item, str) and len(head) + len(item) > _WIDTH and _is_foldable(item):
+        yield f"{head} >-"
+        pad = " " * indent
+        yield from wrap(
+            item,
+            _WIDTH,
+            initial_indent=pad,
+            subsequent_indent=pad,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     else:
         yield f"{head} {_scalar(item)}"
+
+
+def _is_foldable(text: str) -> bool:
+    """Whether its only white space is single spaces inside: a fold reads as one of them."""
+    return text.isprintable() and all(text.split(" "))
 
 
 def _is_block(text: str) -> bool:

@@ -103,6 +103,6 @@ def test_rules_are_written_with_the_address_of_your_runbooks(tmp_path: Path) -> 
         text = (tmp_path / "rules" / name).read_text()
         committed = (ROOT / "observability" / name).read_text()
         assert text.replace("https://wiki.example/ops/", f"{RUNBOOKS_URL}/") == committed
-    assert "https://wiki.example/ops/HighErrorRate'" in (
+    assert 'https://wiki.example/ops/HighErrorRate"' in (
         (tmp_path / "rules" / "alert-rules.yml").read_text()
     )

@@ -20,7 +20,7 @@ from tests.backends.process import LOOPBACK, Process, free_port, wait_until
 from tests.backends.prometheus import Prometheus
 from tests.backends.redis_server import RedisServer
 from tests.grafana.files import Target, filled
-from tests.metrics.test_every_family import APP, exercise, stock_backend
+from tests.metrics.test_every_family import APP, environment, exercise, stock_backend
 from tests.metrics.test_servers import BIN
 
 SERVICE = "shop"
@@ -130,22 +130,21 @@ def running(
     with ExitStack() as stack:
         stub = OtlpHttpStub()
         stack.callback(stub.stop)
-        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint}
+        targets = {"OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint}
         loki = jaeger = None
         if loki_binary:
             loki = Loki(loki_binary, folder / "loki")
             stack.callback(loki.kill)
-            environment["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"] = f"{loki.endpoint}/otlp/v1/logs"
+            targets["OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"] = f"{loki.endpoint}/otlp/v1/logs"
         if jaeger_binary:
             jaeger = Jaeger(jaeger_binary, folder / "jaeger")
             stack.callback(jaeger.kill)
             address = f"http://{LOOPBACK}:{jaeger.http_port}/v1/traces"
-            environment["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = address
+            targets["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = address
         port = free_port()
         prometheus = _prometheus(folder / "prometheus", port)
         stack.callback(prometheus.kill)
         backend = stack.enter_context(stock_backend())
-        (folder / "runtime").mkdir(mode=0o700)
         stack.enter_context(
             Process(
                 [
@@ -154,17 +153,9 @@ def running(
                 ],
                 folder / "processes",
                 env={
-                    "XDG_RUNTIME_DIR": str(folder / "runtime"),
                     "OTEL_SERVICE_NAME": SERVICE,
-                    **environment,
-                    "OTEL_METRIC_EXPORT_INTERVAL": "1000",
-                    "CLARITY_SPOOL_DIR": str(folder / "spool"),
-                    "CLARITY_SPOOL_LIMIT": "1000000",
-                    "CLARITY_SYSTEM_METRICS_INTERVAL_S": "1",
-                    "REDIS_PORT": str(redis.port),
-                    "REDIS_URL": f"redis://{LOOPBACK}:{redis.port}/0",
-                    "BACKEND_URL": f"http://{LOOPBACK}:{backend}",
-                    **aws.env,
+                    **targets,
+                    **environment(folder, redis, aws, backend),
                 },
                 ready_port=port,
                 timeout_s=60,

@@ -75,6 +75,22 @@ def backend() -> Iterator[int]:
         yield port
 
 
+def environment(folder: Path, redis: RedisServer, aws: AwsServer, backend: int) -> dict[str, str]:
+    """What a process needs in which every family has a sample; its files are in `folder`."""
+    (folder / "runtime").mkdir(mode=0o700)
+    return {
+        "XDG_RUNTIME_DIR": str(folder / "runtime"),
+        "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        "CLARITY_SPOOL_DIR": str(folder / "spool"),
+        "CLARITY_SPOOL_LIMIT": "1000000",
+        "CLARITY_SYSTEM_METRICS_INTERVAL_S": "1",
+        "REDIS_PORT": str(redis.port),
+        "REDIS_URL": f"redis://{LOOPBACK}:{redis.port}/0",
+        "BACKEND_URL": f"http://{LOOPBACK}:{backend}",
+        **aws.env,
+    }
+
+
 def fill(aws: AwsServer) -> None:
     """The product that the shop sells."""
     client = boto3.client("dynamodb", endpoint_url=aws.env["AWS_ENDPOINT_URL"])
@@ -121,24 +137,14 @@ def test_every_family_has_a_sample_and_every_sample_a_family(
     """At /metrics and by OTLP, with the example under load and every method called."""
     fill(aws_server)
     stub, port = otlp_http_stub(), free_port()
-    runtime = tmp_path / "runtime"
-    runtime.mkdir(mode=0o700)
     process = run_process(
         [
             *(BIN / "clarity-instrument", BIN / "uvicorn", APP),
             *("--port", str(port), "--log-level", "critical"),
         ],
         env={
-            "XDG_RUNTIME_DIR": str(runtime),
             "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint,
-            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
-            "CLARITY_SPOOL_DIR": str(tmp_path / "spool"),
-            "CLARITY_SPOOL_LIMIT": "1000000",
-            "CLARITY_SYSTEM_METRICS_INTERVAL_S": "1",
-            "REDIS_PORT": str(redis_server.port),
-            "REDIS_URL": f"redis://{LOOPBACK}:{redis_server.port}/0",
-            "BACKEND_URL": f"http://{LOOPBACK}:{backend}",
-            **aws_server.env,
+            **environment(tmp_path, redis_server, aws_server, backend),
         },
         ready_port=port,
         timeout_s=60,

@@ -42,6 +42,21 @@ def test_our_yaml_reads_back(data: Any) -> None:
     assert yaml.safe_load(to_yaml(data, "a comment")) == data
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(min_size=0, max_size=30), min_size=8, max_size=30).map(" ".join))
+def test_long_text_reads_back(text: str) -> None:
+    """Text that is folded onto several lines is the text that it was."""
+    data = {"key": text, "below": [{"expr": text, "more": {"last": text}}]}
+    assert yaml.safe_load(to_yaml(data)) == data
+
+
+def test_long_text_is_folded() -> None:
+    """A line of a rule file can be read without scrolling to the side."""
+    text = "sum by (job) (rate(http_server_request_duration_seconds_count[5m])) " * 4
+    written = to_yaml({"rules": [{"expr": text.strip()}]})
+    assert max(map(len, written.splitlines())) <= 100
+
+
 @pytest.mark.parametrize(
     "text", ["on", "no", "12:30:45", "0x1f", "1e3", "~", "- a", "a: b", "2026-01-01"]
 )
