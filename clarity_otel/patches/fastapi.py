@@ -4,10 +4,81 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel.patches.starlette import traced_app
+from clarity_otel.patches.starlette import ONLY_CALLS_ITS_STACK, traced_app
 from clarity_otel.patches.wrapping import Replaced
+
+# The names and constants of `FastAPI.__call__`, which with these only notes its root path
+# and calls Starlette's, once our mark is in the scope: before 0.142, and since.
+_ONLY_CALLS_STARLETTE: tuple[tuple[frozenset[Any], frozenset[Any]], ...] = (
+    (frozenset({"root_path", "super", "__call__"}), frozenset({None, "root_path"})),
+    (
+        frozenset(
+            {
+                "root_path",
+                "fastapi.telemetry._runtime",
+                "lifespan",
+                "_telemetry",
+                "super",
+                "__call__",
+                "_native_telemetry",
+                "enabled",
+                "middleware_stack",
+                "build_middleware_stack",
+                "_legacy_otel",
+            }
+        ),
+        frozenset(
+            {
+                None,
+                0,
+                "root_path",
+                "type",
+                "lifespan",
+                ("lifespan",),
+                ("config", "app", "scope", "receive", "send"),
+                ("http", "websocket"),
+                "fastapi.telemetry",
+                "app",
+                ("app", "scope", "receive", "send", "legacy_otel"),
+            }
+        ),
+    ),
+)
 
 
 def apply(module: Any, replaced: Replaced) -> None:
     """Patch `fastapi.applications`; its own telemetry stands down for the scope's sake."""
-    replaced.replace(module.FastAPI, "__call__", traced_app)
+    replaced.replace(module.FastAPI, "__call__", lambda original: _traced(module, original))
+
+
+def _traced(module: Any, original: Any) -> Any:
+    """Return the `__call__` that opens the span and, where it can, calls the middleware.
+
+    Between our frame and the middleware are two coroutines that await the next and do
+    nothing else; with ours they would be three. Left out they are only as long as
+    Starlette's `__call__` is the one that was there when we came, and for FastAPI itself:
+    a subclass may have put another class between the two.
+    """
+    fastapi, starlette = module.FastAPI, module.Starlette
+    below = starlette.__call__
+    if not (hasattr(below, ONLY_CALLS_ITS_STACK) and _shape(original) in _ONLY_CALLS_STARLETTE):
+        return traced_app(original)
+
+    def served(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+        stack = self.middleware_stack
+        if stack is None or type(self) is not fastapi or starlette.__call__ is not below:
+            return original(self, scope, receive, send)
+        if self.root_path:
+            scope["root_path"] = self.root_path
+        scope["app"] = self
+        return stack(scope, receive, send)
+
+    return traced_app(original, served)
+
+
+def _shape(function: Any) -> tuple[frozenset[Any], frozenset[Any]] | None:
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
+    consts = {one for one in code.co_consts if one != function.__doc__}
+    return frozenset(code.co_names), frozenset(consts | {None})

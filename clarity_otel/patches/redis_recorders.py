@@ -1,8 +1,9 @@
 """redis-py 8: the recorders of its own telemetry do nothing while that is off.
 
 For each command it calls six of them, and each asks through three functions whether an
-application has begun `redis.observability`. As with FastAPI's, that question is left out;
-an application that does begin it gets all of it, from that moment on.
+application has begun `redis.observability`; twice it makes the pool's name for them. As
+with FastAPI's, that is left out; an application that does begin it gets all of it, from
+that moment on.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _RECORDERS = {
     "redis.observability.recorder": ("_metrics_collector", None),
     "redis.asyncio.observability.recorder": ("_async_metrics_collector", AwaitedNone()),
 }
+_NAMED_FOR = {
+    "redis.connection": "redis.observability.recorder",
+    "redis.asyncio.connection": "redis.asyncio.observability.recorder",
+}
 # What to put back when an application begins redis-py's telemetry.
 _idle: list[Replaced] = []
 
@@ -33,13 +38,20 @@ def apply(module: Any, replaced: Replaced) -> None:
         _idle[:] = [*filter(None, _idle), replaced]
         for name, value in list(vars(module).items()):
             source = getattr(value, "__module__", "")
-            if not name.startswith("record_") or source not in _RECORDERS:
-                continue
-            collector, answer = _RECORDERS[source]
-            state = vars(sys.modules[source])
-            if collector in state:
-                make = partial(idle_function, state=state, name=collector, answer=answer)
-                replaced.replace(module, name, make)
+            if name.startswith("record_") and source in _RECORDERS:
+                _leave_out(module, name, source, _RECORDERS[source][1], replaced)
+        # Asked for in these two in each command, for the recorders and nobody else.
+        if source := _NAMED_FOR.get(module.__name__):
+            _leave_out(module, "get_pool_name", source, "", replaced)
+
+
+def _leave_out(module: Any, name: str, source: str, answer: Any, replaced: Replaced) -> None:
+    """Answer for a function while the recorders of `source` have nothing to record with."""
+    recorders, collector = sys.modules.get(source), _RECORDERS[source][0]
+    if hasattr(recorders, collector) and hasattr(module, name):
+        state = vars(recorders)
+        make = partial(idle_function, state=state, name=collector, answer=answer)
+        replaced.replace(module, name, make)
 
 
 def _watch(module: Any, replaced: Replaced) -> None:

@@ -18,10 +18,21 @@ from clarity_otel.patches.wrapping import Replaced
 SPAN_KEY = "clarity.span"
 
 
-def traced_app(original: Any) -> Any:
-    """Return an `__call__` for an ASGI class that opens the server span."""
+# On a `Starlette.__call__` of ours whose original puts the app into the scope, calls the
+# middleware and does nothing else.
+ONLY_CALLS_ITS_STACK = "clarity_only_calls_its_stack"
+
+
+def traced_app(original: Any, served: Any = None) -> Any:
+    """Return an `__call__` for an ASGI class that opens the server span.
+
+    `served(self, scope, receive, send)` stands in for the original where there is a span.
+    """
 
     from clarity_otel.endpoints.front import answered
+
+    if served is None:
+        served = original
 
     async def traced(self: Any, scope: Any, receive: Any, send: Any) -> None:
         request = server_enter(scope, send)
@@ -35,7 +46,7 @@ def traced_app(original: Any) -> Any:
         if request.counts_messages:
             receive = counted(receive, request)
         try:
-            await original(self, scope, receive, request)
+            await served(self, scope, receive, request)
         except BaseException as exception:
             request.fail(exception)
             raise
@@ -69,6 +80,14 @@ def apply(module: Any, replaced: Replaced) -> None:
             return traced(self, scope, receive, send)
 
         mark_coroutine_function(__call__)
+        if _only_calls_its_stack(original):
+            setattr(__call__, ONLY_CALLS_ITS_STACK, True)
         return __call__
 
     replaced.replace(module.Starlette, "__call__", make)
+
+
+def _only_calls_its_stack(function: Any) -> bool:
+    code = getattr(function, "__code__", None)
+    names, consts = getattr(code, "co_names", ()), getattr(code, "co_consts", ())
+    return names == ("middleware_stack", "build_middleware_stack") and consts == (None, "app")

@@ -204,7 +204,7 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("OTEL_BSP_MAX_QUEUE_SIZE", POSITIVE_COUNT, None, "The most spans that wait; unset, only CLARITY_QUEUE_LIMIT_BYTES counts (the standard's default is 2048)."),
         Variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", POSITIVE_COUNT, None, "The most spans in a batch; unset, only CLARITY_BATCH_LIMIT_BYTES counts (the standard's default is 512)."),
         Variable("CLARITY_QUEUE_LIMIT_BYTES", BYTES, 16 * 1024 * 1024, "The most bytes of encoded spans that wait, and as many of log records and of metrics; beyond it the newest are dropped and counted."),
-        Variable("CLARITY_BATCH_LIMIT_BYTES", BYTES, 256 * 1024, "The bytes at which a batch is sent without waiting longer."),
+        Variable("CLARITY_BATCH_LIMIT_BYTES", BYTES, 128 * 1024, "The bytes at which a batch is sent without waiting longer; a span takes about half of what it has on the wire."),
         Variable("CLARITY_SPOOL_DIR", STRING, None, "The folder in which each service keeps what its target does not take; unset, clarity-otel/spool in the user's state folder. See docs/reliability.md."),
         Variable("CLARITY_SPOOL_LIMIT", COUNT, 256 * 1024 * 1024, "The most bytes that a service keeps there, all its processes together; beyond it the oldest goes. 0 keeps nothing on disk."),
         Variable("OTEL_BLRP_SCHEDULE_DELAY", MILLISECONDS, 1000, "The longest time a log record waits for its batch."),

@@ -16,7 +16,7 @@ pub struct Attributes<const FIELD: u32> {
     /// An entry was set by its key: until then all are known to be distinct.
     keyed: bool,
     /// Bytes at the front that hold nothing to be masked: patches that know what
-    /// they write say so, and the end of the span looks at the others only.
+    /// they write say so, and the exporter looks at the others only.
     checked: usize,
 }
 
@@ -73,8 +73,18 @@ impl<const FIELD: u32> Attributes<FIELD> {
         attributes
     }
 
+    /// Its memory, to be used again.
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The entries known to hold nothing to be masked.
+    pub fn checked(&self) -> &[u8] {
+        &self.bytes[..self.checked]
     }
 
     pub fn len(&self) -> u32 {

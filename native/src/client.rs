@@ -282,7 +282,7 @@ pub fn redis_enter<'py>(
                 (Some(start), Ok(arguments)) if name.len() < 23 => {
                     start.copy_from_slice(name.as_bytes());
                     key[23] = arguments;
-                    push_repeated(attributes, &COMMANDS, &key, |attributes| {
+                    push_repeated(attributes, &mut COMMANDS.lock(), &key, |attributes| {
                         push_command(attributes, name, args.len());
                     });
                 }

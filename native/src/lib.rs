@@ -2,11 +2,13 @@
 //!
 //! Data flow: a patch opens a span ([`asgi`], [`client`], [`tracer`]), what is
 //! set on it is encoded at once ([`attributes`], [`values`]), its end appends
-//! it to the [`pipeline`], and the [`export`] thread sends it. The modules under
+//! a [`draft`] of it to the [`pipeline`], and the [`export`] thread makes OTLP of that
+//! and sends it. The modules under
 //! the `python` feature touch CPython; the others are plain Rust. Everything
 //! but `raw` is safe.
 
 pub mod attributes;
+pub mod draft;
 pub mod export;
 pub mod ids;
 pub mod log_text;

@@ -1,8 +1,8 @@
 //! The bounded buffers between the application's threads and the exporter, one
 //! for each signal.
 //!
-//! Items (spans, log records) arrive as encoded OTLP bytes and leave as whole
-//! export requests. One code serves both: `ExportTraceServiceRequest` and
+//! Items (log records) arrive as encoded OTLP bytes, spans as drafts that the exporter
+//! finishes ([`Pipeline::finishing`]), and leave as whole export requests. One code serves both: `ExportTraceServiceRequest` and
 //! `ExportLogsServiceRequest` have the same field numbers down to the item, which
 //! is field 2 of its scope. What is made as a whole (metrics) comes as a request.
 //! Every bound is in bytes. What does not fit is dropped, the newest first, and
@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout_at;
 
+use crate::draft;
 use crate::export::{Signal, Worker};
 use crate::proto;
 
@@ -86,8 +87,9 @@ impl Default for Limits {
             queue_bytes: 16 << 20,
             queue_items: usize::MAX,
             // gRPC servers refuse messages over 4 MiB unless told otherwise. A batch is in
-            // memory two to three times at once: 512 KiB cost a service 1.2 MB.
-            batch_bytes: 256 << 10,
+            // memory two to three times at once, and a draft is half of what it becomes: 512 KiB of
+            // encoded spans cost a service 1.2 MB.
+            batch_bytes: 128 << 10,
             batch_items: usize::MAX,
             schedule_delay: Duration::from_millis(1000),
         }
@@ -208,6 +210,18 @@ impl Batch {
             }
         };
         &mut self.parts[at].1
+    }
+
+    /// Makes OTLP of the drafts in it.
+    pub fn finish(&mut self, finish: Finish) {
+        self.bytes = 0;
+        for (_, part) in &mut self.parts {
+            // What is added to a draft, keys above all, is about as long as the draft.
+            let mut out = Vec::with_capacity(part.len() * 2);
+            finish(part, &mut out);
+            self.bytes += out.len();
+            *part = out;
+        }
     }
 
     fn append(&mut self, other: &Batch) {
@@ -345,9 +359,13 @@ impl State {
     }
 }
 
+/// Appends the OTLP of drafts: all that one scope has in a batch.
+pub type Finish = fn(drafts: &[u8], out: &mut Vec<u8>);
+
 /// The buffer of one signal.
 pub struct Pipeline {
     limits: Limits,
+    finish: Option<Finish>,
     state: Mutex<State>,
     /// Tells the exporter: a batch is closed, a flush is wanted, or stop. Only the
     /// exporter waits, so that one permit is enough.
@@ -371,10 +389,20 @@ impl Pipeline {
     pub fn new(limits: Limits) -> Self {
         Pipeline {
             limits,
+            finish: None,
             state: Mutex::new(State::default()),
             work: Notify::new(),
             settled: Condvar::new(),
             counters: Counters::default(),
+        }
+    }
+
+    /// One whose items are drafts: the exporter's thread makes OTLP of them when it takes
+    /// a batch. Until then sizes are those of the drafts.
+    pub fn finishing(limits: Limits, finish: Finish) -> Self {
+        Pipeline {
+            finish: Some(finish),
+            ..Pipeline::new(limits)
         }
     }
 
@@ -506,7 +534,10 @@ impl Pipeline {
             state.close_open();
         }
         match self.take(&mut state) {
-            Some(batch) => Some(Next::Batch(batch)),
+            Some(batch) => {
+                drop(state);
+                Some(Next::Batch(self.finished(batch)))
+            }
             None if state.stopping => Some(Next::Stop),
             None => is_due.then_some(Next::Idle),
         }
@@ -531,11 +562,23 @@ impl Pipeline {
 
     /// A closed batch or the open one, without waiting.
     pub fn try_next(&self) -> Option<Batch> {
+        self.take_any().map(|batch| self.finished(batch))
+    }
+
+    fn take_any(&self) -> Option<Batch> {
         let mut state = self.lock();
         if state.closed.is_empty() {
             state.close_open();
         }
         self.take(&mut state)
+    }
+
+    /// Not under the lock: the application's threads do not wait for it.
+    fn finished(&self, mut batch: Batch) -> Batch {
+        if let Some(finish) = self.finish {
+            batch.finish(finish);
+        }
+        batch
     }
 
     fn take(&self, state: &mut State) -> Option<Batch> {
@@ -630,7 +673,7 @@ impl Pipeline {
     /// Drops what still waits (at the end of the process), counted.
     pub fn abandon(&self, reason: DropReason) -> u64 {
         let mut dropped = 0;
-        while let Some(batch) = self.try_next() {
+        while let Some(batch) = self.take_any() {
             dropped += batch.items;
             self.settle(batch, 0, reason);
         }
@@ -662,7 +705,7 @@ impl Pipelines {
     /// `limits` in the order of [`Signal::ALL`].
     pub fn new([spans, logs, metrics]: [Limits; Signal::COUNT]) -> Self {
         Pipelines {
-            spans: Pipeline::new(spans),
+            spans: Pipeline::finishing(spans, draft::finish),
             logs: Pipeline::new(logs),
             metrics: Pipeline::new(metrics),
             worker: OnceLock::new(),

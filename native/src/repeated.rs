@@ -2,8 +2,6 @@
 //! remembered in their encoded form: a look-up costs a hash of 24 bytes and one
 //! comparison, where describing them costs five times as much.
 
-use parking_lot::Mutex;
-
 use crate::attributes::SpanAttributes;
 use crate::mask;
 
@@ -63,11 +61,10 @@ impl<const SLOTS: usize> Repeated<SLOTS> {
 #[inline]
 pub fn push_repeated<const SLOTS: usize>(
     attributes: &mut SpanAttributes,
-    cache: &Mutex<Repeated<SLOTS>>,
+    cache: &mut Repeated<SLOTS>,
     key: &[u8],
     push: impl FnOnce(&mut SpanAttributes),
 ) {
-    let mut cache = cache.lock();
     let masker = std::ptr::from_ref(mask::current()) as usize;
     if cache.masker != masker {
         *cache = Repeated::new();

@@ -1,7 +1,7 @@
-//! A span: the API's `Span`, encoded to OTLP when it ends.
+//! A span: the API's `Span`.
 //!
 //! Attributes, events and links are encoded as they are set, so the end of a
-//! span is a copy of bytes into the pipeline. Rules: OpenTelemetry Trace API
+//! span is a copy of bytes into the pipeline, where the exporter finishes it ([`draft`]). Rules: OpenTelemetry Trace API
 //! and SDK; behaviour after `end()`, status precedence and limits are those of
 //! the Python SDK.
 //!
@@ -21,6 +21,7 @@ use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyMapping, PyString, PyType};
 
 use crate::attributes::{Attributes, Entries, SpanAttributes};
 use crate::context::{self, Parent, api};
+use crate::draft::{self, Dropped, Head, Parts};
 use crate::engine::{self, Engine};
 use crate::guard;
 use crate::ids;
@@ -94,7 +95,11 @@ pub struct Span {
     pub start_ns: u64,
     pub end_ns: u64,
     pub name: Py<PyString>,
+    /// Without what `facts` say; see [`Span::attributes_mut`].
     pub attributes: SpanAttributes,
+    /// What a server span knows of its request, as long as nobody asks for attributes:
+    /// then nothing else was set ([`draft::request`]).
+    pub facts: Vec<u8>,
     pub status_message: Option<Box<str>>,
     pub extra: Option<Box<Extra>>,
     pub trace_state: Option<Arc<str>>,
@@ -166,6 +171,7 @@ impl Span {
             end_ns: 0,
             name: start.name.unbind(),
             attributes: SpanAttributes::new(),
+            facts: Vec::new(),
             status_message: None,
             extra: None,
             trace_state: parent.trace_state,
@@ -223,48 +229,82 @@ impl Span {
         }
     }
 
-    /// Appends the `ScopeSpans.spans` entry.
-    fn encode(&self, out: &mut Vec<u8>, name: &str) {
-        let mark = proto::open(out, 2);
-        proto::bytes_field(out, 1, &self.trace_id.to_be_bytes());
-        proto::bytes_field(out, 2, &self.span_id.to_be_bytes());
+    /// The attributes, the facts among them, to be read or changed.
+    #[inline]
+    pub fn attributes_mut(&mut self) -> &mut SpanAttributes {
+        if !self.facts.is_empty() {
+            self.describe();
+        }
+        &mut self.attributes
+    }
+
+    /// Makes attributes of the facts.
+    #[cold]
+    pub fn describe(&mut self) {
+        let facts = std::mem::take(&mut self.facts);
+        // A typical server span's attributes take 400 to 600 bytes.
+        let mut attributes = SpanAttributes::with_buffer(Vec::with_capacity(640));
+        draft::request::describe(&facts, self.trace_id, &mut attributes);
+        self.attributes = attributes;
+    }
+
+    /// Notes a late fact of a request: text that the code chose.
+    #[inline]
+    pub fn note_text(&mut self, tag: u8, key: &str, value: &str, limit: u32) {
+        if self.facts.is_empty() {
+            self.attributes.put_str(key, value, limit);
+        } else {
+            draft::put(&mut self.facts, tag, value.as_bytes());
+        }
+    }
+
+    /// As [`note_text`](Self::note_text), for a number.
+    #[inline]
+    pub fn note_int(&mut self, tag: u8, key: &str, value: i64, limit: u32) {
+        if self.facts.is_empty() {
+            self.attributes.put_int(key, value, limit);
+        } else {
+            draft::put(&mut self.facts, tag, &value.to_le_bytes());
+        }
+    }
+
+    /// Appends the draft that the exporter finishes.
+    fn draft(&self, out: &mut Vec<u8>, name: &str) {
+        let head = Head {
+            trace_id: self.trace_id,
+            span_id: self.span_id,
+            parent_id: self.parent_id,
+            start_ns: self.start_ns,
+            end_ns: self.end_ns,
+            flags: self.flags,
+            is_parent_remote: self.remote_parent,
+            kind: self.kind,
+            status: self.status,
+        };
+        let mut parts = Parts {
+            name: name.as_bytes(),
+            facts: &self.facts,
+            checked: self.attributes.checked(),
+            unchecked: self.attributes.unchecked(),
+            dropped: Dropped {
+                attributes: self.attributes.dropped(),
+                ..Dropped::default()
+            },
+            ..Parts::default()
+        };
         if let Some(state) = &self.trace_state {
-            proto::bytes_field(out, 3, state.as_bytes());
+            parts.trace_state = state.as_bytes();
         }
-        if self.parent_id != 0 {
-            proto::bytes_field(out, 4, &self.parent_id.to_be_bytes());
-        }
-        proto::bytes_field(out, 5, name.as_bytes());
-        proto::varint_field(out, 6, u64::from(self.kind));
-        proto::fixed64_field(out, 7, self.start_ns);
-        proto::fixed64_field(out, 8, self.end_ns);
-        out.extend_from_slice(self.attributes.bytes());
-        if self.attributes.dropped() > 0 {
-            proto::varint_field(out, 10, u64::from(self.attributes.dropped()));
+        if let Some(message) = &self.status_message {
+            parts.status_message = message.as_bytes();
         }
         if let Some(extra) = &self.extra {
-            out.extend_from_slice(extra.events.bytes());
-            if extra.events.dropped() > 0 {
-                proto::varint_field(out, 12, u64::from(extra.events.dropped()));
-            }
-            out.extend_from_slice(extra.links.bytes());
-            if extra.links.dropped() > 0 {
-                proto::varint_field(out, 14, u64::from(extra.links.dropped()));
-            }
+            parts.events = extra.events.bytes();
+            parts.links = extra.links.bytes();
+            parts.dropped.events = extra.events.dropped();
+            parts.dropped.links = extra.links.dropped();
         }
-        if self.status != STATUS_UNSET {
-            let status = proto::open(out, 15);
-            if let Some(message) = &self.status_message {
-                proto::bytes_field(out, 2, message.as_bytes());
-            }
-            proto::varint_field(out, 3, u64::from(self.status));
-            proto::close(out, status);
-        }
-        // Bits 8 and 9: whether the parent is remote is known, and whether it is.
-        let remote = if self.remote_parent { 0x300 } else { 0x100 };
-        // Field 16 takes two tag bytes.
-        proto::fixed32_field(out, 16, u32::from(self.flags) | remote);
-        proto::close(out, mark);
+        draft::write(out, &head, &parts);
     }
 
     /// Hands the ended span to the pipeline, or to the trace held back.
@@ -286,7 +326,7 @@ impl Span {
         // catches an error on the way, and that may run the collector.
         with_text(name.bind(py), None, |name| match &self.held {
             None => {
-                pipeline.emit(self.scope, |out| self.encode(out, name));
+                pipeline.emit(self.scope, |out| self.draft(out, name));
             }
             Some(held) => self.emit_held(pipeline, engine, held, name),
         });
@@ -303,7 +343,7 @@ impl Span {
         match keep {
             Some(false) => state.block = Batch::default(),
             _ if state.block.bytes() > HELD_LIMIT_BYTES => {}
-            _ => state.block.push(self.scope, |out| self.encode(out, name)),
+            _ => state.block.push(self.scope, |out| self.draft(out, name)),
         }
         if keep == Some(true) {
             let block = std::mem::take(&mut state.block);
@@ -328,7 +368,7 @@ impl Span {
         };
         // One above the limit: no attribute of the app goes for it.
         let limit = engine.limits.attributes.saturating_add(1);
-        self.attributes
+        self.attributes_mut()
             .set_double("clarity.sampling.probability", probability, limit);
     }
 
@@ -354,9 +394,9 @@ impl Span {
                 return Ok(true);
             }
         }
-        // Before anybody sees the span: processors, exporters, the trace held back.
-        Span::mask(slf);
         if engine::has_processors() {
+            // Who sees the span here sees it masked; the exporter masks all others.
+            Span::mask(slf);
             guard::run(py, "span processors", (), || match api(py) {
                 Some(api) => api.support.call_method1(py, "on_end", (slf,)).map(drop),
                 None => Ok(()),
@@ -378,7 +418,7 @@ impl Span {
             if let Some(masked) = with_text(name.bind(py), None, encoded::text) {
                 span.name = PyString::new(py, &masked).unbind();
             }
-            if let Some(masked) = encoded::attributes(span.attributes.unchecked()) {
+            if let Some(masked) = encoded::attributes(span.attributes_mut().unchecked()) {
                 span.attributes.replace_unchecked(&masked);
             }
             if let Some(masked) = span.status_message.as_deref().and_then(encoded::text) {
@@ -397,6 +437,7 @@ impl Span {
             mask::count_failure();
             span.name = PyString::new(py, mask::FAILED).unbind();
             span.attributes = SpanAttributes::new();
+            span.facts = Vec::new();
             span.status_message = None;
             span.extra = None;
         }
@@ -434,7 +475,7 @@ impl Span {
                 Ok(key) => Span::set_text_key(slf, key, &value)?,
                 Err(_) => match key_text(&key) {
                     Some(key) => Span::set_text_key(slf, &key, &value)?,
-                    None => slf.borrow_mut().attributes.drop_one(),
+                    None => slf.borrow_mut().attributes_mut().drop_one(),
                 },
             }
         }
@@ -450,7 +491,7 @@ impl Span {
         match key.cast::<PyString>() {
             Ok(key) => Span::set_text_key(slf, key, value),
             Err(_) => {
-                slf.borrow_mut().attributes.drop_one();
+                slf.borrow_mut().attributes_mut().drop_one();
                 warn(slf.py(), INVALID_KEY);
                 Ok(())
             }
@@ -470,25 +511,27 @@ impl Span {
         let length = engine.limits.span_attribute_length;
         with_text(key, None, |key| {
             if key.is_empty() {
-                slf.borrow_mut().attributes.drop_one();
+                slf.borrow_mut().attributes_mut().drop_one();
                 warn(slf.py(), INVALID_KEY);
                 return Ok(());
             }
             // What nearly every attribute is goes straight into the span's bytes.
             if let Ok(text) = value.cast_exact::<PyString>() {
                 with_text(text, length, |text| {
-                    slf.borrow_mut().attributes.set_str(key, text, limit);
+                    slf.borrow_mut().attributes_mut().set_str(key, text, limit);
                 });
                 return Ok(());
             }
             if let Ok(flag) = value.cast_exact::<PyBool>() {
                 let flag = flag.is_true();
-                slf.borrow_mut().attributes.set_bool(key, flag, limit);
+                slf.borrow_mut().attributes_mut().set_bool(key, flag, limit);
                 return Ok(());
             }
             if let Ok(number) = value.cast_exact::<PyInt>() {
                 if let Ok(number) = number.extract::<i64>() {
-                    slf.borrow_mut().attributes.set_int(key, number, limit);
+                    slf.borrow_mut()
+                        .attributes_mut()
+                        .set_int(key, number, limit);
                     return Ok(());
                 }
             }
@@ -497,7 +540,7 @@ impl Span {
             // The value's own code may have ended the span.
             let mut span = slf.borrow_mut();
             if span.recording() {
-                span.attributes.set(key, &any, limit);
+                span.attributes_mut().set(key, &any, limit);
             }
             Ok(())
         })
@@ -1014,7 +1057,7 @@ impl Span {
     #[getter]
     fn attributes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let py = slf.py();
-        let attributes = slf.borrow().attributes.clone();
+        let attributes = slf.borrow_mut().attributes_mut().clone();
         let dict = PyDict::new(py);
         for (key, value) in attributes.iter() {
             dict.set_item(String::from_utf8_lossy(key), decode_any(py, value)?)?;

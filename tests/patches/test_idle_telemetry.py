@@ -91,9 +91,12 @@ def test_telemetry_that_is_begun_gets_all_of_it(
 
     _commands(redis_server)
     assert _recorded(reader) == {}
+    pool = redis.ConnectionPool(host="here", port=7)
+    assert redis.connection.get_pool_name(pool) == ""
     providers.get_observability_instance().init(OTelConfig(metric_groups=[MetricGroup.COMMAND]))
     _commands(redis_server)
     assert _recorded(reader)["db.client.operation.duration"] >= 2
+    assert redis.connection.get_pool_name(pool).startswith("here:7_")
     assert [span.name for span in spans.all()].count("PING") == 4
 
 

@@ -4,10 +4,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use crate::draft::put;
+use crate::draft::request::{Forwarding, fact};
 use crate::engine::Engine;
 use crate::mask::encoded;
 use crate::propagation::is_correlation_id;
-use crate::redact;
 
 /// What the request's headers say, found in one pass.
 #[derive(Default)]
@@ -39,6 +40,10 @@ fn join(so_far: Option<Vec<u8>>, value: &[u8]) -> Option<Vec<u8>> {
             Some(all)
         }
     }
+}
+
+fn bytes_of<'a>(value: &'a Option<Bound<'_, PyBytes>>) -> Option<&'a [u8]> {
+    value.as_ref().map(|value| value.as_bytes())
 }
 
 /// The number that a header holds; `None` for anything else.
@@ -129,39 +134,30 @@ impl<'py> Headers<'py> {
             && (self.is_chunked || matches!(method, "POST" | "PUT" | "PATCH" | "QUERY"))
     }
 
-    /// The host that the client asked a proxy for.
-    pub fn proxied_host(&self) -> Option<&[u8]> {
-        let host = match (&self.forwarded, &self.forwarded_host) {
-            (None, None) => None,
-            (Some(forwarded), _) => {
-                let first = forwarded.as_bytes().split(|b| *b == b',').next()?;
-                redact::parameter(first, b"host")
-            }
-            (None, Some(host)) => host.as_bytes().split(|b| *b == b',').next(),
-        };
-        host.map(<[u8]>::trim_ascii)
-            .filter(|host| (1..=255).contains(&host.len()))
+    /// What proxies say of the client's side.
+    pub fn forwarding(&self) -> Forwarding<'_> {
+        Forwarding {
+            forwarded: bytes_of(&self.forwarded),
+            forwarded_for: bytes_of(&self.forwarded_for),
+            forwarded_proto: bytes_of(&self.forwarded_proto),
+            forwarded_host: bytes_of(&self.forwarded_host),
+        }
     }
 
-    /// The scheme that the client used towards a proxy.
-    pub fn proxied_scheme(&self) -> Option<&[u8]> {
-        let scheme = match (&self.forwarded_proto, &self.forwarded) {
-            (None, None) => return None,
-            (Some(proto), _) => proto.as_bytes(),
-            (None, Some(forwarded)) => {
-                let first = forwarded.as_bytes().split(|b| *b == b',').next()?;
-                redact::parameter(first, b"proto")?
+    /// Appends what the span says of them.
+    pub fn put_facts(&self, facts: &mut Vec<u8>) {
+        let values = [
+            (&self.host, fact::HOST),
+            (&self.user_agent, fact::USER_AGENT),
+            (&self.forwarded, fact::FORWARDED),
+            (&self.forwarded_for, fact::FORWARDED_FOR),
+            (&self.forwarded_proto, fact::FORWARDED_PROTO),
+            (&self.forwarded_host, fact::FORWARDED_HOST),
+        ];
+        for (value, tag) in values {
+            if let Some(value) = value {
+                put(facts, tag, value.as_bytes());
             }
-        };
-        matches!(scheme, b"http" | b"https" | b"ws" | b"wss").then_some(scheme)
-    }
-
-    /// The client's address as a proxy tells it.
-    pub fn proxied_client(&self) -> Option<&[u8]> {
-        match (&self.forwarded, &self.forwarded_for) {
-            (Some(value), _) => redact::forwarded_client(value.as_bytes(), true),
-            (None, Some(value)) => redact::forwarded_client(value.as_bytes(), false),
-            (None, None) => None,
         }
     }
 

@@ -20,14 +20,15 @@ pub fn begin(
     if websocket {
         return Ok(http_server::begin_websocket());
     }
-    let scheme = match headers.proxied_scheme() {
+    let forwarding = headers.forwarding();
+    let scheme = match forwarding.scheme() {
         Some(_) => None,
         None => scope.get_item(intern!(scope.py(), "scheme"))?,
     };
     let scheme = scheme
         .as_ref()
         .and_then(|scheme| scheme.cast::<PyString>().ok());
-    let scheme = match (headers.proxied_scheme(), scheme) {
+    let scheme = match (forwarding.scheme(), scheme) {
         (Some(proxied), _) => std::str::from_utf8(proxied).unwrap_or_default(),
         // ASGI: "http" where it is missing.
         (None, scheme) => scheme.map_or("http", |s| s.to_str().unwrap_or_default()),

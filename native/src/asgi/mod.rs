@@ -9,7 +9,7 @@
 //! Names: stable HTTP semantic conventions (server spans).
 
 mod answer;
-mod describe;
+mod facts;
 mod headers;
 mod measure;
 mod request;
@@ -29,10 +29,13 @@ use crate::log_line;
 use crate::metrics;
 use crate::propagation::{parse_traceparent, parse_tracestate};
 use crate::span::{SERVER, Span, Start};
-use describe::describe;
 use headers::Headers;
 use request::Phase;
 pub use request::ServerRequest;
+
+/// The facts of a request make fewer attributes. With a lower limit they are attributes
+/// from the first: the oldest goes for what the end of the request adds.
+const MOST_ATTRIBUTES: u32 = 24;
 
 /// Opens the server span of a request and makes it current. `None`: this call
 /// is not a request to be traced (lifespan, a mounted app of a traced one). `False`:
@@ -111,7 +114,10 @@ fn enter<'py>(
     );
     copied_scope::began_with(&mut span, scope);
     if span.recording() {
-        describe(&mut span, scope, &headers, method.as_ref(), known)?;
+        facts::note(&mut span, scope, &headers, method.as_ref(), known)?;
+        if engine.limits.attributes < MOST_ATTRIBUTES {
+            span.describe();
+        }
     }
     let recording = span.recording();
     let suppressed = span.suppressed;

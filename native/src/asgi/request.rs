@@ -10,6 +10,7 @@ use super::measure;
 use super::route::with_route;
 use crate::context;
 use crate::copied_scope;
+use crate::draft::request::fact;
 use crate::engine;
 use crate::exception::{is_disconnect, type_name};
 use crate::guard;
@@ -250,11 +251,11 @@ impl ServerRequest {
             };
             let mut span = span.borrow_mut();
             if status != 0 {
-                span.attributes
-                    .put_int("http.response.status_code", i64::from(status), limit);
+                let key = "http.response.status_code";
+                span.note_int(fact::STATUS, key, i64::from(status), limit);
             }
             if let Some(error) = &error {
-                span.attributes.put_str("error.type", error, limit);
+                span.note_text(fact::ERROR, "error.type", error, limit);
                 if status < 500 {
                     span.set_error(message);
                 } else if span.status != STATUS_OK {
@@ -306,8 +307,7 @@ impl ServerRequest {
                         return;
                     }
                     let mut span = span.borrow_mut();
-                    span.attributes
-                        .put_str("http.route", &route.template, limit);
+                    span.note_text(fact::ROUTE, "http.route", &route.template, limit);
                     if renamed {
                         let name = route.span_name.clone_ref(py);
                         former = Some(std::mem::replace(&mut span.name, name));

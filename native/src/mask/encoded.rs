@@ -1,7 +1,8 @@
 //! Masks what a span holds already encoded: attributes, events, links.
 //!
-//! A span's attributes are encoded as they are set, by patches and users alike. Its end
-//! is the one place that all of them pass: there nothing can be forgotten. An entry
+//! A span's attributes are encoded as they are set, by patches and users alike. What the
+//! exporter makes of its draft is the one place that all of them pass: there nothing can
+//! be forgotten. An entry
 //! that was clean is remembered by its bytes (a thread keeps 128 of up to 256 bytes):
 //! methods, routes, hosts and user agents are looked at once. Nothing that was masked
 //! is remembered.

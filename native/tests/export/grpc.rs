@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use _native::draft::{self, Head, Parts};
 use _native::export::{FailureKind, Outcome};
 use _native::proto;
 use hyper::Version;
@@ -72,11 +73,14 @@ fn a_batch_arrives_as_a_unary_call() {
 fn a_large_batch_arrives_whole() {
     let stub = Stub::grpc([Reply::grpc(0, b"")]);
     let exporter = Exporter::start(grpc(&stub.url("")));
-    let large = vec![b'x'; 400_000];
+    let mut large = Vec::new();
+    proto::bytes_field(&mut large, 11, &[b'x'; 400_000]);
     exporter.pipeline.emit(crate::scope(), |out| {
-        let mark = proto::open(out, 2);
-        proto::bytes_field(out, 5, &large);
-        proto::close(out, mark);
+        let parts = Parts {
+            events: &large,
+            ..Parts::default()
+        };
+        draft::write(out, &Head::default(), &parts);
     });
     exporter.export(0);
     assert_eq!(exporter.count("exported"), 1);

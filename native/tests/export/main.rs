@@ -12,12 +12,12 @@ mod tls;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use _native::draft::{self, Head, Parts};
 use _native::export::{
     Envelope, ExportConfig, OtlpSink, Outcome, Protocol, RetryPolicy, Setup, Signal, Sink,
     ensure_worker,
 };
 use _native::pipeline::{Batch, Limits, Pipeline, Pipelines, ScopeId, register_scope, snapshot};
-use _native::proto;
 use _native::spool as spool_of;
 
 /// Long enough for a slow machine; a condition that holds ends the wait at once.
@@ -141,16 +141,21 @@ fn scope() -> ScopeId {
     register_scope(b"\x0a\x04test", "")
 }
 
-/// A `Span` with a name of its own.
+/// The draft of a span with a name of its own.
 fn span(out: &mut Vec<u8>, number: usize) {
-    let mark = proto::open(out, 2);
-    proto::bytes_field(out, 5, format!("span {number}").as_bytes());
-    proto::close(out, mark);
+    let name = format!("span {number}");
+    let parts = Parts {
+        name: name.as_bytes(),
+        ..Parts::default()
+    };
+    draft::write(out, &Head::default(), &parts);
 }
 
 /// The body that `count` spans must arrive as.
 fn request(count: usize) -> Vec<u8> {
-    block(count).to_request(RESOURCE, "")
+    let mut block = block(count);
+    block.finish(draft::finish);
+    block.to_request(RESOURCE, "")
 }
 
 fn block(count: usize) -> Batch {
