@@ -85,6 +85,11 @@ def _instrument(name: str) -> None:
             )
 
 
+def instrumented() -> frozenset[str]:
+    """Return the names of the instrumentors that are in place, for the doctor."""
+    return frozenset(_instrumented)
+
+
 def unfit_reason(point: EntryPoint) -> str:
     """Return why an instrumentor does not fit the installed library, or an empty string.
 
