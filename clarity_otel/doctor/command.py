@@ -28,7 +28,8 @@ def doctor(
     send: Annotated[
         bool,
         typer.Option(
-            "--send/--no-send", help="Whether a trace, a metric and a log record are sent."
+            "--send/--no-send",
+            help="Whether a trace, a metric and a log record are sent, and a span is measured.",
         ),
     ] = True,
     jaeger: Annotated[

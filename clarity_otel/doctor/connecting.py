@@ -59,7 +59,7 @@ def _addresses(
     advice = (
         f"Correct {peer.proxy.variable}, or name the host in NO_PROXY."
         if peer.proxy
-        else _endpoint_advice(peer, f"Correct the host's name in {_endpoint_of(peer)}")
+        else _endpoint_advice(peer, f"Correct the host's name in {peer.setting}")
         + "; in Kubernetes a service of another namespace is NAME.NAMESPACE."
     )
     if thread.is_alive():
@@ -81,7 +81,8 @@ def _addresses(
     addresses = list(dict.fromkeys(result))
     shown = list(dict.fromkeys(address[1][0] for address in addresses))
     took_ms = round((time.monotonic() - begun_s) * 1000, 1)
-    what = f"{host} is {', '.join(shown[:4])}."
+    is_address = shown == [host]
+    what = f"{host} is an address." if is_address else f"{host} is {', '.join(shown[:4])}."
     found.append(
         ok("target.dns", what, evidence_of(peer, host=host, addresses=shown, took_ms=took_ms))
     )
@@ -122,21 +123,12 @@ def _connected(
             "target.tcp",
             f"No connection to {whose}: {'; '.join(reasons[:4])}.",
             _endpoint_advice(
-                peer, f"Start what listens on port {port} there, or correct {_endpoint_of(peer)}"
+                peer, f"Start what listens on port {port} there, or correct {peer.setting}"
             )
             + ".",
             evidence_of(peer, port=port, errors=reasons),
         )
     )
-
-
-def _endpoint_of(peer: Peer) -> str:
-    """Return the variable that holds the address, as far as it can be told."""
-    if len(peer.signals) == 1:
-        return (
-            f"OTEL_EXPORTER_OTLP_{peer.signals[0].upper()}_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT"
-        )
-    return "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def _endpoint_advice(peer: Peer, advice: str) -> str:

@@ -100,11 +100,13 @@ def examine(
             "roundtrip",
             lambda: roundtrip.check(settings, environ, reached, asked, wanted.wait_s),
         )
+        progress("measuring a span")
+        found += _safely("cost", lambda: cost.check(settings, environ))
     else:
-        found.append(info("roundtrip.left_out", "Nothing was sent for a trial (--no-send)."))
+        found.append(
+            info("roundtrip.left_out", "Nothing was sent for a trial, or measured (--no-send).")
+        )
     found += _safely("clock", lambda: clock.check(reached))
-    progress("measuring a span")
-    found += _safely("cost", lambda: cost.check(settings, environ))
     return Report(started, time.monotonic() - begun_s, found)
 
 

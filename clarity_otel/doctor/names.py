@@ -10,6 +10,8 @@ from clarity_otel.doctor.findings import Finding, info, plain, warning
 from clarity_otel.settings.variables import BY_NAME, INTERNAL
 
 _PREFIXES = ("OTEL_", "CLARITY_")
+# Settings of ours without such a beginning; SMTP_ is everybody's.
+_OTHER_PREFIXES = ("JAEGER_", "SLACK_", "PAGERDUTY_")
 # Beginnings that are a slip of ours, such as OTLP_EXPORTER_… or OPENTELEMETRY_SERVICE_NAME.
 _SLIPS = {
     "OTLP": "OTEL",
@@ -87,7 +89,7 @@ def nearest(name: str) -> str:
         return upper
     first, _, rest = upper.partition("_")
     wanted = f"{_SLIPS.get(first, first)}_{rest}"
-    if not wanted.startswith(_PREFIXES):
+    if not wanted.startswith((*_PREFIXES, *_OTHER_PREFIXES)):
         return ""
     if wanted in BY_NAME:
         return wanted
@@ -98,7 +100,9 @@ def nearest(name: str) -> str:
     ]
     cutoff = _VERY_NEAR if _OF_OTHERS.match(name) else _NEAR
     near = difflib.get_close_matches(wanted, candidates, 1, cutoff)
-    return near[0] if near else _with_this_end(upper, candidates)
+    if near or not wanted.startswith(_PREFIXES):
+        return near[0] if near else ""
+    return _with_this_end(upper, candidates)
 
 
 def _with_this_end(name: str, candidates: list[str]) -> str:

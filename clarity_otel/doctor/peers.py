@@ -22,7 +22,7 @@ GRPC_PORT = 4317
 class Peer:
     """One address, reached in one manner. `paths` are those of its signals, as the exporter asks.
 
-    `shown` has neither credentials nor a query. `headers` are sent, and never shown but by
+    `setting` is the variable that holds the address. `shown` has neither credentials nor a query. `headers` are sent, and never shown but by
     their names.
     """
 
@@ -32,6 +32,7 @@ class Peer:
     is_tls: bool
     authority: str
     paths: dict[str, str]
+    setting: str
     config: ExporterConfig = field(repr=False)
     proxy: Proxy | None = None
     proxy_failure: str = ""
@@ -99,11 +100,21 @@ def peers_of(settings: Settings, environ: Mapping[str, str]) -> list[Peer]:
             is_tls=is_tls,
             authority=f"{endpoint.host}:{port}" if endpoint.port or is_grpc else endpoint.host,
             paths={signal: path},
+            setting=_setting(settings, signal),
             config=config,
             proxy=proxy,
             proxy_failure=failure,
         )
     return list(found.values())
+
+
+def _setting(settings: Settings, signal: str) -> str:
+    """Return the variable that holds the address; the general one where none is set."""
+    general = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    names = [f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", general]
+    if signal == "traces":
+        names.append("JAEGER_ENDPOINT")
+    return next((name for name in names if settings[name] is not None), general)
 
 
 def _grpc_path(signal: str) -> str:
