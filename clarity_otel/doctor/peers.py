@@ -22,8 +22,8 @@ GRPC_PORT = 4317
 class Peer:
     """One address, reached in one manner. `paths` are those of its signals, as the exporter asks.
 
-    `setting` is the variable that holds the address. `shown` has neither credentials nor a query. `headers` are sent, and never shown but by
-    their names.
+    `setting` is the variable that holds the address. `shown` has neither credentials nor a
+    query. `headers` are sent, and never shown but by their names.
     """
 
     protocol: str

@@ -1,0 +1,139 @@
+"""`clarity doctor`: exit codes, JSON by its schema, text for people, and wrong usage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from clarity_otel.doctor import examine, findings
+from tests.backends.otlp_http_stub import HttpAnswer, OtlpHttpStub
+from tests.backends.process import LOOPBACK, clean_environment, free_port
+
+from .conftest import CLARITY, Doctor
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "docs" / "doctor.schema.json").read_text())
+HttpStub = Callable[..., OtlpHttpStub]
+PRINTS = "from fastapi import FastAPI\nprint('{}')\napp = FastAPI()\n"
+
+
+def test_a_service_that_is_well(doctor: Doctor, otlp_http_stub: HttpStub, tmp_path: Path) -> None:
+    """Exit code 0, JSON as the schema has it whatever the app prints, each group in it."""
+    (tmp_path / "shop.py").write_text(PRINTS)
+    endpoint = otlp_http_stub().endpoint
+    run = doctor("--app", "shop:app", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    jsonschema.validate(run.report, SCHEMA)
+    assert (run.code, run.problems(), run.stderr) == (0, [], "")
+    groups = {finding["id"].partition(".")[0] for finding in run.report["findings"]}
+    assert groups >= set(findings.GROUPS) - {"doctor", "conflicts"}
+    (cost,) = run.of("cost.span")
+    assert cost["evidence"]["span_us"] > 0
+    (clock,) = run.of("clock.skew")
+    assert clock["level"] == "ok"
+
+
+def test_a_problem_and_a_warning(doctor: Doctor) -> None:
+    """A problem is 1; a warning is 0, and 1 with --strict."""
+    dead = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{LOOPBACK}:{free_port()}"}
+    assert doctor("--no-send", **dead).code == 1
+    nothing = {
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+    misspelt = {**nothing, "OTEL_SERVICENAME": "shop"}
+    assert doctor("--no-send", **misspelt).code == 0
+    assert doctor("--no-send", "--strict", **misspelt).code == 1
+    assert doctor("--no-send", "--strict", **nothing).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--app", "app.py"], "is not module:attribute"),
+        (["--jaeger", "ftp://x"], "--jaeger must begin with http"),
+        (["--prometheus", "http://u:hunter2/@x"], "--prometheus"),
+        (["--loki", ":"], "--loki"),
+        (["--timeout", "-1"], "--timeout"),
+        (["--timeout", "soon"], "--timeout"),
+        (["--wait", "nan"], "--wait"),
+        (["--quick"], "--quick"),
+        (["app:app"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage(words: list[str], sentence: str, doctor: Doctor) -> None:
+    """Exit code 2 and a sentence on stderr; nothing is looked at."""
+    run = doctor(*words)
+    assert run.code == 2
+    assert run.stdout == ""
+    assert sentence in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "hunter2" not in run.stderr
+
+
+def test_the_report_for_people(tmp_path: Path, otlp_http_stub: HttpStub) -> None:
+    """Groups, a mark for each finding, what to do below it, and one line that sums up."""
+    stub = otlp_http_stub()
+    stub.always(HttpAnswer(401, {"Content-Type": "text/plain"}, b"[red]no[/red] \x1b[2J token"))
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint,
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=hunter2",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    done = subprocess.run(
+        [CLARITY, "doctor", "--no-send"],
+        env=clean_environment(environ),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "Targets\n" in done.stdout
+    assert "✗" in done.stdout
+    assert "      → Set OTEL_EXPORTER_OTLP_HEADERS" in done.stdout
+    assert "[red]no[/red]" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "hunter2" not in done.stdout
+    assert "3 problems" in done.stdout.splitlines()[-1]
+    assert done.stderr == ""
+
+
+def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are made all the same."""
+
+    def broken() -> list[findings.Finding]:
+        raise RuntimeError("password=hunter2")
+
+    monkeypatch.setattr(examine.versions, "check", broken)
+    environ = {
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+    report = examine.examine(examine.Wanted(sends=False), environ)
+    (failed,) = [one for one in report.findings if one.id == "doctor.failed"]
+    assert failed.level == "problem"
+    assert "hunter2" not in failed.what
+    assert any(one.id == "engine.native" for one in report.findings)
+
+
+def test_a_service_that_is_switched_off(doctor: Doctor) -> None:
+    """Nothing is reached, sent or measured, and that is the warning."""
+    run = doctor(CLARITY_DISABLED="true")
+    assert run.code == 0
+    assert run.report["status"] == "warning"
+    assert [finding["id"] for finding in run.of("engine")] == ["engine.disabled"]
+    assert run.of("target") == run.of("cost") == []
+
+
+def test_every_finding_says_what_to_do() -> None:
+    """A warning or a problem cannot be made without advice."""
+    for make in (findings.warning, findings.problem):
+        with pytest.raises(TypeError):
+            make("a.b", "What.")  # type: ignore[call-arg]
