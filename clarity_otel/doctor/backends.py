@@ -102,6 +102,8 @@ def look(backend: Backend, sent: Sent, wait_s: float) -> Looked:
                 return Looked(backend, True, time.monotonic() - begun_s)
         except (UnansweredError, SourceError) as error:
             why = plain(error)
+        except (LookupError, TypeError, ValueError):
+            why = "it answers in a form that is not its own"
         if time.monotonic() - begun_s > wait_s:
             return Looked(backend, False, time.monotonic() - begun_s, why)
         time.sleep(_POLL_S)

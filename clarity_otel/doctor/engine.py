@@ -59,7 +59,7 @@ def check(settings: Settings) -> list[Finding]:
         return [
             warning(
                 "engine.sdk",
-                f"The sdk engine runs, at a hundred times the cost of the native one: {reason}",
+                f"The sdk engine runs, at many times the cost of the native one: {reason}",
                 "Unset what asks for it, unless you need what only the SDK has.",
                 evidence,
             )

@@ -79,6 +79,15 @@ def examine(
         if wanted.app:
             progress(f"importing {wanted.app}")
         found += importing.result()
+        if settings.config_file:
+            found.append(
+                info(
+                    "target.config_file",
+                    "Targets were not looked at: they stand in OTEL_CONFIG_FILE.",
+                    {"file": plain(settings.config_file, 200)},
+                    "Set OTEL_EXPORTER_OTLP_ENDPOINT instead, if you need no more than that.",
+                )
+            )
         for name, check in (
             ("conflicts", lambda: agents.check(environ)),
             ("settings", lambda: contradictions.check(settings, environ)),

@@ -53,7 +53,7 @@ def _look(target: str, told: dict[str, Any]) -> None:
         try:
             app = getattr(app, part)
         except AttributeError:
-            told["apps"] = [key for key, value in vars(module).items() if kind_of(value) == "asgi"]
+            told["apps"] = [key for key, value in vars(module).items() if _is_served(value)]
             raise
     told["kind"] = kind_of(app)
     told["type"] = f"{type(app).__module__}.{type(app).__qualname__}"
@@ -70,8 +70,9 @@ def kind_of(app: Any) -> str:
     if inspect.isclass(app) or not callable(app) or inspect.ismodule(app):
         return "other"
     kind = type(app)
-    if any(f"{base.__module__}.".startswith(_FRAMEWORKS) for base in kind.__mro__):
-        return "asgi" if hasattr(app, "router") else "other"
+    is_of_framework = any(f"{one.__module__}.".startswith(_FRAMEWORKS) for one in kind.__mro__)
+    if is_of_framework and hasattr(app, "router"):
+        return "asgi"
     is_function = inspect.isfunction(app) or inspect.ismethod(app)
     call = app if is_function else app.__call__
     try:
@@ -90,6 +91,12 @@ def kind_of(app: Any) -> str:
         return "other"
     by_count = {0: "factory" if is_function else "other", 1: "asgi2", 2: "wsgi"}
     return by_count.get(len(needed), "other")
+
+
+def _is_served(value: Any) -> bool:
+    """Whether an object is an ASGI app for sure: not just any function of three arguments."""
+    call = value if inspect.isfunction(value) else getattr(value, "__call__", None)  # noqa: B004
+    return kind_of(value) == "asgi" and inspect.iscoroutinefunction(call)
 
 
 def _about(failure: BaseException) -> dict[str, Any]:

@@ -70,7 +70,9 @@ class Peer:
 
 
 def peers_of(settings: Settings, environ: Mapping[str, str]) -> list[Peer]:
-    """Return where the signals that are exported by OTLP go."""
+    """Return where the signals that are exported by OTLP go; nothing where a file says it."""
+    if settings.config_file:
+        return []
     found: dict[tuple[object, ...], Peer] = {}
     for signal in SIGNALS:
         if "otlp" not in exporters_of(settings, signal):
