@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from clarity_otel.doctor import backends, child
 from clarity_otel.doctor.backends import Backend, Looked, Sent
@@ -80,7 +82,12 @@ def check(
     is_in_vain = wrong.issuperset(sent)
     flush_s = _FLUSH_IN_VAIN_S if is_in_vain else _FLUSH_S
     with tempfile.TemporaryDirectory(prefix="clarity-doctor-spool-") as spool:
-        changes = {"OTEL_SERVICE_NAME": SERVICE, "CLARITY_SPOOL_DIR": spool, **_sampled(settings)}
+        changes = {
+            "OTEL_SERVICE_NAME": SERVICE,
+            "OTEL_RESOURCE_ATTRIBUTES": _resource(environ),
+            "CLARITY_SPOOL_DIR": spool,
+            **_sampled(settings),
+        }
         if wrong:
             # The end of the process waits for it, 5 s at most.
             changes["OTEL_BSP_EXPORT_TIMEOUT"] = "1500"
@@ -92,6 +99,16 @@ def check(
     found = [_counted(signal, told.result) for signal in sent]
     looked = _looked(asked, Sent(told.result["trace_id"], number, begun_ns), found, wait_s)
     return [*found, *looked]
+
+
+def _resource(environ: Mapping[str, str]) -> str:
+    """Return the user's attributes with one instance for each machine.
+
+    A new one with each run would be new series of all that a process tells of itself.
+    """
+    given = environ.get("OTEL_RESOURCE_ATTRIBUTES", "").strip()
+    own = f"service.instance.id={SERVICE}-{quote(socket.gethostname())}"
+    return f"{given},{own}" if given else own
 
 
 def _sampled(settings: Settings) -> dict[str, str]:
@@ -170,8 +187,10 @@ def _counted(signal: str, result: dict[str, Any]) -> Finding:
             "when the target takes it again.",
             evidence,
         )
-    numbers = f"{counts['made']} made, {counts['exported']} taken by the target"
-    return ok(f"roundtrip.{signal}", f"The trial's {what} was sent: {numbers}.", evidence)
+    if signal == "metrics":
+        others = counts["made"] - 1
+        what += f" (and {others} points of its process)"
+    return ok(f"roundtrip.{signal}", f"The target took the trial's {what}.", evidence)
 
 
 def _noun(signal: str) -> str:
