@@ -22,10 +22,15 @@ from typing import Any
 from clarity_otel.doctor.findings import plain
 
 _LAUNCHER = "clarity_otel.entry_points.launcher"
+_OURS = str(Path(__file__).parents[1])
 _READ_BYTES = 64 * 1024
 _RESULT_LIMIT_BYTES = 4 * 1024 * 1024
 # What a service's processes share, or say to each other: none of the doctor's business.
 _NOT_PASSED_ON = ("CLARITY_METRICS_PORT", "CLARITY_LAUNCH_")
+
+
+# Those that run, for `end_all`.
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ def run(
                 start_new_session=True,
             )
         exit_code: int | None = None
+        _running.add(process)
         try:
             exit_code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -85,7 +91,14 @@ def run(
                     process.wait(0.2)
         finally:
             _end(process)
+            _running.discard(process)
         return Told(_result(result), exit_code, _lines(printed), _innermost(stack))
+
+
+def end_all() -> None:
+    """End all that run, from whichever thread: who waits for one is told that it has ended."""
+    for process in list(_running):
+        _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -116,13 +129,14 @@ def _lines(path: Path, count: int = 5) -> list[str]:
 
 
 def _innermost(path: Path) -> str:
-    """Return the line at the top of the main thread's stack, as faulthandler wrote it."""
+    """Return where the main thread is, as faulthandler wrote it: the app's own innermost line."""
     try:
         lines = path.read_text("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    # Threads come with the current one, which is the main thread, last.
+    # The main thread comes last, its innermost call first.
     begins = [number for number, line in enumerate(lines) if "(most recent call first)" in line]
-    if not begins or begins[-1] + 1 >= len(lines):
-        return ""
-    return plain(lines[begins[-1] + 1].strip(), 200)
+    frames = [line.strip() for line in lines[begins[-1] + 1 :]] if begins else []
+    prefixes = tuple(f'File "{folder}' for folder in ("<", sys.prefix, sys.base_prefix, _OURS))
+    own = [frame for frame in frames if not frame.startswith(prefixes)]
+    return plain((own or frames or [""])[0].removeprefix("File "), 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from typing import Annotated
@@ -58,6 +59,9 @@ def doctor(
     1: a problem; 2: wrong usage.
     """
     try:
+        for name, seconds in (("timeout", timeout), ("wait", wait), ("app-timeout", app_timeout)):
+            if math.isnan(seconds):
+                raise ValueError(f"--{name} is not a number of seconds")
         wanted = Wanted(
             app=checked_target(app) if app is not None else "",
             app_timeout_s=app_timeout,

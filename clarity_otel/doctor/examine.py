@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from clarity_otel.doctor import (
     agents,
     application,
     backends,
+    child,
     clock,
     contradictions,
     cost,
@@ -66,7 +68,7 @@ def examine(
     peers = [] if settings.is_disabled else peers_of(settings, environ)
     asked = backends.backends_of(settings, wanted.backends, peers)
     found: list[Finding] = []
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool, _ended_children():
         progress("asking the targets")
         reaching = pool.submit(targets.reach, settings, environ, wanted.timeout_s)
         importing = pool.submit(_safely, "app", lambda: _application(wanted, environ))
@@ -117,6 +119,16 @@ def examine(
         )
     found += _safely("clock", lambda: clock.check(reached))
     return Report(started, time.monotonic() - begun_s, found)
+
+
+@contextmanager
+def _ended_children() -> Iterator[None]:
+    """Where the user stops the doctor, what it has started is not waited for."""
+    try:
+        yield
+    except BaseException:
+        child.end_all()
+        raise
 
 
 def _application(wanted: Wanted, environ: Mapping[str, str]) -> list[Finding]:

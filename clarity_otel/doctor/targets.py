@@ -46,6 +46,16 @@ def reach(settings: Settings, environ: Mapping[str, str], timeout_s: float) -> l
 def _reached(peer: Peer, timeout_s: float) -> Reached:
     reached = Reached(peer)
     found = reached.findings
+    if not (peer.host + "".join(peer.paths.values())).isascii():
+        found.append(
+            problem(
+                "target.parse",
+                f"{peer.setting} holds characters that an address does not: nothing is sent.",
+                "Percent-encode them in the path, and write a host's name in ASCII (xn--…).",
+                {"signals": peer.signals, "variable": peer.setting},
+            )
+        )
+        return reached
     found.append(_parsed(peer))
     if peer.proxy_failure:
         found.append(

@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sys
+import threading
+import time
 from typing import Any
 
 # Kept open: faulthandler writes to it from a signal handler.
@@ -20,7 +22,17 @@ def begin() -> tuple[str, list[str]]:
     if hasattr(signal, "SIGUSR1"):
         _stack = open(stack, "w")  # noqa: PTH123, SIM115 - for the life of the process
         faulthandler.register(signal.SIGUSR1, _stack, all_threads=True)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     return result, rest
+
+
+def _end_with_parent(parent: int) -> None:
+    """Do not outlive a doctor that was ended from outside."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    if hasattr(os, "killpg"):
+        os.killpg(os.getpid(), signal.SIGKILL)
+    os._exit(1)
 
 
 def tell(place: str, result: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 
 from clarity_otel.doctor import application
 from clarity_otel.doctor.findings import Finding
-from tests.backends.process import clean_environment
+from tests.backends.process import Process, clean_environment, wait_until
 
+from .conftest import CLARITY
 from .reports import by_id, only, text_of
 
 Look = Callable[..., list[Finding]]
@@ -91,7 +94,38 @@ def test_an_import_that_hangs_ends_with_its_time(look: Look) -> None:
     finding = only(found, "app.import")
     assert finding.level == "problem"
     assert "did not end within 3 s" in finding.what
-    assert finding.evidence["where"]
+    assert str(finding.evidence["where"]).endswith('shop.py", line 3 in <module>')
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_doctor_that_is_stopped_leaves_nothing_running(
+    number: int, run_process: Callable[..., Process], tmp_path: Path
+) -> None:
+    """Neither Ctrl-C nor a kill leaves the import of an app behind."""
+    (tmp_path / "shop.py").write_text(
+        "import os, threading\n"
+        "open('pid', 'w').write(str(os.getpid()))\nos.rename('pid', 'is-importing')\n"
+        "threading.Event().wait()\n"
+    )
+    process = run_process(
+        [CLARITY, "doctor", "--no-send", "--app", "shop:app"], cwd=tmp_path, env={}
+    )
+    importing = tmp_path / "is-importing"
+    wait_until(importing.exists, "the import begins")
+    pid = int(importing.read_text())
+    process.send(number)
+    assert process.wait() != 0
+
+    def is_gone() -> bool:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    wait_until(is_gone, "the import has ended")
+    if number == signal.SIGINT:
+        assert process.stderr.strip() == "Stopped. Nothing is left running."
 
 
 def test_an_app_that_sets_its_own_provider(look: Look) -> None:
