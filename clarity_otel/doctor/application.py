@@ -27,7 +27,7 @@ def checked_target(text: str) -> str:
     """Return `module:attribute` as it was given; ValueError, a sentence, where it is none."""
     module, colon, attribute = text.strip().partition(":")
     parts = [*module.split("."), *(attribute.split(".") if colon else ())]
-    if not colon or not all(part.isidentifier() for part in parts):
+    if not colon or module.endswith(".py") or not all(part.isidentifier() for part in parts):
         raise ValueError(
             f"--app {plain(text, 100)} is not module:attribute, as in --app app:app; a file is "
             "named without .py, a folder with a dot"

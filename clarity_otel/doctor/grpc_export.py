@@ -11,6 +11,7 @@ from clarity_otel.doctor.connecting import open_connection
 from clarity_otel.doctor.findings import Finding, plain, problem, sentence
 from clarity_otel.doctor.peers import Peer
 from clarity_otel.doctor.steps import Deadline, StepFailedError, evidence_of
+from clarity_otel.doctor.tls import WANTS_CERTIFICATE
 
 
 def over_grpc(peer: Peer, deadline: Deadline, found: list[Finding]) -> None:
@@ -94,6 +95,8 @@ def _refused(peer: Peer, signal: str, error: Any, deadline: Deadline) -> Finding
         "UNAVAILABLE": "A port that speaks HTTP/1.1 does this: write port 4317 for gRPC, or set "
         f"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf. Or it takes nothing now. {LATER}",
     }.get(code, "Look at the target's log.")
+    if code == "UNAVAILABLE" and peer.is_tls and not peer.config["client_cert"]:
+        advice += f" {WANTS_CERTIFICATE}"
     if code == "DEADLINE_EXCEEDED":
         what = (
             f"{peer.shown} takes the connection and does not answer within "

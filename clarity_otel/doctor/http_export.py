@@ -8,6 +8,7 @@ but keep something. What the answers mean is as the exporter has it (OTLP specif
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from clarity_otel.doctor.connecting import open_connection
 from clarity_otel.doctor.findings import Evidence, Finding, ok, plain, problem, sentence, warning
 from clarity_otel.doctor.peers import Peer
 from clarity_otel.doctor.steps import Deadline, StepFailedError, evidence_of
-from clarity_otel.doctor.tls import tls_failure
+from clarity_otel.doctor.tls import WANTS_CERTIFICATE, tls_failure
 
 _ANSWER_LIMIT_BYTES = 64 * 1024
 _AGENT = f"clarity-doctor/{__version__}"
@@ -80,8 +81,11 @@ def _post(peer: Peer, path: str, deadline: Deadline, found: list[Finding]) -> An
             connection.endheaders()
             answer = connection.getresponse()
             body = answer.read(_ANSWER_LIMIT_BYTES)
+        if deadline.is_over:
+            # Its end was made by us: http.client takes it for the answer's.
+            raise TimeoutError
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise StepFailedError(_no_answer(peer, error, deadline)) from None
+        raise StepFailedError(_no_answer(peer, _alert(bound) or error, deadline)) from None
     finally:
         connection.close()
     return Answer(
@@ -94,9 +98,21 @@ def _post(peer: Peer, path: str, deadline: Deadline, found: list[Finding]) -> An
     )
 
 
+def _alert(bound: socket.socket) -> ssl.SSLError | None:
+    """Return what a target said as it ended TLS, after it had been written to in vain."""
+    if isinstance(bound, ssl.SSLSocket):
+        try:
+            bound.recv(1)
+        except ssl.SSLError as error:
+            return error if "ALERT" in str(error.reason) else None
+        except (OSError, ValueError):
+            return None
+    return None
+
+
 def _no_answer(peer: Peer, error: Exception, deadline: Deadline) -> Finding:
     evidence = evidence_of(peer, timeout_s=deadline.timeout_s, error=type(error).__name__)
-    if isinstance(error, ssl.SSLError) and "EOF" not in str(error.reason):
+    if isinstance(error, ssl.SSLError) and "ALERT" in str(error.reason):
         return tls_failure(peer, error, deadline)
     if deadline.is_over or isinstance(error, TimeoutError):
         return problem(
@@ -114,6 +130,8 @@ def _no_answer(peer: Peer, error: Exception, deadline: Deadline) -> Finding:
         )
         if not peer.is_tls:
             hint += f" Where the target speaks TLS, write https://{peer.authority}."
+        elif not peer.config["client_cert"]:
+            hint += f" {WANTS_CERTIFICATE}"
         what = "breaks off without an answer"
         if is_grpc_like and not isinstance(error, http.client.RemoteDisconnected):
             what = "does not answer in HTTP/1.1"

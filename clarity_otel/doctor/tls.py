@@ -10,6 +10,10 @@ from clarity_otel.doctor.findings import Finding, ok, plain, problem, warning
 from clarity_otel.doctor.peers import Peer
 from clarity_otel.doctor.steps import Deadline, StepFailedError, evidence_of, reason_of
 
+WANTS_CERTIFICATE = (
+    "A target that asks for a client certificate does so too: set "
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and OTEL_EXPORTER_OTLP_CLIENT_KEY."
+)
 _SOON_DAYS = 21
 
 
@@ -22,9 +26,13 @@ def secured(
         secured_socket = context.wrap_socket(
             bound, server_hostname=peer.host, do_handshake_on_connect=False
         )
+    except (OSError, ValueError) as error:
+        raise StepFailedError(tls_failure(peer, error, deadline)) from None
+    try:
         with deadline.ends(secured_socket):
             secured_socket.do_handshake()
     except (OSError, ValueError) as error:
+        secured_socket.close()
         raise StepFailedError(tls_failure(peer, error, deadline)) from None
     version = secured_socket.version()
     certificate = secured_socket.getpeercert() or {}

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import typer
+from typer.testing import CliRunner
 
-from clarity_otel.doctor import examine, findings
+from clarity_otel.doctor import command, examine, findings
 from tests.backends.otlp_http_stub import HttpAnswer, OtlpHttpStub
 from tests.backends.process import LOOPBACK, clean_environment, free_port
 
@@ -66,14 +68,23 @@ def test_a_problem_and_a_warning(doctor: Doctor) -> None:
         (["app:app"], "unexpected extra argument"),
     ],
 )
-def test_wrong_usage(words: list[str], sentence: str, doctor: Doctor) -> None:
+def test_wrong_usage(words: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 2 and a sentence on stderr; nothing is looked at."""
-    run = doctor(*words)
-    assert run.code == 2
+    monkeypatch.setenv("COLUMNS", "200")
+    app = typer.Typer(add_completion=False)
+    app.command()(command.doctor)
+    run = CliRunner().invoke(app, words)
+    assert run.exit_code == 2
     assert run.stdout == ""
     assert sentence in run.stderr
-    assert "Traceback" not in run.stderr
     assert "hunter2" not in run.stderr
+
+
+def test_the_command_is_one_of_clarity(doctor: Doctor) -> None:
+    """Its exit code is the program's."""
+    run = doctor("--app", "app.py")
+    assert run.code == 2
+    assert run.stderr.startswith("clarity doctor: --app app.py is not module:attribute")
 
 
 def test_the_report_for_people(tmp_path: Path, otlp_http_stub: HttpStub) -> None:

@@ -289,15 +289,21 @@ def test_what_a_certificate_says(
     assert words in finding.what
 
 
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_a_target_that_asks_for_a_client_certificate(
-    otlp_http_stub: HttpStub, certificates: Certificates
+    protocol: str,
+    otlp_http_stub: HttpStub,
+    otlp_grpc_stub: GrpcStub,
+    certificates: Certificates,
 ) -> None:
-    """Without one that is the finding, with one it is taken; half of one is said before."""
-    stub = otlp_http_stub(certificates, client_certificates=True)
+    """Without one that is the advice, with one it is taken, a wrong one is named."""
+    stub = (otlp_grpc_stub if protocol == "grpc" else otlp_http_stub)(
+        certificates, client_certificates=True
+    )
     authority = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificates.authority)}
-    environ = to(stub.endpoint, **authority)
+    environ = to(stub.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol, **authority)
     found = reached(environ)
-    assert steps(found)[-1] == ("target.tls", "problem")
+    assert found[-1].level == "problem"
     assert "OTEL_EXPORTER_OTLP_CLIENT_KEY" in found[-1].advice
     pair = {
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(certificates.client_certificate),
