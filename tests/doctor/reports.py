@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clarity_otel.doctor import targets
+from clarity_otel.doctor import backends, roundtrip, targets
 from clarity_otel.doctor.findings import Finding
 from clarity_otel.settings import load
+from tests.backends.process import clean_environment
 
 
 @dataclass
@@ -52,6 +53,17 @@ def reached(environ: Mapping[str, str], timeout_s: float = 5.0) -> list[Finding]
         for one in targets.reach(load(environ), environ, timeout_s)
         for finding in one.findings
     ]
+
+
+def trial(
+    environ: Mapping[str, str], *, timeout_s: float = 5.0, wait_s: float = 15.0, **options: str
+) -> list[Finding]:
+    """What becomes of a trial with these variables."""
+    whole = clean_environment(environ)
+    settings = load(whole)
+    all_reached = targets.reach(settings, whole, timeout_s)
+    asked = backends.backends_of(settings, options, [one.peer for one in all_reached])
+    return roundtrip.check(settings, whole, all_reached, asked, wait_s)
 
 
 def steps(findings: Iterable[Finding]) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -12,133 +11,109 @@ from tests.backends.otlp_http_stub import HANG, OK, OtlpHttpStub, refused
 from tests.backends.process import LOOPBACK, free_port
 from tests.receiver.conftest import Dashboard, begin
 
-from .conftest import Doctor
-from .reports import Run
+from .reports import by_id, only, steps, text_of, to, trial
 
 __all__ = ["begin"]
 
 HttpStub = Callable[..., OtlpHttpStub]
 
 
-def told(run: Run) -> dict[str, dict[str, Any]]:
-    """The findings of the round trip, by what they say of a signal."""
-    return {finding["id"]: finding for finding in run.of("roundtrip")}
-
-
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
-def test_a_real_collector_takes_it(
-    protocol: str, doctor: Doctor, collector: Callable[..., Collector]
-) -> None:
+def test_a_real_collector_takes_it(protocol: str, collector: Callable[..., Collector]) -> None:
     """One span, one log record within it and one metric arrive, as a service of their own."""
     running = collector()
     endpoint = running.grpc_endpoint if protocol == "grpc" else running.http_endpoint
-    run = doctor(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
-    assert run.problems() == []
-    assert run.code == 0
-    findings = told(run)
-    assert {findings[f"roundtrip.{name}"]["level"] for name in ("traces", "metrics", "logs")} == {
-        "ok"
-    }
-    trace_id = findings["roundtrip.traces"]["evidence"]["trace_id"]
+    found = trial(
+        {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "OTEL_RESOURCE_ATTRIBUTES": "team=a",
+        }
+    )
+    assert steps(found) == [
+        ("roundtrip.traces", "ok"),
+        ("roundtrip.metrics", "ok"),
+        ("roundtrip.logs", "ok"),
+        ("roundtrip.not_looked_for", "info"),
+    ]
+    trace_id = only(found, "roundtrip.traces").evidence["trace_id"]
     (span,) = running.wait_for(1)
-    assert (span.trace_id, span.service) == (trace_id, "clarity-doctor")
+    assert span.trace_id == trace_id
+    assert span.resource["service.name"] == "clarity-doctor"
+    assert span.resource["team"] == "a"
     running.stop()
     (log,) = [log for log in running.logs() if log.trace_id]
     assert log.trace_id == trace_id
     assert running.requests("metrics")
-    assert findings["roundtrip.not_looked_for"]["level"] == "info"
 
 
-def test_the_dashboard_that_runs_has_it(doctor: Doctor, begin: Callable[..., Dashboard]) -> None:
+def test_the_dashboard_that_runs_has_it(begin: Callable[..., Dashboard]) -> None:
     """It is found again by itself, all three of it."""
     dashboard = begin()
-    run = doctor(
-        OTEL_EXPORTER_OTLP_ENDPOINT=dashboard.otlp_http, CLARITY_STORE=str(dashboard.store)
-    )
-    found = run.of("roundtrip.found")
-    assert [(one["evidence"]["signal"], one["level"]) for one in found] == [
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": dashboard.otlp_http}
+    store = {"CLARITY_STORE": str(dashboard.store)}
+    found = by_id(trial({**environ, **store}), "roundtrip.found")
+    assert [(one.evidence["signal"], one.level) for one in found] == [
         ("traces", "ok"),
         ("metrics", "ok"),
         ("logs", "ok"),
     ]
-    assert run.code == 0
+    elsewhere = trial({**environ, "CLARITY_STORE": "/no/such/store"})
+    assert by_id(elsewhere, "roundtrip.found") == []
 
 
 @pytest.mark.parametrize("engine", ["native", "sdk"])
-def test_a_dead_port_takes_nothing(engine: str, doctor: Doctor) -> None:
+def test_a_dead_port_takes_nothing(engine: str) -> None:
     """Each signal is a problem with its counters and the exporter's own words."""
     endpoint = f"http://{LOOPBACK}:{free_port()}"
-    run = doctor(
-        "--timeout=1",
-        OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
-        CLARITY_ENGINE=engine,
-        OTEL_METRICS_EXPORTER="none",
-        OTEL_LOGS_EXPORTER="none",
-    )
-    assert run.code == 1
-    finding = told(run)["roundtrip.traces"]
-    assert finding["level"] == "problem"
-    evidence = finding["evidence"]
-    assert evidence["made"] == 1
-    assert evidence["exported"] == 0
+    finding = only(trial(to(endpoint, CLARITY_ENGINE=engine)), "roundtrip.traces")
+    assert finding.level == "problem"
+    assert (finding.evidence["made"], finding.evidence["exported"]) == (1, 0)
     if engine == "native":
-        assert evidence["dropped"] == {"shutdown": "1"}
-        assert "refused" in evidence["last_error"]
+        assert finding.evidence["dropped"] == {"shutdown": "1"}
+        assert "refused" in str(finding.evidence["last_error"])
 
 
-def test_what_is_kept_on_disk_is_told(doctor: Doctor, otlp_http_stub: HttpStub) -> None:
+def test_what_is_kept_on_disk_is_told(otlp_http_stub: HttpStub) -> None:
     """With a spool the trial is spooled, and nothing of it is left for a later run."""
     stub = otlp_http_stub()
     stub.always(refused(503))
-    limit = str(1024 * 1024)
-    run = doctor(OTEL_EXPORTER_OTLP_ENDPOINT=stub.endpoint, CLARITY_SPOOL_LIMIT=limit)
-    finding = told(run)["roundtrip.traces"]
-    assert finding["evidence"]["spooled"] == 1
-    assert "disk spool" in finding["what"]
+    environ = to(stub.endpoint, CLARITY_SPOOL_LIMIT=str(1024 * 1024))
+    finding = only(trial(environ), "roundtrip.traces")
+    assert finding.evidence["spooled"] == 1
+    assert "disk spool" in finding.what
     stub.always(OK)
-    sent = len(stub.spans())
-    run = doctor(OTEL_EXPORTER_OTLP_ENDPOINT=stub.endpoint, CLARITY_SPOOL_LIMIT=limit)
-    assert run.code == 0
-    assert len(stub.spans()) == sent + 1
+    assert only(trial(environ), "roundtrip.traces").level == "ok"
+    assert len(stub.spans()) == 1
 
 
-def test_a_target_that_never_answers_does_not_hang_the_doctor(
-    doctor: Doctor, otlp_http_stub: HttpStub
-) -> None:
-    """It ends with its findings, and the trial's process with it."""
+def test_a_target_that_never_answers_does_not_hang_the_trial(otlp_http_stub: HttpStub) -> None:
+    """It ends with its findings."""
     stub = otlp_http_stub()
     stub.always(HANG)
-    run = doctor(
-        "--timeout=0.5",
-        OTEL_EXPORTER_OTLP_ENDPOINT=stub.endpoint,
-        OTEL_BSP_EXPORT_TIMEOUT="1000",
-    )
-    assert run.code == 1
-    assert told(run)["roundtrip.traces"]["level"] == "problem"
+    assert only(trial(to(stub.endpoint), timeout_s=0.5), "roundtrip.traces").level == "problem"
 
 
-def test_sampling_does_not_hide_the_trial(doctor: Doctor, otlp_http_stub: HttpStub) -> None:
-    """The trace is sent whatever the ratio is."""
+def test_sampling_and_levels_do_not_hide_the_trial(otlp_http_stub: HttpStub) -> None:
+    """It is sent whatever the ratio is, and whatever level the service logs at."""
     stub = otlp_http_stub()
-    run = doctor(
-        OTEL_EXPORTER_OTLP_ENDPOINT=stub.endpoint,
-        OTEL_TRACES_SAMPLER="traceidratio",
-        OTEL_TRACES_SAMPLER_ARG="0",
-        LOG_LEVEL="critical",
+    found = trial(
+        {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint,
+            "OTEL_TRACES_SAMPLER": "traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": "0",
+            "LOG_LEVEL": "critical",
+        }
     )
-    assert told(run)["roundtrip.traces"]["level"] == "ok"
+    assert only(found, "roundtrip.traces").level == only(found, "roundtrip.logs").level == "ok"
     assert len(stub.spans()) == 1
-    assert len(stub.logs()) >= 1
 
 
-def test_a_backend_that_is_not_there_is_said(doctor: Doctor, otlp_http_stub: HttpStub) -> None:
-    """The option that names it is what is to be corrected."""
-    run = doctor(
-        "--wait=0",
-        f"--jaeger=http://user:hunter2@{LOOPBACK}:{free_port()}",
-        OTEL_EXPORTER_OTLP_ENDPOINT=otlp_http_stub().endpoint,
-    )
-    (finding,) = run.of("roundtrip.found")
-    assert finding["level"] == "problem"
-    assert "--jaeger" in finding["advice"]
-    assert "hunter2" not in run.stdout
+def test_a_backend_that_is_not_there_is_said(otlp_http_stub: HttpStub) -> None:
+    """The option that names it is what is to be corrected; its password is not shown."""
+    stub = otlp_http_stub()
+    jaeger = f"http://user:hunter2@{LOOPBACK}:{free_port()}"
+    finding = only(trial(to(stub.endpoint), wait_s=0, jaeger=jaeger), "roundtrip.found")
+    assert finding.level == "problem"
+    assert "--jaeger" in finding.advice
+    assert "hunter2" not in text_of([finding])

@@ -15,8 +15,10 @@ import pytest
 
 from tests.backends.jaeger import Jaeger
 from tests.backends.loki import Loki
+from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.backends.process import clean_environment
 from tests.backends.prometheus import Prometheus
+from tests.doctor.reports import only, to, trial
 
 
 @pytest.mark.slow
@@ -59,3 +61,14 @@ def test_the_trial_is_found_again(
     }
     assert found == {"Jaeger": "ok", "Prometheus": "ok", "Loki": "ok"}
     assert done.returncode == 0, [one for one in findings if one["level"] == "problem"]
+
+
+def test_what_does_not_go_on_from_the_target_is_a_problem(
+    jaeger_of_shop: Jaeger, otlp_http_stub: Callable[[], OtlpHttpStub]
+) -> None:
+    """The target took it and Jaeger has it not: what stands between is to be looked at."""
+    found = trial(to(otlp_http_stub().endpoint), wait_s=0, jaeger=jaeger_of_shop.query_endpoint)
+    assert only(found, "roundtrip.traces").level == "ok"
+    finding = only(found, "roundtrip.found")
+    assert finding.level == "problem"
+    assert "though the target took it" in finding.what
