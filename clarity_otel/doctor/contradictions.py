@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clarity_otel.doctor import patches
-from clarity_otel.doctor.findings import Finding, info, ok, plain, problem, sentence, warning
+from clarity_otel.doctor.findings import (
+    Evidence,
+    Finding,
+    info,
+    ok,
+    plain,
+    problem,
+    sentence,
+    warning,
+)
 from clarity_otel.settings import VARIABLES
 from clarity_otel.settings.loading import DEFAULT
 from clarity_otel.settings.otlp import Endpoint, parse_endpoint, without_userinfo
@@ -131,7 +140,7 @@ def _endpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findi
         protocol = _protocol(settings, signal)
         is_grpc = protocol == "grpc" or (not protocol and endpoint.port == 4317)
         named = f"{_OTLP}_PROTOCOL={protocol}" if protocol else f"port {endpoint.port}"
-        evidence = {"variable": name, "protocol": "grpc" if is_grpc else "http/protobuf"}
+        evidence: Evidence = {"variable": name, "protocol": "grpc" if is_grpc else "http/protobuf"}
         path = endpoint.path.partition("?")[0].rstrip("/")
         address = without_userinfo(str(settings[name]))
         if is_grpc and path:
@@ -140,21 +149,21 @@ def _endpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findi
                 f"{name} has the path {plain(path, 100)}, which is HTTP's, and {named} means gRPC.",
                 f"Take the path away for gRPC, or set {_OTLP}_PROTOCOL=http/protobuf"
                 f"{' and port 4318' if endpoint.port == 4317 else ''}.",
-                {**evidence},
+                evidence,
             )
         elif is_grpc and endpoint.port == 4318:
             yield warning(
                 "settings.contradiction",
                 f"{named} stands against port 4318 of {name}, where OTLP over HTTP listens.",
                 f"Write port 4317, or {_OTLP}_PROTOCOL=http/protobuf.",
-                {**evidence},
+                evidence,
             )
         elif not is_grpc and endpoint.port == 4317:
             yield warning(
                 "settings.contradiction",
                 f"{named} stands against port 4317 of {name}, where OTLP over gRPC listens.",
                 f"Write port 4318, or {_OTLP}_PROTOCOL=grpc.",
-                {**evidence},
+                evidence,
             )
         elif not is_grpc and signal and not path.endswith(f"/v1/{signal}"):
             yield warning(
@@ -163,7 +172,7 @@ def _endpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findi
                 f"({plain(address, 200)}).",
                 f"Write {plain(address, 200).rstrip('/')}/v1/{signal}, or set {_OTLP}_ENDPOINT, to "
                 "which the path is added.",
-                {**evidence},
+                evidence,
             )
         elif not is_grpc and not signal and path.endswith(tuple(f"/v1/{one}" for one in SIGNALS)):
             yield warning(
@@ -172,7 +181,7 @@ def _endpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findi
                 "added to it.",
                 f"Take the path away, or name the variable of that signal: {_OTLP}_"
                 f"{path.rpartition('/')[2].upper()}_ENDPOINT.",
-                {**evidence},
+                evidence,
             )
 
 
@@ -203,14 +212,14 @@ def _tls(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
             "CLIENT_KEY": config["client_key"],
         }
         given = [f"{_OTLP}_{name}" for name, path in files.items() if path]
-        evidence = {"signal": signal, "variables": given}
+        evidence: Evidence = {"signal": signal, "variables": given}
         if given and config["insecure"]:
             yield warning(
                 "settings.contradiction",
                 f"{', '.join(given)} is not used for {signal}: {_shown(config['endpoint'])} goes "
                 "without TLS.",
                 "Write https:// in the endpoint, or remove the certificate.",
-                {**evidence},
+                evidence,
             )
         elif bool(config["client_cert"]) != bool(config["client_key"]):
             yield problem(
@@ -218,7 +227,7 @@ def _tls(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
                 f"{given[-1]} is set for {signal} without the other half: a client certificate "
                 "needs both certificate and key, and nothing is sent.",
                 f"Set {_OTLP}_CLIENT_CERTIFICATE and {_OTLP}_CLIENT_KEY together.",
-                {**evidence},
+                evidence,
             )
         if signal == SIGNALS[0] and settings[f"{_OTLP}_INSECURE"] and not config["insecure"]:
             yield warning(

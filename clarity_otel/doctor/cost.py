@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from clarity_otel.bench import MeasurementError
 from clarity_otel.bench.servers import Standins, exporting_to
 from clarity_otel.doctor import child
-from clarity_otel.doctor.findings import Finding, info, ok, warning
+from clarity_otel.doctor.findings import Evidence, Finding, info, ok, warning
 
 if TYPE_CHECKING:
     from clarity_otel.settings import Settings
@@ -49,7 +49,7 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
         return [_not_measured(said)]
     engine, span_us = str(told.result["engine"]), float(told.result["span_us"])
     with_export_us = float(told.result["with_export_us"])
-    evidence = {
+    evidence: Evidence = {
         "engine": engine,
         "span_us": round(span_us, 2),
         "with_export_us": round(with_export_us, 2),
@@ -61,8 +61,8 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     )
     if engine == "native" and span_us > _DEAR_US:
         advice = f"Look for what slows this machine down (its load, a debugger, coverage). {_BENCH}"
-        return [warning("cost.span", what, advice, {**evidence})]
-    return [ok("cost.span", what, {**evidence})]
+        return [warning("cost.span", what, advice, evidence)]
+    return [ok("cost.span", what, evidence)]
 
 
 def _not_measured(why: str) -> Finding:

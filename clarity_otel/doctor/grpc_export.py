@@ -37,8 +37,8 @@ def over_grpc(peer: Peer, deadline: Deadline, found: list[Finding]) -> None:
     )
     with channel:
         for signal, path in peer.paths.items():
-            call = channel.unary_unary(path)
-            metadata = [(name, value.strip()) for name, value in peer.headers.items()]
+            call: Any = channel.unary_unary(path)
+            metadata = tuple((name, value.strip()) for name, value in peer.headers.items())
             try:
                 body: Any = call(b"", timeout=deadline.left_s, metadata=metadata)
             except grpc.RpcError as error:

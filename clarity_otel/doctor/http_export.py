@@ -42,7 +42,7 @@ class Answer:
 
 def over_http(peer: Peer, deadline: Deadline, found: list[Finding]) -> list[Answer]:
     """Make the steps and one empty export of each signal; findings are added to `found`."""
-    answers = []
+    answers: list[Answer] = []
     for number, (signal, path) in enumerate(peer.paths.items()):
         # The steps are told once; each signal has a connection of its own.
         steps: list[Finding] = found if number == 0 else []

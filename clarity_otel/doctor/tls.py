@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from datetime import UTC, datetime
+from typing import Any
 
 from clarity_otel.doctor.findings import Finding, ok, plain, problem, warning
 from clarity_otel.doctor.peers import Peer
@@ -171,11 +172,7 @@ def tls_failure(peer: Peer, error: Exception, deadline: Deadline) -> Finding:
     )
 
 
-def _name(issuer: object) -> str:
+def _name(issuer: Any) -> str:
     """Return the issuer's common name, or its organisation."""
-    parts = {
-        str(key): str(value)
-        for row in (issuer or ())
-        for key, value in row  # type: ignore[attr-defined]
-    }
+    parts = {str(key): str(value) for row in issuer or () for key, value in row}
     return plain(parts.get("commonName") or parts.get("organizationName") or "", 200)

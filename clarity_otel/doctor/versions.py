@@ -24,7 +24,7 @@ def check() -> list[Finding]:
 
 def _python() -> Finding:
     version = sys.version_info[:2]
-    evidence = {
+    evidence: Evidence = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
         "executable": sys.executable,
@@ -39,18 +39,16 @@ def _python() -> Finding:
     )
     if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
         tested = f"{'.'.join(map(str, OLDEST_PYTHON))} to {'.'.join(map(str, NEWEST_PYTHON))}"
-        return warning(
-            "versions.python", what, f"Use a Python that is tested: {tested}.", {**evidence}
-        )
+        return warning("versions.python", what, f"Use a Python that is tested: {tested}.", evidence)
     is_free = not getattr(sys, "_is_gil_enabled", lambda: True)()
     if is_free:
         return warning(
             "versions.python",
             f"{what} Its threads are free, and the native module turns the interpreter lock on.",
             "Use the ordinary build of Python for this service.",
-            {**evidence},
+            evidence,
         )
-    return ok("versions.python", what, {**evidence})
+    return ok("versions.python", what, evidence)
 
 
 def _opentelemetry() -> list[Finding]:
