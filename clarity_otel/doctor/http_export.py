@@ -15,7 +15,16 @@ from dataclasses import dataclass
 from clarity_otel import __version__
 from clarity_otel.doctor.answers import LATER, partial_success, taken
 from clarity_otel.doctor.connecting import open_connection
-from clarity_otel.doctor.findings import Evidence, Finding, ok, plain, problem, sentence, warning
+from clarity_otel.doctor.findings import (
+    Evidence,
+    Finding,
+    info,
+    ok,
+    plain,
+    problem,
+    sentence,
+    warning,
+)
 from clarity_otel.doctor.peers import Peer
 from clarity_otel.doctor.steps import Deadline, StepFailedError, evidence_of
 from clarity_otel.doctor.tls import WANTS_CERTIFICATE, tls_failure
@@ -181,6 +190,12 @@ def _meaning(peer: Peer, signal: str, path: str, answer: Answer) -> Finding:
         )
     elif status == 429 and answer.retry_after:
         evidence["retry_after"] = plain(answer.retry_after, 50)
+    if status == 422:
+        # Loki's answer to a request without a record.
+        advice = (
+            "Look at the round trip below: the target wants an item, and this request has none."
+        )
+        return info("target.http", what, evidence, advice)
     level = warning if status == 400 else problem
     return level("target.http", what, advice, evidence)
 
@@ -216,13 +231,14 @@ def _said(peer: Peer, answer: Answer) -> str:
     """Return what an error's answer says, without a secret."""
     if answer.status < 300 or answer.content_type.startswith("text/html"):
         return ""
-    text = answer.body
-    if answer.content_type.startswith("application/x-protobuf"):
+    text = answer.body.decode("utf-8", "replace")
+    if not ("json" in answer.content_type or answer.content_type.startswith("text/plain")):
         from google.protobuf.message import DecodeError
         from google.rpc.status_pb2 import Status
 
         try:
-            return plain(Status.FromString(answer.body).message, 200, peer.secrets)
+            text = Status.FromString(answer.body).message
         except DecodeError:
-            return ""
-    return plain(text.decode("utf-8", "replace"), 200, peer.secrets)
+            # Text, whatever it is called; or nothing that can be shown.
+            text = text if text.isprintable() else ""
+    return plain(text, 200, peer.secrets)
