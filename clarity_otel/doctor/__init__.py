@@ -2,7 +2,7 @@
 
 `examine` runs the checks in their order, each a file that returns `findings`: `versions`,
 `engine`, `patches`, `application` (the app, imported by `imported` in a process of its own),
-`agents`, `names` and `contradictions` (the settings), `targets` (`peers`, `proxies`,
+`agents`, `names`, `values` and `contradictions` (the settings), `targets` (`peers`, `proxies`,
 `connecting`, `tls`, `http_export`, `grpc_export`), `spool`, `roundtrip` (sent by `sender`,
 found again in `backends`), `clock` and `cost` (measured by `spans`). `report` shows the
 findings, `command` is the command line.

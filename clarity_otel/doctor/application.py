@@ -35,8 +35,13 @@ def checked_target(text: str) -> str:
     return f"{module}:{attribute}"
 
 
-def check(target: str, environ: Mapping[str, str], timeout_s: float) -> list[Finding]:
-    """Import the app in a process of its own and return what was found. Raises OSError."""
+def check(
+    target: str, environ: Mapping[str, str], timeout_s: float, *, is_disabled: bool = False
+) -> list[Finding]:
+    """Import the app in a process of its own and return what was found. Raises OSError.
+
+    `is_disabled` says that nothing is meant to be instrumented.
+    """
     name = commands.service_name(commands.parse(["uvicorn", target])) or "app"
     changes = {**_SENDS_NOTHING, "OTEL_SERVICE_NAME": environ.get("OTEL_SERVICE_NAME") or name}
     told = child.run(_MODULE, [target], environ, changes, timeout_s)
@@ -47,7 +52,7 @@ def check(target: str, environ: Mapping[str, str], timeout_s: float) -> list[Fin
         return [_died(target, told)]
     found = [_found(target, told)]
     if result["error"] is None or result["stage"] == "attribute":
-        found += [*_patched(result), *_conflicts(result)]
+        found += [*_patched(result), *(() if is_disabled else _conflicts(result))]
     return found
 
 

@@ -1,29 +1,15 @@
-"""Settings that cannot be used, that contradict each other, or that do what few want."""
+"""Settings that contradict each other."""
 
 from __future__ import annotations
 
-import difflib
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clarity_otel.doctor import patches
-from clarity_otel.doctor.findings import (
-    Evidence,
-    Finding,
-    info,
-    ok,
-    plain,
-    problem,
-    sentence,
-    warning,
-)
-from clarity_otel.settings import VARIABLES
+from clarity_otel.doctor.findings import Evidence, Finding, info, plain, problem, warning
+from clarity_otel.doctor.peers import exporters_of
 from clarity_otel.settings.loading import DEFAULT
 from clarity_otel.settings.otlp import Endpoint, parse_endpoint, without_userinfo
-from clarity_otel.settings.shown import shown
-from clarity_otel.settings.variables import INTERNAL, SIGNALS
+from clarity_otel.settings.variables import SIGNALS
 
 if TYPE_CHECKING:
     from clarity_otel.settings import Settings
@@ -33,54 +19,14 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def check(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
-    """Return what is wrong with the settings as they stand together."""
-    found = [*_loaded(settings)]
-    for rule in (
-        _switched_off,
-        _quoted,
-        _endpoints,
-        _hosts,
-        _tls,
-        _headers,
-        _exporters,
-        _sampling,
-        _names,
-        _libraries,
-        _masking,
-        _stock,
-    ):
-        found += rule(settings, environ)
-    changed = [
-        variable
-        for variable in VARIABLES
-        if settings.sources[variable.name] != DEFAULT and variable.status != INTERNAL
-    ]
-    values = {variable.name: shown(variable, settings[variable.name]) for variable in changed}
-    names = ", ".join(values) or "all at their defaults"
-    return [
-        ok("settings.given", f"Settings that are given: {names}.", {"settings": values}),
-        *found,
-    ]
+    """Return a finding for each pair of settings that do not go together."""
+    found: list[Finding] = []
+    for rule in (_switched_off, _endpoints, _hosts, _tls, _headers, _exporters, _names):
+        found += rule(settings)
+    return [*found, *_stock(environ)]
 
 
-def _loaded(settings: Settings) -> Iterator[Finding]:
-    """What the settings' own reader has refused or decided."""
-    for text in settings.warnings:
-        name = text.partition("=")[0].partition(" ")[0]
-        is_unsupported = "is not supported" in text
-        yield warning(
-            "settings.unsupported" if is_unsupported else "settings.rejected",
-            sentence(plain(text)),
-            f"Remove {name}, or see docs/settings.md."
-            if is_unsupported
-            else f"Correct {name}; docs/settings.md says what it may hold.",
-            {"variable": name},
-        )
-    for text in settings.notes:
-        yield info("settings.note", sentence(plain(text)))
-
-
-def _switched_off(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _switched_off(settings: Settings) -> Iterator[Finding]:
     if not settings.is_disabled:
         return
     which = "CLARITY_DISABLED" if settings.disabled else "OTEL_SDK_DISABLED"
@@ -100,19 +46,6 @@ def _switched_off(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fi
         )
 
 
-def _quoted(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    for variable in VARIABLES:
-        text = environ.get(variable.name, "").strip()
-        if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-            yield warning(
-                "settings.quoted",
-                f"The value of {variable.name} begins and ends with a quotation mark, which is "
-                "part of it.",
-                "Take the marks away: an env file and a Dockerfile's ENV list need none.",
-                {"variable": variable.name},
-            )
-
-
 def _given(settings: Settings, name: str) -> Endpoint | None:
     """Return an endpoint that is set and can be read."""
     text = settings[name]
@@ -130,7 +63,7 @@ def _protocol(settings: Settings, signal: str) -> str:
     return str(own or settings[f"{_OTLP}_PROTOCOL"] or "")
 
 
-def _endpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _endpoints(settings: Settings) -> Iterator[Finding]:
     """The port or the path of an endpoint against its protocol."""
     for signal in ("", *SIGNALS):
         name = f"{_OTLP}_{signal.upper()}_ENDPOINT" if signal else f"{_OTLP}_ENDPOINT"
@@ -185,7 +118,7 @@ def _endpoints(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findi
             )
 
 
-def _hosts(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _hosts(settings: Settings) -> Iterator[Finding]:
     base = _given(settings, f"{_OTLP}_ENDPOINT")
     for signal in SIGNALS:
         name = f"{_OTLP}_{signal.upper()}_ENDPOINT"
@@ -201,7 +134,7 @@ def _hosts(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
             )
 
 
-def _tls(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _tls(settings: Settings) -> Iterator[Finding]:
     for signal in SIGNALS:
         if not _is_sent(settings, signal):
             continue
@@ -238,7 +171,7 @@ def _tls(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
             )
 
 
-def _headers(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _headers(settings: Settings) -> Iterator[Finding]:
     names: dict[str, list[str]] = {}
     for signal in SIGNALS:
         config = settings.otlp_exporter(signal)
@@ -256,7 +189,7 @@ def _headers(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
         )
 
 
-def _exporters(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _exporters(settings: Settings) -> Iterator[Finding]:
     for signal in SIGNALS:
         exporter = f"OTEL_{signal.upper()}_EXPORTER"
         own = f"{_OTLP}_{signal.upper()}_ENDPOINT"
@@ -281,26 +214,7 @@ def _exporters(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findi
             )
 
 
-def _sampling(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    if settings.sampling_ratio == 0:
-        yield warning(
-            "settings.sampling",
-            f"OTEL_TRACES_SAMPLER={settings.traces_sampler} keeps no new trace"
-            f"{', but for those that fail' if settings.keep_errors else ''}.",
-            "Set OTEL_TRACES_SAMPLER=parentbased_traceidratio and a ratio in "
-            "OTEL_TRACES_SAMPLER_ARG.",
-            {"sampler": settings.traces_sampler, "ratio": 0.0},
-        )
-    elif settings.sampling_ratio < 1:
-        yield info(
-            "settings.sampling",
-            f"{settings.sampling_ratio:.4g} of new traces are kept"
-            f"{', and those that fail' if settings.keep_errors else ''}.",
-            {"sampler": settings.traces_sampler, "ratio": settings.sampling_ratio},
-        )
-
-
-def _names(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _names(settings: Settings) -> Iterator[Finding]:
     among = settings.resource_attributes.get("service.name")
     own = settings.service_name
     if among and own and among != own:
@@ -311,53 +225,9 @@ def _names(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
             "Take service.name out of OTEL_RESOURCE_ATTRIBUTES.",
             {"variables": ["OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"]},
         )
-    if not (among or own):
-        yield info(
-            "settings.service_name",
-            "No service name is set: it will be that of the app's package or module.",
-            {},
-            "Set OTEL_SERVICE_NAME where two services' modules have the same name.",
-        )
 
 
-def _libraries(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    known = patches.names()
-    for name in settings.disabled_instrumentations:
-        if name in known:
-            continue
-        near = difflib.get_close_matches(name, known, 1, 0.6)
-        yield warning(
-            "settings.misspelt",
-            f"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names {plain(name, 100)}, which is no "
-            "instrumentation here.",
-            f"Write {near[0]}." if near else f"Choose from: {', '.join(sorted(known))}.",
-            {
-                "variable": "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
-                "nearest": near[0] if near else "",
-            },
-        )
-
-
-def _masking(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    if not settings.masking:
-        yield warning(
-            "settings.masking",
-            "CLARITY_MASKING=false: passwords, tokens and personal data leave the service as "
-            "they are.",
-            "Unset CLARITY_MASKING; CLARITY_MASK_RULES_OFF switches single rules off.",
-        )
-    path = settings.mask_file
-    if path and not (Path(path).is_file() and os.access(path, os.R_OK)):
-        yield problem(
-            "settings.masking",
-            f"CLARITY_MASK_FILE={plain(path, 200)} is not a file that can be read: its rules do "
-            "not count.",
-            "Correct the path, or let the service's user read the file.",
-            {"variable": "CLARITY_MASK_FILE"},
-        )
-
-
-def _stock(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _stock(environ: Mapping[str, str]) -> Iterator[Finding]:
     pair = ("OTEL_PYTHON_DISTRO", "OTEL_PYTHON_CONFIGURATOR")
     given = {name: environ.get(name, "").strip() for name in pair}
     ours = [name for name in pair if given[name] == "clarity"]
@@ -375,15 +245,6 @@ def _stock(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
 def _is_sent(settings: Settings, signal: str) -> bool:
     """Whether a signal goes out by OTLP."""
     return "otlp" in exporters_of(settings, signal)
-
-
-def exporters_of(settings: Settings, signal: str) -> tuple[str, ...]:
-    """Return the names of a signal's exporters."""
-    return {
-        "traces": settings.exporters,
-        "metrics": settings.metric_exporters,
-        "logs": settings.log_exporters,
-    }[signal]
 
 
 def _shown(endpoint: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ _SUFFIX = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
 def native_failure() -> str:
     """Return why the native module does not import here; empty where it does."""
     try:
-        from clarity_otel import _native  # noqa: F401
+        import_module("clarity_otel._native")
     except ImportError as failure:
         found = sorted(path.name for path in Path(__file__).parents[1].glob("_native.*"))
         built = [name for name in found if not name.endswith(".pyi")]

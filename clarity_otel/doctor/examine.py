@@ -24,6 +24,7 @@ from clarity_otel.doctor import (
     roundtrip,
     spool,
     targets,
+    values,
     versions,
 )
 from clarity_otel.doctor.findings import Finding, info, plain, problem
@@ -71,7 +72,9 @@ def examine(
     with ThreadPoolExecutor(2) as pool, _ended_children():
         progress("asking the targets")
         reaching = pool.submit(targets.reach, settings, environ, wanted.timeout_s)
-        importing = pool.submit(_safely, "app", lambda: _application(wanted, environ))
+        importing = pool.submit(
+            _safely, "app", lambda: _application(wanted, environ, settings.is_disabled)
+        )
         for name, check in (
             ("versions", versions.check),
             ("engine", lambda: engine.check(settings)),
@@ -92,6 +95,7 @@ def examine(
             )
         for name, check in (
             ("conflicts", lambda: agents.check(environ)),
+            ("settings", lambda: values.check(settings, environ)),
             ("settings", lambda: contradictions.check(settings, environ)),
             ("settings", lambda: names.check(environ)),
         ):
@@ -131,9 +135,9 @@ def _ended_children() -> Iterator[None]:
         raise
 
 
-def _application(wanted: Wanted, environ: Mapping[str, str]) -> list[Finding]:
+def _application(wanted: Wanted, environ: Mapping[str, str], is_disabled: bool) -> list[Finding]:
     if wanted.app:
-        return application.check(wanted.app, environ, wanted.app_timeout_s)
+        return application.check(wanted.app, environ, wanted.app_timeout_s, is_disabled=is_disabled)
     return [
         info(
             "app.not_given",

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from clarity_otel.doctor.contradictions import exporters_of
 from clarity_otel.doctor.proxies import Proxy, proxy_for
 from clarity_otel.settings.otlp import parse_endpoint
 from clarity_otel.settings.variables import SIGNALS
@@ -124,3 +123,12 @@ def _grpc_path(signal: str) -> str:
         signal, ("logs", "Logs")
     )
     return f"/opentelemetry.proto.collector.{package}.v1.{service}Service/Export"
+
+
+def exporters_of(settings: Settings, signal: str) -> tuple[str, ...]:
+    """Return the names of a signal's exporters."""
+    return {
+        "traces": settings.exporters,
+        "metrics": settings.metric_exporters,
+        "logs": settings.log_exporters,
+    }[signal]

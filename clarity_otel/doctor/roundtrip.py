@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from clarity_otel.doctor import backends, child
 from clarity_otel.doctor.backends import Backend, Looked, Sent
-from clarity_otel.doctor.contradictions import exporters_of
 from clarity_otel.doctor.findings import Evidence, Finding, info, ok, plain, problem, sentence
+from clarity_otel.doctor.peers import exporters_of
 from clarity_otel.doctor.sender import SERVICE
 from clarity_otel.doctor.targets import Reached
 from clarity_otel.settings.variables import SIGNALS, STANDARD_SAMPLERS

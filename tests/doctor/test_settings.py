@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from clarity_otel.doctor import contradictions, engine, names, patches
+from clarity_otel.doctor import contradictions, engine, names, patches, values
 from clarity_otel.doctor.findings import Finding
 from clarity_otel.settings import load
 from clarity_otel.settings.variables import BY_NAME
@@ -19,7 +20,12 @@ OTLP = "OTEL_EXPORTER_OTLP"
 
 def found(environ: Mapping[str, str]) -> list[Finding]:
     """What is said of an environment's settings."""
-    return [*contradictions.check(load(environ), environ), *names.check(environ)]
+    settings = load(environ)
+    return [
+        *values.check(settings, environ),
+        *contradictions.check(settings, environ),
+        *names.check(environ),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +159,14 @@ def test_settings_that_contradict_each_other(environ: dict[str, str], words: str
         ({"OTEL_ENTITIES": "service{}"}, "settings.unsupported", "OTEL_ENTITIES"),
         ({"OTEL_SERVICE_NAME": '"shop"'}, "settings.quoted", "quotation mark"),
         ({"OTEL_TRACES_SAMPLER": "always_off"}, "settings.sampling", "keeps no new trace"),
+        ({f"{OTLP}_TIMEOUT": "10"}, "settings.milliseconds", "are milliseconds"),
+        ({"OTEL_PROPAGATORS": "tracecontxt"}, "settings.rejected", "tracecontxt"),
+        ({"OTEL_PROPAGATORS": "quux"}, "settings.rejected", "quux"),
+        (
+            {f"{OTLP}_ENDPOINT": "http://user:hun/ter2@c:4318"},
+            "settings.rejected",
+            "cannot be read",
+        ),
         ({"CLARITY_MASKING": "false"}, "settings.masking", "leave the service as they are"),
         ({"CLARITY_MASK_FILE": "/no/such.toml"}, "settings.masking", "/no/such.toml"),
         (
@@ -179,6 +193,7 @@ def test_settings_that_do_not_do_what_was_meant(
     assert any(words in one.what for one in told), [one.what for one in findings]
     assert all(one.level in ("warning", "problem") and one.advice for one in told)
     assert "hunter2" not in text_of(findings)
+    assert "ter2" not in text_of(findings)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +211,34 @@ def test_settings_that_do_not_do_what_was_meant(
 def test_usual_settings_are_not_complained_of(environ: dict[str, str]) -> None:
     """What the documentation shows is neither a warning nor a problem."""
     assert [one.what for one in found(environ) if one.level not in ("ok", "info")] == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:hun/ter2@c:4318",
+        "http://user:hun?ter2@c:4318",
+        "http://user:hun#ter2@c:4318",
+        "http://user:hunter2@c:port",
+        "ftp://user:hunter2@c",
+        "http://user:hunter2@c:4318/?key=hunter2",
+    ],
+)
+def test_no_part_of_a_password_in_an_address_is_told(address: str) -> None:
+    """Neither in its place nor where it was taken for a port or a path."""
+    for name in (f"{OTLP}_ENDPOINT", f"{OTLP}_TRACES_ENDPOINT", "JAEGER_ENDPOINT"):
+        told = text_of(found({name: address}))
+        assert "hun" not in told
+        assert "ter2" not in told
+
+
+def test_a_native_module_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is told, and what is done about it; the sdk engine runs meanwhile."""
+    monkeypatch.setitem(sys.modules, "clarity_otel._native", None)
+    finding = only(engine.check(load({})), "engine.native")
+    assert finding.level == "problem"
+    assert finding.evidence["engine"] == "sdk"
+    assert "force-reinstall" in finding.advice
 
 
 def test_the_engine_and_why() -> None:
