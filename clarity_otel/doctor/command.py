@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -82,6 +83,9 @@ def doctor(
     else:
         from rich.console import Console
 
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A terminal may know fewer characters than the texts have.
+            sys.stdout.reconfigure(errors="replace")
         # In a pipe a finding stays on one line.
         console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
         reports.show(report, console)

@@ -10,6 +10,7 @@ from clarity_otel.doctor.findings import GROUPS, LEVELS, NOTHING_TO_DO, Finding,
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
     from clarity_otel.doctor.examine import Report
 
@@ -62,30 +63,36 @@ def show(report: Report, console: Console) -> None:
             previous = finding.group
             console.print()
             console.print(Text(GROUPS[previous], "bold"))
-        console.print(_mark(finding, console))
+        console.print(_line(2, _mark(finding, console), Text(finding.what), console))
         if finding.advice != NOTHING_TO_DO:
-            console.print(_indented(Text(f"→ {finding.advice}", "dim"), 6, console))
+            arrow = "→" if _is_unicode(console) else "->"
+            console.print(_line(6, (arrow, "dim"), Text(finding.advice, "dim"), console))
     console.print()
     console.print(_summary(report))
 
 
-def _mark(finding: Finding, console: Console) -> RenderableType:
-    from rich.text import Text
-
+def _mark(finding: Finding, console: Console) -> tuple[str, str]:
     mark, style = _MARKS[finding.level]
-    if not (console.encoding or "").lower().startswith("utf"):
+    if not _is_unicode(console):
         mark = _ASCII_MARKS.get(finding.level, mark)
-    return _indented(Text.assemble((f"{mark} ", style), finding.what), 2, console)
+    return mark, style
 
 
-def _indented(text: Any, columns: int, console: Console) -> RenderableType:
-    """Return text with a margin; in a pipe each finding stays on one line."""
-    from rich.padding import Padding
+def _is_unicode(console: Console) -> bool:
+    return (console.encoding or "").lower().startswith("utf")
+
+
+def _line(columns: int, mark: tuple[str, str], text: Text, console: Console) -> RenderableType:
+    """Return a mark and a text that is wrapped beside it; in a pipe all on one line."""
+    from rich.table import Table
     from rich.text import Text
 
+    margin = Text.assemble(" " * columns, mark, " ")
     if not console.is_terminal:
-        return Text(" " * columns).append_text(text)
-    return Padding(text, (0, 0, 0, columns))
+        return margin.append_text(text)
+    grid = Table.grid()
+    grid.add_row(margin, text)
+    return grid
 
 
 def _summary(report: Report) -> Any:

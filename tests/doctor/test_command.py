@@ -100,14 +100,19 @@ def test_the_command_is_one_of_clarity(doctor: Doctor) -> None:
     assert run.stderr.startswith("clarity doctor: --app app.py is not module:attribute")
 
 
-def test_the_report_for_people(tmp_path: Path, otlp_http_stub: HttpStub) -> None:
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", "✗"), ("ascii", "x")])
+def test_the_report_for_people(
+    encoding: str, mark: str, tmp_path: Path, otlp_http_stub: HttpStub
+) -> None:
     """Groups, a mark for each finding, what to do below it, and one line that sums up."""
     stub = otlp_http_stub()
-    stub.always(HttpAnswer(401, {"Content-Type": "text/plain"}, b"[red]no[/red] \x1b[2J token"))
+    stub.always(
+        HttpAnswer(401, {"Content-Type": "text/plain"}, "[red]n\xf6[/red] \x1b[2J".encode())
+    )
     environ = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint,
         "OTEL_EXPORTER_OTLP_HEADERS": "authorization=hunter2",
-        "PYTHONIOENCODING": "utf-8",
+        "PYTHONIOENCODING": encoding,
     }
     done = subprocess.run(
         [CLARITY, "doctor", "--no-send"],
@@ -119,9 +124,10 @@ def test_the_report_for_people(tmp_path: Path, otlp_http_stub: HttpStub) -> None
     )
     assert done.returncode == 1
     assert "Targets\n" in done.stdout
-    assert "✗" in done.stdout
-    assert "      → Set OTEL_EXPORTER_OTLP_HEADERS" in done.stdout
-    assert "[red]no[/red]" in done.stdout
+    assert f"\n  {mark} http" in done.stdout
+    arrow = "→" if encoding == "utf-8" else "->"
+    assert f"      {arrow} Set OTEL_EXPORTER_OTLP_HEADERS" in done.stdout
+    assert "[red]n" in done.stdout
     assert "\x1b" not in done.stdout
     assert "hunter2" not in done.stdout
     assert "3 problems" in done.stdout.splitlines()[-1]
