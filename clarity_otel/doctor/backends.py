@@ -1,4 +1,7 @@
-"""Where synthetic telemetry is looked for: the dashboard that runs, Jaeger, Prometheus, Loki."""
+"""Where synthetic telemetry is looked for: the dashboard that runs, Jaeger, Prometheus, Loki.
+
+Each is asked one small question here: what the dashboard asks them with needs its packages.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,7 @@ from clarity_otel.doctor.findings import plain
 from clarity_otel.doctor.peers import Peer
 from clarity_otel.doctor.sender import METRIC, SERVICE
 from clarity_otel.settings.otlp import parse_endpoint
-from clarity_otel.store.production.engine import Engine, Given, engine_of
-from clarity_otel.store.production.jaeger import Jaeger
-from clarity_otel.store.production.loki import Loki
-from clarity_otel.store.query import LogFilter, Range
+from clarity_otel.store.production.engine import Engine, Given, MissingError, engine_of
 from clarity_otel.store.unanswered import UnansweredError
 from clarity_otel.terminal.source import Dashboard, SourceError, dashboard_of, store_of
 
@@ -35,10 +35,10 @@ class Sent:
     begun_ns: int
 
     @property
-    def within(self) -> Range:
+    def within_ns(self) -> tuple[int, int]:
         """From a minute before it was sent on, whatever the clocks say, to a minute after now."""
         minute_ns = 60 * 10**9
-        return Range(self.begun_ns - minute_ns, time.time_ns() + minute_ns)
+        return self.begun_ns - minute_ns, time.time_ns() + minute_ns
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,29 @@ def look(backend: Backend, sent: Sent, wait_s: float) -> Looked:
 
 
 def _in_jaeger(engine: Engine) -> Callable[[Sent], bool]:
-    return lambda sent: bool(Jaeger(engine).trace(sent.trace_id))
+    def find(sent: Sent) -> bool:
+        try:
+            return engine.get(
+                f"/api/traces/{sent.trace_id}", {}, lambda answer: bool(answer["data"])
+            )
+        except MissingError:
+            return False
+
+    return find
 
 
 def _in_loki(engine: Engine) -> Callable[[Sent], bool]:
     def find(sent: Sent) -> bool:
-        wanted = LogFilter(service=SERVICE, trace_id=sent.trace_id)
-        return bool(Loki(engine).logs(sent.within, wanted, "", 1).rows)
+        start_ns, end_ns = sent.within_ns
+        asked = {
+            "query": f'{{service_name="{SERVICE}"}} | trace_id="{sent.trace_id}"',
+            "start": str(start_ns),
+            "end": str(end_ns),
+            "limit": "1",
+        }
+        return engine.get(
+            "/loki/api/v1/query_range", asked, lambda answer: bool(answer["data"]["result"])
+        )
 
     return find
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,6 +152,30 @@ def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> Non
     assert failed.level == "problem"
     assert "hunter2" not in failed.what
     assert any(one.id == "engine.native" for one in report.findings)
+
+
+def test_it_needs_no_package_but_its_own() -> None:
+    """Neither the dashboard's packages nor any that is patched have to be there."""
+    code = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"duckdb", "numpy", "starlette", "uvicorn", "websockets",
+                                      "httpx", "fastapi", "redis", "botocore", "uvloop"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+from clarity_otel.doctor import command, examine
+report = examine.examine(examine.Wanted(timeout_s=0.5), {"CLARITY_SPOOL_LIMIT": "0"})
+print([finding.what for finding in report.findings if finding.id == "doctor.failed"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_a_service_that_is_switched_off(doctor: Doctor) -> None:
