@@ -31,7 +31,16 @@ def test_a_service_that_is_well(doctor: Doctor, otlp_http_stub: HttpStub, tmp_pa
     """Exit code 0, JSON as the schema has it whatever the app prints, each group in it."""
     (tmp_path / "shop.py").write_text(PRINTS)
     endpoint = otlp_http_stub().endpoint
-    run = doctor("--app", "shop:app", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    secrets = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20hunter2",
+        "CLARITY_TOKEN": "hunter2",
+        "CLARITY_JAEGER_HEADERS": "x-key=hunter2",
+        "OTEL_RESOURCE_ATTRIBUTES": "api_key=hunter2",
+        "SMTP_PASSWORD": "hunter2",
+        "SLACK_WEBHOOK_URL": "https://hooks.example/hunter2",
+    }
+    run = doctor("--app", "shop:app", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **secrets)
+    assert "hunter2" not in run.stdout
     jsonschema.validate(run.report, SCHEMA)
     assert (run.code, run.problems(), run.stderr) == (0, [], "")
     groups = {finding["id"].partition(".")[0] for finding in run.report["findings"]}
