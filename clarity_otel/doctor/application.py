@@ -24,8 +24,11 @@ _SENDS_NOTHING = {
 
 
 def checked_target(text: str) -> str:
-    """Return `module:attribute` as it was given; ValueError, a sentence, where it is none."""
-    module, colon, attribute = text.strip().partition(":")
+    """Return `module:attribute`; ValueError, a sentence, where it is none.
+
+    gunicorn's way of calling a factory, `app:make()`, is understood.
+    """
+    module, colon, attribute = text.strip().removesuffix("()").partition(":")
     parts = [*module.split("."), *(attribute.split(".") if colon else ())]
     if not colon or module.endswith(".py") or not all(part.isidentifier() for part in parts):
         raise ValueError(

@@ -163,3 +163,8 @@ def test_what_is_no_app(text: str) -> None:
     """A sentence says how it is written."""
     with pytest.raises(ValueError, match="is not module:attribute"):
         application.checked_target(text)
+
+
+def test_a_factory_as_gunicorn_has_it() -> None:
+    """Its brackets are left out."""
+    assert application.checked_target(" shop.app:make() ") == "shop.app:make"
