@@ -31,6 +31,10 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
         "clarity_otel.demo.command:demo",
         "Run two small services under load, with the dashboard.",
     ),
+    "doctor": (
+        "clarity_otel.doctor.command:doctor",
+        "Say what is instrumented, what is not and why, and prove that it arrives.",
+    ),
     "export": (
         "clarity_otel.terminal.files:export",
         "Write what the dashboard has into files that others can open.",

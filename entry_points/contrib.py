@@ -61,7 +61,7 @@ def wait_for_libraries(settings: Settings, left_out: Collection[str]) -> None:
             with never_break_the_app(f"the instrumentor of {name}"):
                 _instrument(name)
 
-        when_imported(_MODULES.get(name, name.replace("-", "_")), instrument)
+        when_imported(module_of(name), instrument)
 
 
 def _instrument(name: str) -> None:
@@ -83,6 +83,16 @@ def _instrument(name: str) -> None:
                 f"{name} was reloaded: its instrumentor traces the module as it was before, "
                 "and not the new one. Start the process anew to have it traced."
             )
+
+
+def module_of(name: str) -> str:
+    """Return the module that an instrumentor waits for."""
+    return _MODULES.get(name, name.replace("-", "_"))
+
+
+def instrumented() -> frozenset[str]:
+    """Return the names of the instrumentors that are in place, for the doctor."""
+    return frozenset(_instrumented)
 
 
 def unfit_reason(point: EntryPoint) -> str:

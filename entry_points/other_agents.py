@@ -125,6 +125,11 @@ def _leave_out(module: str, name: str, instrumentor: Any) -> None:
             setattr(instrumentor, way, staticmethod(leave_out))
 
 
+def sentences() -> list[str]:
+    """Return what was said of others since the start, for the doctor."""
+    return sorted(_said)
+
+
 def _say_once(sentence: str) -> None:
     if sentence not in _said:
         _said.add(sentence)

@@ -1,0 +1,133 @@
+"""Variables that nothing reads because their name is misspelt, with the nearest right one."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+
+from clarity_otel.doctor.findings import Finding, info, plain, warning
+from clarity_otel.settings.variables import BY_NAME, INTERNAL
+
+_PREFIXES = ("OTEL_", "CLARITY_")
+# Settings of ours without such a beginning; SMTP_ is everybody's.
+_OTHER_PREFIXES = ("JAEGER_", "SLACK_", "PAGERDUTY_")
+# Beginnings that are a slip of ours, such as OTLP_EXPORTER_… or OPENTELEMETRY_SERVICE_NAME.
+_SLIPS = {
+    "OTLP": "OTEL",
+    "OLTP": "OTEL",
+    "OTLE": "OTEL",
+    "OETL": "OTEL",
+    "OPENTELEMETRY": "OTEL",
+    "CLARTIY": "CLARITY",
+    "CLARIY": "CLARITY",
+    "CLARTY": "CLARITY",
+    "CLARITYOTEL": "CLARITY",
+}
+# As near as a letter or two in a name of ten; nearer where others have such names too.
+_NEAR = 0.84
+_VERY_NEAR = 0.93
+_MOST = 20
+
+# What others read, or write: other languages' agents, the operator of Kubernetes, other packages.
+_OF_OTHERS = re.compile(
+    r"OTEL_(JAVA|JAVAAGENT|NODE|DOTNET|GO|PHP|RUBY|RUST|ERLANG|SWIFT|CPP|LAMBDA|AWS)_"
+    r"|OTEL_RESOURCE_ATTRIBUTES_|OTEL_INSTRUMENTATION_[A-Z0-9]+_|OTEL_INJECTOR|OTEL_OPERATOR"
+    r"|OTEL_EXPORTER_(JAEGER|OTLP_[A-Z]+_MTLS)|OTEL_SEMCONV|OTEL_EBPF_|OTEL_COLLECTOR"
+)
+# Kubernetes tells each container of the services of its namespace, by their names.
+_SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
+_PYTHON_FAMILY = re.compile(
+    r"OTEL_PYTHON_[A-Z0-9_]+_(EXCLUDED_URLS|TRACED_REQUEST_ATTRS|INSTRUMENT)"
+)
+
+
+def check(environ: Mapping[str, str]) -> list[Finding]:
+    """Return a finding for each variable that is like one of ours, and is none."""
+    found = []
+    for name in sorted(environ):
+        if name in BY_NAME or not environ[name].strip():
+            continue
+        right = nearest(name)
+        if right:
+            found.append(_misspelt(name, right, environ))
+        elif name.startswith("CLARITY_"):
+            found.append(
+                warning(
+                    "settings.unknown",
+                    f"{plain(name, 100)} is set, and Clarity OTel has no such setting.",
+                    "Look its name up in docs/settings.md (`clarity config` prints all), or "
+                    "remove it.",
+                    {"variable": name},
+                )
+            )
+        elif name.startswith("OTEL_") and not _is_known_elsewhere(name):
+            found.append(
+                info(
+                    "settings.unknown",
+                    f"{plain(name, 100)} is set, and nothing that is known here reads it.",
+                    {"variable": name},
+                    "Check its name, unless a package of yours reads it.",
+                )
+            )
+    if len(found) > _MOST:
+        left_out = len(found) - _MOST
+        found[_MOST:] = [
+            info(
+                "settings.unknown", f"{left_out} more variables are like these.", {"more": left_out}
+            )
+        ]
+    return found
+
+
+def nearest(name: str) -> str:
+    """Return the setting that a name was probably meant to be; empty where it is like none."""
+    if name in BY_NAME or _is_made_by_rule(name):
+        return ""
+    upper = name.upper()
+    if upper in BY_NAME:
+        return upper
+    first, _, rest = upper.partition("_")
+    wanted = f"{_SLIPS.get(first, first)}_{rest}"
+    if not wanted.startswith((*_PREFIXES, *_OTHER_PREFIXES)):
+        return ""
+    if wanted in BY_NAME:
+        return wanted
+    candidates = [
+        known
+        for known, variable in BY_NAME.items()
+        if variable.status != INTERNAL and "<" not in known
+    ]
+    cutoff = _VERY_NEAR if _OF_OTHERS.match(name) else _NEAR
+    near = difflib.get_close_matches(wanted, candidates, 1, cutoff)
+    if near or not wanted.startswith(_PREFIXES):
+        return near[0] if near else ""
+    return _with_this_end(upper, candidates)
+
+
+def _with_this_end(name: str, candidates: list[str]) -> str:
+    """Return the setting whose end the name is: OTEL_EXPORTER_OTLP_ENDPOINT for OTLP_ENDPOINT."""
+    ends = [name, name.partition("_")[2]]
+    found = [
+        known for end in ends if "_" in end for known in candidates if known.endswith(f"_{end}")
+    ]
+    return min(found, key=len, default="")
+
+
+def _is_made_by_rule(name: str) -> bool:
+    return bool(_SERVICE_LINK.fullmatch(name) or _PYTHON_FAMILY.fullmatch(name))
+
+
+def _is_known_elsewhere(name: str) -> bool:
+    return bool(_OF_OTHERS.match(name)) or _is_made_by_rule(name)
+
+
+def _misspelt(name: str, right: str, environ: Mapping[str, str]) -> Finding:
+    shown = plain(name, 100)
+    if environ.get(right, "").strip():
+        what = f"{shown} is set beside {right}, and is not read: it looks misspelt."
+        advice = f"Remove {shown}; {right} counts."
+    else:
+        what = f"{shown} is not read: did you mean {right}?"
+        advice = f"Rename it to {right}."
+    return warning("settings.misspelt", what, advice, {"variable": name, "nearest": right})

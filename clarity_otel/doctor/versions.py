@@ -1,0 +1,98 @@
+"""Versions: of Python, of this package, of OpenTelemetry and of each library we patch."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from pathlib import Path
+
+from clarity_otel import __version__
+from clarity_otel.doctor.findings import Evidence, Finding, ok, problem, warning
+from clarity_otel.patches.installed import version_of
+
+OLDEST_PYTHON = (3, 11)
+NEWEST_PYTHON = (3, 14)
+# The oldest that pyproject.toml asks for.
+OLDEST_API = (1, 39)
+_PACKAGES = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-instrumentation")
+
+
+def check() -> list[Finding]:
+    """Return what is installed, and whether it is known to work."""
+    return [_python(), *_opentelemetry()]
+
+
+def _python() -> Finding:
+    version = sys.version_info[:2]
+    evidence: Evidence = {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "executable": sys.executable,
+        "clarity-otel": __version__,
+        "installed_in": str(Path(__file__).parents[1]),
+        "system": platform.system(),
+        "machine": platform.machine(),
+    }
+    what = (
+        f"clarity-otel {__version__} on {evidence['implementation']} {evidence['python']} "
+        f"({evidence['system']}, {evidence['machine']})."
+    )
+    if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
+        tested = f"{'.'.join(map(str, OLDEST_PYTHON))} to {'.'.join(map(str, NEWEST_PYTHON))}"
+        return warning("versions.python", what, f"Use a Python that is tested: {tested}.", evidence)
+    is_free = not getattr(sys, "_is_gil_enabled", lambda: True)()
+    if is_free:
+        return warning(
+            "versions.python",
+            f"{what} Its threads are free, and the native module turns the interpreter lock on.",
+            "Use the ordinary build of Python for this service.",
+            evidence,
+        )
+    return ok("versions.python", what, evidence)
+
+
+def _opentelemetry() -> list[Finding]:
+    versions = {name: version_of(name) for name in _PACKAGES}
+    installed: dict[str, str] = {name: version for name, version in versions.items() if version}
+    missing = [name for name, version in versions.items() if not version]
+
+    evidence: Evidence = {"packages": installed}
+    if missing:
+        return [
+            problem(
+                "versions.opentelemetry",
+                f"{', '.join(missing)} cannot be found, which clarity-otel needs.",
+                f"Install it again: {sys.executable} -m pip install --force-reinstall clarity-otel",
+                evidence,
+            )
+        ]
+    shown = ", ".join(f"{name} {version}" for name, version in installed.items())
+    api, sdk = installed["opentelemetry-api"], installed["opentelemetry-sdk"]
+    if _release(api) < OLDEST_API:
+        oldest = ".".join(map(str, OLDEST_API))
+        return [
+            warning(
+                "versions.opentelemetry",
+                f"opentelemetry-api {api} is older than {oldest}, the oldest that is tested.",
+                f"Upgrade it: {sys.executable} -m pip install --upgrade opentelemetry-api",
+                evidence,
+            )
+        ]
+    if _release(api) != _release(sdk):
+        return [
+            warning(
+                "versions.opentelemetry",
+                f"opentelemetry-api {api} and opentelemetry-sdk {sdk} are of different releases.",
+                "Install one release of both; a lock file that names only one of them does this.",
+                evidence,
+            )
+        ]
+    return [ok("versions.opentelemetry", f"{shown}.", evidence)]
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return major and minor, (0,) where the text does not tell them."""
+    try:
+        return tuple(int(part) for part in version.split(".")[:2])
+    except ValueError:
+        return (0,)

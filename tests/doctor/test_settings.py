@@ -1,0 +1,262 @@
+"""Variables that are misspelt, rejected, unsupported or at odds are each said, with what to do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from clarity_otel.doctor import contradictions, engine, names, patches, values
+from clarity_otel.doctor.findings import Finding
+from clarity_otel.settings import load
+from clarity_otel.settings.variables import BY_NAME
+
+from .reports import only, text_of
+
+OTLP = "OTEL_EXPORTER_OTLP"
+
+
+def found(environ: Mapping[str, str]) -> list[Finding]:
+    """What is said of an environment's settings."""
+    settings = load(environ)
+    return [
+        *values.check(settings, environ),
+        *contradictions.check(settings, environ),
+        *names.check(environ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("OTEL_EXPORTER_OLTP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_TRACE_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_HEADER", "OTEL_EXPORTER_OTLP_HEADERS"),
+        ("OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_SERVICENAME", "OTEL_SERVICE_NAME"),
+        ("otel_service_name", "OTEL_SERVICE_NAME"),
+        ("OPENTELEMETRY_SERVICE_NAME", "OTEL_SERVICE_NAME"),
+        ("OTEL_TRACE_SAMPLER", "OTEL_TRACES_SAMPLER"),
+        ("OTEL_INSTRUMENTATION_HTTP_KNOWN_METHOD", "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS"),
+        ("OTEL_LOG_RATE_LIMIT", "CLARITY_LOG_RATE_LIMIT"),
+        ("CLARITY_SPOL_DIR", "CLARITY_SPOOL_DIR"),
+        ("JAEGER_ENPOINT", "JAEGER_ENDPOINT"),
+    ],
+)
+def test_a_misspelt_variable_is_told_the_nearest_right_name(name: str, nearest: str) -> None:
+    """The name is shown, its value never."""
+    findings = found({name: "hunter2"})
+    assert only(findings, "settings.misspelt").evidence == {"variable": name, "nearest": nearest}
+    assert "hunter2" not in text_of(findings)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OTEL_COLLECTOR_SERVICE_HOST",  # Kubernetes' links to a service of this name
+        "OTEL_COLLECTOR_PORT_4317_TCP_ADDR",
+        "OTEL_RESOURCE_ATTRIBUTES_POD_NAME",  # its operator
+        "OTEL_JAVAAGENT_ENABLED",  # other languages
+        "OTEL_PYTHON_FLASK_EXCLUDED_URLS",
+        "HTTP_PROXY",
+        "PATH",
+    ],
+)
+def test_a_variable_of_others_is_not_taken_for_a_slip(name: str) -> None:
+    """What other programs read or write is passed over."""
+    assert names.check({name: "x"}) == []
+
+
+def test_no_setting_is_taken_for_a_slip_of_another() -> None:
+    """A name of the table is right."""
+    assert [name for name in BY_NAME if names.nearest(name)] == []
+
+
+def test_unknown_variables_are_told_apart() -> None:
+    """One of ours that is none is a warning; another OTEL_ one may be some package's."""
+    findings = names.check({"CLARITY_QUUX": "1", "OTEL_QUUX": "1"})
+    assert [(one.id, one.level) for one in findings] == [
+        ("settings.unknown", "warning"),
+        ("settings.unknown", "info"),
+    ]
+
+
+def test_a_right_name_beside_the_wrong_one() -> None:
+    """It is said that the right one counts."""
+    findings = names.check({"OTEL_SERVICENAME": "a", "OTEL_SERVICE_NAME": "b"})
+    assert only(findings, "settings.misspelt").advice.startswith("Remove")
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({f"{OTLP}_ENDPOINT": "http://c:4318", f"{OTLP}_PROTOCOL": "grpc"}, "against port 4318"),
+        ({f"{OTLP}_ENDPOINT": "http://c:4317/v1/traces"}, "path /v1/traces"),
+        (
+            {f"{OTLP}_ENDPOINT": "http://c/v1/traces", f"{OTLP}_PROTOCOL": "grpc"},
+            "path /v1/traces",
+        ),
+        (
+            {f"{OTLP}_ENDPOINT": "http://c:4317", f"{OTLP}_PROTOCOL": "http/protobuf"},
+            "against port 4317",
+        ),
+        ({f"{OTLP}_ENDPOINT": "http://c:4318/v1/traces"}, "ends in /v1/traces"),
+        ({f"{OTLP}_TRACES_ENDPOINT": "http://c:4318"}, "no /v1/traces at its end"),
+        (
+            {
+                f"{OTLP}_ENDPOINT": "http://a:4318",
+                f"{OTLP}_LOGS_ENDPOINT": "http://b:4318/v1/logs",
+            },
+            "logs go to the first",
+        ),
+        ({"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "otlp"}, "nothing is sent there"),
+        ({"CLARITY_DISABLED": "true", f"{OTLP}_ENDPOINT": "http://c"}, "nothing is sent there"),
+        (
+            {"OTEL_TRACES_EXPORTER": "none", f"{OTLP}_TRACES_ENDPOINT": "http://c/v1/traces"},
+            "nothing goes there",
+        ),
+        (
+            {
+                "CLARITY_METRICS_ENABLED": "false",
+                f"{OTLP}_METRICS_ENDPOINT": "http://c/v1/metrics",
+            },
+            "CLARITY_METRICS_ENABLED=false",
+        ),
+        (
+            {f"{OTLP}_ENDPOINT": "http://c", f"{OTLP}_CERTIFICATE": __file__},
+            "goes without TLS",
+        ),
+        (
+            {f"{OTLP}_ENDPOINT": "https://c", f"{OTLP}_CLIENT_KEY": __file__},
+            "without the other half",
+        ),
+        ({f"{OTLP}_ENDPOINT": "https://c", f"{OTLP}_INSECURE": "true"}, "does not count"),
+        (
+            {
+                "OTEL_SERVICE_NAME": "a",
+                "OTEL_RESOURCE_ATTRIBUTES": "service.name=b",
+            },
+            "the first counts",
+        ),
+        ({"OTEL_PYTHON_DISTRO": "clarity"}, "takes half"),
+    ],
+)
+def test_settings_that_contradict_each_other(environ: dict[str, str], words: str) -> None:
+    """Both halves are named, with what to change."""
+    told = [one for one in found(environ) if one.id == "settings.contradiction"]
+    assert any(words in one.what for one in told), [one.what for one in told]
+    assert all(one.level in ("warning", "problem") for one in told)
+
+
+@pytest.mark.parametrize(
+    ("environ", "name", "words"),
+    [
+        ({f"{OTLP}_PROTOCOL": "http/json"}, "settings.rejected", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        ({"OTEL_TRACES_SAMPLER_ARG": "0.1"}, "settings.rejected", "is not used"),
+        ({"OTEL_ENTITIES": "service{}"}, "settings.unsupported", "OTEL_ENTITIES"),
+        ({"OTEL_SERVICE_NAME": '"shop"'}, "settings.quoted", "quotation mark"),
+        ({"OTEL_TRACES_SAMPLER": "always_off"}, "settings.sampling", "keeps no new trace"),
+        ({f"{OTLP}_TIMEOUT": "10"}, "settings.milliseconds", "are milliseconds"),
+        ({"OTEL_PROPAGATORS": "tracecontxt"}, "settings.rejected", "tracecontxt"),
+        ({"OTEL_PROPAGATORS": "quux"}, "settings.rejected", "quux"),
+        (
+            {f"{OTLP}_ENDPOINT": "http://user:hun/ter2@c:4318"},
+            "settings.rejected",
+            "cannot be read",
+        ),
+        ({"CLARITY_MASKING": "false"}, "settings.masking", "leave the service as they are"),
+        ({"CLARITY_MASK_FILE": "/no/such.toml"}, "settings.masking", "/no/such.toml"),
+        (
+            {
+                f"{OTLP}_ENDPOINT": "http://c.example:4318",
+                f"{OTLP}_HEADERS": "authorization=hunter2",
+            },
+            "settings.clear_text",
+            "authorization",
+        ),
+        (
+            {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "fast-api"},
+            "settings.misspelt",
+            "fast-api",
+        ),
+    ],
+)
+def test_settings_that_do_not_do_what_was_meant(
+    environ: dict[str, str], name: str, words: str
+) -> None:
+    """Each is a warning or more that names the setting, and shows no secret."""
+    findings = found(environ)
+    told = [one for one in findings if one.id == name]
+    assert any(words in one.what for one in told), [one.what for one in findings]
+    assert all(one.level in ("warning", "problem") and one.advice for one in told)
+    assert "hunter2" not in text_of(findings)
+    assert "ter2" not in text_of(findings)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {f"{OTLP}_ENDPOINT": "http://otel-collector:4317"},
+        {f"{OTLP}_ENDPOINT": "http://otel-collector:4318", f"{OTLP}_PROTOCOL": "http/protobuf"},
+        {f"{OTLP}_ENDPOINT": "https://c.example", f"{OTLP}_HEADERS": "authorization=x"},
+        {f"{OTLP}_TRACES_ENDPOINT": "http://c:4318/v1/traces"},
+        {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"},
+        {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "redis,fastapi"},
+    ],
+)
+def test_usual_settings_are_not_complained_of(environ: dict[str, str]) -> None:
+    """What the documentation shows is neither a warning nor a problem."""
+    assert [one.what for one in found(environ) if one.level not in ("ok", "info")] == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:hun/ter2@c:4318",
+        "http://user:hun?ter2@c:4318",
+        "http://user:hun#ter2@c:4318",
+        "http://user:hunter2@c:port",
+        "ftp://user:hunter2@c",
+        "http://user:hunter2@c:4318/?key=hunter2",
+    ],
+)
+def test_no_part_of_a_password_in_an_address_is_told(address: str) -> None:
+    """Neither in its place nor where it was taken for a port or a path."""
+    for name in (f"{OTLP}_ENDPOINT", f"{OTLP}_TRACES_ENDPOINT", "JAEGER_ENDPOINT"):
+        told = text_of(found({name: address}))
+        assert "hun" not in told
+        assert "ter2" not in told
+
+
+def test_a_native_module_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is told, and what is done about it; the sdk engine runs meanwhile."""
+    monkeypatch.setitem(sys.modules, "clarity_otel._native", None)
+    finding = only(engine.check(load({})), "engine.native")
+    assert finding.level == "problem"
+    assert finding.evidence["engine"] == "sdk"
+    assert "force-reinstall" in finding.advice
+
+
+def test_the_engine_and_why() -> None:
+    """The native one by default; the sdk one with what asked for it; off with what did that."""
+    assert engine.check(load({}))[0].id == "engine.native"
+    sdk = engine.check(load({"CLARITY_ENGINE": "sdk"}))[0]
+    assert (sdk.id, sdk.level) == ("engine.sdk", "warning")
+    by_file = engine.check(load({"OTEL_CONFIG_FILE": "otel.yaml"}))[0]
+    assert "OTEL_CONFIG_FILE" in by_file.what
+    assert engine.check(load({"OTEL_SDK_DISABLED": "true"}))[0].id == "engine.disabled"
+
+
+def test_a_library_of_an_unknown_version_is_not_traced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The installed version, and those that are known, are in the finding."""
+    (tmp_path / "redis-99.0.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    finding = only(patches.check(load({})), "patches.version")
+    assert "redis is not traced: version 99.0.0" in finding.what
+    off = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "redis"}
+    assert only(patches.check(load(off)), "patches.switched_off").level == "info"
