@@ -76,7 +76,9 @@ def parse_endpoint(text: str) -> Endpoint:
     if not port:
         return Endpoint(scheme, userinfo, host, None, path)
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError(f"has the port {port}, which is not a number from 1 to 65535")
+        # What is no number may be the begin of a password with a `/` in it.
+        shown = f"the port {port}, which" if port.isascii() and port.isdigit() else "a port that"
+        raise ValueError(f"has {shown} is not a number from 1 to 65535")
     return Endpoint(scheme, userinfo, host, int(port), path)
 
 
@@ -185,10 +187,14 @@ def _jaeger(
 
 
 def without_userinfo(text: str) -> str:
-    """Return an address without the credentials that it may hold."""
-    scheme, separator, rest = text.rpartition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path.partition('?')[0]}"
+    """Return an address without the credentials that it may hold.
+
+    A password that was not encoded may hold `/` and `?`: all before the last `@` goes.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "", text
+    return f"{scheme}{separator}{rest.rpartition('@')[2].partition('?')[0]}"
 
 
 def _protocol_of(endpoint: Endpoint) -> str:

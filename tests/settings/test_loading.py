@@ -19,7 +19,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert settings.propagators == ("tracecontext", "baggage")
     assert settings.bsp_schedule_delay_ms == 1000
     assert settings.queue_limit_bytes == 16 * 1024 * 1024
-    assert settings.batch_limit_bytes == 256 * 1024
+    assert settings.batch_limit_bytes == 128 * 1024
     assert settings.correlation_header == "X-Correlation-ID"
     assert not settings.is_disabled
     assert settings.warnings == ()

@@ -93,7 +93,7 @@ def address_of(url: str, setting: str, headers: Mapping[str, str] | None = None)
 
 def _without_value(reason: str) -> str:
     # A password with a "/" or a colon makes the parser take part of it for a port or a scheme.
-    if reason.startswith("has the port"):
+    if reason.startswith(("has the port", "has a port")):
         return "has a port that is not a number from 1 to 65535; percent-encode a password"
     if reason.startswith("begins with"):
         return "must begin with http:// or https://"
