@@ -77,6 +77,11 @@ are each process's own; `/metrics` has the explicit buckets. A custom collector 
 finished buckets, and an app with `PROMETHEUS_MULTIPROC_DIR`, keep explicit ones: of those
 nobody knows the measurements. An `observe` costs 1 us more.
 
+Prometheus keeps them as native histograms, which have no series `_bucket`. The alert rules and
+Grafana's dashboards read `_bucket`: a service that sends exponential histograms has no
+quantiles and no error ratios there, so let Prometheus scrape it, or leave the setting as it is.
+The store of `clarity dashboard` reads both.
+
 ## How processes are joined
 
 With several processes, one scrape of any of them answers for the whole service. Counters
