@@ -84,6 +84,8 @@ The store of `clarity dashboard` reads both.
 
 ## How processes are joined
 
+Exemplars at `/metrics` are those of the process that answers; by OTLP each process sends its own.
+
 With several processes, one scrape of any of them answers for the whole service. Counters
 and histograms are summed over all processes, those that ended included. Other rules stand
 in the last column:
