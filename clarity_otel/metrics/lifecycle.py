@@ -29,10 +29,9 @@ from clarity_otel.metrics.sampled.interpreter import EventLoops, GarbageCollecto
 from clarity_otel.metrics.sampled.machine import Machine
 from clarity_otel.metrics.sampled.pipeline import Pipeline
 from clarity_otel.metrics.sampler import Sampler
-from clarity_otel.metrics.shared import members
+from clarity_otel.metrics.shared import members, values
 from clarity_otel.metrics.shared import store as stores
 from clarity_otel.metrics.shared.store import Store, store
-from clarity_otel.metrics.shared.values import install
 from clarity_otel.metrics.users import ActiveUsers
 
 TYPE_CHECKING = False
@@ -48,7 +47,7 @@ class _Running:
 
     def __init__(self, settings: Settings) -> None:
         self.store = store()
-        self.loops = EventLoops()
+        self.loops = EventLoops(is_exponential=settings.metrics_exponential)
         self.users = ActiveUsers(self.store, BY_NAME["clarity.active_users"])
         self.collector = GarbageCollector()
         machine, container = Machine(), Container()
@@ -195,7 +194,7 @@ def export_now(*, is_last: bool) -> None:
 
 
 def _on_prometheus_imported(module: Any) -> None:
-    install(module)
+    values.install(module, is_exponential=settings().metrics_exponential)
 
 
 def _after_fork_in_child() -> None:
@@ -203,6 +202,7 @@ def _after_fork_in_child() -> None:
     _lock = threading.Lock()
     if _running is not None:
         with never_break_the_app("metrics after a fork"):
+            values.after_fork_in_child()
             sources.after_fork_in_child()
             if _running.exporter is not None:
                 _running.exporter.after_fork_in_child(time.time_ns())

@@ -68,7 +68,23 @@ memory is not worth a connection.
 With OTLP, sums count from the start of the process (in a forked worker: from the fork), or
 from the last export where `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` says so.
 
+Where `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` is
+`base2_exponential_bucket_histogram`, OTLP has exponential histograms (scale 20 at most, 160
+buckets of either sign, halved in resolution when they no longer suffice, with the least and
+the largest value) of all that is measured here: the families below, the OpenTelemetry API's,
+and the app's own prometheus_client histograms, which tell each measurement to their sum. They
+are each process's own; `/metrics` has the explicit buckets. A custom collector that yields
+finished buckets, and an app with `PROMETHEUS_MULTIPROC_DIR`, keep explicit ones: of those
+nobody knows the measurements. An `observe` costs 1 us more.
+
+Prometheus keeps them as native histograms, which have no series `_bucket`. The alert rules and
+Grafana's dashboards read `_bucket`: a service that sends exponential histograms has no
+quantiles and no error ratios there, so let Prometheus scrape it, or leave the setting as it is.
+The store of `clarity dashboard` reads both.
+
 ## How processes are joined
+
+Exemplars at `/metrics` are those of the process that answers; by OTLP each process sends its own.
 
 With several processes, one scrape of any of them answers for the whole service. Counters
 and histograms are summed over all processes, those that ended included. Other rules stand

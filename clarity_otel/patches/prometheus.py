@@ -11,12 +11,13 @@ from clarity_otel.patches.wrapping import Replaced
 def apply(module: Any, replaced: Replaced) -> None:
     """Patch `prometheus_client.values`."""
     from clarity_otel.metrics import lifecycle
-    from clarity_otel.metrics.shared.values import SharedValue, is_stock_multiprocess
+    from clarity_otel.metrics.shared.values import is_stock_multiprocess, value_class
 
     if not lifecycle.is_on() or is_stock_multiprocess():
         return
     # A class of its own: `replace` gives it the original's name.
+    base = value_class(is_exponential=lifecycle.settings().metrics_exponential)
     replaced.replace(
-        module, "ValueClass", lambda original: type("Value", (SharedValue,), {"__slots__": ()})
+        module, "ValueClass", lambda original: type("Value", (base,), {"__slots__": ()})
     )
     serving.begin_soon()

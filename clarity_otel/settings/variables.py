@@ -278,7 +278,7 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("OTEL_METRIC_EXPORT_INTERVAL", MILLISECONDS, 60000, "The time between two exports of metrics, 100 at least."),
         Variable("OTEL_METRIC_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for one export of metrics, retries included; 0 means no limit."),
         Variable("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", enum("cumulative", "delta", "lowmemory"), "cumulative", "Whether exported sums count from the start or from the last export."),
-        Variable("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", enum("explicit_bucket_histogram", "base2_exponential_bucket_histogram"), "explicit_bucket_histogram", "The form in which histograms are exported, where both are known; /metrics has explicit buckets."),
+        Variable("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", enum("explicit_bucket_histogram", "base2_exponential_bucket_histogram"), "explicit_bucket_histogram", "The form in which histograms are exported; /metrics has explicit buckets."),
     ),
     *_group(
         "OpenTelemetry for Python",

@@ -86,6 +86,7 @@ def up(
             binaries, missing = local.find_binaries(bin_dir or [])
             for sentence in missing:
                 _say(sentence)
+            _say(f"Only Docker Compose and Kubernetes have {', '.join(local.ABSENT)}.")
             if not binaries:
                 raise ValueError(
                     "none of its programs is here: install them, name their folder with "

@@ -18,7 +18,10 @@ _STORE = "traces_on_disk"
 
 
 def config(place: Place) -> dict[str, Any]:
-    """Return the configuration. Spans are kept for the days of its size."""
+    """Return the configuration. Spans are kept for the days of its size.
+
+    Badger has no limit of bytes: `thresholds.TRACE_DISK_FREE_BYTES` is where an alert fires.
+    """
     data = place.data["jaeger"]
     return {
         "receivers": {
@@ -65,9 +68,20 @@ def config(place: Place) -> dict[str, Any]:
                     "exporters": ["jaeger_storage_exporter"],
                 }
             },
-            "telemetry": {"metrics": {"level": "none"}},
+            # How full its disk is, among others: nothing else bounds or tells it.
+            "telemetry": {
+                "metrics": {
+                    "level": "normal",
+                    "readers": [{"pull": {"exporter": {"prometheus": _own_metrics(place)}}}],
+                }
+            },
         },
     }
+
+
+def _own_metrics(place: Place) -> dict[str, Any]:
+    host, _, port = place.listen("jaeger", "metrics").rpartition(":")
+    return {"host": host, "port": int(port), "without_type_suffix": True}
 
 
 def files(place: Place) -> dict[str, str]:

@@ -61,6 +61,10 @@ PROGRAMS = (
     ),
 )
 
+# What Compose has and this has not; docs/production.md says what that means. Nor are there
+# limits of processor and disk, users of their own, and who starts again what ended.
+ABSENT = ("grafana", "node-exporter", "cadvisor", "redis-exporter")
+
 
 def default_folder(environment: Mapping[str, str]) -> Path:
     """Return where a local stack keeps its files: in the user's folder of state."""

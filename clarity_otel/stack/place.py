@@ -20,6 +20,7 @@ PORTS: dict[str, dict[str, int]] = {
         "query": 16686,
         "query-grpc": 16685,
         "health": 13133,
+        "metrics": 8888,
     },
     "loki": {"web": 3100, "grpc": 9095},
     "grafana": {"web": 3000},
@@ -28,8 +29,8 @@ PORTS: dict[str, dict[str, int]] = {
     "cadvisor": {"web": 8080},
     "redis-exporter": {"web": 9121},
 }
-# Jaeger's receivers stand beside the Collector's on one machine.
-_LOCAL_JAEGER = {"grpc": 24317, "http": 24318, "health": 23133}
+# Jaeger is a Collector too, and stands beside ours on one machine.
+_LOCAL_JAEGER = {"grpc": 24317, "http": 24318, "health": 23133, "metrics": 28888}
 LOCAL_PORTS = {**PORTS, "jaeger": {**PORTS["jaeger"], **_LOCAL_JAEGER}}
 
 LOOPBACK = "127.0.0.1"

@@ -35,6 +35,7 @@ _PROMOTED = ("service.namespace", "service.version", "deployment.environment.nam
 _PROGRAMS = {
     "otel-collector": ("metrics", "/metrics"),
     "alertmanager": ("web", "/metrics"),
+    "jaeger": ("metrics", "/metrics"),
     "loki": ("web", "/metrics"),
     "grafana": ("web", "/metrics"),
     "node-exporter": ("web", "/metrics"),

@@ -78,9 +78,12 @@ TELEMETRY_DROPPED = Threshold(0, 5 * MINUTE_S)
 EXPORTER_FAILING = Threshold(0, 5 * MINUTE_S)
 TELEMETRY_QUEUE_RATIO = Threshold(0.8, 5 * MINUTE_S)
 COLLECTOR_EXPORT_FAILING = Threshold(0, 5 * MINUTE_S)
+# Badger writes its levels anew before it drops the old ones: it needs room to clean up.
+TRACE_DISK_FREE_BYTES = Threshold(2.0**30, 5 * MINUTE_S)
 ALERTS_NOT_DELIVERED = Threshold(0, 5 * MINUTE_S)
 INTERNAL_ERRORS = Threshold(0, 15 * MINUTE_S)
 
 # --- around the services ---
+VOLUME_FREE_RATIO = Threshold(0.1, 5 * MINUTE_S)
 POD_RESTARTS = Threshold(3, 0)
 CERTIFICATE_DAYS = Threshold(14, 60 * MINUTE_S)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from clarity_otel.stack.alerts import names
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -40,6 +43,41 @@ def missing_parts(alert: str, tests: list[dict[str, Any]]) -> set[str]:
         elif looks and test["input_series"] and "silent: " in test["name"]:
             missing.discard("is silent")
     return missing
+
+
+def with_needed_rules(file: Path, folder: Path) -> Path:
+    """A copy of a test file in a folder, beside the committed rules that its looks depend on.
+
+    promtool evaluates all rules of all files at each step, 44 alerts for the one that a test
+    asks about. What is left out is neither asked for nor read by what is.
+    """
+    text = file.read_text()
+    tests = yaml.safe_load(text)
+    paths = [file.parent / path for path in tests["rule_files"]]
+    groups = {path: yaml.safe_load(path.read_text())["groups"] for path in paths}
+    rules = [rule for found in groups.values() for group in found for rule in group["rules"]]
+    looks = [look for test in tests["tests"] for look in test["alert_rule_test"]]
+    asked = [look for test in tests["tests"] for look in test.get("promql_expr_test", ())]
+    alerts = {look["alertname"] for look in looks}
+    exprs = [rule["expr"] for rule in rules if rule.get("alert") in alerts]
+    exprs += [look["expr"] for look in asked]
+    read: set[str] = set()
+    while exprs:
+        new = names.metrics_of(exprs.pop()) - read
+        read |= new
+        exprs += [rule["expr"] for rule in rules if rule.get("record") in new]
+    for path, found in groups.items():
+        for group in found:
+            group["rules"] = [
+                rule
+                for rule in group["rules"]
+                if rule.get("alert") in alerts or rule.get("record") in read
+            ]
+        (folder / path.name).write_text(json.dumps({"groups": [g for g in found if g["rules"]]}))
+    for given, path in zip(tests["rule_files"], paths, strict=True):
+        text = text.replace(f"- {given}\n", f"- {path.name}\n")
+    (folder / file.name).write_text(text)
+    return folder / file.name
 
 
 def seconds(duration: str) -> int:

@@ -74,6 +74,18 @@ def test_every_metric_is_in_the_catalog() -> None:
     assert named - known == PROMETHEUS_OWN
 
 
+def test_every_metric_is_on_a_dashboard() -> None:
+    """What is kept can be seen: each family of the catalog has a query of a panel."""
+    shown = {name for t in targets() for name in re.findall(r"([A-Za-z_:][\w:]*)\{", t.text)}
+    unseen = [
+        family.prometheus_name
+        for family in CATALOG
+        if not {f"{family.prometheus_name}{suffix}" for suffix in ("", "_bucket", "_sum", "_count")}
+        & shown
+    ]
+    assert unseen == []
+
+
 def test_prometheus_parses_every_query(tmp_path: Path) -> None:
     """Its own parser: a query is the expression of a recording rule."""
     try:

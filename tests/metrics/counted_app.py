@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 import prometheus_client
+import redis.asyncio
 from fastapi import FastAPI, Response
 
 from clarity_otel.metrics import get_metrics
@@ -16,6 +17,7 @@ from clarity_otel.metrics import get_metrics
 app = FastAPI()
 orders = prometheus_client.Counter("app_orders", "Orders of the app.", ["kind"])
 sizes = prometheus_client.Histogram("app_order_items", "Items of an order.", buckets=(1, 5, 10))
+cache = redis.asyncio.Redis(port=int(os.environ["COUNTED_REDIS_PORT"]))
 _notes = os.open(os.environ["COUNTED_FILE"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
@@ -32,11 +34,14 @@ async def order(order_id: int) -> Response:
     kind = "even" if order_id % 2 == 0 else "odd"
     orders.labels(kind).inc()
     sizes.observe(order_id % 12)
-    metrics.cache_lookup("PAT", is_hit=order_id % 4 == 0)
+    is_hit = order_id % 4 == 0
+    metrics.cache_lookup("PAT", is_hit=is_hit)
+    await cache.get("present" if is_hit else "absent")
     note(
         f"http /orders/{{order_id}} {status}",
         f"order {kind}",
-        f"lookup {'hit' if order_id % 4 == 0 else 'miss'}",
+        f"lookup {'hit' if is_hit else 'miss'}",
+        f"redis {'hit' if is_hit else 'miss'}",
     )
     return Response(status_code=status)
 

@@ -14,6 +14,7 @@ from tests.backends.build import UnavailableError
 from tests.backends.load import load
 from tests.backends.process import LOOPBACK, Process, free_port, wait_until
 from tests.backends.prometheus import Prometheus, prometheus_binary
+from tests.backends.redis_server import RedisServer
 from tests.conftest import HasOutput, not_tested
 from tests.metrics.reading import get
 from tests.metrics.test_servers import BIN
@@ -50,7 +51,9 @@ def prometheus(tmp_path: Path, started: list[HasOutput]) -> Iterator[Callable[..
 class Counted:
     """A service whose file says what it has done."""
 
-    def __init__(self, run_process: Callable[..., Process], server: str, folder: Path) -> None:
+    def __init__(
+        self, run_process: Callable[..., Process], server: str, redis: RedisServer, folder: Path
+    ) -> None:
         self.port = free_port()
         self._file = folder / "counted"
         (folder / "runtime").mkdir(mode=0o700)
@@ -60,6 +63,7 @@ class Counted:
             env={
                 "XDG_RUNTIME_DIR": str(folder / "runtime"),
                 "COUNTED_FILE": str(self._file),
+                "COUNTED_REDIS_PORT": str(redis.port),
                 "OTEL_TRACES_EXPORTER": "none",
                 "OTEL_LOG_LEVEL": "warn",
                 "CLARITY_RAISE_INTERNAL_ERRORS": "true",
@@ -82,6 +86,7 @@ def said(prometheus: Prometheus) -> dict[str, int]:
     for word, promql in (
         ("order", "sum by (kind) (app_orders_total)"),
         ("lookup", "sum by (result) (clarity_ml_cache_lookups_total)"),
+        ("redis", "sum by (result) (clarity_cache_lookups_total)"),
         ("prediction", "sum by (status) (clarity_ml_predictions_total)"),
         ("http", f"sum by (http_route, http_response_status_code) ({HTTP})"),
     ):
@@ -99,10 +104,12 @@ def test_prometheus_counts_what_was_done(
     server: str,
     run_process: Callable[..., Process],
     prometheus: Callable[..., Prometheus],
+    redis_server: RedisServer,
     tmp_path: Path,
 ) -> None:
-    """Each counter of the app, of get_metrics() and of requests, by all of its labels."""
-    service = Counted(run_process, server, tmp_path)
+    """Each counter of the app, of get_metrics(), of requests and Redis's replies, by its labels."""
+    redis_server.command("SET present 1")
+    service = Counted(run_process, server, redis_server, tmp_path)
     scraping = prometheus(service.port)
     wait_until(lambda: scraping.query("up == 1"), "the first scrape", 30)
     for first in range(0, 400, 40):
@@ -140,14 +147,14 @@ def test_prometheus_counts_what_was_done(
 
 @pytest.mark.slow
 def test_promtool_has_no_complaint_about_a_full_scrape(
-    run_process: Callable[..., Process], tmp_path: Path
+    run_process: Callable[..., Process], redis_server: RedisServer, tmp_path: Path
 ) -> None:
     """Of a service that has worked: ours, the app's own and prometheus_client's collectors."""
     try:
         promtool = prometheus_binary("promtool")
     except UnavailableError as reason:
         not_tested(reason, "that promtool has no complaint about a real scrape")
-    service = Counted(run_process, "gunicorn, recycled", tmp_path)
+    service = Counted(run_process, "gunicorn, recycled", redis_server, tmp_path)
     load(service.url("/orders/1"), 20)
     load(service.url("/predict/7"), 20)
 

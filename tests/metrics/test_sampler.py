@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from clarity_otel.metrics import SystemMetricsMiddleware
-from clarity_otel.metrics.catalog import CATALOG
+from clarity_otel.metrics.catalog import BY_NAME, CATALOG
 from clarity_otel.metrics.sampled.interpreter import EventLoops, GarbageCollector
 from clarity_otel.metrics.sampled.machine import Machine
 from clarity_otel.metrics.shared.merge import process_families
 from clarity_otel.metrics.shared.store import Store
-from clarity_otel.metrics.sources import Source, Writer
+from clarity_otel.metrics.shared.values import EXPONENTIALS
+from clarity_otel.metrics.sources import Source, Writer, histogram_series
 from tests.metrics.reading import run_python
 
 
@@ -81,7 +82,7 @@ def test_collections_are_counted_and_timed() -> None:
 
 def test_a_loop_that_is_blocked_is_one_long_measurement() -> None:
     """While a loop does not answer it is not asked again; then it tells how late it was."""
-    loops = EventLoops()
+    loops = EventLoops(is_exponential=True)
 
     async def main() -> None:
         loops.watch(asyncio.get_running_loop())
@@ -97,6 +98,8 @@ def test_a_loop_that_is_blocked_is_one_long_measurement() -> None:
     found = told(loops)
     assert found["clarity_event_loop_lag_seconds_count"] == 6
     assert found["clarity_event_loop_tasks"] == 1
+    series = histogram_series(BY_NAME["clarity.event_loop.lag"], ())[-1]
+    assert EXPONENTIALS.pop(series).form().measurements == 6
     loops.probe()  # the loop is closed by now
     assert not loops
 

@@ -23,8 +23,8 @@ from clarity_otel.metrics.export.points import (
 from clarity_otel.metrics.export.temporality import is_delta
 from clarity_otel.metrics.shared.directory import Series
 from clarity_otel.metrics.shared.store import Store
-from clarity_otel.metrics.shared.values import EXEMPLARS
-from clarity_otel.metrics.sources import Writer
+from clarity_otel.metrics.shared.values import EXEMPLARS, EXPONENTIALS, exponential_of
+from clarity_otel.metrics.sources import Writer, histogram_series
 from clarity_otel.settings import load
 
 S = 10**9
@@ -285,6 +285,34 @@ def test_native_histograms_bring_exemplars_extremes_and_the_exponential_form(
     else:
         assert metric.kind == "histogram"
         assert point.counts == (2, *[0] * 13, 1)
+
+
+@pytest.mark.parametrize("form", ["", "base2_exponential_bucket_histogram"])
+def test_what_python_measures_has_an_exponential_form_too(
+    form: str, process: Callable[..., Process]
+) -> None:
+    """With its extremes, where that is preferred; a metric of which it is not known has none."""
+    lag, loads = BY_NAME["clarity.event_loop.lag"], BY_NAME["clarity.ml.model.load.duration"]
+    one = process(OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=form)
+    series = histogram_series(lag, ())[-1]
+    kept = exponential_of(series)
+    try:
+        for value in (0.0, 0.25, 0.5):
+            kept.observe(value)
+        one.write.histogram(lag, (), [1, *[0] * 7, 2, *[0] * 4], 0.75)
+        one.write.histogram(loads, ("PAT", "v1"), [2, *[0] * len(loads.buckets)], 0.01)
+        metrics = one.export(100 * S)
+        (point,) = metrics[lag.name].points
+        if form:
+            assert metrics[lag.name].kind == "exponential"
+            assert point.summed == Summed(3, 0.75, 0.0, 0.5)
+            assert (point.zero_count, sum(point.positive.counts)) == (1, 2)
+        else:
+            assert metrics[lag.name].kind == "histogram"
+            assert point.summed == Summed(3, 0.75)
+        assert metrics[loads.name].kind == "histogram"
+    finally:
+        del EXPONENTIALS[series]
 
 
 def exponential(scale: int, offset: int, *counts: int) -> ExponentialPoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from typer.testing import CliRunner
 
 from clarity_otel.stack import processes
 from clarity_otel.stack.command import stack
-from clarity_otel.stack.local import PROGRAMS, find_binaries
+from clarity_otel.stack.local import ABSENT, DASHBOARD, PROGRAMS, find_binaries
+from clarity_otel.stack.place import PORTS
 from tests.backends.process import LOOPBACK, clean_environment, wait_until
 
 CLARITY = Path(sys.executable).with_name("clarity")
@@ -48,6 +50,18 @@ def test_what_is_missing_is_said_by_name_and_consequence(tmp_path: Path) -> None
     for program in PROGRAMS:
         assert f"{program.name} is not started, so {program.without}" in up.stderr
     assert "--bin-dir" in up.stderr
+
+
+def test_what_the_local_form_lacks_is_said(tmp_path: Path) -> None:
+    """Each program of Compose's that is no process here: by `up`, and in the document."""
+    lacking = set(PORTS) - {program.name for program in PROGRAMS} - {DASHBOARD}
+    assert lacking == set(ABSENT)
+    said = clarity(tmp_path, "up").stderr
+    page = (Path(__file__).parents[2] / "docs" / "production.md").read_text()
+    (table,) = re.findall(r"\*\*Absent in the local form\*\*.*?\n\n(?=[^|])", page, re.DOTALL)
+    for program in lacking:
+        assert program in said
+        assert program in table
 
 
 def test_folders_are_searched_before_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

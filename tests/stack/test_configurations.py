@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clarity_otel.stack import collector, generate, jaeger, loki
+from clarity_otel.stack.local import place_in
 from clarity_otel.stack.place import COMPOSE
 from clarity_otel.stack.yaml_text import to_yaml
+from tests.backends.process import LOOPBACK, Process, wait_until
+from tests.metrics.reading import get, values
 
 OBSERVABILITY = generate.ROOT / "observability"
 _TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\x85\u2028\u2029"), max_size=20)
@@ -149,3 +153,31 @@ def test_jaeger_takes_its_configuration(jaeger_binary: Path, tmp_path: Path) -> 
     data["exporters"] = {"no_such_exporter": {}}
     (tmp_path / "broken.yml").write_text(to_yaml(data))
     assert run(jaeger_binary, "validate", "--config", tmp_path / "broken.yml").returncode != 0
+
+
+def test_jaeger_tells_how_full_its_disk_is(jaeger_binary: Path, tmp_path: Path) -> None:
+    """The numbers that TraceDiskFilling and its runbook ask for, of the folder it writes to."""
+    place = place_in(tmp_path, frozenset({"jaeger"}), free_ports=True)
+    data = jaeger.config(place)
+    badger = data["extensions"]["jaeger_storage"]["backends"]["traces_on_disk"]["badger"]
+    # Every five minutes, and every ten seconds, without.
+    badger |= {"maintenance_interval": "1s", "metrics_update_interval": "1s"}
+    (tmp_path / "config.yml").write_text(to_yaml(data))
+    port = place.ports["jaeger"]["metrics"]
+    with Process(
+        [jaeger_binary, f"--config={tmp_path / 'config.yml'}"],
+        tmp_path / "process",
+        ready_port=port,
+        timeout_s=60,
+    ):
+
+        def told(name: str) -> list[float]:
+            shown = values(get(f"http://{LOOPBACK}:{port}/metrics"))
+            return [number for (found, _), number in shown.items() if found == name]
+
+        free = "jaeger_badger_key_log_bytes_available"
+        wait_until(lambda: told(free), "the free space", 30)
+        wait_until(lambda: told("jaeger_badger_size_bytes_lsm"), "the size of the index", 30)
+        (bytes_free,) = told(free)
+    disk = os.statvfs(tmp_path)
+    assert bytes_free == pytest.approx(disk.f_bavail * disk.f_frsize, rel=0.1)

@@ -224,12 +224,16 @@ def test_the_collector_hands_on_every_span(stack: Stack) -> None:
     """Of each signal as much is sent as was taken: by the Collector's own count, scraped."""
     spans = sum(len(trace["spans"]) for trace in stack.traces("shop"))
     eventually(
-        lambda: stack.value('sum({__name__=~"otelcol_receiver_accepted_spans(_total)?"})'),
+        lambda: stack.value(
+            'sum({__name__=~"otelcol_receiver_accepted_spans(_total)?", job="otel-collector"})'
+        ),
         spans,
         "the spans that the Collector took",
     )
     eventually(
-        lambda: stack.value('sum({__name__=~"otelcol_exporter_sent_spans(_total)?"})'),
+        lambda: stack.value(
+            'sum({__name__=~"otelcol_exporter_sent_spans(_total)?", job="otel-collector"})'
+        ),
         spans,
         "the spans that it sent to Jaeger",
     )

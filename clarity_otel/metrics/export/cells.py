@@ -14,7 +14,8 @@ from typing import Any
 from clarity_otel.masking import mask_text
 from clarity_otel.metrics.breath import BREATH, breathe
 from clarity_otel.metrics.catalog import CATALOG
-from clarity_otel.metrics.export import native
+from clarity_otel.metrics.exponential import Exponential
+from clarity_otel.metrics.export import measured, native
 from clarity_otel.metrics.export.points import (
     EXPONENTIAL,
     GAUGE,
@@ -23,6 +24,7 @@ from clarity_otel.metrics.export.points import (
     SUMMARY,
     Attributes,
     Exemplar,
+    ExponentialPoint,
     HistogramPoint,
     Metric,
     NumberPoint,
@@ -35,7 +37,7 @@ from clarity_otel.metrics.labels import masked
 from clarity_otel.metrics.shared.directory import Series
 from clarity_otel.metrics.shared.own import own_numbers
 from clarity_otel.metrics.shared.store import Store
-from clarity_otel.metrics.shared.values import EXEMPLARS
+from clarity_otel.metrics.shared.values import EXEMPLARS, EXPONENTIALS
 
 # Attributes that the semantic conventions have as integers.
 INTEGERS = ("http.response.status_code", "cpython.gc.generation")
@@ -98,12 +100,18 @@ class Cells:
         if gathered.name in OF_THE_MACHINE:
             start_ns = _machine_start_ns() or start_ns
         points = gathered.points(start_ns, now_ns)
-        if family is not None and kind == HISTOGRAM:
-            exact = [native.exact(point, family, known) for point in points]
-            points = [explicit for explicit, _ in exact]
-            exponential = [point for _, point in exact]
-            if self._prefers_exponential and all(exponential):
-                kind, points = EXPONENTIAL, exponential
+        if kind == HISTOGRAM:
+            exact = [native.exact(point, family, known) for point in points] if family else []
+            points = [explicit for explicit, _ in exact] or points
+            if self._prefers_exponential:
+                forms = [form for _, form in exact] or [None] * len(points)
+                exponential = [
+                    form or gathered.exponential(point)
+                    for form, point in zip(forms, points, strict=True)
+                ]
+                # A metric is of one kind.
+                if all(exponential):
+                    kind, points = EXPONENTIAL, exponential
         is_asynchronous = family is not None and family.writer in (SAMPLER, ENGINE)
         return Metric(
             gathered.name,
@@ -146,6 +154,7 @@ class _Gathered:
         self._numbers: dict[Attributes, float] = {}
         self._histograms: dict[Attributes, _Histogram] = {}
         self._exemplars: dict[Attributes, list[Exemplar]] = {}
+        self._exponentials: dict[Attributes, list[Exponential]] = {}
 
     def add(self, series: Series, value: float, since_ns: int) -> None:
         """Take one series in."""
@@ -158,6 +167,8 @@ class _Gathered:
         if series.kind in ("histogram", "summary"):
             histogram = self._histograms.setdefault(attributes, _Histogram())
             histogram.add(series.name, bound, value)
+            if bound is None and (kept := EXPONENTIALS.get(series)) is not None:
+                self._exponentials.setdefault(attributes, []).append(kept)
         else:
             self._numbers[attributes] = value
         exemplar = EXEMPLARS.get(series)
@@ -188,6 +199,10 @@ class _Gathered:
                 HistogramPoint(attributes, start_ns, now_ns, summed, bounds, counts, exemplars)
             )
         return points
+
+    def exponential(self, point: HistogramPoint) -> ExponentialPoint | None:
+        """Return the exponential form of a point; None where nobody keeps it."""
+        return measured.exponential(point, self._exponentials.get(point.attributes, ()))
 
     def _number(self, value: float) -> float:
         if self.family is None or self.family.unit in ("s", "1") or not value.is_integer():

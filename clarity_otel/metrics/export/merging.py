@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clarity_otel.metrics.exponential import halvings
 from clarity_otel.metrics.export.points import (
     GAUGE,
     Buckets,
@@ -54,7 +55,7 @@ def _sum(one: Any, other: Any) -> Any:
         summed = _summed(one.summed, other.summed)
         return one._replace(start_ns=start_ns, summed=summed, counts=counts, exemplars=exemplars)
     if isinstance(one, ExponentialPoint):
-        scale = min(one.scale, other.scale)
+        scale = _common_scale(one, other)
         return one._replace(
             start_ns=start_ns,
             summed=_summed(one.summed, other.summed),
@@ -68,6 +69,10 @@ def _sum(one: Any, other: Any) -> Any:
 
 
 def _summed(one: Summed, other: Summed) -> Summed:
+    if not one.count or not other.count:
+        # What measured nothing knows no extremes, and hides none.
+        return one if one.count else other
+
     def chosen(choose: Any, a: float | None, b: float | None) -> float | None:
         return None if a is None or b is None else choose(a, b)
 
@@ -77,6 +82,22 @@ def _summed(one: Summed, other: Summed) -> Summed:
         chosen(min, one.least, other.least),
         chosen(max, one.largest, other.largest),
     )
+
+
+def _common_scale(one: ExponentialPoint, other: ExponentialPoint) -> int:
+    """Return the finest scale that both have, and that their buckets fit in together."""
+    scale = min(one.scale, other.scale)
+    needed = 0
+    for sign in ("positive", "negative"):
+        ends = [
+            index >> (point.scale - scale)
+            for point in (one, other)
+            if (buckets := getattr(point, sign)).counts
+            for index in (buckets.offset, buckets.offset + len(buckets.counts) - 1)
+        ]
+        if ends:
+            needed = max(needed, halvings(min(ends), max(ends)))
+    return scale - needed
 
 
 def _buckets(

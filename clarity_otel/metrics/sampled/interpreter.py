@@ -12,7 +12,8 @@ from typing import Any
 
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics.catalog import BY_NAME
-from clarity_otel.metrics.sources import Writer
+from clarity_otel.metrics.shared.values import exponential_of
+from clarity_otel.metrics.sources import Writer, histogram_series
 
 _GENERATIONS = 3
 
@@ -79,8 +80,12 @@ class EventLoops:
     the last one gets no other, so that a blocked loop is one long measurement.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_exponential: bool = False) -> None:
         self._family = BY_NAME["clarity.event_loop.lag"]
+        self._exponential = None
+        if is_exponential:
+            # A fork begins it anew with all others.
+            self._exponential = exponential_of(histogram_series(self._family, ())[-1])
         self._counts = [0] * (len(self._family.buckets) + 1)
         self._total = 0.0
         self._loops: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
@@ -109,6 +114,8 @@ class EventLoops:
         lag = perf_counter() - due
         self._counts[bisect.bisect_left(self._family.buckets, lag)] += 1
         self._total += lag
+        if self._exponential is not None:
+            self._exponential.observe(lag)
         if loop in self._loops:
             self._loops[loop] = False
 
@@ -125,6 +132,9 @@ class EventLoops:
         """Tell the numbers, once a loop is known."""
         if self._loops or self._total:
             write.histogram(self._family, (), list(self._counts), self._total)
+        if self._tasks is None and self._loops:
+            # A server that took long to start: the next sample may be far.
+            self.sample()
         if self._tasks is not None:
             write.number(BY_NAME["clarity.event_loop.tasks"], (), self._tasks)
 

@@ -14,6 +14,7 @@ import os
 import time
 from typing import Any
 
+from clarity_otel.metrics.exponential import Exponential
 from clarity_otel.metrics.family import LAST, LIVE_MAX, LIVE_MIN, LIVE_SUM, MAX, PID, SUM
 from clarity_otel.metrics.labels import masked_labels
 from clarity_otel.metrics.shared.directory import Series
@@ -21,6 +22,10 @@ from clarity_otel.metrics.shared.store import store
 
 # The exemplars of this process: the last of each series that has one.
 EXEMPLARS: dict[Series, Any] = {}
+
+# The exponential form of this process's histograms, by the series of their sum, where OTLP
+# prefers it. They begin anew in a forked child.
+EXPONENTIALS: dict[Series, Exponential] = {}
 
 # prometheus_client's modes of a gauge. Its default, `all`, keeps a series for each
 # process that ever was: here those of the living.
@@ -102,13 +107,50 @@ class SharedValue:
         return self._exemplar
 
 
-def install(module: Any) -> bool:
-    """Put SharedValue into `prometheus_client.values`; False where the user's mode stands."""
+class MeasuredValue(SharedValue):
+    """A number where OTLP prefers exponential histograms.
+
+    The sum of a histogram is told each measurement, which its buckets are not.
+    """
+
+    __slots__ = ("_exponential",)
+
+    def __init__(self, typ: str, metric_name: str, name: str, *more: Any, **options: Any) -> None:
+        super().__init__(typ, metric_name, name, *more, **options)
+        self._exponential = None
+        if typ == "histogram" and name == f"{metric_name}_sum":
+            self._exponential = exponential_of(self.series)
+
+    def inc(self, amount: float) -> None:
+        """Add to the number; what a histogram's sum is told is a measurement."""
+        super().inc(amount)
+        if self._exponential is not None:
+            self._exponential.observe(amount)
+
+
+def exponential_of(series: Series) -> Exponential:
+    """Return the exponential form of the histogram whose sum is `series`: one, for ever."""
+    return EXPONENTIALS.setdefault(series, Exponential())
+
+
+def value_class(*, is_exponential: bool) -> type[SharedValue]:
+    """Return what keeps a number, by the form in which histograms are exported."""
+    return MeasuredValue if is_exponential else SharedValue
+
+
+def install(module: Any, *, is_exponential: bool = False) -> bool:
+    """Put `value_class` into `prometheus_client.values`; False where the user's mode stands."""
     if is_stock_multiprocess():
         return False
     if not issubclass(module.ValueClass, SharedValue):
-        module.ValueClass = SharedValue
+        module.ValueClass = value_class(is_exponential=is_exponential)
     return True
+
+
+def after_fork_in_child() -> None:
+    """Let exponential forms begin at zero, as the cells do: the parent sends its own."""
+    for exponential in EXPONENTIALS.values():
+        exponential.begin()
 
 
 def is_stock_multiprocess() -> bool:

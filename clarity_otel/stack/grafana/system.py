@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
+from clarity_otel.stack.grafana.machine import BUSY, DISK, MACHINE
 from clarity_otel.stack.grafana.panel import TIME, Dashboard, Limit, Panel, Row, logs, stat
 from clarity_otel.stack.grafana.promql import Query, divided, mean, quantile, rate, value
 from clarity_otel.stack.grafana.telemetry import TELEMETRY
 from clarity_otel.stack.thresholds import (
-    DISK_FREE_RATIO,
     EVENT_LOOP_LAG_P99_S,
     HIGH_CPU_RATIO,
     THREAD_POOL_QUEUE_CALLS,
@@ -16,15 +16,6 @@ from clarity_otel.stack.thresholds import (
 
 _CPU = Limit(HIGH_CPU_RATIO.limit)
 _LAG = Limit(EVENT_LOOP_LAG_P99_S.limit)
-_DISK = Limit(1 - DISK_FREE_RATIO.limit)
-_BUSY = 'cpu_mode!~"idle|iowait"'
-
-
-def _machine_busy() -> Query:
-    """The modes are shares of one whole: they are added for each instance."""
-    modes = value("system.cpu.utilization", "instance", "cpu_mode", where=_BUSY)
-    return Query(f"sum by (instance) ({modes.text})", modes.unit, "{{instance}}")
-
 
 DASHBOARD = Dashboard(
     "system",
@@ -36,7 +27,7 @@ DASHBOARD = Dashboard(
             (
                 stat(
                     "Processor of the machine",
-                    _machine_busy(),
+                    BUSY,
                     "Share of the machine's processor time that is not idle.",
                     limit=_CPU,
                 ),
@@ -51,7 +42,7 @@ DASHBOARD = Dashboard(
                         "system.filesystem.utilization", "instance", "system_filesystem_mountpoint"
                     ),
                     "Share of the space of each file system that the service lives on.",
-                    limit=_DISK,
+                    limit=DISK,
                 ),
                 stat(
                     "Memory of the processes",
@@ -71,65 +62,7 @@ DASHBOARD = Dashboard(
                 ),
             ),
         ),
-        Row(
-            "Machine",
-            (
-                Panel(
-                    "Processor by mode",
-                    (value("system.cpu.utilization", "instance", "cpu_mode"),),
-                    "Share of the machine's processor time.",
-                    is_stacked=True,
-                ),
-                Panel(
-                    "Memory by state",
-                    (value("system.memory.usage", "instance", "system_memory_state"),),
-                    "The machine's memory.",
-                    is_stacked=True,
-                ),
-                Panel(
-                    "Disk that is used",
-                    (
-                        value(
-                            "system.filesystem.utilization",
-                            "instance",
-                            "system_filesystem_mountpoint",
-                        ),
-                    ),
-                    "The line is where DiskSpaceLow alerts.",
-                    limit=_DISK,
-                ),
-                Panel(
-                    "Disk traffic",
-                    (rate("system.disk.io", "instance", "disk_io_direction"),),
-                    "Bytes a second of all disks.",
-                ),
-                Panel(
-                    "Disk operations",
-                    (rate("system.disk.operations", "instance", "disk_io_direction"),),
-                    "Operations a second of all disks.",
-                ),
-                Panel(
-                    "Swap",
-                    (value("system.paging.usage", "instance", "system_paging_state"),),
-                    "By state; nothing on a machine without swap.",
-                ),
-                Panel(
-                    "Network traffic",
-                    (rate("system.network.io", "instance", "network_io_direction"),),
-                    "Bytes a second through all interfaces but the loopback.",
-                ),
-                Panel(
-                    "Network errors",
-                    (rate("system.network.errors", "instance", "network_io_direction"),),
-                    "Errors a second of all interfaces.",
-                ),
-                Panel(
-                    "Network packets dropped",
-                    (rate("system.network.packet.dropped", "instance", "network_io_direction"),),
-                    "Packets a second of all interfaces.",
-                ),
-            ),
-        ),
+        MACHINE,
         Row(
             "Processes",
             (

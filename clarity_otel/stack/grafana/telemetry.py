@@ -77,6 +77,26 @@ TELEMETRY = Row(
             "Kept from the app; each is worth a report.",
         ),
         Panel(
+            "To disk and back",
+            (
+                rate("clarity.pipeline.spool.written", "signal").named("{{signal}} to disk"),
+                rate("clarity.pipeline.spool.recovered", "signal").named("{{signal}} from disk"),
+            ),
+            "Spans, log records and data points that the target did not take at once, and those that were dealt with later.",
+            TIME,
+            12,
+        ),
+        Panel(
+            "Perhaps twice, or unreadable",
+            (
+                rate("clarity.pipeline.unconfirmed", "signal").named("{{signal}} unconfirmed"),
+                rate("clarity.pipeline.spool.corrupt", "signal").named("{{signal}} batches lost"),
+            ),
+            "Items of requests that were cut before an answer, which are sent again; batches on disk that could not be read.",
+            TIME,
+            12,
+        ),
+        Panel(
             "Label values replaced",
             (rate("clarity.metrics.label_overflows", "metric", "label"),),
             "Measurements whose label had its most values, or one that it does not allow: a label holds what it should not.",

@@ -25,6 +25,7 @@ OWN = (
     ("otel-gateway", "metrics"),
     ("prometheus", "web"),
     ("alertmanager", "web"),
+    ("jaeger", "metrics"),
     ("loki", "web"),
     ("grafana", "web"),
 )

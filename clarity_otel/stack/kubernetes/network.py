@@ -17,6 +17,7 @@ EDGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("prometheus", "alertmanager", ("web",)),
     ("prometheus", "otel-agent", ("metrics",)),
     ("prometheus", "otel-gateway", ("metrics",)),
+    ("prometheus", "jaeger", ("metrics",)),
     ("prometheus", "loki", ("web",)),
     ("prometheus", "grafana", ("web",)),
     ("alertmanager", "alertmanager", ("gossip",)),

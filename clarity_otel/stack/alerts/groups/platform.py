@@ -20,6 +20,17 @@ GROUP = Group(
             service="{{ $labels.pod }}",
         ),
         Alert(
+            "VolumeFilling",
+            "kubelet_volume_stats_available_bytes / (kubelet_volume_stats_capacity_bytes > 0)"
+            f" < {number(t.VOLUME_FREE_RATIO.limit)}",
+            "warning",
+            "platform",
+            "{{ $value | humanizePercentage }} of the volume {{ $labels.namespace }}/"
+            "{{ $labels.persistentvolumeclaim }} is free",
+            t.VOLUME_FREE_RATIO.for_s,
+            service="{{ $labels.persistentvolumeclaim }}",
+        ),
+        Alert(
             "CertificateExpiring",
             "(probe_ssl_earliest_cert_expiry - time()) / 86400"
             f" < {number(t.CERTIFICATE_DAYS.limit)}",

@@ -73,6 +73,16 @@ GROUP = Group(
             t.COLLECTOR_EXPORT_FAILING.for_s,
         ),
         Alert(
+            "TraceDiskFilling",
+            "min by (job, instance) (jaeger_badger_key_log_bytes_available)"
+            f" < {number(t.TRACE_DISK_FREE_BYTES.limit)}",
+            "critical",
+            "telemetry",
+            "The disk of {{ $labels.job }}'s traces has {{ $value | humanize1024 }}B left; Badger "
+            "forgets by age alone",
+            t.TRACE_DISK_FREE_BYTES.for_s,
+        ),
+        Alert(
             "AlertsNotDelivered",
             f"sum by (job) ({_UNDELIVERED} or {_UNSENT}) > {number(t.ALERTS_NOT_DELIVERED.limit)}",
             "critical",
