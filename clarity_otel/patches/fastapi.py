@@ -56,17 +56,18 @@ def _traced(module: Any, original: Any) -> Any:
 
     Between our frame and the middleware are two coroutines that await the next and do
     nothing else; with ours they would be three. Left out they are only as long as
-    Starlette's `__call__` is the one that was there when we came, and for FastAPI itself:
-    a subclass may have put another class between the two.
+    Starlette's `__call__` is ours and nobody's around it, and for FastAPI itself: a
+    subclass may have put another class between the two.
     """
     fastapi, starlette = module.FastAPI, module.Starlette
-    below = starlette.__call__
-    if not (hasattr(below, ONLY_CALLS_ITS_STACK) and _shape(original) in _ONLY_CALLS_STARLETTE):
+    if _shape(original) not in _ONLY_CALLS_STARLETTE:
         return traced_app(original)
 
     def served(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-        stack = self.middleware_stack
-        if stack is None or type(self) is not fastapi or starlette.__call__ is not below:
+        stack, below = self.middleware_stack, starlette.__call__
+        # A wrapper may have taken over our function's attributes: the mark names its bearer.
+        is_ours = getattr(below, ONLY_CALLS_ITS_STACK, None) is below
+        if stack is None or type(self) is not fastapi or not is_ours:
             return original(self, scope, receive, send)
         if self.root_path:
             scope["root_path"] = self.root_path

@@ -19,7 +19,7 @@ SPAN_KEY = "clarity.span"
 
 
 # On a `Starlette.__call__` of ours whose original puts the app into the scope, calls the
-# middleware and does nothing else.
+# middleware and does nothing else: itself.
 ONLY_CALLS_ITS_STACK = "clarity_only_calls_its_stack"
 
 
@@ -81,7 +81,7 @@ def apply(module: Any, replaced: Replaced) -> None:
 
         mark_coroutine_function(__call__)
         if _only_calls_its_stack(original):
-            setattr(__call__, ONLY_CALLS_ITS_STACK, True)
+            setattr(__call__, ONLY_CALLS_ITS_STACK, __call__)
         return __call__
 
     replaced.replace(module.Starlette, "__call__", make)

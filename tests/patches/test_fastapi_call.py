@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -91,6 +92,7 @@ def test_a_patch_that_comes_after_ours_is_called(
     _answer(app)
     ours, seen = Starlette.__call__, []
 
+    @functools.wraps(ours)
     async def patched(self: Any, scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["path"])
         await ours(self, scope, receive, send)
