@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from clarity_otel.store.production import metric_names as names
 from clarity_otel.store.production import prometheus_red
 from clarity_otel.store.production.engine import rows_of
-from clarity_otel.store.production.prometheus import IDENTITY, Sample, service_of
+from clarity_otel.store.production.prometheus import IDENTITY, Sample, service_of, together
 from clarity_otel.store.production.promql import equals, matches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clarity_otel.store.production.prometheus import Prometheus
     from clarity_otel.store.query import Range, Row
 
@@ -33,13 +35,17 @@ def metric_names(prometheus: Prometheus, within: Range) -> list[Row]:
     `points` is None: Prometheus has no cheap count of them.
     """
     bounds = {"start": f"{within.start_ns / 1e9:.3f}", "end": f"{within.end_ns / 1e9:.3f}"}
-    found = prometheus.engine.get(
-        "/api/v1/label/__name__/values",
-        bounds,
-        lambda answer: [str(name) for name in rows_of(answer["data"], 20 * _MOST_NAMES)],
-    )
-    told = prometheus.engine.get("/api/v1/metadata", {"limit": "10000"}, _metadata)
-    services = _services(prometheus, within)
+    get = prometheus.engine.get
+    asked: list[Callable[[], Any]] = [
+        lambda: get(
+            "/api/v1/label/__name__/values",
+            bounds,
+            lambda answer: [str(name) for name in rows_of(answer["data"], 20 * _MOST_NAMES)],
+        ),
+        lambda: get("/api/v1/metadata", {"limit": "10000"}, _metadata),
+        lambda: _services(prometheus, within),
+    ]
+    found, told, services = together(*asked)
     histograms = {name.removesuffix("_bucket") for name in found if name.endswith("_bucket")}
     rows: dict[str, Row] = {}
     for name in found:

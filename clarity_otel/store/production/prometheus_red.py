@@ -13,20 +13,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.answers.rows import steps_of
+from clarity_otel.store.answers.sampling import between
 from clarity_otel.store.production.prometheus import (
     IDENTITY,
     Prometheus,
     Sample,
     range_ms_of,
     service_of,
+    together,
 )
+from clarity_otel.store.production.prometheus_gains import gains
 from clarity_otel.store.production.promql import (
     began_anew,
+    differs,
     equals,
     label,
     matches,
     selector,
-    summed_gain,
 )
 from clarity_otel.store.query import MOST_ROWS, Range, Row
 
@@ -81,6 +84,15 @@ class _Red:
             row[name] = quantile(bounds, share) * 1000
         return row | {"error_ratio": errors / requests}
 
+    def between(self) -> Row:
+        """Return what encloses the quantiles of a row that there is."""
+        bounds = sorted(self.below.items())
+        found: Row = {}
+        for share, name in ((0.5, "p50_between_ms"), (0.95, "p95_between_ms")):
+            low, high = between(bounds, share)
+            found[name] = [low * 1000, None if high is None else high * 1000]
+        return found
+
 
 def services(prometheus: Prometheus, within: Range, version: str = "") -> list[Row]:
     """See `Query`; the range to the millisecond, not by whole minutes."""
@@ -121,8 +133,10 @@ def heatmap(
     step_s = steps_of(within, _MOST_COLUMNS)
     ask = _asking_each(prometheus, within, step_s)
     columns: dict[int, _Red] = defaultdict(_Red)
-    for source in _sources(prometheus, within, service, version):
-        for labels, at_s, value in _summed(source, (), route, step_s * 1000, ask, "_bucket"):
+    sources = _sources(prometheus, within, service, version)
+    summed = (partial(_summed, one, (), route, step_s * 1000, ask, "_bucket") for one in sources)
+    for samples in together(*summed):
+        for labels, at_s, value in samples:
             columns[int(at_s) - step_s].below[float(labels["le"])] += value
     rows = []
     for begin_s, column in sorted(columns.items()):
@@ -145,12 +159,16 @@ def versions(prometheus: Prometheus, within: Range, service: str = "") -> list[R
     counted: dict[Any, float] = defaultdict(float)
     seen: dict[Any, list[float]] = defaultdict(list)
     range_ms = range_ms_of(within)
+    once = partial(prometheus.instant, at_ns=within.end_ns)
+    each = _asking_each(prometheus, within, step_s)
     for source in _sources(prometheus, within, service):
-        once = partial(prometheus.instant, at_ns=within.end_ns)
-        for labels, _at_s, value in _summed(source, by, "", range_ms, once, "_count"):
+        whole, steps = together(
+            partial(_summed, source, by, "", range_ms, once, "_count"),
+            partial(_summed, source, by, "", step_s * 1000, each, "_count"),
+        )
+        for labels, _at_s, value in whole:
             counted[_versioned(labels, of_instance)] += value
-        each = _asking_each(prometheus, within, step_s)
-        for labels, at_s, value in _summed(source, by, "", step_s * 1000, each, "_count"):
+        for labels, at_s, value in steps:
             if value > 0:
                 seen[_versioned(labels, of_instance)].append(at_s)
     rows = [
@@ -195,24 +213,35 @@ def _sources(
 ) -> list[_Source]:
     """Return where requests are counted: of all services, of this one, of this version."""
     of_version: tuple[str, ...] = ()
-    identities = _identities(prometheus, within)
+    counts = "{" + matches("__name__", pattern=_COUNTS) + "}"
+    fell = f"group by ({','.join(IDENTITY)}) ({began_anew(counts, range_ms_of(within))})"
+    identities, unsteady = together(
+        lambda: _identities(prometheus, within),
+        lambda: [labels for labels, _at_s, _value in prometheus.instant(fell, within.end_ns)],
+    )
     if version:
         instances = _instances(prometheus, within, identities, version)
         if not instances:
             return []
         of_version = (matches("instance", *instances),)
-    anew = began_anew("{" + matches("__name__", pattern=_COUNTS) + "}", range_ms_of(within))
-    fell = prometheus.instant(f"group by ({','.join(IDENTITY)}) ({anew})", within.end_ns)
-    unsteady = {service_of(labels) for labels, _at_s, _value in fell}
-    sources = []
+    names = dict.fromkeys(labels["__name__"].removesuffix("_count") for labels in identities)
+    if not service:
+        # What began anew is dear to ask for, so it is asked for by itself.
+        jobs = sorted({labels.get("job", "") for labels in unsteady})
+        steady = (*of_version, differs("job", *jobs)) if jobs else of_version
+        sources = [_Source(name, steady) for name in names]
+        if jobs:
+            anew = (*of_version, matches("job", *jobs))
+            sources += [_Source(name, anew, is_steady=False) for name in names]
+        return sources
+    is_steady = all(service_of(labels) != service for labels in unsteady)
+    found = []
     for labels in identities:
-        name = labels["__name__"].removesuffix("_count")
-        if not service:
-            sources.append(_Source(name, of_version, not unsteady))
-        elif service_of(labels) == service:
+        if service_of(labels) == service:
             narrowed = tuple(equals(one, labels.get(one, "")) for one in IDENTITY)
-            sources.append(_Source(name, narrowed + of_version, service not in unsteady))
-    return list(dict.fromkeys(sources))[:MOST_ROWS]
+            name = labels["__name__"].removesuffix("_count")
+            found.append(_Source(name, narrowed + of_version, is_steady))
+    return list(dict.fromkeys(found))[:MOST_ROWS]
 
 
 def _identities(prometheus: Prometheus, within: Range) -> list[dict[str, str]]:
@@ -262,7 +291,7 @@ def _summed(
     series = [source.series(suffix, *narrowed, *part) for part in parts or ((),)]
     bound = ("le",) if suffix == "_bucket" else ()
     groups = (*IDENTITY, *(label(source.label(name)) for name in names), *bound)
-    return ask(summed_gain(series, range_ms, ",".join(groups), is_steady=source.is_steady))
+    return gains(ask, series, range_ms, ",".join(groups), is_steady=source.is_steady)
 
 
 def _fill(
@@ -275,15 +304,23 @@ def _fill(
     key: Callable[[dict[str, str], float], Any],
 ) -> None:
     """Add up the sums of each key."""
+    asked: list[Callable[[], list[Sample]]] = []
     for source in sources:
         summed = partial(_summed, source, names, route, range_ms, ask)
-        for labels, at_s, value in summed("_bucket"):
-            found[key(labels, at_s)].below[float(labels["le"])] += value
-        for labels, at_s, value in summed("_sum"):
-            found[key(labels, at_s)].seconds += value
         failed = (f'{label(source.label("error.type"))}!=""',)
         status = (matches(source.label("http.response.status_code"), pattern="5.."),)
-        for labels, at_s, value in summed("_count", failed, status):
+        asked += [
+            partial(summed, "_bucket"),
+            partial(summed, "_sum"),
+            partial(summed, "_count", failed, status),
+        ]
+    answers = together(*asked)
+    for buckets, sums, errors in zip(answers[::3], answers[1::3], answers[2::3], strict=True):
+        for labels, at_s, value in buckets:
+            found[key(labels, at_s)].below[float(labels["le"])] += value
+        for labels, at_s, value in sums:
+            found[key(labels, at_s)].seconds += value
+        for labels, at_s, value in errors:
             found[key(labels, at_s)].errors += value
 
 
@@ -292,7 +329,7 @@ def _listed(found: dict[Any, _Red], names: tuple[str, ...], seconds: float) -> l
     for key, red in found.items():
         if row := red.row():
             named = dict(zip(names, key, strict=True))
-            rows.append(named | row | {"rate": row["requests"] / seconds})
+            rows.append(named | row | red.between() | {"rate": row["requests"] / seconds})
     return sorted(rows, key=lambda row: (-row["requests"], *(row[n] for n in names)))[:MOST_ROWS]
 
 
