@@ -4,8 +4,8 @@
 
 A Prometheus 3 (tests/backends) takes 40 minutes of request durations by OTLP, a point each 15
 seconds: services with four processes, routes, methods and statuses. Each question is asked as the
-pages ask it, for the last 15 minutes; printed are the median and the slowest, and how many queries
-it made.
+pages ask it, for the last 15 minutes; printed are the median and the slowest, the CPU time of
+Prometheus, which other programs disturb less, and how many queries it made.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from benchmarks.surroundings import describe
+from clarity_otel.bench.cpu import cpu_time_ns
 from clarity_otel.metrics.family import HTTP_SECONDS
 from clarity_otel.store.production.compose import ProductionQuery
 from clarity_otel.store.production.engine import Engine, Given
@@ -58,9 +59,8 @@ def main() -> None:
         try:
             end_s = int(time.time()) // _STEP_S * _STEP_S
             _fill(prometheus.endpoint, histograms, end_s)
-            _measure(
-                prometheus.endpoint, Range((end_s - 900) * 10**9, end_s * 10**9), options.times
-            )
+            recent = Range((end_s - 900) * 10**9, end_s * 10**9)
+            measure(prometheus.endpoint, prometheus.pid, recent, options.times)
         finally:
             prometheus.kill()
     print(f"{histograms * _SERIES_EACH:,} series; {describe()['cpu']}")
@@ -120,7 +120,8 @@ def _request(numbers: range, at_s: int, age_s: int) -> ExportMetricsServiceReque
     return request
 
 
-def _measure(endpoint: str, within: Range, times: int) -> None:
+def measure(endpoint: str, pid: int, within: Range, times: int) -> None:
+    """Print a line for each question to a Prometheus that runs as this process."""
     query = ProductionQuery(Given(endpoint), Given(), Given())
     asked = _counted()
     questions: dict[str, Callable[[], Any]] = {
@@ -138,15 +139,16 @@ def _measure(endpoint: str, within: Range, times: int) -> None:
         ),
     }
     for name, ask in questions.items():
-        taken = []
+        taken, used = [], []
         asked.clear()
         for _ in range(times):
-            begun = time.perf_counter()
+            begun, used_before = time.perf_counter(), cpu_time_ns(pid)
             ask()
             taken.append((time.perf_counter() - begun) * 1e3)
+            used.append((cpu_time_ns(pid) - used_before) / 1e6)
         print(
             f"{name:24} {statistics.median(taken):8.1f} ms, slowest {max(taken):8.1f} ms, "
-            f"{len(asked) // times} queries",
+            f"CPU {statistics.median(used):8.1f} ms, {len(asked) // times} queries",
             flush=True,
         )
 
