@@ -108,16 +108,16 @@ def test_one_that_hangs_is_given_up(
 
 
 def test_what_one_question_needs_is_asked_at_once(begin: Callable[..., ScriptedEngine]) -> None:
-    """Here two queries that get no answer before both are there; the answers keep their order."""
-    both = threading.Barrier(2)
+    """Here three queries without an answer until all are there; the answers keep their order."""
+    all_three = threading.Barrier(3)
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        both.wait(10)
+        all_three.wait(10)
         says(200, b'{"data":{"result":[],"resultType":"vector"}}')(handler)
 
     waiting = begin(answer)
     assert query_of("prometheus", f"http://{waiting.authority}").services(WITHIN) == []
-    assert len(waiting.asked) == 2
+    assert len(waiting.asked) == 3
     assert together(*(partial(abs, number) for number in range(-9, 0))) == [*range(9, 0, -1)]
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_SAMPLES = 200_000
-# Queries of one question that run at the same time: each has a processor of Prometheus' own,
-# which takes 20 at most (--query.max-concurrency) from all that ask.
+# What runs at the same time for one question. Each may be two queries (`prometheus_gains`), and
+# Prometheus takes 20 at most from all that ask (--query.max-concurrency).
 _AT_ONCE = 4
 IDENTITY = ("service_name", "exported_job", "job")
 

@@ -19,8 +19,12 @@ def gains(
     by: str,
     *,
     is_steady: bool,
+    is_whole: bool = False,
 ) -> list[Sample]:
     """Return what these series gained by labels; `ask` asks at one time or at several.
+
+    `is_steady`: none of them began anew; `is_whole`: none of them ended (`promql.gone`), which
+    is known of one time alone.
 
     Of steady counters, the sums at the end and before it are two queries at once, subtracted
     here: as one query Prometheus would work the first of them out twice, for `or` has to name
@@ -28,7 +32,8 @@ def gains(
     """
     if not is_steady:
         return ask(summed_gain(series, range_ms, by))
-    at_end, before = together(*(partial(ask, query) for query in sums(series, range_ms, by)))
+    queries = sums(series, range_ms, by, is_whole=is_whole)
+    at_end, before = together(*(partial(ask, query) for query in queries))
     known = {_key(labels, at_s): value for labels, at_s, value in before}
     return [
         (labels, at_s, value - known.get(_key(labels, at_s), 0.0)) for labels, at_s, value in at_end

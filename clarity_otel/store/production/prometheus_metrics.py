@@ -8,9 +8,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.production import metric_names as names
-from clarity_otel.store.production import prometheus_red
 from clarity_otel.store.production.engine import rows_of
 from clarity_otel.store.production.prometheus import IDENTITY, Sample, service_of, together
+from clarity_otel.store.production.prometheus_sources import jobs_of
 from clarity_otel.store.production.promql import equals, matches
 
 if TYPE_CHECKING:
@@ -85,11 +85,11 @@ def _metadata(answer: Any) -> dict[str, tuple[str, str]]:
 
 def _services(prometheus: Prometheus, within: Range) -> dict[str, set[str]]:
     """Return the services that have each name, of those whose requests are counted."""
-    jobs = prometheus_red.jobs(prometheus, within)
-    if not jobs:
+    counted_in = jobs_of(prometheus, within)
+    if not counted_in:
         return {}
     look_ms = _look_ms(within)
-    series = "{" + matches("job", *jobs) + "}"
+    series = "{" + matches("job", *counted_in) + "}"
     by = ",".join(("__name__", *IDENTITY))
     query = f"group by ({by}) (last_over_time({series}[{look_ms}ms]))"
     services = defaultdict(set)

@@ -23,14 +23,13 @@ from clarity_otel.store.production.prometheus import (
     together,
 )
 from clarity_otel.store.production.prometheus_gains import gains
-from clarity_otel.store.production.promql import (
-    began_anew,
-    differs,
-    equals,
-    label,
-    matches,
-    selector,
+from clarity_otel.store.production.prometheus_sources import (
+    Source,
+    identities_of,
+    instances_of,
+    sources_of,
 )
+from clarity_otel.store.production.promql import equals, label, matches
 from clarity_otel.store.query import MOST_ROWS, Range, Row
 
 if TYPE_CHECKING:
@@ -39,25 +38,6 @@ if TYPE_CHECKING:
 # Those of a day.
 _MOST_MINUTES = 1500
 _MOST_COLUMNS = 120
-_MOST_INSTANCES = 200
-# `http.server.request.duration`: the name of its series of counts.
-_COUNTS = r"http[._]server[._]request[._]duration(_seconds)?_count"
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Series of one histogram: its name without suffix, and what narrows it to a service."""
-
-    name: str
-    matchers: tuple[str, ...] = ()
-    is_steady: bool = True  # none of its counters began anew
-
-    def label(self, name: str) -> str:
-        """Return a label as this source's series have it, by OpenTelemetry's name."""
-        return name if "." in self.name else name.replace(".", "_")
-
-    def series(self, suffix: str, *matchers: str) -> str:
-        return selector(f"{self.name}{suffix}", *self.matchers, *matchers)
 
 
 @dataclass
@@ -96,7 +76,7 @@ class _Red:
 
 def services(prometheus: Prometheus, within: Range, version: str = "") -> list[Row]:
     """See `Query`; the range to the millisecond, not by whole minutes."""
-    found = _red(prometheus, within, _sources(prometheus, within, "", version), ())
+    found = _red(prometheus, within, "", version, ())
     return _listed(found, ("service",), within.seconds)
 
 
@@ -105,7 +85,7 @@ def endpoints(
 ) -> list[Row]:
     """See `Query`; the range to the millisecond, not by whole minutes."""
     names = ("http.request.method", "http.route")
-    found = _red(prometheus, within, _sources(prometheus, within, service, version), names)
+    found = _red(prometheus, within, service, version, names)
     return _listed(found, ("service", "method", "route"), within.seconds)
 
 
@@ -115,7 +95,7 @@ def series(
     """See `Query`; `time_ns` is the minute's begin, beyond a day that of `step_s`."""
     step_s = steps_of(within, _MOST_MINUTES)
     found: dict[Any, _Red] = defaultdict(_Red)
-    sources = _sources(prometheus, within, service, version)
+    sources = sources_of(prometheus, within, service, version)
     ask = _asking_each(prometheus, within, step_s)
     _fill(found, sources, (), route, step_s * 1000, ask, lambda _labels, at_s: at_s - step_s)
     rows = []
@@ -133,7 +113,7 @@ def heatmap(
     step_s = steps_of(within, _MOST_COLUMNS)
     ask = _asking_each(prometheus, within, step_s)
     columns: dict[int, _Red] = defaultdict(_Red)
-    sources = _sources(prometheus, within, service, version)
+    sources = sources_of(prometheus, within, service, version)
     summed = (partial(_summed, one, (), route, step_s * 1000, ask, "_bucket") for one in sources)
     for samples in together(*summed):
         for labels, at_s, value in samples:
@@ -153,7 +133,7 @@ def heatmap(
 
 def versions(prometheus: Prometheus, within: Range, service: str = "") -> list[Row]:
     """See `Query`: those that `target_info` tells, as OTLP's resources do; to the step."""
-    of_instance = _instances(prometheus, within, _identities(prometheus, within))
+    of_instance = instances_of(prometheus, within, identities_of(prometheus, within))
     step_s = steps_of(within, _MOST_COLUMNS)
     by = ("instance",)
     counted: dict[Any, float] = defaultdict(float)
@@ -161,7 +141,7 @@ def versions(prometheus: Prometheus, within: Range, service: str = "") -> list[R
     range_ms = range_ms_of(within)
     once = partial(prometheus.instant, at_ns=within.end_ns)
     each = _asking_each(prometheus, within, step_s)
-    for source in _sources(prometheus, within, service):
+    for source in sources_of(prometheus, within, service):
         whole, steps = together(
             partial(_summed, source, by, "", range_ms, once, "_count"),
             partial(_summed, source, by, "", step_s * 1000, each, "_count"),
@@ -185,19 +165,15 @@ def versions(prometheus: Prometheus, within: Range, service: str = "") -> list[R
     return sorted(rows, key=lambda row: (-row["first_ns"], row["service"]))[:200]
 
 
-def jobs(prometheus: Prometheus, within: Range) -> list[str]:
-    """Return the jobs in which requests are counted."""
-    return sorted({labels.get("job", "") for labels in _identities(prometheus, within)})[:MOST_ROWS]
-
-
 def _versioned(labels: dict[str, str], of_instance: dict[str, str]) -> tuple[str, str]:
     return service_of(labels), of_instance.get(labels.get("instance", ""), "")
 
 
 def _red(
-    prometheus: Prometheus, within: Range, sources: list[_Source], names: tuple[str, ...]
+    prometheus: Prometheus, within: Range, service: str, version: str, names: tuple[str, ...]
 ) -> dict[Any, _Red]:
     found: dict[Any, _Red] = defaultdict(_Red)
+    sources = sources_of(prometheus, within, service, version, is_once=True)
 
     def key(labels: dict[str, str], _at_s: float) -> tuple[str, ...]:
         texts = (labels.get(name) or labels.get(name.replace(".", "_"), "") for name in names)
@@ -206,65 +182,6 @@ def _red(
     ask = partial(prometheus.instant, at_ns=within.end_ns)
     _fill(found, sources, names, "", range_ms_of(within), ask, key)
     return found
-
-
-def _sources(
-    prometheus: Prometheus, within: Range, service: str = "", version: str = ""
-) -> list[_Source]:
-    """Return where requests are counted: of all services, of this one, of this version."""
-    of_version: tuple[str, ...] = ()
-    counts = "{" + matches("__name__", pattern=_COUNTS) + "}"
-    fell = f"group by ({','.join(IDENTITY)}) ({began_anew(counts, range_ms_of(within))})"
-    identities, unsteady = together(
-        lambda: _identities(prometheus, within),
-        lambda: [labels for labels, _at_s, _value in prometheus.instant(fell, within.end_ns)],
-    )
-    if version:
-        instances = _instances(prometheus, within, identities, version)
-        if not instances:
-            return []
-        of_version = (matches("instance", *instances),)
-    names = dict.fromkeys(labels["__name__"].removesuffix("_count") for labels in identities)
-    if not service:
-        # What began anew is dear to ask for, so it is asked for by itself.
-        jobs = sorted({labels.get("job", "") for labels in unsteady})
-        steady = (*of_version, differs("job", *jobs)) if jobs else of_version
-        sources = [_Source(name, steady) for name in names]
-        if jobs:
-            anew = (*of_version, matches("job", *jobs))
-            sources += [_Source(name, anew, is_steady=False) for name in names]
-        return sources
-    is_steady = all(service_of(labels) != service for labels in unsteady)
-    found = []
-    for labels in identities:
-        if service_of(labels) == service:
-            narrowed = tuple(equals(one, labels.get(one, "")) for one in IDENTITY)
-            name = labels["__name__"].removesuffix("_count")
-            found.append(_Source(name, narrowed + of_version, is_steady))
-    return list(dict.fromkeys(found))[:MOST_ROWS]
-
-
-def _identities(prometheus: Prometheus, within: Range) -> list[dict[str, str]]:
-    by = ",".join(("__name__", *IDENTITY))
-    counts = "{" + matches("__name__", pattern=_COUNTS) + "}"
-    query = f"group by ({by}) (last_over_time({counts}[{range_ms_of(within) + 600_000}ms]))"
-    return [labels for labels, _at_s, _value in prometheus.instant(query, within.end_ns)]
-
-
-def _instances(
-    prometheus: Prometheus, within: Range, identities: list[dict[str, str]], version: str = ""
-) -> dict[str, str]:
-    """Return the versions of instances, of all or of this one version, by `target_info`."""
-    is_dotted = any("." in labels["__name__"] for labels in identities)
-    of_it = "service.version" if is_dotted else "service_version"
-    wanted = equals(of_it, version) if version else f'{label(of_it)}!=""'
-    told = f"last_over_time(target_info{{{wanted}}}[{range_ms_of(within) + 600_000}ms])"
-    found = prometheus.instant(f"group by (instance,{label(of_it)}) ({told})", within.end_ns)
-    return {
-        labels["instance"]: labels[of_it]
-        for labels, _at_s, _value in found[:_MOST_INSTANCES]
-        if labels.get("instance")
-    }
 
 
 def _asking_each(
@@ -278,7 +195,7 @@ def _asking_each(
 
 
 def _summed(
-    source: _Source,
+    source: Source,
     names: tuple[str, ...],
     route: str,
     range_ms: int,
@@ -291,12 +208,13 @@ def _summed(
     series = [source.series(suffix, *narrowed, *part) for part in parts or ((),)]
     bound = ("le",) if suffix == "_bucket" else ()
     groups = (*IDENTITY, *(label(source.label(name)) for name in names), *bound)
-    return gains(ask, series, range_ms, ",".join(groups), is_steady=source.is_steady)
+    by = ",".join(groups)
+    return gains(ask, series, range_ms, by, is_steady=source.is_steady, is_whole=source.is_whole)
 
 
 def _fill(
     found: dict[Any, _Red],
-    sources: list[_Source],
+    sources: list[Source],
     names: tuple[str, ...],
     route: str,
     range_ms: int,

@@ -57,16 +57,24 @@ def gained(series: str, range_ms: int) -> str:
     )
 
 
-def sums(series: list[str], range_ms: int, by: str) -> tuple[str, str]:
+def sums(series: list[str], range_ms: int, by: str, *, is_whole: bool) -> tuple[str, str]:
     """Return the sums of these series by labels at the end of a range, and before it.
 
     What counters that are known not to have begun anew (`began_anew`) gained is the difference
-    of the two: a third of the work of `gained`, with the same answer.
+    of the two: a third of the work of `gained`, with the same answer. Where none of them has
+    ended either (`gone`), the values themselves do, which Prometheus reads in a third of the
+    time that it takes to look through a quarter of an hour for the last one.
     """
-    at_end = " or ".join(f"last_over_time({one}[{range_ms + _GAP_MS}ms])" for one in series)
-    before = " or ".join(
-        f"last_over_time({one}[{_GAP_MS}ms] offset {range_ms}ms)" for one in series
-    )
+    if is_whole:
+        at_end, before = (
+            " or ".join(series),
+            " or ".join(f"{s} offset {range_ms}ms" for s in series),
+        )
+    else:
+        at_end = " or ".join(f"last_over_time({s}[{range_ms + _GAP_MS}ms])" for s in series)
+        before = " or ".join(
+            f"last_over_time({s}[{_GAP_MS}ms] offset {range_ms}ms)" for s in series
+        )
     return f"sum by ({by}) ({at_end})", f"sum by ({by}) ({before})"
 
 
@@ -78,3 +86,10 @@ def summed_gain(series: list[str], range_ms: int, by: str) -> str:
 def began_anew(series: str, range_ms: int) -> str:
     """Return the series that fell within a range, its steps or the gap before it."""
     return f"(resets({series}[{range_ms + range_ms // 50 + 2 * _GAP_MS}ms]) > 0)"
+
+
+def gone(series: str, range_ms: int) -> str:
+    """Return the series that have no value at a range's end or begin, but one shortly before."""
+    at_end = f"last_over_time({series}[{range_ms + _GAP_MS}ms]) unless {series}"
+    before = f"last_over_time({series}[{_GAP_MS}ms] offset {range_ms}ms)"
+    return f"(({at_end}) or ({before} unless {series} offset {range_ms}ms))"
