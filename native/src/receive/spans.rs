@@ -445,9 +445,7 @@ impl<'v, 'a> Known<'v, 'a> {
             return called;
         }
         match self.aws_service() {
-            service if service.is_empty() => {
-                self.text(&[DATABASE, MESSAGING, SERVER, OLD_PEER])
-            }
+            service if service.is_empty() => self.text(&[DATABASE, MESSAGING, SERVER, OLD_PEER]),
             service => service,
         }
     }
