@@ -297,6 +297,12 @@ def test_a_process_that_ended_takes_no_requests_away(own_prometheus: Prometheus)
     assert "ended" not in found
     [halved] = query.endpoints(within, "halved")
     assert halved["requests"] == 3
+    name = "http.server.request.duration"
+    for service in ("halved", "steady"):
+        [line] = query.metric_series(within, name, service, "service")["rows"]
+        rates = [value["rate"] for _, value in line["points"]]
+        # Each of the three requests counts in the two minutes after it came.
+        assert set(rates) <= {1 / 120, 2 / 120, 3 / 120}
 
 
 @pytest.mark.program("prometheus")

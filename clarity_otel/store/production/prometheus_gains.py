@@ -23,8 +23,8 @@ def gains(
 ) -> list[Sample]:
     """Return what these series gained by labels; `ask` asks at one time or at several.
 
-    `is_steady`: none of them began anew; `is_whole`: none of them ended (`promql.gone`), which
-    is known of one time alone.
+    `is_steady`: none of them began anew; `is_whole`: none of them ended (`promql.gone`) at any
+    of these times.
 
     Of steady counters, the sums at the end and before it are two queries at once, subtracted
     here: as one query Prometheus would work the first of them out twice, for `or` has to name

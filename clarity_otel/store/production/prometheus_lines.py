@@ -21,7 +21,7 @@ from clarity_otel.store.production.prometheus import (
 from clarity_otel.store.production.prometheus_gains import gains
 from clarity_otel.store.production.prometheus_metrics import exemplars_of, identities, selectors
 from clarity_otel.store.production.prometheus_red import quantile
-from clarity_otel.store.production.promql import began_anew, gained, label
+from clarity_otel.store.production.promql import began_anew, gained, gone, label
 
 if TYPE_CHECKING:
     from clarity_otel.metrics.family import Family
@@ -73,18 +73,28 @@ def metric_series(
     first_s = last_s - step_s * ((within.end_ns - within.start_ns) // (step_s * 10**9))
     lines: dict[Key, Line] = defaultdict(lambda: defaultdict(dict))
     of = found if service else []
-    is_steady = is_rate and _is_steady(prometheus, within, present, of)
+    steps = partial(prometheus.stepped, first_s=first_s, last_s=last_s, step_s=step_s)
+    is_steady, is_whole = False, False
+    if is_rate:
+        counts = {one for one in present if one.endswith(("_count", "_total"))}
+        of_counts = selectors(counts, of)
+        is_steady, is_whole = together(
+            lambda: _is_steady(prometheus, within, of_counts),
+            lambda: _is_whole(steps, of_counts, window_s * 1000),
+        )
 
     def stepped(query: str) -> list[Sample]:
         _check(prometheus, query, within, name, step_s)
-        return prometheus.stepped(query, first_s, last_s, step_s)
+        return steps(query)
 
     def asked(suffix: str) -> list[Sample]:
         own = {one for one in present if one.endswith(suffix)}
         series = selectors(own, of)
         kept = _kept(by, is_dotted=any("." in one for one in own))
         if is_rate and by and joining.processes == SUM:
-            return gains(stepped, series, window_s * 1000, kept, is_steady=is_steady)
+            return gains(
+                stepped, series, window_s * 1000, kept, is_steady=is_steady, is_whole=is_whole
+            )
         parts = [gained(one, window_s * 1000) if is_rate else one for one in series]
         query = f"{joining.processes} without ({','.join(_PROCESS)}) ({' or '.join(parts)})"
         return stepped(f"{joining.labels} by ({kept}) ({query})" if by else query)
@@ -134,13 +144,15 @@ def _kept(by: str, *, is_dotted: bool) -> str:
     return ",".join(kept)
 
 
-def _is_steady(
-    prometheus: Prometheus, within: Range, present: set[str], of: list[dict[str, str]]
-) -> bool:
+def _is_steady(prometheus: Prometheus, within: Range, counts: list[str]) -> bool:
     """Whether none of the counters began anew."""
-    counts = {one for one in present if one.endswith(("_count", "_total"))}
-    fell = (began_anew(one, range_ms_of(within)) for one in selectors(counts, of))
+    fell = (began_anew(one, range_ms_of(within)) for one in counts)
     return not prometheus.instant(f"count({' or '.join(fell)})", within.end_ns)
+
+
+def _is_whole(steps: Callable[[str], list[Sample]], counts: list[str], window_ms: int) -> bool:
+    """Whether none of the counters ended, or paused, at any of the steps."""
+    return not steps(f"count({' or '.join(gone(one, window_ms) for one in counts)})")
 
 
 def _check(prometheus: Prometheus, query: str, within: Range, name: str, step_s: int) -> None:
