@@ -128,12 +128,13 @@ class Query(Protocol):
         ...
 
     def metric_series(self, within: Range, name: str, service: str = "", by: str = "") -> Row:
-        """A metric as lines: kind, unit, monotonic, step_s and rows.
+        """A metric as lines: kind, unit, monotonic, processes, step_s and rows.
 
         Each row has attributes, points of [time_ns, value] and exemplars. Counters are rates
         a second, gauges and up-down counters values, histograms objects of rate, mean, p50,
         p95, p99. `by` names the one attribute that lines differ in; without it, all of them.
-        20 lines, the rest as `__other__`; 300 points each.
+        20 lines, the rest as `__other__`; 300 points each. `processes` is how those of a
+        service were joined (`metrics/joining`).
         """
         ...
 

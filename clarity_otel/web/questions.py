@@ -26,6 +26,10 @@ _RED = (
     "requests and errors (counts), rate (requests a second), error_ratio (0 to 1), mean_ms, "
     "p50_ms, p95_ms, p99_ms"
 )
+_BETWEEN = (
+    "p50_between_ms and p95_between_ms ([low, high]: what encloses the quantile, as far as so "
+    "few requests can tell; high is null where they cannot)"
+)
 _PAGED = (
     "next is empty on the last page. A search that takes more than a second ends early: "
     "reached_ns is then the time before which nothing was looked at (0 otherwise), and next goes "
@@ -90,14 +94,14 @@ QUESTIONS = (
         "Rate, errors and duration of each service.",
         _RANGE | _VERSION,
         _list("services", "version"),
-        f"service, {_RED}",
+        f"service, {_RED}, {_BETWEEN}",
     ),
     Question(
         "/endpoints",
         "Rate, errors and duration of each method and route.",
         _RANGE | _SERVICE | _VERSION,
         _list("endpoints", "service", "version"),
-        f"service, method, route, {_RED}",
+        f"service, method, route, {_RED}, {_BETWEEN}",
     ),
     Question(
         "/series",
@@ -215,8 +219,8 @@ QUESTIONS = (
         "of histograms an object of rate, mean, p50, p95, p99 (null where nothing came); "
         "exemplars: up to 50 of time_ns, value, trace_id. 20 rows at most: the least active are "
         "one, whose only attribute is __other__",
-        "kind, unit, monotonic (a sum that only grows: its lines are rates), step_s (seconds "
-        "between points).",
+        "kind, unit, monotonic (a sum that only grows: its lines are rates), processes (how those "
+        "of a service become one: sum, max or min), step_s (seconds between points).",
     ),
     Question(
         "/map",

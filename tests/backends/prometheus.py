@@ -72,6 +72,11 @@ class Prometheus:
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         return self._process.output
 

@@ -72,6 +72,14 @@ def active_index(page: Page) -> int:
     return int(row.get_attribute("aria-rowindex") or 0) if row.count() else 0
 
 
+def place_in(axis: Locator, share: float) -> tuple[float, float]:
+    """A point of the time column's head, in pixels of the window, with rows below it."""
+    axis.evaluate("axis => axis.closest('[role=treegrid]').scrollIntoView({block: 'center'})")
+    box = axis.bounding_box()
+    assert box
+    return box["x"] + share * box["width"], box["y"] + box["height"] / 2
+
+
 def test_a_request_of_the_shop_with_its_spans_and_logs(
     look: Look, dashboard: Dashboard, shop: Shop, window_on: Callable[..., Window]
 ) -> None:
@@ -125,6 +133,81 @@ def test_ten_thousand_spans_by_keyboard(window: Window, large: str) -> None:
     page.keyboard.press("PageDown")
     wait_until(lambda: active_index(page) > 5, "a page further down")
     window.check("trace-large")
+
+
+def test_a_stretch_of_time_fills_the_waterfall(
+    look: Look, window_on: Callable[..., Window], dashboard: Dashboard, large: str
+) -> None:
+    """Drawn, by keys or by buttons; it stands in the address, and what is elsewhere says so."""
+    window = window_on(dashboard, look)
+    page = window.open(f"/traces/{large}")
+    grid, shown = waterfall(page), page.get_by_test_id("zoom")
+    axis = grid.get_by_role("columnheader", name="Time")
+    expect(shown).to_be_empty()
+    drawn_from, y = place_in(axis, 0.5)
+    page.mouse.move(drawn_from, y + 80)  # over the rows
+    page.mouse.down()
+    page.mouse.move(place_in(axis, 0.55)[0], y + 80)
+    page.mouse.move(place_in(axis, 0.6)[0], y + 80)
+    page.mouse.up()
+    expect(shown).to_have_text(re.compile(r"^(9\d\d ms|1(\.\d+)? s) from (4\.9\d*|5(\.0\d)?) s on"))
+    expect(page.get_by_test_id("details")).to_have_count(0)
+    assert grid.get_by_role("row").count() < 100
+    expect(grid.locator("[data-elsewhere=before]").first).to_contain_text("before the time")
+    expect(page).to_have_url(re.compile(r"zoom=(49|50)\d\d"))
+    window.check("trace-zoomed")
+    was = shown.inner_text()
+    page.reload()
+    expect(shown).to_have_text(was)
+
+    grid.focus()
+    page.keyboard.press("End")
+    expect_active(page, SPANS + 1)
+    page.keyboard.press("z")
+    expect(shown).to_have_text("1.2 ms from 10 s on, of 10 s")
+    expect(active(page).locator("[data-bar]")).to_be_visible()
+    page.keyboard.press("-")
+    expect(shown).to_contain_text("2.4 ms from")
+    page.keyboard.press("+")
+    page.keyboard.press("Home")
+    page.keyboard.press("0")
+    expect(shown).to_be_empty()
+    expect(page).not_to_have_url(re.compile("zoom="))
+    assert page.locator(f"[id='{grid.get_attribute('aria-describedby')}']").inner_text()
+
+    page.get_by_role("button", name="Zoom in").click()
+    expect(shown).to_have_text("5 s from 2.5 s on, of 10 s")
+    page.get_by_role("button", name="Earlier").click()
+    expect(shown).to_have_text("5 s from 0 ms on, of 10 s")
+    page.get_by_role("button", name="Next error").click()
+    expect(shown).to_have_text("5 s from 5 s on, of 10 s")
+    page.get_by_role("button", name="Whole trace").click()
+    expect(shown).to_be_empty()
+
+
+def test_a_wheel_zooms_where_the_pointer_is(window: Window, large: str) -> None:
+    """With Ctrl, and over the axis; without, it scrolls as everywhere, and Shift moves."""
+    page = window.open(f"/traces/{large}")
+    grid, shown = waterfall(page), page.get_by_test_id("zoom")
+    axis = grid.get_by_role("columnheader", name="Time")
+    x, y = place_in(axis, 0.25)
+    page.mouse.move(x, y + 80)
+    page.mouse.wheel(0, 300)
+    wait_until(lambda: grid.evaluate("grid => grid.scrollTop"), "the rows further down")
+    expect(shown).to_be_empty()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -347)  # a half
+    page.keyboard.up("Control")
+    expect(shown).to_have_text(re.compile(r"^(5|4\.99|5\.0\d) s from 1\.2\d s on"))
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -347)
+    expect(shown).to_have_text(re.compile(r"^2\.(49|5\d?) s from 1\.8\d s on"))
+    page.keyboard.down("Shift")
+    page.mouse.wheel(0, 100_000)
+    page.keyboard.up("Shift")
+    expect(shown).to_have_text(re.compile(r"from 7\.5\d? s on"))
+    axis.dblclick()
+    expect(shown).to_be_empty()
 
 
 def test_a_search_within_the_trace_opens_what_hides_it(window: Window, large: str) -> None:

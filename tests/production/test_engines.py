@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from clarity_otel.store.production import engine
 from clarity_otel.store.production.compose import ProductionQuery
 from clarity_otel.store.production.engine import Given
+from clarity_otel.store.production.prometheus import together
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
 from clarity_otel.store.unanswered import NotGivenError, UnansweredError
 from clarity_otel.web.app import app
@@ -102,6 +105,20 @@ def test_one_that_hangs_is_given_up(
     began = hanging
     url = f"http://user:{SECRET}@{hanging.authority}"
     assert "did not answer within 0.2 s" in sentence_of(name, number, url)
+
+
+def test_what_one_question_needs_is_asked_at_once(begin: Callable[..., ScriptedEngine]) -> None:
+    """Here three queries without an answer until all are there; the answers keep their order."""
+    all_three = threading.Barrier(3)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        all_three.wait(10)
+        says(200, b'{"data":{"result":[],"resultType":"vector"}}')(handler)
+
+    waiting = begin(answer)
+    assert query_of("prometheus", f"http://{waiting.authority}").services(WITHIN) == []
+    assert len(waiting.asked) == 3
+    assert together(*(partial(abs, number) for number in range(-9, 0))) == [*range(9, 0, -1)]
 
 
 def void(_: object) -> None:

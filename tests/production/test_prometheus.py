@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from clarity_otel.store.production.compose import ProductionQuery
 from clarity_otel.store.production.engine import Given
 from clarity_otel.store.query import Range
 from tests.backends.prometheus import Prometheus
-from tests.conftest import HasOutput
 from tests.production.conftest import FAILED, SENT, SERVED, Traffic
+from tests.store.messages import pair
 
 TRANSLATIONS = (
     "UnderscoreEscapingWithSuffixes",
@@ -112,16 +112,18 @@ def test_what_is_asked_is_a_value_never_promql(
 def test_the_map_has_the_same_calls(
     production: ProductionQuery, local: DuckDbQuery, traffic: Traffic
 ) -> None:
-    """DynamoDB is a system of its own here; the store has it by its address."""
+    """Each peer by the same name, DynamoDB by its own."""
     found = {row["peer"]: row for row in production.service_map(traffic.within)}
     stored = {row["peer"]: row for row in local.service_map(traffic.within)}
-    assert set(found) == {"redis", "127.0.0.1", "aws.dynamodb"}
+    assert set(found) == set(stored) == {"redis", "127.0.0.1", "DynamoDB"}
     assert (
         found["redis"]["calls"] == stored["redis"]["calls"] == SENT["/redis"] + 2 * SENT["/order"]
     )
-    assert found["aws.dynamodb"]["calls"] == FAILED + SERVED + SENT["/order"]
+    assert found["DynamoDB"]["calls"] == FAILED + SERVED + SENT["/order"]
     for name in ("calls", "errors"):
-        assert sum(row[name] for row in found.values()) == sum(row[name] for row in stored.values())
+        assert {peer: row[name] for peer, row in found.items()} == {
+            peer: row[name] for peer, row in stored.items()
+        }
     assert set(found["redis"]) == set(stored["redis"])
 
 
@@ -226,47 +228,130 @@ def test_the_telemetry_of_services_is_told(
     assert found["masked"] == stored["masked"]
 
 
-@pytest.mark.program("prometheus")
-def test_a_counter_that_begins_anew_counts_on(
-    prometheus_binary: Path, tmp_path: Path, started: list[HasOutput]
-) -> None:
-    """One that falls to 5 has gained those 5, never less than nothing; another is exact."""
+@pytest.fixture(scope="module")
+def own_prometheus(
+    prometheus_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Prometheus]:
+    """A real one without the shop, which takes OTLP."""
     running = Prometheus(
-        tmp_path / "prometheus", binary=prometheus_binary, flags=("--web.enable-otlp-receiver",)
+        tmp_path_factory.mktemp("own"),
+        binary=prometheus_binary,
+        flags=("--web.enable-otlp-receiver",),
     )
-    started.append(running)
-    try:
-        now_ns = time.time_ns()
-        for age_s, counts_of in ((240, (30, 1)), (180, (60, 2)), (120, (5, 3)), (60, (25, 4))):
-            message = ExportMetricsServiceRequest()
-            for service, count in zip(("restarted", "steady"), counts_of, strict=True):
-                add_histogram(message, service, count, now_ns - age_s * 10**9)
-            request = urllib.request.Request(
-                f"{running.endpoint}/api/v1/otlp/v1/metrics",
-                message.SerializeToString(),
-                {"Content-Type": "application/x-protobuf"},
-            )
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                assert answer.status == 200
-        query = ProductionQuery(Given(running.endpoint), Given(), Given())
-        within = Range(now_ns - 200 * 10**9, now_ns)
-        found = {row["service"]: row["requests"] for row in query.services(within)}
-        assert found["steady"] == 3
-        # From 30 to 60, to 5, to 25: 55 more, as well as increase() knows.
-        assert 25 <= found["restarted"] <= 110
-        [steady] = query.endpoints(within, "steady")
-        assert steady["requests"] == 3
-    finally:
-        running.kill()
+    yield running
+    running.kill()
+
+
+def push(running: Prometheus, message: ExportMetricsServiceRequest) -> None:
+    """Send metrics as a service does."""
+    request = urllib.request.Request(
+        f"{running.endpoint}/api/v1/otlp/v1/metrics",
+        message.SerializeToString(),
+        {"Content-Type": "application/x-protobuf"},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.program("prometheus")
+def test_a_counter_that_begins_anew_counts_on(own_prometheus: Prometheus) -> None:
+    """One that falls to 5 has gained those 5, never less than nothing; another is exact."""
+    now_ns = time.time_ns()
+    for age_s, counts_of in ((240, (30, 1)), (180, (60, 2)), (120, (5, 3)), (60, (25, 4))):
+        message = ExportMetricsServiceRequest()
+        for service, count in zip(("restarted", "steady"), counts_of, strict=True):
+            add_histogram(message, service, count, now_ns - age_s * 10**9)
+        push(own_prometheus, message)
+    query = ProductionQuery(Given(own_prometheus.endpoint), Given(), Given())
+    within = Range(now_ns - 200 * 10**9, now_ns)
+    found = {row["service"]: row["requests"] for row in query.services(within)}
+    assert {"steady", "restarted"} <= set(found)
+    assert found["steady"] == 3
+    # From 30 to 60, to 5, to 25: 55 more, as well as increase() knows.
+    assert 25 <= found["restarted"] <= 110
+    [steady] = query.endpoints(within, "steady")
+    assert steady["requests"] == 3
+
+
+@pytest.mark.program("prometheus")
+def test_a_process_that_ended_takes_no_requests_away(own_prometheus: Prometheus) -> None:
+    """Nor does it add what it had counted before: beside one that goes on, and one all alone."""
+    now_ns = time.time_ns()
+    for age_s, ended, goes_on in (
+        (500, 90, 1),
+        (450, 100, 1),
+        (240, 0, 1),
+        (180, 0, 2),
+        (60, 0, 4),
+    ):
+        message = ExportMetricsServiceRequest()
+        add_histogram(message, "halved", goes_on, now_ns - age_s * 10**9, process="2")
+        if ended:
+            add_histogram(message, "halved", ended, now_ns - age_s * 10**9, process="1")
+            add_histogram(message, "ended", ended, now_ns - age_s * 10**9)
+        push(own_prometheus, message)
+    query = ProductionQuery(Given(own_prometheus.endpoint), Given(), Given())
+    within = Range(now_ns - 200 * 10**9, now_ns)
+    found = {row["service"]: row["requests"] for row in query.services(within)}
+    assert found["halved"] == 3
+    assert "ended" not in found
+    [halved] = query.endpoints(within, "halved")
+    assert halved["requests"] == 3
+    name = "http.server.request.duration"
+    for service in ("halved", "steady"):
+        [line] = query.metric_series(within, name, service, "service")["rows"]
+        rates = [value["rate"] for _, value in line["points"]]
+        # Each of the three requests counts in the two minutes after it came.
+        assert set(rates) <= {1 / 120, 2 / 120, 3 / 120}
+
+
+@pytest.mark.program("prometheus")
+@pytest.mark.parametrize(
+    ("name", "labels", "joined", "value"),
+    [
+        ("process.memory.usage", [{}], "sum", 7.0),
+        ("system.memory.usage", [{"system.memory.state": "used"}, {}], "max", 8.0),
+        ("clarity.process.file_descriptor.limit", [{}], "min", 3.0),
+        ("queue_size", [{}], "max", 4.0),
+    ],
+)
+def test_processes_are_joined_as_the_store_does(
+    own_prometheus: Prometheus, name: str, labels: list[dict[str, str]], joined: str, value: float
+) -> None:
+    """Added, the largest or the smallest, by the catalog; labels are parts of a whole."""
+    now_ns = time.time_ns()
+    message = ExportMetricsServiceRequest()
+    for process, told in ((1, 4), (2, 3)):
+        of_resource = message.resource_metrics.add()
+        of_resource.resource.attributes.extend(
+            [pair("service.name", "many"), pair("service.instance.id", f"{process}")]
+        )
+        unit = "By" if "memory" in name else ""
+        metric = of_resource.scope_metrics.add().metrics.add(name=name, unit=unit)
+        for of_one in labels:
+            point = metric.gauge.data_points.add(time_unix_nano=now_ns - 10**9, as_int=told)
+            point.attributes.extend(pair(*one) for one in of_one.items())
+    push(own_prometheus, message)
+    query = ProductionQuery(Given(own_prometheus.endpoint), Given(), Given())
+    answer = query.metric_series(Range(now_ns - 60 * 10**9, now_ns), name, "many", "service")
+    assert answer["processes"] == joined
+    [row] = answer["rows"]
+    assert [number for _, number in row["points"]][-1:] == [value]
 
 
 def add_histogram(
-    message: ExportMetricsServiceRequest, service: str, count: int, at_ns: int
+    message: ExportMetricsServiceRequest,
+    service: str,
+    count: int,
+    at_ns: int,
+    *,
+    process: str = "1",
 ) -> None:
-    """A service's requests so far, all of one route."""
+    """A process's requests so far, all of one route."""
     of_resource = message.resource_metrics.add()
-    name = of_resource.resource.attributes.add(key="service.name")
-    name.value.string_value = service
+    of_resource.resource.attributes.extend(
+        [pair("service.name", service), pair("service.instance.id", process)]
+    )
     metric = of_resource.scope_metrics.add().metrics.add()
     metric.name, metric.unit = "http.server.request.duration", "s"
     metric.histogram.aggregation_temporality = 2

@@ -35,8 +35,8 @@ class Sender:
         )
         self.scope = of_resource.scope_metrics.add()
 
-    def metric(self, kind: str, name: str = "m", temporality: int = 0) -> Any:
-        metric = self.scope.metrics.add(name=name, unit="1")
+    def metric(self, kind: str, name: str = "m", temporality: int = 0, *, unit: str = "1") -> Any:
+        metric = self.scope.metrics.add(name=name, unit=unit)
         data = getattr(metric, kind)
         data.SetInParent()
         if temporality:
@@ -126,6 +126,20 @@ class TestCounters:
         rates = lines(store)["shop"]
         assert rates[3:-3] == pytest.approx([15.0] * len(rates[3:-3]))
 
+    def test_processes_that_read_one_counter_of_the_machine_are_not_added(
+        self, store: Store
+    ) -> None:
+        """The disk did what one of them says, however many tell of it."""
+        for process in (1, 2, 3):
+            sender = Sender(store, process=process)
+            data = sender.metric("sum", "system.disk.io", CUMULATIVE)
+            data.is_monotonic = True
+            for at in range(-590, 0, 60):
+                point(data, at, as_int=(at + 900) * 5)
+            sender.send()
+        answer = store.query.metric_series(WITHIN, "system.disk.io")
+        assert {value for _, value in answer["rows"][0]["points"]} == {5.0}
+
     def test_lines_are_by_a_label_or_by_all(self, store: Store) -> None:
         """A label that a series does not have is empty."""
         sender = Sender(store)
@@ -159,7 +173,7 @@ class TestCounters:
 
 class TestGauges:
     def test_a_value_holds_until_the_next(self, store: Store) -> None:
-        """For five minutes at most; processes are averaged."""
+        """For five minutes at most; of a share, the largest process counts."""
         for process, value in ((1, 2.0), (2, 4.0)):
             sender = Sender(store, process=process)
             data = sender.metric("gauge")
@@ -167,7 +181,7 @@ class TestGauges:
                 point(data, at, as_double=value)
             sender.send()
         values = lines(store)["shop"]
-        assert set(values) == {3.0}
+        assert set(values) == {4.0}
         assert len(values) < 6
 
     def test_up_down_counters_are_added(self, store: Store) -> None:
@@ -177,6 +191,68 @@ class TestGauges:
             point(sender.metric("sum", temporality=CUMULATIVE), -10, as_int=3)
             sender.send()
         assert lines(store) == {"shop": [6.0]}
+
+    @pytest.mark.parametrize(
+        ("name", "kind", "joined", "value"),
+        [
+            ("process.memory.usage", "sum", "sum", 12.0),  # each has its own
+            ("clarity.event_loop.tasks", "gauge", "sum", 12.0),
+            ("system.memory.usage", "sum", "max", 5.0),  # each reads the machine's
+            ("system.memory.utilization", "gauge", "max", 5.0),
+            ("process.uptime", "gauge", "max", 5.0),
+            ("clarity.process.file_descriptor.limit", "gauge", "min", 3.0),
+            ("clarity.ml.model.health", "gauge", "min", 3.0),
+        ],
+    )
+    def test_processes_are_joined_as_the_catalog_says(
+        self, store: Store, name: str, kind: str, joined: str, value: float
+    ) -> None:
+        """Added, or the largest, or the smallest, as `/metrics` does; the answer says which."""
+        for process, told in ((1, 4), (2, 3), (3, 5)):
+            sender = Sender(store, process=process)
+            temporality = CUMULATIVE if kind == "sum" else 0
+            point(sender.metric(kind, name, temporality), -10, as_int=told)
+            sender.send()
+        answer = store.query.metric_series(WITHIN, name)
+        assert answer["processes"] == joined
+        assert [values for _, values in answer["rows"][0]["points"]] == [value]
+
+    @pytest.mark.parametrize(
+        ("unit", "value"),
+        [("By", 7.0), ("{job}", 7.0), ("KiBy/s", 7.0), ("1", 4.0), ("s", 4.0), ("", 4.0)],
+    )
+    def test_a_gauge_of_the_app_is_joined_by_its_unit(
+        self, store: Store, unit: str, value: float
+    ) -> None:
+        """Bytes and things add up; shares and times do not."""
+        for process, told in ((1, 4), (2, 3)):
+            sender = Sender(store, process=process)
+            point(sender.metric("gauge", unit=unit), -10, as_int=told)
+            sender.send()
+        assert lines(store) == {"shop": [value]}
+
+    def test_labels_that_are_not_shown_are_parts_of_a_whole(self, store: Store) -> None:
+        """The machine's memory: its states add up, the processes that read them do not."""
+        for process in (1, 2, 3):
+            sender = Sender(store, process=process)
+            data = sender.metric("sum", "system.memory.usage", CUMULATIVE)
+            for state, told in (("used", 6), ("free", 2)):
+                point(data, -10, labels={"system.memory.state": state}, as_int=told)
+            sender.send()
+        answer = store.query.metric_series(WITHIN, "system.memory.usage", by="service")
+        assert [value for _, value in answer["rows"][0]["points"]] == [8.0]
+
+    def test_a_sum_does_not_fall_while_others_have_yet_to_send(self, store: Store) -> None:
+        """The newest value of a process holds to the range's end, unless the process is gone."""
+        for process, ends_at in ((1, -1), (2, -18), (3, -300)):
+            sender = Sender(store, process=process)
+            data = sender.metric("sum", temporality=CUMULATIVE)
+            for at in range(-590, ends_at + 1, 20):
+                point(data, at + (process == 2), as_int=100)
+            sender.send()
+        values = lines(store)["shop"]
+        assert values[0] == 300.0
+        assert set(values[-10:]) == {200.0}
 
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
     def test_what_is_no_number_is_no_number(self, store: Store, value: float) -> None:
@@ -270,7 +346,14 @@ class TestHistograms:
 def test_what_is_not_there_is_empty(store: Store) -> None:
     """Neither an error nor made up."""
     answer = store.query.metric_series(WITHIN, "m")
-    assert answer == {"kind": "", "unit": "", "monotonic": False, "step_s": 0, "rows": []}
+    assert answer == {
+        "kind": "",
+        "unit": "",
+        "monotonic": False,
+        "processes": "",
+        "step_s": 0,
+        "rows": [],
+    }
 
 
 def test_services_tell_of_their_telemetry(store: Store) -> None:

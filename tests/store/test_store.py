@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from clarity_otel.store import retention
+from clarity_otel.store.answers.sampling import between
 from clarity_otel.store.decode import decode_metrics
 from clarity_otel.store.file import TABLE_FILES, open_store
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
@@ -81,6 +84,21 @@ class TestQueries:
         assert (endpoint["method"], endpoint["route"]) == ("GET", "/orders/{id}")
         assert store.query.endpoints(about_now(), "other") == []
         assert sum(point["requests"] for point in store.query.series(about_now(), "shop")) == 101
+
+    def test_a_quantile_is_enclosed_by_what_so_few_requests_can_tell(self, store: Store) -> None:
+        """By whole buckets, as PromQL's histograms are; of twenty requests p95 has no bound."""
+        store.take(decode_spans(traces(100), 1))  # 1 to 10 ms, ten of each
+        store.take(decode_spans(traces(20, service="few"), 1))
+        shop, few = store.query.services(about_now())
+        # Ranks 39.4 to 60.6: 4 to 7 ms. Ranks 90.4 to 99.6: 10 ms.
+        assert shop["p50_between_ms"] == pytest.approx([2 ** (47 / 4) / 1000, 2 ** (52 / 4) / 1000])
+        assert shop["p95_between_ms"] == pytest.approx([2 ** (53 / 4) / 1000, 2 ** (54 / 4) / 1000])
+        assert few["p95_between_ms"][1] is None
+        assert few["p50_between_ms"][0] < 4 < 7 < few["p50_between_ms"][1]
+        below = [(bound, 10.0 * bound) for bound in range(1, 11)]
+        assert between(below, 0.5) == (3, 7)
+        assert between([*below[:-1], (math.inf, 100.0)], 0.95) == (9, None)
+        assert "p95_between_ms" not in store.query.series(about_now(), "shop")[0]
 
     def test_compaction_changes_no_answer(self, store: Store) -> None:
         """Partial sums become one row, and RED stays what it was."""
@@ -169,6 +187,32 @@ class TestQueries:
             for row in store.query.service_map(about_now())
         }
         assert edges == {("shop", "redis", 4), ("shop", "stock", 4)}
+
+    def test_a_call_is_of_what_is_called(self, store: Store) -> None:
+        """An AWS service by its name whatever its address, in both forms of the conventions."""
+        at = {"server.address": "127.0.0.1"}
+        aws = at | {"rpc.system": "aws-api"}
+        calls: list[tuple[dict[str, str], str]] = [
+            (aws | {"rpc.service": "DynamoDB", "db.system": "dynamodb"}, "DynamoDB"),
+            (aws | {"rpc.service": "SQS", "messaging.system": "aws_sqs"}, "SQS"),
+            (at | {"rpc.system.name": "aws-api", "rpc.method": "S3/ListBuckets"}, "S3"),
+            (aws | {"rpc.service": "KMS", "peer.service": "keys"}, "keys"),
+            (aws, "127.0.0.1"),
+            (at | {"rpc.system": "grpc", "rpc.service": "shop.Orders"}, "127.0.0.1"),
+            (at | {"db.system.name": "postgresql"}, "postgresql"),
+        ]
+        request = traces(1)
+        spans = request.resource_spans[0].scope_spans[0].spans
+        del spans[1:]
+        for number, (attributes, _) in enumerate(calls):
+            span = spans.add()
+            span.CopyFrom(spans[0])
+            span.span_id, span.kind = (number + 1).to_bytes(8, "big"), 3
+            del span.attributes[:]
+            span.attributes.extend(pair(*one) for one in attributes.items())
+        store.take(decode_spans(request, 1))
+        found = {row["peer"]: row["calls"] for row in store.query.service_map(about_now())}
+        assert found == Counter(peer for _, peer in calls)
 
 
 @pytest.mark.usefixtures("either_decoder")

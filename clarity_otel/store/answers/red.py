@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.answers.rows import MINUTE_NS, minutes_of, steps_of
+from clarity_otel.store.answers.sampling import AWAY
 from clarity_otel.store.query import MOST_ROWS
 from clarity_otel.store.sql import sql
 
@@ -49,10 +50,14 @@ def _red(
     chosen = {"service": "", "route": "", "version": ""} | wanted
     most = _MOST_MINUTES if columns else MOST_ROWS
     statement = sql("quantiles").format(
-        group=group, columns=columns or group, order=order, most=most
+        group=group, columns=columns or group, order=order, most=most, away=AWAY
     )
     rows = ask(statement, minutes_of(within) | chosen)
     for row in rows:
+        for name in ("p50", "p95"):
+            between = [row.pop(f"{name}_low_ms"), row.pop(f"{name}_high_ms")]
+            if not columns:
+                row[f"{name}_between_ms"] = between
         row["rate"] = row["requests"] / within.seconds
         row["error_ratio"] = row["errors"] / row["requests"]
     return rows

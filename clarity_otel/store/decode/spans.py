@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clarity_otel.masking import mask_text
 from clarity_otel.store.columns import Batch
@@ -16,6 +16,9 @@ from clarity_otel.store.decode.values import (
     text_of,
     time_ns,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WHY_REFUSED = "spans need a trace id of 16 bytes and a span id of 8"
 
@@ -58,7 +61,13 @@ def _row(
     events = _events(batch, resource, span, trace_id, span_id) if span.events else ""
     peer = get("peer.service") or get("server.address") or get("net.peer.name")
     if span.kind in (3, 4):
-        peer = get("peer.service") or get("db.system.name") or get("messaging.system") or peer
+        peer = (
+            get("peer.service")
+            or _aws_service(get)
+            or get("db.system.name")
+            or get("messaging.system")
+            or peer
+        )
     parent = span.parent_span_id
     return (
         trace_id,
@@ -82,6 +91,17 @@ def _row(
         events,
         _links(span) if span.links else "",
     )
+
+
+def _aws_service(get: Callable[[str], Any]) -> Any:
+    """Return the AWS service that is called, such as DynamoDB; nothing for other calls.
+
+    Before the database or the queue that it is: calls of one service should have one name,
+    and not all of SQS' are about messages. Newer conventions write service/operation.
+    """
+    if text_of(get("rpc.system.name") or get("rpc.system") or "") != "aws-api":
+        return ""
+    return get("rpc.service") or text_of(get("rpc.method") or "").partition("/")[0]
 
 
 def _events(batch: Batch, resource: Resource, span: Any, trace_id: str, span_id: int) -> str:

@@ -7,17 +7,23 @@ A service is the label `service_name`, else `exported_job`, else the last part o
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clarity_otel.store.production.engine import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from clarity_otel.store.production.engine import Engine
     from clarity_otel.store.query import Range
 
+T = TypeVar("T")
+
 _MOST_SAMPLES = 200_000
+# What runs at the same time for one question. Each may be two queries (`prometheus_gains`), and
+# Prometheus takes 20 at most from all that ask (--query.max-concurrency).
+_AT_ONCE = 4
 IDENTITY = ("service_name", "exported_job", "job")
 
 Sample = tuple[dict[str, str], float, float]  # labels, seconds since 1970, value
@@ -60,6 +66,18 @@ class Prometheus:
         return self.engine.post(
             "/api/v1/query_range", asked, lambda answer: list(_samples(answer, "values"))
         )
+
+
+def together(*asked: Callable[[], T]) -> list[T]:
+    """Ask all of these at once; return the answers in order, or raise the first error."""
+    if len(asked) < 2:
+        return [ask() for ask in asked]
+    pool = ThreadPoolExecutor(min(len(asked), _AT_ONCE))
+    try:
+        return [answer.result() for answer in [pool.submit(ask) for ask in asked]]
+    finally:
+        # What has not begun is not asked any more where another has failed.
+        pool.shutdown(cancel_futures=True)
 
 
 def _samples(answer: Any, name: str) -> Iterator[Sample]:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from clarity_otel.metrics.family import UPDOWNCOUNTER
+from clarity_otel.metrics.joining import MAX, MIN, SUM, Joining, joining_of
 from clarity_otel.store.answers.rows import steps_of
 from clarity_otel.store.production import metric_names as names
-from clarity_otel.store.production.prometheus import IDENTITY, range_ms_of, service_of
+from clarity_otel.store.production.prometheus import (
+    IDENTITY,
+    range_ms_of,
+    service_of,
+    together,
+)
+from clarity_otel.store.production.prometheus_gains import gains
 from clarity_otel.store.production.prometheus_metrics import exemplars_of, identities, selectors
 from clarity_otel.store.production.prometheus_red import quantile
-from clarity_otel.store.production.promql import began_anew, gained, label, summed_gain
+from clarity_otel.store.production.promql import began_anew, gained, gone, label
 
 if TYPE_CHECKING:
-    from clarity_otel.store.production.prometheus import Prometheus
+    from clarity_otel.metrics.family import Family
+    from clarity_otel.store.production.prometheus import Prometheus, Sample
     from clarity_otel.store.query import Range, Row
 
 _MOST_POINTS = 300
@@ -28,10 +38,11 @@ _SHORTEST_RATE_S = 120
 _OTHER = "__other__"
 # Labels of a process: lines are of services.
 _PROCESS = ("instance", "exported_instance", "pid")
+_JOIN: dict[str, Callable[[float, float], float]] = {SUM: operator.add, MAX: max, MIN: min}
 
 Key = tuple[tuple[str, Any], ...]
 Line = dict[float, dict[float, float]]  # by time, by bound; a number's bound is infinite
-_SUM = -1.0  # the bound under which a histogram's sum stands
+_TOTAL = -1.0  # the bound under which a histogram's sum stands
 
 
 def metric_series(
@@ -41,46 +52,66 @@ def metric_series(
     found = identities(prometheus, within, name, service)
     present = {labels["__name__"] for labels in found}
     if not present:
-        return {"kind": "", "unit": "", "monotonic": False, "step_s": 0, "rows": []}
+        return {
+            "kind": "",
+            "unit": "",
+            "monotonic": False,
+            "processes": "",
+            "step_s": 0,
+            "rows": [],
+        }
     family = names.family_of(name)
     is_histogram = any(one.endswith("_bucket") for one in present)
     is_counter = any(one.endswith("_total") for one in present)
     kind = "histogram" if is_histogram else "sum" if is_counter else "gauge"
     kind = names.kind_of(family) if family else kind
     is_rate = is_histogram or is_counter
-    is_added = is_rate or bool(family and family.kind == UPDOWNCOUNTER)
+    joining = _joining(family, kind, present)
     step_s = steps_of(within, _MOST_POINTS, shortest_s=_SHORTEST_STEP_S)
     window_s = max(step_s, _SHORTEST_RATE_S) if is_rate else 1
     last_s = within.end_ns / 1e9
     first_s = last_s - step_s * ((within.end_ns - within.start_ns) // (step_s * 10**9))
-    lines: dict[Key, Line] = defaultdict(lambda: defaultdict(lambda: defaultdict(float)))
-    many: dict[Any, int] = defaultdict(int)
+    lines: dict[Key, Line] = defaultdict(lambda: defaultdict(dict))
     of = found if service else []
-    is_steady = is_rate and _is_steady(prometheus, within, present, of)
-    for suffix in ("_bucket", "_sum") if is_histogram else ("",):
+    steps = partial(prometheus.stepped, first_s=first_s, last_s=last_s, step_s=step_s)
+    is_steady, is_whole = False, False
+    if is_rate:
+        counts = {one for one in present if one.endswith(("_count", "_total"))}
+        of_counts = selectors(counts, of)
+        is_steady, is_whole = together(
+            lambda: _is_steady(prometheus, within, of_counts),
+            lambda: _is_whole(steps, of_counts, window_s * 1000),
+        )
+
+    def stepped(query: str) -> list[Sample]:
+        _check(prometheus, query, within, name, step_s)
+        return steps(query)
+
+    def asked(suffix: str) -> list[Sample]:
         own = {one for one in present if one.endswith(suffix)}
         series = selectors(own, of)
         kept = _kept(by, is_dotted=any("." in one for one in own))
-        if is_rate and by:
-            query = summed_gain(series, window_s * 1000, kept, is_steady=is_steady)
-        else:
-            parts = [gained(one, window_s * 1000) if is_rate else one for one in series]
-            clause = f"by ({kept})" if by else kept
-            query = f"{'sum' if is_added else 'avg'} {clause} ({' or '.join(parts)})"
-        _check(prometheus, query, within, name, step_s)
-        for labels, at_s, value in prometheus.stepped(query, first_s, last_s, step_s):
-            bound = _SUM if suffix == "_sum" else float(labels.get("le", "inf"))
-            key = key_of(labels, by)
-            lines[key][at_s][bound] += value
-            many[key, at_s, bound] += 1
-    if not is_added:
-        for (key, at_s, bound), count in many.items():
-            lines[key][at_s][bound] /= count
+        if is_rate and by and joining.processes == SUM:
+            return gains(
+                stepped, series, window_s * 1000, kept, is_steady=is_steady, is_whole=is_whole
+            )
+        parts = [gained(one, window_s * 1000) if is_rate else one for one in series]
+        query = f"{joining.processes} without ({','.join(_PROCESS)}) ({' or '.join(parts)})"
+        return stepped(f"{joining.labels} by ({kept}) ({query})" if by else query)
+
+    suffixes = ("_bucket", "_sum") if is_histogram else ("",)
+    answers = together(*(partial(asked, suffix) for suffix in suffixes))
+    for suffix, samples in zip(suffixes, answers, strict=True):
+        for labels, at_s, value in samples:
+            bound = _TOTAL if suffix == "_sum" else float(labels.get("le", "inf"))
+            # What is left to join are services, or names of one: they tell of the same.
+            _join(lines[key_of(labels, by)][at_s], bound, value, joining.processes)
     exemplars = _exemplars(prometheus, within, present, of, by)
     return {
         "kind": kind,
         "unit": family.unit if family else "",
         "monotonic": is_counter,
+        "processes": joining.processes,
         "step_s": step_s,
         "rows": [
             {
@@ -88,28 +119,40 @@ def metric_series(
                 "points": _pointed(line, window_s, is_histogram=is_histogram),
                 "exemplars": exemplars.get(key, [])[-_MOST_EXEMPLARS:],
             }
-            for key, line in _most_active(lines).items()
+            for key, line in _most_active(lines, joining.labels).items()
         ],
     }
 
 
+def _joining(family: Family | None, kind: str, present: set[str]) -> Joining:
+    if family:
+        return joining_of(family.name, kind, family.unit)
+    # The unit is known by Prometheus' naming alone.
+    is_bytes = all(name.endswith("_bytes") for name in present)
+    return joining_of("", kind, "By" if is_bytes else "")
+
+
+def _join(bounds: dict[float, float], bound: float, value: float, how: str) -> None:
+    bounds[bound] = _JOIN[how](bounds[bound], value) if bound in bounds else value
+
+
 def _kept(by: str, *, is_dotted: bool) -> str:
-    """Return the labels that lines keep: of `sum by` with an attribute, a clause without one."""
-    if not by:
-        return f"without ({','.join(_PROCESS)})"
+    """Return the labels that lines by an attribute keep."""
     kept = [*IDENTITY, "le"]
     if by != "service":
         kept.append(label(by if is_dotted else by.replace(".", "_")))
     return ",".join(kept)
 
 
-def _is_steady(
-    prometheus: Prometheus, within: Range, present: set[str], of: list[dict[str, str]]
-) -> bool:
+def _is_steady(prometheus: Prometheus, within: Range, counts: list[str]) -> bool:
     """Whether none of the counters began anew."""
-    counts = {one for one in present if one.endswith(("_count", "_total"))}
-    fell = (began_anew(one, range_ms_of(within)) for one in selectors(counts, of))
+    fell = (began_anew(one, range_ms_of(within)) for one in counts)
     return not prometheus.instant(f"count({' or '.join(fell)})", within.end_ns)
+
+
+def _is_whole(steps: Callable[[str], list[Sample]], counts: list[str], window_ms: int) -> bool:
+    """Whether none of the counters ended, or paused, at any of the steps."""
+    return not steps(f"count({' or '.join(gone(one, window_ms) for one in counts)})")
 
 
 def _check(prometheus: Prometheus, query: str, within: Range, name: str, step_s: int) -> None:
@@ -143,15 +186,15 @@ def _pointed(line: Line, window_s: int, *, is_histogram: bool) -> list[list[Any]
         if is_histogram:
             if total <= 0:
                 continue
-            below = sorted(pair for pair in bounds.items() if pair[0] != _SUM)
-            value = {"rate": value, "mean": bounds.get(_SUM, 0.0) / total}
+            below = sorted(pair for pair in bounds.items() if pair[0] != _TOTAL)
+            value = {"rate": value, "mean": bounds.get(_TOTAL, 0.0) / total}
             for share, called in ((0.5, "p50"), (0.95, "p95"), (0.99, "p99")):
                 value[called] = quantile(below, share)
         points.append([int(at_s * 1000) * 10**6, value])
     return points
 
 
-def _most_active(lines: dict[Key, Line]) -> dict[Key, Line]:
+def _most_active(lines: dict[Key, Line], how: str) -> dict[Key, Line]:
     """Return the 20 lines with the most in them, the rest as one."""
 
     def activity(key: Key) -> float:
@@ -161,11 +204,11 @@ def _most_active(lines: dict[Key, Line]) -> dict[Key, Line]:
     if len(order) <= _MOST_LINES:
         return {key: lines[key] for key in order}
     shown = {key: lines[key] for key in order[: _MOST_LINES - 1]}
-    other: Line = defaultdict(lambda: defaultdict(float))
+    other: Line = defaultdict(dict)
     for key in order[_MOST_LINES - 1 :]:
         for at_s, bounds in lines[key].items():
             for bound, value in bounds.items():
-                other[at_s][bound] += value
+                _join(other[at_s], bound, value, how)
     return shown | {((_OTHER, str(len(order) - len(shown))),): other}
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.store.production.metric_names import spellings
-from clarity_otel.store.production.prometheus import IDENTITY, service_of
+from clarity_otel.store.production.prometheus import IDENTITY, service_of, together
 from clarity_otel.store.production.promql import gained, label, matches, quoted, selector
 
 if TYPE_CHECKING:
     from clarity_otel.store.production.prometheus import Prometheus
     from clarity_otel.store.query import Range, Row
 
-# A family, the label that says who is called, and what is left out: DynamoDB is a database.
+# A family, the label that says who is called, and what is left out: DynamoDB is counted as a
+# database, and called what its spans call it.
 _CLIENTS = (
     ("http.client.request.duration", "server.address", ""),
     ("db.client.operation.duration", "db.system.name", ""),
     ("rpc.client.call.duration", "rpc.method", "DynamoDB.*"),
 )
+_DYNAMODB = {"aws.dynamodb": "DynamoDB"}
 
 
 def service_map(prometheus: Prometheus, within: Range) -> list[Row]:
@@ -35,12 +38,16 @@ def service_map(prometheus: Prometheus, within: Range) -> list[Row]:
             ("_count", [error]),
             ("_sum", []),
         )
-        for place, (suffix, more) in enumerate(parts):
-            series = selector(name + suffix, *more, *others)
-            query = f"sum by ({by}) ({gained(series, range_ms)})"
-            for labels, _at_s, value in prometheus.instant(query, within.end_ns):
+        queries = [
+            f"sum by ({by}) ({gained(selector(name + suffix, *more, *others), range_ms)})"
+            for suffix, more in parts
+        ]
+        ask = partial(prometheus.instant, at_ns=within.end_ns)
+        for place, samples in enumerate(together(*(partial(ask, query) for query in queries))):
+            for labels, _at_s, value in samples:
                 # An operation of AWS is `service/operation`.
                 called = labels.get(who, "").partition("/")[0]
+                called = _DYNAMODB.get(called, called)
                 found[service_of(labels), called][place] += value
     rows = []
     for (service, called), (calls, errors, seconds) in found.items():

@@ -8,12 +8,14 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.production import metric_names as names
-from clarity_otel.store.production import prometheus_red
 from clarity_otel.store.production.engine import rows_of
-from clarity_otel.store.production.prometheus import IDENTITY, Sample, service_of
+from clarity_otel.store.production.prometheus import IDENTITY, Sample, service_of, together
+from clarity_otel.store.production.prometheus_sources import jobs_of
 from clarity_otel.store.production.promql import equals, matches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clarity_otel.store.production.prometheus import Prometheus
     from clarity_otel.store.query import Range, Row
 
@@ -33,13 +35,17 @@ def metric_names(prometheus: Prometheus, within: Range) -> list[Row]:
     `points` is None: Prometheus has no cheap count of them.
     """
     bounds = {"start": f"{within.start_ns / 1e9:.3f}", "end": f"{within.end_ns / 1e9:.3f}"}
-    found = prometheus.engine.get(
-        "/api/v1/label/__name__/values",
-        bounds,
-        lambda answer: [str(name) for name in rows_of(answer["data"], 20 * _MOST_NAMES)],
-    )
-    told = prometheus.engine.get("/api/v1/metadata", {"limit": "10000"}, _metadata)
-    services = _services(prometheus, within)
+    get = prometheus.engine.get
+    asked: list[Callable[[], Any]] = [
+        lambda: get(
+            "/api/v1/label/__name__/values",
+            bounds,
+            lambda answer: [str(name) for name in rows_of(answer["data"], 20 * _MOST_NAMES)],
+        ),
+        lambda: get("/api/v1/metadata", {"limit": "10000"}, _metadata),
+        lambda: _services(prometheus, within),
+    ]
+    found, told, services = together(*asked)
     histograms = {name.removesuffix("_bucket") for name in found if name.endswith("_bucket")}
     rows: dict[str, Row] = {}
     for name in found:
@@ -79,11 +85,11 @@ def _metadata(answer: Any) -> dict[str, tuple[str, str]]:
 
 def _services(prometheus: Prometheus, within: Range) -> dict[str, set[str]]:
     """Return the services that have each name, of those whose requests are counted."""
-    jobs = prometheus_red.jobs(prometheus, within)
-    if not jobs:
+    counted_in = jobs_of(prometheus, within)
+    if not counted_in:
         return {}
     look_ms = _look_ms(within)
-    series = "{" + matches("job", *jobs) + "}"
+    series = "{" + matches("job", *counted_in) + "}"
     by = ",".join(("__name__", *IDENTITY))
     query = f"group by ({by}) (last_over_time({series}[{look_ms}ms]))"
     services = defaultdict(set)

@@ -13,21 +13,23 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.answers.rows import steps_of
+from clarity_otel.store.answers.sampling import between
 from clarity_otel.store.production.prometheus import (
     IDENTITY,
     Prometheus,
     Sample,
     range_ms_of,
     service_of,
+    together,
 )
-from clarity_otel.store.production.promql import (
-    began_anew,
-    equals,
-    label,
-    matches,
-    selector,
-    summed_gain,
+from clarity_otel.store.production.prometheus_gains import gains
+from clarity_otel.store.production.prometheus_sources import (
+    Source,
+    identities_of,
+    instances_of,
+    sources_of,
 )
+from clarity_otel.store.production.promql import equals, label, matches
 from clarity_otel.store.query import MOST_ROWS, Range, Row
 
 if TYPE_CHECKING:
@@ -36,25 +38,6 @@ if TYPE_CHECKING:
 # Those of a day.
 _MOST_MINUTES = 1500
 _MOST_COLUMNS = 120
-_MOST_INSTANCES = 200
-# `http.server.request.duration`: the name of its series of counts.
-_COUNTS = r"http[._]server[._]request[._]duration(_seconds)?_count"
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Series of one histogram: its name without suffix, and what narrows it to a service."""
-
-    name: str
-    matchers: tuple[str, ...] = ()
-    is_steady: bool = True  # none of its counters began anew
-
-    def label(self, name: str) -> str:
-        """Return a label as this source's series have it, by OpenTelemetry's name."""
-        return name if "." in self.name else name.replace(".", "_")
-
-    def series(self, suffix: str, *matchers: str) -> str:
-        return selector(f"{self.name}{suffix}", *self.matchers, *matchers)
 
 
 @dataclass
@@ -81,10 +64,19 @@ class _Red:
             row[name] = quantile(bounds, share) * 1000
         return row | {"error_ratio": errors / requests}
 
+    def between(self) -> Row:
+        """Return what encloses the quantiles of a row that there is."""
+        bounds = sorted(self.below.items())
+        found: Row = {}
+        for share, name in ((0.5, "p50_between_ms"), (0.95, "p95_between_ms")):
+            low, high = between(bounds, share)
+            found[name] = [low * 1000, None if high is None else high * 1000]
+        return found
+
 
 def services(prometheus: Prometheus, within: Range, version: str = "") -> list[Row]:
     """See `Query`; the range to the millisecond, not by whole minutes."""
-    found = _red(prometheus, within, _sources(prometheus, within, "", version), ())
+    found = _red(prometheus, within, "", version, ())
     return _listed(found, ("service",), within.seconds)
 
 
@@ -93,7 +85,7 @@ def endpoints(
 ) -> list[Row]:
     """See `Query`; the range to the millisecond, not by whole minutes."""
     names = ("http.request.method", "http.route")
-    found = _red(prometheus, within, _sources(prometheus, within, service, version), names)
+    found = _red(prometheus, within, service, version, names)
     return _listed(found, ("service", "method", "route"), within.seconds)
 
 
@@ -103,7 +95,7 @@ def series(
     """See `Query`; `time_ns` is the minute's begin, beyond a day that of `step_s`."""
     step_s = steps_of(within, _MOST_MINUTES)
     found: dict[Any, _Red] = defaultdict(_Red)
-    sources = _sources(prometheus, within, service, version)
+    sources = sources_of(prometheus, within, service, version)
     ask = _asking_each(prometheus, within, step_s)
     _fill(found, sources, (), route, step_s * 1000, ask, lambda _labels, at_s: at_s - step_s)
     rows = []
@@ -121,8 +113,10 @@ def heatmap(
     step_s = steps_of(within, _MOST_COLUMNS)
     ask = _asking_each(prometheus, within, step_s)
     columns: dict[int, _Red] = defaultdict(_Red)
-    for source in _sources(prometheus, within, service, version):
-        for labels, at_s, value in _summed(source, (), route, step_s * 1000, ask, "_bucket"):
+    sources = sources_of(prometheus, within, service, version)
+    summed = (partial(_summed, one, (), route, step_s * 1000, ask, "_bucket") for one in sources)
+    for samples in together(*summed):
+        for labels, at_s, value in samples:
             columns[int(at_s) - step_s].below[float(labels["le"])] += value
     rows = []
     for begin_s, column in sorted(columns.items()):
@@ -139,18 +133,22 @@ def heatmap(
 
 def versions(prometheus: Prometheus, within: Range, service: str = "") -> list[Row]:
     """See `Query`: those that `target_info` tells, as OTLP's resources do; to the step."""
-    of_instance = _instances(prometheus, within, _identities(prometheus, within))
+    of_instance = instances_of(prometheus, within, identities_of(prometheus, within))
     step_s = steps_of(within, _MOST_COLUMNS)
     by = ("instance",)
     counted: dict[Any, float] = defaultdict(float)
     seen: dict[Any, list[float]] = defaultdict(list)
     range_ms = range_ms_of(within)
-    for source in _sources(prometheus, within, service):
-        once = partial(prometheus.instant, at_ns=within.end_ns)
-        for labels, _at_s, value in _summed(source, by, "", range_ms, once, "_count"):
+    once = partial(prometheus.instant, at_ns=within.end_ns)
+    each = _asking_each(prometheus, within, step_s)
+    for source in sources_of(prometheus, within, service):
+        whole, steps = together(
+            partial(_summed, source, by, "", range_ms, once, "_count"),
+            partial(_summed, source, by, "", step_s * 1000, each, "_count"),
+        )
+        for labels, _at_s, value in whole:
             counted[_versioned(labels, of_instance)] += value
-        each = _asking_each(prometheus, within, step_s)
-        for labels, at_s, value in _summed(source, by, "", step_s * 1000, each, "_count"):
+        for labels, at_s, value in steps:
             if value > 0:
                 seen[_versioned(labels, of_instance)].append(at_s)
     rows = [
@@ -167,19 +165,15 @@ def versions(prometheus: Prometheus, within: Range, service: str = "") -> list[R
     return sorted(rows, key=lambda row: (-row["first_ns"], row["service"]))[:200]
 
 
-def jobs(prometheus: Prometheus, within: Range) -> list[str]:
-    """Return the jobs in which requests are counted."""
-    return sorted({labels.get("job", "") for labels in _identities(prometheus, within)})[:MOST_ROWS]
-
-
 def _versioned(labels: dict[str, str], of_instance: dict[str, str]) -> tuple[str, str]:
     return service_of(labels), of_instance.get(labels.get("instance", ""), "")
 
 
 def _red(
-    prometheus: Prometheus, within: Range, sources: list[_Source], names: tuple[str, ...]
+    prometheus: Prometheus, within: Range, service: str, version: str, names: tuple[str, ...]
 ) -> dict[Any, _Red]:
     found: dict[Any, _Red] = defaultdict(_Red)
+    sources = sources_of(prometheus, within, service, version, is_once=True)
 
     def key(labels: dict[str, str], _at_s: float) -> tuple[str, ...]:
         texts = (labels.get(name) or labels.get(name.replace(".", "_"), "") for name in names)
@@ -188,54 +182,6 @@ def _red(
     ask = partial(prometheus.instant, at_ns=within.end_ns)
     _fill(found, sources, names, "", range_ms_of(within), ask, key)
     return found
-
-
-def _sources(
-    prometheus: Prometheus, within: Range, service: str = "", version: str = ""
-) -> list[_Source]:
-    """Return where requests are counted: of all services, of this one, of this version."""
-    of_version: tuple[str, ...] = ()
-    identities = _identities(prometheus, within)
-    if version:
-        instances = _instances(prometheus, within, identities, version)
-        if not instances:
-            return []
-        of_version = (matches("instance", *instances),)
-    anew = began_anew("{" + matches("__name__", pattern=_COUNTS) + "}", range_ms_of(within))
-    fell = prometheus.instant(f"group by ({','.join(IDENTITY)}) ({anew})", within.end_ns)
-    unsteady = {service_of(labels) for labels, _at_s, _value in fell}
-    sources = []
-    for labels in identities:
-        name = labels["__name__"].removesuffix("_count")
-        if not service:
-            sources.append(_Source(name, of_version, not unsteady))
-        elif service_of(labels) == service:
-            narrowed = tuple(equals(one, labels.get(one, "")) for one in IDENTITY)
-            sources.append(_Source(name, narrowed + of_version, service not in unsteady))
-    return list(dict.fromkeys(sources))[:MOST_ROWS]
-
-
-def _identities(prometheus: Prometheus, within: Range) -> list[dict[str, str]]:
-    by = ",".join(("__name__", *IDENTITY))
-    counts = "{" + matches("__name__", pattern=_COUNTS) + "}"
-    query = f"group by ({by}) (last_over_time({counts}[{range_ms_of(within) + 600_000}ms]))"
-    return [labels for labels, _at_s, _value in prometheus.instant(query, within.end_ns)]
-
-
-def _instances(
-    prometheus: Prometheus, within: Range, identities: list[dict[str, str]], version: str = ""
-) -> dict[str, str]:
-    """Return the versions of instances, of all or of this one version, by `target_info`."""
-    is_dotted = any("." in labels["__name__"] for labels in identities)
-    of_it = "service.version" if is_dotted else "service_version"
-    wanted = equals(of_it, version) if version else f'{label(of_it)}!=""'
-    told = f"last_over_time(target_info{{{wanted}}}[{range_ms_of(within) + 600_000}ms])"
-    found = prometheus.instant(f"group by (instance,{label(of_it)}) ({told})", within.end_ns)
-    return {
-        labels["instance"]: labels[of_it]
-        for labels, _at_s, _value in found[:_MOST_INSTANCES]
-        if labels.get("instance")
-    }
 
 
 def _asking_each(
@@ -249,7 +195,7 @@ def _asking_each(
 
 
 def _summed(
-    source: _Source,
+    source: Source,
     names: tuple[str, ...],
     route: str,
     range_ms: int,
@@ -262,12 +208,13 @@ def _summed(
     series = [source.series(suffix, *narrowed, *part) for part in parts or ((),)]
     bound = ("le",) if suffix == "_bucket" else ()
     groups = (*IDENTITY, *(label(source.label(name)) for name in names), *bound)
-    return ask(summed_gain(series, range_ms, ",".join(groups), is_steady=source.is_steady))
+    by = ",".join(groups)
+    return gains(ask, series, range_ms, by, is_steady=source.is_steady, is_whole=source.is_whole)
 
 
 def _fill(
     found: dict[Any, _Red],
-    sources: list[_Source],
+    sources: list[Source],
     names: tuple[str, ...],
     route: str,
     range_ms: int,
@@ -275,15 +222,23 @@ def _fill(
     key: Callable[[dict[str, str], float], Any],
 ) -> None:
     """Add up the sums of each key."""
+    asked: list[Callable[[], list[Sample]]] = []
     for source in sources:
         summed = partial(_summed, source, names, route, range_ms, ask)
-        for labels, at_s, value in summed("_bucket"):
-            found[key(labels, at_s)].below[float(labels["le"])] += value
-        for labels, at_s, value in summed("_sum"):
-            found[key(labels, at_s)].seconds += value
         failed = (f'{label(source.label("error.type"))}!=""',)
         status = (matches(source.label("http.response.status_code"), pattern="5.."),)
-        for labels, at_s, value in summed("_count", failed, status):
+        asked += [
+            partial(summed, "_bucket"),
+            partial(summed, "_sum"),
+            partial(summed, "_count", failed, status),
+        ]
+    answers = together(*asked)
+    for buckets, sums, errors in zip(answers[::3], answers[1::3], answers[2::3], strict=True):
+        for labels, at_s, value in buckets:
+            found[key(labels, at_s)].below[float(labels["le"])] += value
+        for labels, at_s, value in sums:
+            found[key(labels, at_s)].seconds += value
+        for labels, at_s, value in errors:
             found[key(labels, at_s)].errors += value
 
 
@@ -292,7 +247,7 @@ def _listed(found: dict[Any, _Red], names: tuple[str, ...], seconds: float) -> l
     for key, red in found.items():
         if row := red.row():
             named = dict(zip(names, key, strict=True))
-            rows.append(named | row | {"rate": row["requests"] / seconds})
+            rows.append(named | row | red.between() | {"rate": row["requests"] / seconds})
     return sorted(rows, key=lambda row: (-row["requests"], *(row[n] for n in names)))[:MOST_ROWS]
 
 

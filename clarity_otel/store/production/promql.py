@@ -35,6 +35,11 @@ def matches(name: str, *values: str, pattern: str = "") -> str:
     return f"{label(name)}=~{quoted(pattern or '|'.join(map(re.escape, values)))}"
 
 
+def differs(name: str, *values: str) -> str:
+    """Return the matcher of none of these values."""
+    return f"{label(name)}!~{quoted('|'.join(map(re.escape, values)))}"
+
+
 def gained(series: str, range_ms: int) -> str:
     """Return by how much each counter rose over the last milliseconds.
 
@@ -52,22 +57,39 @@ def gained(series: str, range_ms: int) -> str:
     )
 
 
-def summed_gain(series: list[str], range_ms: int, by: str, *, is_steady: bool) -> str:
-    """Return the sums of what these series gained, by labels.
+def sums(series: list[str], range_ms: int, by: str, *, is_whole: bool) -> tuple[str, str]:
+    """Return the sums of these series by labels at the end of a range, and before it.
 
-    Of counters that are known not to have begun anew (`began_anew`) sums are subtracted:
-    half of the work, with the same answer.
+    What counters that are known not to have begun anew (`began_anew`) gained is the difference
+    of the two: a third of the work of `gained`, with the same answer. Where none of them has
+    ended either (`gone`), the values themselves do, which Prometheus reads in a third of the
+    time that it takes to look through a quarter of an hour for the last one.
     """
-    if not is_steady:
-        return f"sum by ({by}) ({' or '.join(gained(one, range_ms) for one in series)})"
-    at_end = " or ".join(f"last_over_time({one}[{range_ms + _GAP_MS}ms])" for one in series)
-    before = " or ".join(
-        f"last_over_time({one}[{_GAP_MS}ms] offset {range_ms}ms)" for one in series
-    )
-    total = f"sum by ({by}) ({at_end})"
-    return f"(({total} - sum by ({by}) ({before})) or {total})"
+    if is_whole:
+        at_end, before = (
+            " or ".join(series),
+            " or ".join(f"{s} offset {range_ms}ms" for s in series),
+        )
+    else:
+        at_end = " or ".join(f"last_over_time({s}[{range_ms + _GAP_MS}ms])" for s in series)
+        before = " or ".join(
+            f"last_over_time({s}[{_GAP_MS}ms] offset {range_ms}ms)" for s in series
+        )
+    return f"sum by ({by}) ({at_end})", f"sum by ({by}) ({before})"
+
+
+def summed_gain(series: list[str], range_ms: int, by: str) -> str:
+    """Return the sums of what these series gained, by labels, whether they began anew or not."""
+    return f"sum by ({by}) ({' or '.join(gained(one, range_ms) for one in series)})"
 
 
 def began_anew(series: str, range_ms: int) -> str:
     """Return the series that fell within a range, its steps or the gap before it."""
     return f"(resets({series}[{range_ms + range_ms // 50 + 2 * _GAP_MS}ms]) > 0)"
+
+
+def gone(series: str, range_ms: int) -> str:
+    """Return the series that have no value at a range's end or begin, but one shortly before."""
+    at_end = f"last_over_time({series}[{range_ms + _GAP_MS}ms]) unless {series}"
+    before = f"last_over_time({series}[{_GAP_MS}ms] offset {range_ms}ms)"
+    return f"(({at_end}) or ({before} unless {series} offset {range_ms}ms))"

@@ -22,7 +22,18 @@ SELECT {group},
   -- The middle of the bucket, in its logarithm.
   pow(2, (min(bucket) FILTER (below >= 0.50 * total) + 0.5) / 4) / 1000 AS p50_ms,
   pow(2, (min(bucket) FILTER (below >= 0.95 * total) + 0.5) / 4) / 1000 AS p95_ms,
-  pow(2, (min(bucket) FILTER (below >= 0.99 * total) + 0.5) / 4) / 1000 AS p99_ms
+  pow(2, (min(bucket) FILTER (below >= 0.99 * total) + 0.5) / 4) / 1000 AS p99_ms,
+  -- What the quantile of all requests that might have come lies between: the buckets of the ranks
+  -- that are 3 / sqrt(2) standard deviations away (answers/sampling.py says why), from the lower
+  -- edge of one to the upper edge of the other.
+  pow(2, min(bucket) FILTER (below >= 0.50 * total - {away} * sqrt(0.25 * total)) / 4) / 1000
+    AS p50_low_ms,
+  pow(2, (min(bucket) FILTER (below >= 0.50 * total + {away} * sqrt(0.25 * total)) + 1) / 4) / 1000
+    AS p50_high_ms,
+  pow(2, min(bucket) FILTER (below >= 0.95 * total - {away} * sqrt(0.0475 * total)) / 4) / 1000
+    AS p95_low_ms,
+  pow(2, (min(bucket) FILTER (below >= 0.95 * total + {away} * sqrt(0.0475 * total)) + 1) / 4)
+    / 1000 AS p95_high_ms
 FROM running
 GROUP BY {group}
 ORDER BY {order}

@@ -23,11 +23,20 @@ export interface Red {
   p99_ms: number;
 }
 
-export interface ServiceRow extends Red {
+/** What encloses a quantile, as far as so few requests can tell; null: no upper bound. */
+export type Between = [low: number, high: number | null];
+
+/** Of a whole time, with what chance leaves open. */
+export interface WholeRed extends Red {
+  p50_between_ms: Between;
+  p95_between_ms: Between;
+}
+
+export interface ServiceRow extends WholeRed {
   service: string;
 }
 
-export interface EndpointRow extends Red {
+export interface EndpointRow extends WholeRed {
   service: string;
   method: string;
   route: string;
@@ -194,6 +203,8 @@ export interface MetricSeries extends Rows<MetricSeriesRow> {
   unit: string;
   /** Of a sum: it only grows, and the points are rates. Not every engine tells. */
   monotonic?: boolean;
+  /** How the processes of a service became one line; empty where there is none. */
+  processes?: "sum" | "max" | "min" | "";
   /** Seconds between points. */
   step_s: number;
 }

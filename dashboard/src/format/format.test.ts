@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Red } from "../api/types";
 import {
   bytes,
-  changes,
   count,
   duration,
   healthOf,
@@ -99,41 +97,8 @@ describe("text", () => {
   });
 });
 
-describe("what changed", () => {
-  const row = (name: string, more: Partial<Red> = {}): Red & { name: string } => {
-    const red = { requests: 1000, errors: 10, p50_ms: 5, p95_ms: 20, p99_ms: 40, mean_ms: 8 };
-    const given = { ...red, ...more };
-    return {
-      ...given,
-      name,
-      rate: given.requests / 900,
-      error_ratio: given.errors / given.requests,
-    };
-  };
-  const said = (now: (Red & { name: string })[], before: (Red & { name: string })[]) =>
-    changes(now, before, ({ name }) => name).map(({ text }) => text.split(/[:,]/)[0]);
-
-  it("is nothing where the difference may be chance", () => {
-    const now = row("shop", { requests: 1050, errors: 14, p95_ms: 24 });
-    expect(said([now], [row("shop")])).toEqual([]);
-  });
-
-  it("is told with the bad news first", () => {
-    const now = [row("shop", { requests: 3000, errors: 300, p95_ms: 40 }), row("new")];
-    expect(said(now, [row("shop"), row("gone")])).toEqual([
-      "more errors",
-      "slower",
-      "is silent",
-      "more requests",
-      "is new",
-    ]);
-  });
-
-  it("is not told of a store that was empty before", () => {
-    expect(said([row("shop")], [])).toEqual([]);
-  });
-
-  it("health follows the share of errors alone", () => {
+describe("health", () => {
+  it("follows the share of errors alone", () => {
     const shares = [0, 0.0099, 0.01, 0.05].map((error_ratio) => healthOf({ error_ratio }));
     expect(shares).toEqual(["healthy", "healthy", "degraded", "failing"]);
   });

@@ -1,3 +1,4 @@
+export * from "./changes";
 export * from "./health";
 export * from "./masked";
 export * from "./numbers";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { MetricSeries, MetricSeriesRow } from "../api/types";
-import { exemplarsOf, labelOf, linesOf } from "./lines";
+import { exemplarsOf, joinedOf, labelOf, linesOf } from "./lines";
 
 const row = (more: Partial<MetricSeriesRow>): MetricSeriesRow => ({
   attributes: {},
@@ -76,6 +76,16 @@ describe("the lines of a metric", () => {
     expect(labelOf({ __other__: "7" }, [...all, { __other__: "7" }], "all")).toBe("7 others");
     const same = answer("gauge", [row({ attributes: { a: 1 } }), row({ attributes: { a: "1" } })]);
     expect(linesOf(same).series.map(({ label }) => label)).toEqual(["1", "1 (2)"]);
+  });
+});
+
+describe("processes that became one line", () => {
+  it("are told how, but for histograms, which are of all that was measured", () => {
+    const told = (kind: string, processes?: "sum" | "max" | "") =>
+      joinedOf({ ...answer(kind, []), ...(processes === undefined ? {} : { processes }) });
+    expect(told("gauge", "max")).toMatch(/largest/);
+    expect(told("sum", "sum")).toMatch(/added up/);
+    expect([told("histogram", "sum"), told("", ""), told("gauge")]).toEqual(["", "", ""]);
   });
 });
 

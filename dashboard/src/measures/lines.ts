@@ -13,6 +13,17 @@ export function isHistogram({ kind }: { kind: string }): boolean {
   return kind === "histogram" || kind === "exponential_histogram";
 }
 
+const JOINED = {
+  sum: "Processes are added up.",
+  max: "Of several processes the largest.",
+  min: "Of several processes the smallest.",
+};
+
+/** How several processes became one line, as a sentence; a histogram is of all that they measured. */
+export function joinedOf(answer: MetricSeries): string {
+  return isHistogram(answer) || !answer.processes ? "" : JOINED[answer.processes];
+}
+
 export function numberOf(point: number | Quantiles, statistic: Statistic): number | null {
   return typeof point === "number" ? point : (point[statistic] ?? null);
 }

@@ -384,8 +384,12 @@ const SERVER: usize = 6;
 const OLD_PEER: usize = 7;
 const DATABASE: usize = 8;
 const MESSAGING: usize = 9;
+const RPC_SYSTEM: usize = 10;
+const OLD_RPC_SYSTEM: usize = 11;
+const RPC_SERVICE: usize = 12;
+const RPC_METHOD: usize = 13;
 /// The attributes that have columns, in the order of the constants above.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 14] = [
     "http.request.method",
     "http.method",
     "http.route",
@@ -396,6 +400,10 @@ const NAMES: [&str; 10] = [
     "net.peer.name",
     "db.system.name",
     "messaging.system",
+    "rpc.system.name",
+    "rpc.system",
+    "rpc.service",
+    "rpc.method",
 ];
 
 /// The values of a span's attributes that have columns.
@@ -408,7 +416,7 @@ impl<'v, 'a> Known<'v, 'a> {
             // By the first byte: most names are none of these.
             if matches!(
                 key.as_bytes().first(),
-                Some(b'h' | b'p' | b's' | b'n' | b'd' | b'm')
+                Some(b'h' | b'p' | b's' | b'n' | b'd' | b'm' | b'r')
             ) && let Some(at) = NAMES.iter().position(|name| *name == key)
             {
                 known[at] = Some(value);
@@ -429,9 +437,32 @@ impl<'v, 'a> Known<'v, 'a> {
 
     /// Whom a span is about: for a call the service, database or queue before the host.
     fn peer(&self, is_call: bool) -> Cow<'v, str> {
-        match is_call {
-            true => self.text(&[PEER, DATABASE, MESSAGING, SERVER, OLD_PEER]),
-            false => self.text(&[PEER, SERVER, OLD_PEER]),
+        if !is_call {
+            return self.text(&[PEER, SERVER, OLD_PEER]);
+        }
+        let called = self.text(&[PEER]);
+        if !called.is_empty() {
+            return called;
+        }
+        match self.aws_service() {
+            service if service.is_empty() => self.text(&[DATABASE, MESSAGING, SERVER, OLD_PEER]),
+            service => service,
+        }
+    }
+
+    /// The AWS service that is called, such as DynamoDB; nothing for other calls. Newer
+    /// conventions write service/operation.
+    fn aws_service(&self) -> Cow<'v, str> {
+        if self.text(&[RPC_SYSTEM, OLD_RPC_SYSTEM]) != "aws-api" {
+            return Cow::Borrowed("");
+        }
+        let service = self.text(&[RPC_SERVICE]);
+        if !service.is_empty() {
+            return service;
+        }
+        match self.text(&[RPC_METHOD]) {
+            Cow::Borrowed(method) => Cow::Borrowed(method.split('/').next().unwrap_or("")),
+            Cow::Owned(method) => Cow::Owned(method.split('/').next().unwrap_or("").to_owned()),
         }
     }
 

@@ -27,6 +27,8 @@ const row = (route: string, p95_ms: number): EndpointRow => ({
   p50_ms: 1,
   p95_ms,
   p99_ms: 1,
+  p50_between_ms: [1, null],
+  p95_between_ms: [1, null],
 });
 
 describe("two times", () => {

@@ -27,9 +27,8 @@ describe("nodes of the map", () => {
   });
 
   it("say what a peer is by its system's name", () => {
-    expect(
-      ["aws.dynamodb", "dynamodb", "sqs.eu-west-1.amazonaws.com", "aws_sqs"].map(kindOf),
-    ).toEqual(["AWS", "AWS", "AWS", "AWS"]);
+    const aws = ["aws.dynamodb", "DynamoDB", "Secrets Manager", "SQS", "aws_sqs"];
+    expect([...aws, "sqs.eu-west-1.amazonaws.com"].map(kindOf)).toEqual(Array(6).fill("AWS"));
     expect(["postgresql", "kafka", "api.example", "127.0.0.1"].map(kindOf)).toEqual([
       "database",
       "queue",

@@ -15,7 +15,8 @@ export interface MapNode {
 const DATABASES =
   /^(redis|valkey|memcached|postgresql|mysql|mariadb|sqlite|mongodb|cassandra|elasticsearch|opensearch|clickhouse|couchdb|neo4j|influxdb|microsoft\.sql_server|oracle\.db|other_sql|mssql|cockroachdb)$/;
 const QUEUES = /^(kafka|rabbitmq|activemq|rocketmq|pulsar|nats|jms|celery|gcp_pubsub|servicebus)$/;
-const AWS = /^aws[._]|^(dynamodb|s3|sqs|sns|lambda|kinesis|secretsmanager)$|\.amazonaws\.com$/i;
+const AWS =
+  /^aws[._]|^(dynamodb|s3|sqs|sns|lambda|kinesis|firehose|kms|sts|ssm|ses|sesv2|sfn|eventbridge|cloudwatch|cloudwatch logs|secrets ?manager|cognito identity provider|bedrock runtime|ec2|ecs|rds data|appconfigdata)$|\.amazonaws\.com$/i;
 
 /** Services, what they call, and how each is. */
 export function nodesOf(calls: MapRow[], services: ServiceRow[]): MapNode[] {

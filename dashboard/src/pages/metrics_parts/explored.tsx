@@ -13,6 +13,7 @@ import { localTime, withUnit } from "../../format";
 import {
   exemplarsOf,
   isHistogram,
+  joinedOf,
   linesOf,
   STATISTICS,
   type Statistic,
@@ -64,7 +65,9 @@ export function Explored({ name, about, service }: Props) {
   }, [data, statistic, isRate, isOfHistogram, unit]);
   return (
     <Panel title={name} aside={[about?.kind, about?.unit].filter(Boolean).join(", ")}>
-      {family && <p className="mb-3 text-faint">{family.help}</p>}
+      <p className="mb-3 text-faint">
+        {family?.help} {data && joinedOf(data)}
+      </p>
       <div className="mb-3 flex flex-wrap gap-x-4 gap-y-2">
         <Choice
           label="Lines by"

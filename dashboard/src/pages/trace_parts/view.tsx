@@ -8,7 +8,10 @@ import { above, matches, rowsOf } from "./rows";
 import { Summary } from "./summary";
 import { Tools } from "./tools";
 import { treeOf } from "./tree";
+import { useZoom } from "./use_zoom";
 import { Waterfall } from "./waterfall";
+import { reaching } from "./zoom";
+import { ZoomTools } from "./zoom_tools";
 
 /** A trace: its facts, the waterfall, and the span that is chosen, which stands in the address. */
 export function TraceView({ trace }: { trace: Trace }) {
@@ -30,6 +33,7 @@ export function TraceView({ trace }: { trace: Trace }) {
   const selected = tree.nodes.findIndex(({ span }) => span.span_id === spanId);
   const [active, setActive] = useState(selected === -1 ? "s0" : `s${selected}`);
   const node = tree.nodes[selected];
+  const zoom = useZoom(tree.duration_ms);
 
   const select = (at: number) => {
     wasChosen.current = true;
@@ -43,6 +47,10 @@ export function TraceView({ trace }: { trace: Trace }) {
     }
     setActive(`s${at}`);
     select(at);
+    const reached = tree.nodes[at];
+    if (reached && zoom.isZoomed) {
+      zoom.setView(reaching(zoom.view, reached.from_ms, reached.to_ms, tree.duration_ms));
+    }
   };
   // biome-ignore lint/correctness/useExhaustiveDependencies: another span was chosen
   useEffect(() => {
@@ -59,7 +67,7 @@ export function TraceView({ trace }: { trace: Trace }) {
       >
         <Panel
           title="Spans"
-          aside={<span className="hidden md:inline">arrows, Home, End, Enter</span>}
+          aside={<span className="hidden md:inline">arrows, Home, End, Enter; + − 0 Z zoom</span>}
         >
           <Tools
             tree={tree}
@@ -72,6 +80,7 @@ export function TraceView({ trace }: { trace: Trace }) {
             logs={trace.logs.length}
             shown={{ withLogs, setWithLogs, withPath, setWithPath }}
           />
+          <ZoomTools zoom={zoom} duration_ms={tree.duration_ms} />
           <Waterfall
             tree={tree}
             rows={rows}
@@ -85,6 +94,7 @@ export function TraceView({ trace }: { trace: Trace }) {
             setActive={setActive}
             selected={selected}
             select={select}
+            zoom={zoom}
           />
         </Panel>
         {node && (

@@ -1,12 +1,19 @@
 import { defaultRangeExtractor, useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useRef } from "react";
 import { MaskedText, Severity } from "../../components";
-import { duration, levelOf } from "../../format";
+import { duration } from "../../format";
+import { Bar, LogMark } from "./bars";
 import type { Stretch } from "./critical_path";
 import { canClose, type WaterfallRow } from "./rows";
 import type { Tree } from "./tree";
+import { useGestures, type Zoom } from "./use_zoom";
+import { around, moved, type View, zoomed } from "./zoom";
+import { KEYS } from "./zoom_tools";
 
 const ROW_PX = 32;
+/** A key zooms to the half, and moves by a quarter of what is shown. */
+const STEP = 0.5;
+const MOVE = 0.25;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 const GRID =
   "grid grid-cols-[minmax(9rem,1fr)_minmax(0,1fr)] sm:grid-cols-[minmax(14rem,2fr)_minmax(0,3fr)]";
@@ -25,15 +32,20 @@ interface Props {
   setActive: (key: string) => void;
   selected: number;
   select: (node: number) => void;
+  zoom: Zoom;
 }
 
 /**
  * The spans over time, as a treegrid: of 10,000 rows only those in view are in the document.
- * Arrows go up, down, in and out; Home, End and the page keys far; Enter opens the span.
+ * Arrows go up, down, in and out; Home, End and the page keys far; Enter opens the span. Plus,
+ * minus, 0, Z and Shift with the arrows zoom and move in time.
  */
 export function Waterfall(props: Props) {
-  const { tree, rows, closed, setClosed, withLogs, active, setActive, select } = props;
+  const { tree, rows, closed, setClosed, withLogs, active, setActive, select, zoom } = props;
+  const { view, setView } = zoom;
   const scroller = useRef<HTMLDivElement>(null);
+  const axis = useRef<HTMLDivElement>(null);
+  const drawn = useGestures(scroller, axis, zoom, tree.duration_ms);
   const at = Math.max(
     rows.findIndex(({ key }) => key === active),
     0,
@@ -65,6 +77,13 @@ export function Waterfall(props: Props) {
     else changed.add(node);
     setClosed(changed);
   };
+  const zoomBy = (factor: number, node: number) => {
+    const { from_ms, to_ms }: View = tree.nodes[node] ?? view;
+    // At the span that the keyboard is on, where that is in view.
+    const middle_ms = (Math.max(from_ms, view.from_ms) + Math.min(to_ms, view.to_ms)) / 2;
+    const at_ms = Math.min(Math.max(middle_ms, view.from_ms), view.to_ms);
+    setView(zoomed(view, factor, at_ms, tree.duration_ms));
+  };
   const pressed = (event: KeyboardEvent) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const row = rows[at];
@@ -92,12 +111,30 @@ export function Waterfall(props: Props) {
       case "End":
         go(rows.length - 1);
         break;
+      case "+":
+      case "=":
+        zoomBy(STEP, row.node);
+        break;
+      case "-":
+        zoomBy(1 / STEP, row.node);
+        break;
+      case "0":
+        setView(null);
+        break;
+      case "z":
+      case "Z": {
+        const node = tree.nodes[row.node];
+        if (node) setView(around(node.from_ms, node.to_ms, tree.duration_ms));
+        break;
+      }
       case "ArrowRight":
-        if (isOpen) go(at + 1);
+        if (event.shiftKey) setView(moved(view, MOVE, tree.duration_ms));
+        else if (isOpen) go(at + 1);
         else if (canBeClosed) setOpen(row.node, true);
         break;
       case "ArrowLeft":
-        if (isOpen) setOpen(row.node, false);
+        if (event.shiftKey) setView(moved(view, -MOVE, tree.duration_ms));
+        else if (isOpen) setOpen(row.node, false);
         else if (parent !== -1) setActive(`s${parent}`);
         break;
       case "Enter":
@@ -118,6 +155,8 @@ export function Waterfall(props: Props) {
       aria-rowcount={rows.length + 1}
       aria-activedescendant={rows[at] && idOf(rows[at])}
       aria-readonly="true"
+      aria-describedby={KEYS}
+      aria-keyshortcuts="+ - 0 Z Shift+ArrowLeft Shift+ArrowRight"
       tabIndex={0}
       onKeyDown={pressed}
       className="group max-h-[70vh] overflow-y-auto overflow-x-hidden"
@@ -133,7 +172,12 @@ export function Waterfall(props: Props) {
           <div role="columnheader" className="px-1 py-1.5 font-medium text-faint">
             Span
           </div>
-          <div role="columnheader" className="relative text-faint text-xs">
+          <div
+            ref={axis}
+            role="columnheader"
+            className="relative cursor-crosshair select-none text-faint text-xs"
+            onDoubleClick={() => setView(null)}
+          >
             <span className="sr-only">Time</span>
             {TICKS.map((share) => (
               <span
@@ -142,9 +186,20 @@ export function Waterfall(props: Props) {
                 className={`absolute top-2 whitespace-nowrap ${share === 0 || share === 1 ? "" : "hidden -translate-x-1/2 md:block"}`}
                 style={share === 1 ? { right: 4 } : { left: `${share * 100}%` }}
               >
-                {duration(tree.duration_ms * share)}
+                {tickOf(view, share)}
               </span>
             ))}
+            {drawn && (
+              <span
+                aria-hidden="true"
+                className="pointer-events-none absolute top-0 z-20 border-accent border-x bg-accent/20"
+                style={{
+                  left: drawn.from_px,
+                  width: drawn.to_px - drawn.from_px,
+                  height: drawn.height_px,
+                }}
+              />
+            )}
           </div>
         </div>
       </div>
@@ -167,6 +222,12 @@ export function Waterfall(props: Props) {
       </div>
     </div>
   );
+}
+
+/** Times of the trace's begin; within a trace they would look alike, so there from the first on. */
+function tickOf({ from_ms, to_ms }: View, share: number): string {
+  if (share === 0 || from_ms === 0) return duration(from_ms + (to_ms - from_ms) * share);
+  return `+${duration((to_ms - from_ms) * share)}`;
 }
 
 const idOf = (row: WaterfallRow) => `row-${row.key}`;
@@ -221,8 +282,12 @@ function Row({ row, index, top_px, isActive, setOpen, ...props }: RowProps) {
         </span>
         {row.log ? <LogName row={row} /> : <SpanName {...props} node={row.node} isOpen={isOpen} />}
       </div>
-      <div role="gridcell" className="relative h-full min-w-0">
-        {row.log ? <LogMark {...props} row={row} /> : <Bar {...props} at={row.node} />}
+      <div role="gridcell" className="relative h-full min-w-0 select-none">
+        {row.log ? (
+          <LogMark tree={tree} view={props.zoom.view} log={row.log} />
+        ) : (
+          <Bar {...props} tree={tree} view={props.zoom.view} at={row.node} />
+        )}
       </div>
     </div>
   );
@@ -270,77 +335,5 @@ function LogName({ row: { log } }: { row: WaterfallRow }) {
         <MaskedText text={log.body} />
       </span>
     </span>
-  );
-}
-
-function share(ms: number, tree: Tree): number {
-  return tree.duration_ms > 0 ? Math.min(Math.max(ms / tree.duration_ms, 0), 1) * 100 : 0;
-}
-
-function Bar({ tree, at, path, colours }: Props & { at: number }) {
-  const node = tree.nodes[at];
-  if (!node) return null;
-  const left = share(node.from_ms, tree);
-  const width = share(node.to_ms, tree) - left;
-  const isRoomAfter = left + width < 75;
-  const isRoomBefore = left > 25;
-  const side = isRoomAfter
-    ? { left: `calc(${left + width}% + 5px)` }
-    : isRoomBefore
-      ? { right: `calc(${100 - left}% + 5px)` }
-      : { right: 4 };
-  const isInside = !isRoomAfter && !isRoomBefore;
-  return (
-    <>
-      <span
-        aria-hidden="true"
-        className={`absolute top-2 h-3 rounded-xs bg-current ${node.isError ? "text-bad" : `text-series-${colours.get(node.span.service) ?? 6}`}`}
-        style={{ left: `${left}%`, width: `max(${width}%, 2px)` }}
-      />
-      {path.get(at)?.map(({ from_ms, to_ms }) => (
-        <span
-          key={from_ms}
-          aria-hidden="true"
-          data-critical
-          className="absolute top-[1.375rem] h-[3px] bg-ink"
-          style={{
-            left: `${share(from_ms, tree)}%`,
-            width: `max(${share(to_ms, tree) - share(from_ms, tree)}%, 1px)`,
-          }}
-        />
-      ))}
-      <span
-        className={`absolute top-1.5 whitespace-nowrap rounded text-xs tabular-nums ${isInside ? "bg-panel px-1" : "text-faint"}`}
-        style={side}
-      >
-        {duration(node.span.duration_ms)}
-        {path.has(at) && <span className="sr-only"> on the critical path</span>}
-      </span>
-    </>
-  );
-}
-
-function LogMark({ tree, row: { log } }: Props & { row: WaterfallRow }) {
-  if (!log) return null;
-  const from_ms = (log.time_ns - tree.start_ns) / 1e6;
-  const level = levelOf(log.severity);
-  const isBad = level === "ERROR" || level === "FATAL";
-  const left = share(from_ms, tree);
-  return (
-    <>
-      <span
-        aria-hidden="true"
-        className={`absolute top-2.5 size-2.5 -translate-x-1/2 rotate-45 bg-current ${isBad ? "text-bad" : "text-accent"}`}
-        style={{ left: `clamp(6px, ${left}%, 100% - 6px)` }}
-      />
-      <span
-        className="absolute top-1.5 text-faint text-xs tabular-nums"
-        style={
-          left < 75 ? { left: `calc(${left}% + 14px)` } : { right: `calc(${100 - left}% + 14px)` }
-        }
-      >
-        +{duration(from_ms)}
-      </span>
-    </>
   );
 }

@@ -1,0 +1,187 @@
+"""Lines: the points of series brought to steps of equal length, and joined.
+
+A counter's increase counts for the time since its point before, so that series with different
+intervals can be added; it begins again where its start time changes or it falls.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clarity_otel.metrics.joining import MAX, MIN, SUM
+from clarity_otel.store.answers.histograms import Histogram, histogram_of
+
+if TYPE_CHECKING:
+    from clarity_otel.store.query import Range, Row
+
+# Points of a series further apart than this have nothing between them (Prometheus' lookback).
+GAP_NS = 300 * 10**9
+# A series whose newest point is older than this many of its intervals has ended.
+_ENDED_AFTER = 1.5
+_DELTA = 1
+_JOIN = {SUM: np.add, MAX: np.maximum, MIN: np.minimum}
+
+
+class Grid:
+    """The steps of a range."""
+
+    def __init__(self, within: Range, step_s: int) -> None:
+        self.step_ns = step_s * 10**9
+        self.end_ns = within.end_ns
+        self.first = within.start_ns // self.step_ns
+        self.count = (within.end_ns - 1) // self.step_ns - self.first + 1
+        self.times = [(self.first + at) * self.step_ns for at in range(self.count)]
+
+    def span(self, before_ns: int, at_ns: int, step: int) -> slice:
+        """Return the steps that a point stands for: those since the point before it."""
+        earlier = before_ns // self.step_ns + 1 if at_ns - before_ns <= GAP_NS else step
+        first = max(min(earlier, step) - self.first, 0)
+        return slice(first, max(step - self.first + 1, first))
+
+
+def line_of(about: Row, grid: Grid) -> Line:
+    """Return a line without points, of the kind that a metric has."""
+    if about["kind"] in ("histogram", "exponential_histogram"):
+        return _Histograms(grid)
+    if about["kind"] == "sum" and about["monotonic"]:
+        return _Rates(grid)
+    return _Values(grid)
+
+
+class Line:
+    """A number for each step of one series, or of several that were joined."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._numbers = np.zeros(grid.count)
+        self._is_known = np.zeros(grid.count, dtype=bool)
+        self.activity = 0.0
+
+    def add(self, rows: list[Row]) -> None:
+        """Add the points of one series, by time. Once."""
+        raise NotImplementedError
+
+    def join(self, other: Any, how: str) -> None:
+        """Take in another line: `how` is for the steps that both know."""
+        both = self._is_known & other._is_known
+        either = np.where(other._is_known, other._numbers, self._numbers)
+        joined = _JOIN[how](self._numbers, other._numbers)
+        self._numbers = np.where(both, joined, either)
+        self._is_known |= other._is_known
+        self.activity += other.activity
+
+    def points(self) -> list[list[Any]]:
+        """Return the steps that something is known of: [nanoseconds, value]."""
+        steps = zip(self._grid.times, self._numbers, self._is_known, strict=True)
+        return [[time_ns, float(number)] for time_ns, number, is_known in steps if is_known]
+
+
+class _Values(Line):
+    """Gauges, up-down counters and summaries' sums, as they are."""
+
+    def add(self, rows: list[Row]) -> None:
+        for at, row in enumerate(rows):
+            held = slice(
+                max(row["step"] - self._grid.first, 0),
+                max(self._until(rows, at) - self._grid.first, 0),
+            )
+            self._numbers[held] = row["value"]
+            self._is_known[held] = True
+            self.activity += abs(row["value"])
+
+    def _until(self, rows: list[Row], at: int) -> int:
+        """Return the step before which a value holds: until the next one, if that is near.
+
+        The newest holds to the range's end where another is still to come: else a sum of
+        processes would fall each time that one of them has sent and the others have not.
+        """
+        row = rows[at]
+        if at + 1 < len(rows):
+            after = rows[at + 1]
+            is_near = after["time_ns"] - row["time_ns"] <= GAP_NS
+            return int(after["step"] if is_near else row["step"] + 1)
+        interval_ns = row["time_ns"] - rows[at - 1]["time_ns"] if at else 0
+        if row["time_ns"] + _ENDED_AFTER * min(interval_ns, GAP_NS) < self._grid.end_ns:
+            return int(row["step"]) + 1
+        return self._grid.first + self._grid.count
+
+
+class _Rates(Line):
+    """Counters, as what they grow by in a second."""
+
+    def add(self, rows: list[Row]) -> None:
+        for before, row in _pairs(rows):
+            value = row["value"] if before is None else row["value"] - before["value"]
+            self._spread(before, row, value)
+
+    def _spread(self, before: Row | None, row: Row, increase: float) -> None:
+        before_ns = row["first_start_ns"] if before is None else before["time_ns"]
+        seconds = max(row["time_ns"] - before_ns, 1) / 1e9
+        stood_for = self._grid.span(before_ns, row["time_ns"], row["step"])
+        self._numbers[stood_for] += increase / seconds
+        self._is_known[stood_for] = True
+        self.activity += increase
+
+
+class _Histograms(_Rates):
+    """Histograms: rate, mean and quantiles of what came in a step; joined, all of it."""
+
+    def __init__(self, grid: Grid) -> None:
+        super().__init__(grid)
+        self._steps: dict[int, Histogram] = {}
+
+    def add(self, rows: list[Row]) -> None:
+        for before, row in _pairs(rows):
+            grown = _whole(row)
+            if before is not None:
+                grown = grown.minus(_whole(before))
+            self._spread(before, row, grown.count)
+            at = row["step"] - self._grid.first
+            if 0 <= at < self._grid.count:
+                self._steps[at] = self._steps[at].plus(grown) if at in self._steps else grown
+
+    def join(self, other: Any, how: str) -> None:
+        super().join(other, SUM)
+        for at, histogram in other._steps.items():
+            self._steps[at] = self._steps[at].plus(histogram) if at in self._steps else histogram
+
+    def points(self) -> list[list[Any]]:
+        return [
+            [
+                self._grid.times[at],
+                {"rate": float(self._numbers[at]), **self._steps[at].summary()},
+            ]
+            for at in sorted(self._steps)
+        ]
+
+
+def _whole(row: Row) -> Histogram:
+    whole = histogram_of(row["details"][0], row["count"], row["value"])
+    for detail in row["details"][1:]:
+        whole = whole.plus(histogram_of(detail, 0, 0))
+    return whole
+
+
+def _pairs(rows: list[Row]) -> list[tuple[Row | None, Row]]:
+    """Return each point with the one that its increase counts from: None for from zero.
+
+    The first cumulative point of a series that began before it tells no increase.
+    """
+    pairs: list[tuple[Row | None, Row]] = []
+    before: Row | None = None
+    for row in rows:
+        is_counter = row["temporality"] != _DELTA
+        if not is_counter:
+            pairs.append((None, row))
+        elif before is not None:
+            began_again = row["start_ns"] > before["start_ns"] or row["value"] < before["value"]
+            began_again = began_again or row["count"] < before["count"]
+            pairs.append((None if began_again else before, row))
+            if began_again:
+                row["first_start_ns"] = max(row["start_ns"], before["time_ns"])
+        elif 0 <= row["time_ns"] - row["start_ns"] <= GAP_NS:
+            pairs.append((None, row))
+        before = row
+    return pairs
