@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from clarity_otel._native import AwaitedNone, idle_function
+from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
 _PROVIDERS = "redis.observability.providers"
@@ -45,8 +46,9 @@ def apply(module: Any, replaced: Replaced) -> None:
 def _watch(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def init(self: Any, *args: Any, **kwargs: Any) -> Any:
-            while _idle:
-                _idle.pop().undo()
+            with never_break_the_app("redis.recorders"):
+                while _idle:
+                    _idle.pop().undo()
             return original(self, *args, **kwargs)
 
         return init

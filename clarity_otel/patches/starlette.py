@@ -12,10 +12,18 @@ import sys
 from typing import Any
 
 from clarity_otel._native import server_enter
+from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.patches.websockets import counted
 from clarity_otel.patches.wrapping import Replaced
 
 SPAN_KEY = "clarity.span"
+
+
+def entered(scope: Any, send: Any) -> Any:
+    """Open the server span; None where there is nothing to trace, or where that fails."""
+    with never_break_the_app("asgi.enter"):
+        return server_enter(scope, send)
+    return None
 
 
 def traced_app(original: Any) -> Any:
@@ -24,22 +32,30 @@ def traced_app(original: Any) -> Any:
     from clarity_otel.endpoints.front import answered
 
     async def traced(self: Any, scope: Any, receive: Any, send: Any) -> None:
-        request = server_enter(scope, send)
+        try:
+            request = server_enter(scope, send)
+        except Exception as failure:
+            request = keep("asgi.enter", failure)
         if request is False:
             if await answered(self, scope, receive, send):
                 return
-            request = server_enter(scope, send)
+            request = entered(scope, send)
         if not request:
             await original(self, scope, receive, send)
             return
         if request.counts_messages:
-            receive = counted(receive, request)
+            with never_break_the_app("asgi.receive"):
+                receive = counted(receive, request)
         try:
             await original(self, scope, receive, request)
         except BaseException as exception:
-            request.fail(exception)
+            with never_break_the_app("asgi.fail"):
+                request.fail(exception)
             raise
-        request.finish()
+        try:
+            request.finish()
+        except Exception as failure:
+            keep("asgi.finish", failure)
 
     return traced
 
