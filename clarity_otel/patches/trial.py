@@ -144,8 +144,9 @@ def of(patch: Patch, outcomes: dict[str, str]) -> Trial:
 
 
 def taken_back() -> dict[str, int]:
-    """Return how often each patch was taken back, by its name."""
-    return dict(_taken_back)
+    """Return how often each patch was taken back, by its name: 0 for one that is in place."""
+    names = {patch.name for trial in list(_trials.values()) for patch, _ in list(trial._rows)}
+    return {name: _taken_back.get(name, 0) for name in sorted(names | _taken_back.keys())}
 
 
 def forget() -> None:

@@ -39,6 +39,8 @@ pub mod copied_scope;
 pub mod engine;
 #[cfg(feature = "python")]
 pub mod exception;
+#[cfg(feature = "faults")]
+pub mod faults;
 #[cfg(feature = "python")]
 pub mod guard;
 #[cfg(feature = "python")]

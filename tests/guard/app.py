@@ -1,0 +1,30 @@
+"""A small ASGI application with a log record for each request, one of which in ten fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from opentelemetry import trace
+
+log = logging.getLogger("shop")
+log.setLevel(logging.INFO)
+log.addHandler(logging.NullHandler())  # nothing on the console
+MANY = {f"shop.attribute.{number}": number for number in range(40)}
+
+
+async def app(
+    scope: dict[str, Any], receive: Callable[[], Any], send: Callable[[Any], Awaitable[None]]
+) -> None:
+    """Answer by the path."""
+    status = 500 if scope["path"] == "/fails" else 200
+    if status == 500:
+        log.error("an order failed")
+    else:
+        log.info("an order of three lamps")
+    with trace.get_tracer("shop").start_as_current_span("shop.order", attributes=MANY):
+        pass
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"hello"})
