@@ -34,6 +34,7 @@ class CostLimit:
         self._meter = meter
         self._now_s = now_s
         self._has_warned = False
+        meter.sampled_share = reduce.sampled_share(0, settings)
         self._steps = Steps(settings.guard / 100, settings.guard_window_s, reduce.HIGHEST)
 
     @property
@@ -52,7 +53,7 @@ class CostLimit:
         if not self._steps.look(self._now_s(), *self._meter.read()):
             return
         reduce.to(self.level, self._settings)
-        self._meter.sampled_share = reduce.sampled_share(self.level)
+        self._meter.sampled_share = reduce.sampled_share(self.level, self._settings)
         self._say(ratio_before)
 
     def after_fork_in_child(self) -> None:

@@ -60,7 +60,8 @@ class Meter:
         """Return the cost since the last look, and the CPU time that it is a share of."""
         cpu_s, at_s, made = time.process_time(), time.monotonic(), _made()
         spans, records = made[0] - self._made[0], made[1] - self._made[1]
-        # With a ratio, most of the cost of those that are not kept was paid.
+        # With a ratio, most of the cost of those that are not kept was paid. How many they
+        # are is taken from the ratio: where much fails, and is kept, that is too many.
         left_out = spans / self.sampled_share - spans if self.sampled_share else 0.0
         calls_s = (spans + left_out * _UNSAMPLED) * SPAN_S * self._slowness
         calls_s += records * self._log_record_s

@@ -27,9 +27,10 @@ _SHARES = (1.0, 1.0, 1.0, 0.5, 0.1)
 _ATTRIBUTES, _OTHER_ATTRIBUTES = 32, 8
 
 
-def sampled_share(level: int) -> float:
-    """Return the share of new traces that a level keeps of those that the settings keep."""
-    return _SHARES[level]
+def sampled_share(level: int, settings: Settings) -> float:
+    """Return the share of new traces that sampling keeps at `level`."""
+    is_ratio = settings.traces_sampler.endswith("traceidratio")
+    return _SHARES[level] * (settings.sampling_ratio if is_ratio else 1.0)
 
 
 def to(level: int, settings: Settings) -> None:
@@ -54,7 +55,6 @@ def _changes(level: int, settings: Settings) -> dict[str, Any]:
     if level >= 3:
         sampler = settings.traces_sampler.removeprefix("parentbased_")
         if sampler != "always_off":
-            ratio = settings.sampling_ratio if sampler == "traceidratio" else 1.0
             changes["sampler"] = "traceidratio"
-            changes["sampling_rate"] = ratio * sampled_share(level)
+            changes["sampling_rate"] = sampled_share(level, settings)
     return changes

@@ -80,6 +80,8 @@ TELEMETRY_QUEUE_RATIO = Threshold(0.8, 5 * MINUTE_S)
 COLLECTOR_EXPORT_FAILING = Threshold(0, 5 * MINUTE_S)
 ALERTS_NOT_DELIVERED = Threshold(0, 5 * MINUTE_S)
 INTERNAL_ERRORS = Threshold(0, 15 * MINUTE_S)
+PATCH_TAKEN_BACK = Threshold(0, 0)
+TELEMETRY_REDUCED = Threshold(0, 15 * MINUTE_S)
 
 # --- around the services ---
 POD_RESTARTS = Threshold(3, 0)

@@ -42,6 +42,7 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from examples.shop.app import app as shop
 from tests.backends.asgi import call_asgi, http_scope, request_messages, websocket_scope
@@ -195,6 +196,15 @@ async def below_a_mount() -> Any:
 @scenario
 async def a_copied_scope() -> Any:
     return await _asked(copying, http_scope("/below/hello"))
+
+
+@scenario
+async def the_test_client() -> Any:
+    def ask() -> Any:
+        with TestClient(app) as client:
+            return client.get("/below/hello").text
+
+    return await asyncio.to_thread(ask)
 
 
 @scenario
