@@ -13,6 +13,7 @@ pub mod log_text;
 pub mod mask;
 pub mod metric_export;
 pub mod metrics;
+pub mod panics;
 pub mod pipeline;
 pub mod propagation;
 pub mod proto;

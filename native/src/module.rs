@@ -448,7 +448,7 @@ fn set_error_handler(py: Python<'_>, handler: Py<PyAny>) {
 
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    crate::mask::hide_panic_messages();
+    crate::panics::say_places_only();
     module.add_class::<span::Span>()?;
     module.add_class::<tracer::Tracer>()?;
     module.add_class::<tracer::SpanBlock>()?;
@@ -489,7 +489,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure_signal, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::set_log_limits, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::configure_log_records, module)?)?;
-    module.add_function(wrap_pyfunction!(log_record::bodies::set_log_bodies, module)?)?;
+    module.add_function(wrap_pyfunction!(
+        log_record::bodies::set_log_bodies,
+        module
+    )?)?;
     module.add_function(wrap_pyfunction!(log_record::emit_log, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::api::emit_api_log, module)?)?;
     module.add_function(wrap_pyfunction!(metric_export::emit_metrics, module)?)?;

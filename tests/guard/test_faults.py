@@ -77,6 +77,9 @@ def walked(
     assert done.returncode == 0, done.stderr[-4000:]
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     assert report["differs_without_a_fault"] == []
+    # What panics says where, once for each place however often it does.
+    panics = [line for line in done.stderr.splitlines() if "an internal error at" in line]
+    assert len(panics) == len(set(panics)) <= 2
     return report
 
 
