@@ -26,7 +26,6 @@ class Steps:
         self._highest = highest
         self._began_s: float | None = None
         self._looks: deque[tuple[float, float, float]] = deque()
-        self._cost_s = self._base_s = 0.0
 
     def look(self, now_s: float, cost_s: float, base_s: float) -> bool:
         """Take what was spent since the last look; return whether the level has changed.
@@ -36,13 +35,10 @@ class Steps:
         if self._began_s is None:
             self._began_s = now_s
         self._looks.append((now_s, cost_s, base_s))
-        self._cost_s += cost_s
-        self._base_s += base_s
-        while self._looks[0][0] <= now_s - self._window_s:
-            _, old_cost_s, old_base_s = self._looks.popleft()
-            self._cost_s -= old_cost_s
-            self._base_s -= old_base_s
-        self.ratio = self._cost_s / self._base_s if self._base_s > 0 else 0.0
+        while len(self._looks) > 1 and self._looks[0][0] <= now_s - self._window_s:
+            self._looks.popleft()
+        whole_s = sum(look[2] for look in self._looks)
+        self.ratio = sum(look[1] for look in self._looks) / whole_s if whole_s > 0 else 0.0
         if now_s - self._began_s < self._window_s:
             return False
         if self.ratio > self._limit and self.level < self._highest:
@@ -57,5 +53,4 @@ class Steps:
     def begin_anew(self) -> None:
         """Forget what was seen; the level stays."""
         self._looks.clear()
-        self._cost_s = self._base_s = 0.0
         self._began_s = None

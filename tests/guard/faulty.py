@@ -1,6 +1,6 @@
 """The native module with faults on purpose, built once for each state of its sources.
 
-It is compiled quickly, not well (`[profile.faults]`), into a folder of its own below
+It is compiled in parts, as it is tested and not measured, into a folder of its own below
 `native/target`: only what has changed is compiled again.
 """
 
@@ -30,12 +30,14 @@ def build() -> Path:
     target = NATIVE / "target" / f"faults-{version}"
     subprocess.run(
         [
-            *(cargo, "build", "--quiet", "--locked", "--lib", "--profile", "faults"),
+            *(cargo, "build", "--quiet", "--locked", "--lib", "--release"),
             *("--features", "faults", "--manifest-path", NATIVE / "Cargo.toml"),
         ],
         env={
             **os.environ,
             "CARGO_TARGET_DIR": str(target),
+            "CARGO_PROFILE_RELEASE_LTO": "off",
+            "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
             # As setuptools-rust does: the interpreter's symbols come with the interpreter.
             "PYO3_BUILD_EXTENSION_MODULE": "1",
             "PYO3_PYTHON": sys.executable,
@@ -47,5 +49,5 @@ def build() -> Path:
     name = "lib_native.dylib" if sys.platform == "darwin" else "lib_native.so"
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     module = target / f"_native{suffix}"
-    shutil.copyfile(target / "faults" / name, module)
+    shutil.copyfile(target / "release" / name, module)
     return module

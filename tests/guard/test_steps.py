@@ -51,7 +51,7 @@ def test_between_half_of_it_and_the_limit_nothing_changes() -> None:
     run(steps, 0.06, 31)
     assert steps.level == 1
     assert set(run(steps, 0.03, 300, 31)) == {1}
-    assert set(run(steps, LIMIT, 300, 331)) == {1}
+    assert set(run(steps, 0.049, 300, 331)) == {1}
 
 
 def test_it_comes_back_one_step_at_a_time() -> None:
