@@ -7,7 +7,6 @@ from typing import Any
 from clarity_otel._native import server_enter
 from clarity_otel.endpoints.front import answered_around
 from clarity_otel.guard import keep, never_break_the_app
-from clarity_otel.patches.starlette import entered
 from clarity_otel.patches.websockets import counted
 
 
@@ -29,7 +28,9 @@ class TracedApp:
         if request is False:
             if await answered_around(self.__wrapped__, scope, receive, send):
                 return
-            request = entered(scope, send)
+            request = None
+            with never_break_the_app("asgi.enter"):
+                request = server_enter(scope, send)
         if not request:
             await self.__wrapped__(scope, receive, send)
             return

@@ -19,13 +19,6 @@ from clarity_otel.patches.wrapping import Replaced
 SPAN_KEY = "clarity.span"
 
 
-def entered(scope: Any, send: Any) -> Any:
-    """Open the server span; None where there is nothing to trace, or where that fails."""
-    with never_break_the_app("asgi.enter"):
-        return server_enter(scope, send)
-    return None
-
-
 def traced_app(original: Any) -> Any:
     """Return an `__call__` for an ASGI class that opens the server span."""
 
@@ -39,7 +32,9 @@ def traced_app(original: Any) -> Any:
         if request is False:
             if await answered(self, scope, receive, send):
                 return
-            request = entered(scope, send)
+            request = None
+            with never_break_the_app("asgi.enter"):
+                request = server_enter(scope, send)
         if not request:
             await original(self, scope, receive, send)
             return

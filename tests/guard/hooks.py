@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from clarity_otel import patches
 from clarity_otel.patches.wrapping import Replaced
 
-# They are the guard, or what a failing test would be told by.
-_GUARD = frozenset({"keep", "never_break_the_app", "record_failure"})
+# The guard itself; and what asks the application in between, with guards of its own.
+_LEFT_OUT = frozenset({"keep", "never_break_the_app", "record_failure", "answered_around"})
 
 
 class Callee(NamedTuple):
@@ -69,9 +69,11 @@ def _called_by(function: FunctionType) -> Iterator[Callee]:
         value = namespace[name]
         if isinstance(value, ModuleType) and _is_ours(value.__name__):
             for inner in sorted(names & vars(value).keys()):
-                if callable(vars(value)[inner]) and inner not in _GUARD:
+                if callable(vars(value)[inner]) and inner not in _LEFT_OUT:
                     yield Callee(value, inner)
-        elif callable(value) and _is_ours(getattr(value, "__module__", "")) and name not in _GUARD:
+        elif (
+            callable(value) and _is_ours(getattr(value, "__module__", "")) and name not in _LEFT_OUT
+        ):
             yield Callee(_module(module), name)
     # Methods of our own classes in the modules that the hook knows: `operation.begin`.
     for value in list(namespace.values()):

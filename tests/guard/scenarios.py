@@ -31,6 +31,7 @@ import prometheus_client
 import redis
 import redis.asyncio
 import requests
+import structlog
 import urllib3
 import uvicorn
 from botocore.exceptions import ClientError
@@ -38,12 +39,14 @@ from fastapi import BackgroundTasks, FastAPI, Request, WebSocket
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from hypercorn.config import Config as HypercornConfig
 from opentelemetry import propagate, trace
+from opentelemetry._logs import SeverityNumber, get_logger
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from clarity_otel.correlation import set_correlation_id
 from examples.shop.app import app as shop
 from tests.backends.asgi import call_asgi, http_scope, request_messages, websocket_scope
 from tests.backends.process import free_port
@@ -100,6 +103,12 @@ async def echo(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.send_text(await websocket.receive_text())
     await websocket.close()
+
+
+@app.get("/metrics")
+@app.get("/own/metrics")
+async def metrics() -> str:
+    return "the application's own"
 
 
 async def hello(request: Request) -> PlainTextResponse:
@@ -160,6 +169,15 @@ async def not_found() -> Any:
 
 
 @scenario
+async def paths_like_ours() -> Any:
+    # Asked directly, by the machine's own name: as only our endpoints are.
+    scopes = [http_scope(path) for path in ("/metrics", "/own/metrics")]
+    return [
+        await _asked(app, {**scope, "headers": [(b"host", b"127.0.0.1:8000")]}) for scope in scopes
+    ]
+
+
+@scenario
 async def an_exception() -> Any:
     return await _asked(app, http_scope("/raises"))
 
@@ -212,8 +230,10 @@ async def uvicorn_loads() -> Any:
     config = uvicorn.Config(plain, log_config=None)
     config.load()
     loaded = config.loaded_app
-    answers = [await _asked(loaded, http_scope(path)) for path in ("/", "/raises")]
-    return [config.interface, answers]
+    paths = ("/", "/raises", "/own/metrics")
+    answers = [await _asked(loaded, http_scope(path)) for path in paths]
+    sent = await _asked(loaded, http_scope("/", method="POST"), request_messages(b"x"))
+    return [config.interface, answers, sent]
 
 
 @scenario
@@ -351,7 +371,16 @@ async def aws_tables() -> Any:
     key = {"id": {"S": "1"}}
     first = client.get_item(TableName="products", Key=key)
     counted = client.get_item(TableName="products", Key=key, ReturnConsumedCapacity="TOTAL")
-    return [first["Item"]["name"], counted["Item"]["name"], client.list_tables()["TableNames"]]
+    event = "after-call.dynamodb.GetItem"
+    client.meta.events.register(event, _more_than_expected, "more")
+    more = client.get_item(TableName="products", Key=key)
+    client.meta.events.unregister(event, unique_id="more")
+    names = [answer["Item"]["name"] for answer in (first, counted, more)]
+    return [names, "More" in more, client.list_tables()["TableNames"]]
+
+
+def _more_than_expected(parsed: Any, **_: Any) -> None:
+    parsed["More"] = {}
 
 
 @scenario
@@ -361,18 +390,21 @@ async def aws_queue() -> Any:
     client.send_message(QueueUrl=url, MessageBody="order 1")
     message = client.receive_message(QueueUrl=url)["Messages"][0]
     client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    return message["Body"]
+    try:
+        client.send_message(QueueUrl=f"{url}-missing", MessageBody="order 2")
+    except ClientError as error:
+        return [message["Body"], error.response["Error"]["Code"]]
+    return None
 
 
 @scenario
 async def aws_asyncio() -> Any:
-    session = aiobotocore.session.get_session()
-    async with session.create_client("dynamodb") as client:
-        answer = await client.get_item(TableName="products", Key={"id": {"S": "1"}})
-        try:
-            await client.get_item(TableName="no-such-table", Key={"id": {"S": "1"}})
-        except ClientError as error:
-            return [answer["Item"]["name"], error.response["Error"]["Code"]]
+    client = _clients["asyncio"]
+    answer = await client.get_item(TableName="products", Key={"id": {"S": "1"}})
+    try:
+        await client.get_item(TableName="no-such-table", Key={"id": {"S": "1"}})
+    except ClientError as error:
+        return [answer["Item"]["name"], error.response["Error"]["Code"]]
     return None
 
 
@@ -393,8 +425,10 @@ async def threads() -> Any:
 async def own_metrics() -> Any:
     registry = prometheus_client.CollectorRegistry()
     counter = prometheus_client.Counter("orders", "Orders.", ["kind"], registry=registry)
-    counter.labels("lamp").inc(2)
-    return registry.get_sample_value("orders_total", {"kind": "lamp"}) or 0
+    child = counter.labels("lamp")
+    before = registry.get_sample_value("orders_total", {"kind": "lamp"}) or 0
+    child.inc(2)
+    return (registry.get_sample_value("orders_total", {"kind": "lamp"}) or 0) - before
 
 
 @scenario
@@ -415,9 +449,48 @@ async def own_spans() -> Any:
             propagate.extract(carrier)
             with span:
                 pass
+            set_correlation_id("order-1")
+            link = trace.Link(span.get_span_context(), {"e": 1})
+            tracer.start_span("linked", links=[link]).end()
             raise KeyError("the application's own")
     except KeyError as error:
         return str(error)
+
+
+class Processor:
+    """What an application may hang in: it is told of each span."""
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        """Do nothing."""
+
+    def on_end(self, span: Any) -> None:
+        """Do nothing."""
+
+    def shutdown(self) -> None:
+        """Do nothing."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Do nothing."""
+        return True
+
+
+@scenario
+async def own_processors() -> Any:
+    if "processor" not in _clients:
+        _clients["processor"] = Processor()
+        provider: Any = trace.get_tracer_provider()
+        provider.add_span_processor(_clients["processor"])
+    with trace.get_tracer("scenarios").start_as_current_span("processed") as span:
+        return span.is_recording()
+
+
+@scenario
+async def other_logs() -> Any:
+    structlog.get_logger().info("an order", kind="lamp")
+    get_logger("scenarios").emit(
+        timestamp=1, severity_number=SeverityNumber.INFO, body="an order", attributes={"a": 1}
+    )
+    return "logged"
 
 
 @scenario
@@ -431,11 +504,13 @@ async def own_logs() -> Any:
 
 
 class Applications:
-    """Keeps the lifespan of the shop running."""
+    """Keeps the lifespan of the shop running, and a client that takes long to make."""
 
     async def __aenter__(self) -> None:
         self._stack = AsyncExitStack()
         await self._stack.enter_async_context(shop.router.lifespan_context(shop))
+        client = aiobotocore.session.get_session().create_client("dynamodb")
+        _clients["asyncio"] = await self._stack.enter_async_context(client)
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
