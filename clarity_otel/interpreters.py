@@ -29,7 +29,7 @@ def is_main() -> bool:
     if asked is not None:
         return bool(asked())
     try:
-        import _xxsubinterpreters as interpreters
+        import _xxsubinterpreters as interpreters  # type: ignore[import-not-found]
     except ImportError:
         return True
     return bool(interpreters.get_current() == interpreters.get_main())

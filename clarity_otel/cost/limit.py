@@ -49,26 +49,25 @@ class CostLimit:
 
     def try_it(self) -> None:
         """Look, and take a step where it is time."""
-        ratio_before = self._steps.ratio
         if not self._steps.look(self._now_s(), *self._meter.read()):
             return
         reduce.to(self.level, self._settings)
         self._meter.sampled_share = reduce.sampled_share(self.level, self._settings)
-        self._say(ratio_before)
+        self._say()
 
     def after_fork_in_child(self) -> None:
         """Measure from here."""
         self._steps.begin_anew()
         self._meter.begin_anew()
 
-    def _say(self, ratio: float) -> None:
+    def _say(self) -> None:
         if self.level == 0:
             diagnostics.info("telemetry is complete again: its cost is below CLARITY_GUARD.")
         elif not self._has_warned:
             self._has_warned = True
             settings = self._settings
             diagnostics.warn(
-                f"telemetry takes {ratio:.1%} of this process's CPU time, more than "
+                f"telemetry takes {self.ratio:.1%} of this process's CPU time, more than "
                 f"CLARITY_GUARD={settings.guard:g} allows for {settings.guard_window_s:g} s: "
                 f"{', '.join(reduce.NAMES)} are left out, one after the other, until it is "
                 "less. The metric clarity.guard.level tells how far; CLARITY_GUARD=0 leaves "

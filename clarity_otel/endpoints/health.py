@@ -82,7 +82,7 @@ def _guard() -> dict[str, Any] | None:
     """Return what telemetry costs here and what is left out for it; null without a limit."""
     limit = sys.modules.get("clarity_otel.cost.limit")
     shown = getattr(limit, "shown", None)
-    return None if shown is None else shown()  # type: ignore[no-any-return]
+    return None if shown is None else shown()
 
 
 def _versions() -> dict[str, str]:

@@ -17,11 +17,13 @@ MANY = {f"shop.attribute.{number}": number for number in range(40)}
 async def app(
     scope: dict[str, Any], receive: Callable[[], Any], send: Callable[[Any], Awaitable[None]]
 ) -> None:
-    """Answer by the path."""
-    status = 500 if scope["path"] == "/fails" else 200
+    """Answer by the path. No lifespan."""
+    if scope["type"] != "http":
+        raise NotImplementedError
+    status = {"/order": 200, "/fails": 500}.get(scope["path"], 404)
     if status == 500:
         log.error("an order failed")
-    else:
+    elif status == 200:
         log.info("an order of three lamps")
     with trace.get_tracer("shop").start_as_current_span("shop.order", attributes=MANY):
         pass
