@@ -5,9 +5,11 @@ Nothing is measured on the path of a request. The cost is added up from
   runs in one process (server 3.9 us, Redis 1.5, AWS 8, a user's 1.2), on a machine as fast
   as this one turns out to be; a log record, whose size decides, at what a sample of one a
   second takes;
-- our threads, by the kernel's count: encoding and sending, metrics, log levels.
+- the thread that sends, by the kernel's count.
 
-What a request pays for colder caches is not in it: over sockets that is as much again.
+It is what leaving something out can lessen. What a request pays for colder caches is not in
+it (over sockets that is as much again), nor the thread of the metrics, whose cost goes by
+the number of series.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import time
 
 from clarity_otel import engine
-from clarity_otel.cost.threads import OwnThreads
+from clarity_otel.cost.exporter import ExporterThread
 from clarity_otel.masking import mask_text
 
 SPAN_S = 3.0e-6
@@ -45,13 +47,12 @@ class Meter:
         self.sampled_share = 1.0
         self._slowness = slowness()
         self._log_record_s = LOG_RECORD_S * self._slowness
-        self._threads = OwnThreads()
         self.begin_anew()
 
     def begin_anew(self) -> None:
         """Start from what is now: at the beginning, and in a forked child."""
-        self._threads = OwnThreads()
-        self._threads.spent_s()
+        self._exporter = ExporterThread()
+        self._exporter.spent_s()
         self._cpu_s = time.process_time()
         self._at_s = time.monotonic()
         self._made = _made()
@@ -65,7 +66,7 @@ class Meter:
         left_out = spans / self.sampled_share - spans if self.sampled_share else 0.0
         calls_s = (spans + left_out * _UNSAMPLED) * SPAN_S * self._slowness
         calls_s += records * self._log_record_s
-        cost_s = calls_s + self._threads.spent_s()
+        cost_s = calls_s + self._exporter.spent_s()
         base_s = max(cpu_s - self._cpu_s, (at_s - self._at_s) * LEAST_CPU)
         self._cpu_s, self._at_s, self._made = cpu_s, at_s, made
         self._sample()
