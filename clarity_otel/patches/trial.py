@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 from _thread import allocate_lock
+from types import FunctionType
 
 from clarity_otel import diagnostics, guard
 
@@ -39,7 +40,8 @@ _PLACES = frozenset(
         *("redis", "httpx", "aws", "client", "requests", "urllib3", "aiohttp"),
     }
 )
-_IS_COROUTINE = 0x80  # inspect.CO_COROUTINE
+# inspect.CO_VARARGS, CO_VARKEYWORDS and CO_COROUTINE.
+_HAS_ARGS, _HAS_KEYWORDS, _IS_COROUTINE = 0x04, 0x08, 0x80
 # How `inspect` and `asyncio` mark a plain function that returns a coroutine.
 _MARKS = ("_is_coroutine", "_is_coroutine_mark")
 
@@ -79,17 +81,10 @@ class Trial:
             finally:
                 trial.called(before)
 
-        async def probe_coroutine(*args: Any, **kwargs: Any) -> Any:
-            trial, before = self, self._faults
-            try:
-                return await hook(*args, **kwargs)
-            finally:
-                trial.called(before)
-
         is_coroutine = bool(code.co_flags & _IS_COROUTINE) or any(
             mark in vars(hook) for mark in _MARKS
         )
-        chosen = probe_coroutine if is_coroutine else probe
+        chosen = _coroutine_probe(hook, self) if is_coroutine else probe
         _probe_codes.add(chosen.__code__)
         vars(chosen).update(vars(hook))
         return chosen
@@ -134,6 +129,58 @@ class Trial:
     def reason(self, where: str = "its first calls") -> str:
         """Return what the health says of it."""
         return f"taken back: it failed in {where}"
+
+
+_PROBE = """\
+async def probe({parameters}):
+    trial, before = on_trial, on_trial._faults
+    try:
+        return await hook({arguments})
+    finally:
+        trial.called(before)
+"""
+_compiled: dict[str, CodeType] = {}
+
+
+def _coroutine_probe(hook: FunctionType, trial: Trial) -> FunctionType:
+    """Return a coroutine function around `hook` with its very parameters.
+
+    One that takes whatever it is given takes a call without arguments, too, and fails when
+    it is awaited: uvicorn calls an app like that to learn whether it is a factory.
+    """
+    parameters, arguments = _signature(hook.__code__)
+    source = _PROBE.format(parameters=parameters, arguments=arguments)
+    code = _compiled.get(source)
+    if code is None:
+        namespace: dict[str, Any] = {}
+        exec(source, namespace)  # names of our own functions' parameters
+        code = _compiled[source] = namespace["probe"].__code__
+    names = {"hook": hook, "on_trial": trial}
+    probe = FunctionType(code, names, hook.__name__, hook.__defaults__)
+    probe.__kwdefaults__ = hook.__kwdefaults__
+    return probe
+
+
+def _signature(code: CodeType) -> tuple[str, str]:
+    """Return a function's parameters as they stand in its definition, and in a call of it."""
+    count, keywords = code.co_argcount, code.co_kwonlyargcount
+    named = list(code.co_varnames[:count])
+    rest = iter(code.co_varnames[count + keywords :])
+    parameters, arguments = [*named], [*named]
+    if code.co_posonlyargcount:
+        parameters.insert(code.co_posonlyargcount, "/")
+    if code.co_flags & _HAS_ARGS:
+        parameters.append(name := f"*{next(rest)}")
+        arguments.append(name)
+    elif keywords:
+        parameters.append("*")
+    for name in code.co_varnames[count : count + keywords]:
+        parameters.append(name)
+        arguments.append(f"{name}={name}")
+    if code.co_flags & _HAS_KEYWORDS:
+        parameters.append(name := f"**{next(rest)}")
+        arguments.append(name)
+    return ", ".join(parameters), ", ".join(arguments)
 
 
 def of(patch: Patch, outcomes: dict[str, str]) -> Trial:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -103,6 +104,35 @@ def test_coroutines_count_too(kept: None) -> None:
 
     assert asyncio.run(wait()) == ["waited"] * 4
     assert not patched.is_in_place
+
+
+def _parameters(function: Any) -> list[Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return [(each.name, each.kind, each.default) for each in parameters]
+
+
+def test_a_watched_hook_has_its_own_parameters() -> None:
+    """uvicorn calls an app without arguments, to learn whether it is a factory."""
+
+    async def one(self: Any, scope: Any, receive: Any = 3) -> Any:
+        return [scope, receive]
+
+    async def two(value: Any, /, *args: Any, key: Any = 4, **kwargs: Any) -> Any:
+        return [value, args, key, kwargs]
+
+    async def three(*, key: Any) -> Any:
+        return key
+
+    watching = trial.Trial("unit", {})
+    for hook in (one, two, three):
+        watched = watching.watched(hook)
+        assert inspect.iscoroutinefunction(watched)
+        assert _parameters(watched) == _parameters(hook)
+        with pytest.raises(TypeError):
+            watched()
+    assert asyncio.run(watching.watched(one)(0, 1)) == [1, 3]
+    assert asyncio.run(watching.watched(two)(1, 2, b=5)) == [1, (2,), 4, {"b": 5}]
+    assert asyncio.run(watching.watched(three)(key=6)) == 6
 
 
 def test_one_fault_is_forgiven(kept: None) -> None:
