@@ -75,12 +75,17 @@ class CostLimit:
             )
 
 
+def is_wanted(settings: Settings) -> bool:
+    """Whether this process is to have a limit."""
+    from clarity_otel import engine
+
+    return settings.guard > 0 and engine.name() == "native"
+
+
 def begin(settings: Settings) -> CostLimit | None:
     """Return this process's limit; None where there is none."""
     global _running
-    from clarity_otel import engine
-
-    if not settings.guard or engine.name() != "native":
+    if not is_wanted(settings):
         return None
     _running = CostLimit(settings, Meter())
     return _running

@@ -12,9 +12,6 @@ Sampling stands in `clarity.sampling.probability` of what is kept, as ever.
 
 from __future__ import annotations
 
-from clarity_otel import _native
-from clarity_otel.engine import native
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -35,6 +32,9 @@ def sampled_share(level: int, settings: Settings) -> float:
 
 def to(level: int, settings: Settings) -> None:
     """Leave out what `level` says from now on, in this process."""
+    from clarity_otel import _native
+    from clarity_otel.engine import native
+
     _native.set_log_bodies(level < 1)
     native.reconfigure(_changes(level, settings))
 
