@@ -23,6 +23,7 @@ PROBABILITY = "clarity.sampling.probability"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_service_above_its_limit(
     run_process: Callable[..., Process],
     otlp_http_stub: Callable[..., OtlpHttpStub],

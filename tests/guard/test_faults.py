@@ -78,7 +78,7 @@ def walked(
         cwd=SOURCES.parents[1],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
@@ -101,6 +101,7 @@ def assert_kept(report: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_what_a_hook_calls_may_raise(
     redis_server: RedisServer, aws_server: AwsServer, backend: int, tmp_path: Path
 ) -> None:
@@ -113,6 +114,7 @@ def test_what_a_hook_calls_may_raise(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # the first time, the module is compiled: minutes
 def test_every_native_entry_may_panic_or_fail(
     redis_server: RedisServer, aws_server: AwsServer, backend: int, tmp_path: Path
 ) -> None:
