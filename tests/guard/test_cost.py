@@ -96,7 +96,7 @@ def test_a_service_above_its_limit(
             made, exported, dropped = sums(item, signal)
             return made == exported + dropped and exported == len(arrived())
 
-        wait_until(adds_up, f"made = exported + dropped of {signal}", 10)
+        wait_until(adds_up, f"made = exported + dropped of {signal}", 30)
         assert sums(item, signal)[2] == 0
     process.stop()
     spans, logs = stub.spans(), stub.logs()
@@ -116,6 +116,5 @@ def test_a_service_above_its_limit(
     }
     assert {log.body for log in orders if log.severity_text == "ERROR"} == {"an order failed"}
     cut = [span for span in spans if span.name == "shop.order" and span.dropped_attributes]
-    # A root's probability stands beside them.
-    assert {len(span.attributes.keys() - {PROBABILITY}) for span in cut} == {32}
+    assert {len(span.attributes) for span in cut} == {32}
     assert 1 <= said("CLARITY_GUARD=2.5") <= WORKERS

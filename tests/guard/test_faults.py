@@ -11,6 +11,8 @@ import json
 import re
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,7 @@ def walked(
     """What the program reports."""
     url = f"redis://{LOOPBACK}:{redis.port}/0"
     seed(url, REGION)
+    began_s = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "tests.guard.program", *mode],
         env=clean_environment(
@@ -85,9 +88,10 @@ def walked(
     (folder / "report.json").write_text(done.stdout.splitlines()[-1])  # to look at
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     assert report["differs_without_a_fault"] == []
-    # What panics says where, once for each place however often it does.
-    panics = [line for line in done.stderr.splitlines() if "an internal error at" in line]
-    assert len(panics) == len(set(panics)) <= 2
+    # What panics says where, once a minute for each of both places, however often it does.
+    panics = Counter(line for line in done.stderr.splitlines() if "an internal error at" in line)
+    assert len(panics) <= 2
+    assert max(panics.values(), default=0) <= 1 + (time.monotonic() - began_s) // 60
     return report
 
 
