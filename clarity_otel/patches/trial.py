@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import sys
 from _thread import allocate_lock
-from types import FunctionType
 
 from clarity_otel import diagnostics, guard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
+    from types import CodeType, FrameType, FunctionType
     from typing import Any
 
     from clarity_otel.patches import Patch
     from clarity_otel.patches.wrapping import Replaced
+else:
+    # `types` would be one more module at the start of every process.
+    FunctionType = type(lambda: None)
 
 FAULTS = 3
 CALLS = 100
