@@ -307,6 +307,9 @@ def configure_signal(signal: str, config: dict[str, Any]) -> None:
     (dict, see settings.otlp). Raises ValueError with a sentence for a bad exporter.
     """
 
+def set_log_bodies(are_sent: bool) -> None:
+    """Send log records with their bodies, or leave those of records below ERROR out."""
+
 def set_log_limits(count: int, length: int | None) -> None: ...
 def configure_log_records(
     record_class: type,

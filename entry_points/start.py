@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from clarity_otel import diagnostics
+from clarity_otel import diagnostics, interpreters
 from clarity_otel.resource import service_name
 
 TYPE_CHECKING = False
@@ -37,6 +37,11 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
             diagnostics.warn(sentence)
         for sentence in settings.notes:
             diagnostics.info(sentence)
+
+    nowhere = interpreters.why_nothing_runs()
+    if nowhere is not None:
+        diagnostics.warn(nowhere)
+        return False
 
     from clarity_otel.entry_points import other_agents
 

@@ -76,6 +76,16 @@ def started(request: pytest.FixtureRequest) -> list[HasOutput]:
     return programs
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_limit_of_cost() -> Iterator[None]:
+    """Tests in this process see all telemetry: beside so little else it costs too much."""
+    from clarity_otel.cost import limit
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(limit, "begin", lambda settings: None)
+        yield
+
+
 def not_tested(reason: object, what: str) -> NoReturn:
     """Skips with a sentence that says what was not tested."""
     sentence = f"not tested: {what}: {reason}"

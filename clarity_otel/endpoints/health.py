@@ -63,6 +63,7 @@ def show(request: Request) -> Answer:
                 "masked": masked,
             },
             "internal_errors": guard.internal_errors(),
+            "guard": _guard(),
         },
         503 if problems else 200,
     )
@@ -75,6 +76,13 @@ def _metrics(settings: Settings | None) -> dict[str, Any]:
     # Another thread may be importing it at this moment.
     processes = getattr(lifecycle, "processes", None)
     return {"on": is_on, "processes": 0 if processes is None else processes()}
+
+
+def _guard() -> dict[str, Any] | None:
+    """Return what telemetry costs here and what is left out for it; null without a limit."""
+    limit = sys.modules.get("clarity_otel.cost.limit")
+    shown = getattr(limit, "shown", None)
+    return None if shown is None else shown()
 
 
 def _versions() -> dict[str, str]:
@@ -166,6 +174,16 @@ _SCHEMA = {
         "libraries": {"type": "object", "additionalProperties": {"type": "string"}},
         "masking": {"type": "object"},
         "internal_errors": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "guard": {
+            "type": ["object", "null"],
+            "description": "What telemetry costs here; null where CLARITY_GUARD is off.",
+            "properties": {
+                "limit": {"type": "number", "description": "CLARITY_GUARD, as a share."},
+                "cost": {"type": "number", "description": "A share of the CPU time."},
+                "level": {"type": "integer", "description": "0: nothing is left out."},
+                "left_out": {"type": "array", "items": {"type": "string"}},
+            },
+        },
     },
 }
 

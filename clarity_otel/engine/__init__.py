@@ -12,7 +12,7 @@ import sys
 import time
 from _thread import allocate_lock
 
-from clarity_otel import diagnostics, masking
+from clarity_otel import diagnostics, interpreters, masking
 from clarity_otel.engine import http_methods
 
 TYPE_CHECKING = False
@@ -108,10 +108,18 @@ def _load(settings: Settings) -> ModuleType:
 
             return native
         except ImportError as failure:
+            reason = interpreters.why_no_native()
+            if reason is not None:
+                diagnostics.warn(f"the slower sdk engine is used: {reason}.")
+                return _sdk()
             diagnostics.warn(
                 f"the native engine is not available here ({failure}); the slower sdk engine "
                 "is used. Install a wheel for this platform, or Rust's cargo before pip."
             )
+    return _sdk()
+
+
+def _sdk() -> ModuleType:
     from clarity_otel.engine import sdk
 
     return sdk

@@ -16,6 +16,7 @@ out, so that nothing loops.
 from __future__ import annotations
 
 import sys
+from time import thread_time_ns
 
 from clarity_otel.logs import exceptions
 from clarity_otel.logs.event import ID_ATTRIBUTES as IDS
@@ -81,8 +82,8 @@ def hook(emit: Emit | None) -> None:
         def callHandlers(self: Any, record: LogRecord) -> None:  # noqa: N802 - logging's name
             # First, so that what formatters write on the record is not seen.
             if is_passed_on is None and apart is None:
-                if emit is not None:
-                    emit(self, record)
+                if _emit is not None:
+                    _emit(self, record)
                 if _listeners:
                     _tell(self, record)
             else:
@@ -92,6 +93,26 @@ def hook(emit: Emit | None) -> None:
         return callHandlers
 
     _replaced.replace(logging.Logger, "callHandlers", make)
+
+
+def time_next(told: Callable[[float], None]) -> None:
+    """Time the next record that is taken: `told(seconds)`, of its thread's CPU time."""
+    global _emit
+    plain = _emit
+    if plain is None or hasattr(plain, "is_timed"):
+        return
+
+    def timed(logger: Logger, record: LogRecord) -> object:
+        global _emit
+        _emit = plain
+        began_ns = thread_time_ns()
+        try:
+            return plain(logger, record)
+        finally:
+            told((thread_time_ns() - began_ns) / 1e9)
+
+    timed.is_timed = True  # type: ignore[attr-defined]
+    _emit = timed
 
 
 def unhook() -> None:

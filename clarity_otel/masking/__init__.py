@@ -13,6 +13,8 @@ Importing this imports no rule and no regular expression where the extension is 
 
 from __future__ import annotations
 
+import clarity_otel.interpreters  # noqa: F401 - first: where the native module must not be imported
+
 try:
     from clarity_otel._native import mask_configure as _configure
     from clarity_otel._native import mask_counts, mask_text, mask_value

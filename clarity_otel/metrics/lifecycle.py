@@ -13,6 +13,7 @@ import threading
 import time
 from typing import Any
 
+from clarity_otel.cost import limit
 from clarity_otel.engine import signals
 from clarity_otel.forks import patiently_quiet, quiet
 from clarity_otel.guard import never_break_the_app
@@ -68,6 +69,9 @@ class _Running:
         )
         self.noting = HistoryTurn(self.store)
         self.sampler.take_turns(self.noting)
+        cost_limit = limit.begin(settings)
+        if cost_limit is not None:
+            self.sampler.take_turns(cost_limit)
         if settings.metrics_port is not None:
             from clarity_otel.metrics.server import PortTurn
 

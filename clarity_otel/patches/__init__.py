@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from clarity_otel import diagnostics
 from clarity_otel.imports import forget, when_imported
+from clarity_otel.patches import trial
 from clarity_otel.patches.wrapping import Replaced
 
 TYPE_CHECKING = False
@@ -154,6 +155,7 @@ def uninstrument() -> None:
         replaced.undo()
     _applied.clear()
     outcomes.clear()
+    trial.forget()
 
 
 def _apply(patch: Patch, module: ModuleType) -> None:
@@ -164,8 +166,13 @@ def _apply(patch: Patch, module: ModuleType) -> None:
             diagnostics.warn(f"{patch.library} is not traced: {unknown}.")
         outcomes[patch.name] = unknown
         return
+    on_trial = trial.of(patch, outcomes)
+    if on_trial.is_taken_back:
+        outcomes[patch.name] = on_trial.reason()
+        return
     # The same one after a reload: what it holds of the module before stays patched too.
-    replaced = _applied.setdefault((patch.module, patch.file), Replaced())
+    replaced = _applied.setdefault((patch.module, patch.file), Replaced(on_trial))
+    on_trial.add(patch, replaced)
     try:
         name = patch.file if "." in patch.file else f"clarity_otel.patches.{patch.file}"
         source = __import__(name, fromlist=["apply"])

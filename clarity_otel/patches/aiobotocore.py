@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.patches.aws_calls import operation_of
 from clarity_otel.patches.wrapping import Replaced
 
@@ -15,22 +16,27 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make(original: Any) -> Any:
         async def with_extension(operation: Any, client: Any, name: str, params: Any) -> Any:
-            call = operation.begin(client, name, params)
+            call = None
+            with never_break_the_app("aws.enter"):
+                call = operation.begin(client, name, params)
             if call is None:
                 return await original(client, name, params)
             try:
                 result = await original(client, name, params)
             except BaseException as exception:
-                call.fail(exception)
+                with never_break_the_app("aws.fail"):
+                    call.fail(exception)
                 raise
-            call.succeed(result)
+            with never_break_the_app("aws.exit"):
+                call.succeed(result)
             return result
 
         async def _make_api_call(self: Any, operation_name: str, api_params: Any) -> Any:
-            operation = operation_of(self, operation_name, _EXTENSIONS)
-            if operation is None:
-                return await original(self, operation_name, api_params)
-            span = operation.native.enter(api_params)
+            try:
+                operation: Any = operation_of(self, operation_name, _EXTENSIONS)
+                span = None if operation is None else operation.native.enter(api_params)
+            except Exception as failure:
+                span = keep("aws.enter", failure)
             if span is None:
                 return await original(self, operation_name, api_params)
             if span is False:
@@ -38,10 +44,14 @@ def apply(module: Any, replaced: Replaced) -> None:
             try:
                 result = await original(self, operation_name, api_params)
             except BaseException as exception:
-                operation.native.fail(span, exception)
+                with never_break_the_app("aws.fail"):
+                    operation.native.fail(span, exception)
                 raise
-            if not operation.native.exit(span, result):
-                operation.look_at_result(self, operation_name, span, result)
+            try:
+                if not operation.native.exit(span, result):
+                    operation.look_at_result(self, operation_name, span, result)
+            except Exception as failure:
+                keep("aws.exit", failure)
             return result
 
         return _make_api_call

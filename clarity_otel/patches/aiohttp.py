@@ -18,7 +18,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def update_headers(self: Any, *args: Any, **kwargs: Any) -> None:
             original(self, *args, **kwargs)
-            with never_break_the_app("the correlation header of aiohttp"):
+            with never_break_the_app("aiohttp.header"):
                 outgoing.write(self.url.host, self.headers)
 
         return update_headers

@@ -86,7 +86,7 @@ class Operation:
 
     def begin(self, client: Any, operation: str, params: Any) -> Call | None:
         """Open the span of a call that the extension has to look at."""
-        with never_break_the_app("the AWS patch"):
+        with never_break_the_app("aws.extension"):
             return self._begin(client, operation, params)
         return None
 
@@ -106,7 +106,7 @@ class Operation:
             return None
         call = Call(self.native, span, extension, instrumentor)
         # The span is current by now: what fails here must still let the call end it.
-        with never_break_the_app("the AWS patch"):
+        with never_break_the_app("aws.extension"):
             if self._service in SERVICES:
                 # SNS's extension would write into the app's own messages.
                 carry(self._service, operation, params)
@@ -123,7 +123,7 @@ class Operation:
 
     def look_at_result(self, client: Any, operation: str, span: Span, result: Any) -> None:
         """End a fast call's span after the extension has seen its result."""
-        with never_break_the_app("the AWS patch"):
+        with never_break_the_app("aws.extension"):
             context = CallContext(client, self._service, self._name, operation, {})
             extension = self._extension_class(context)
             aws_note_response(span, result)
@@ -162,7 +162,7 @@ class Call:
     def succeed(self, result: Any) -> None:
         """Note the response and end the span, unless its stream is still to be read."""
         ends = True
-        with never_break_the_app("the AWS patch"):
+        with never_break_the_app("aws.extension"):
             aws_note_response(self._span, result)
             seen = _ask(self._extension.on_success, self._span, result, self.instrumentor)
             _ask(self._extension.after_service_call, self.instrumentor)
@@ -175,7 +175,7 @@ class Call:
 
     def fail(self, exception: BaseException) -> None:
         """Note the error and end the span."""
-        with never_break_the_app("the AWS patch"):
+        with never_break_the_app("aws.extension"):
             if isinstance(getattr(exception, "response", None), dict):
                 _ask(self._extension.on_error, self._span, exception, self.instrumentor)
             _ask(self._extension.after_service_call, self.instrumentor)
@@ -190,7 +190,7 @@ def operation_of(client: Any, name: str, table: str) -> Operation | None:
         operations = client.__dict__["_clarity_operations"] = {}
     known = operations.get(name)
     if known is None:
-        with never_break_the_app("the AWS patch"):
+        with never_break_the_app("aws.extension"):
             known = operations[name] = Operation(client, name, table)
     return known  # type: ignore[no-any-return]
 

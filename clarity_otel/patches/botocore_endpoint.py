@@ -25,7 +25,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def prepare_request(self: Any, request: Any) -> Any:
             if getattr(self, "_endpoint_prefix", None) in _CARRIERS:
-                with never_break_the_app("the AWS trace header"):
+                with never_break_the_app("aws.header"):
                     _write(request)
             return original(self, request)
 

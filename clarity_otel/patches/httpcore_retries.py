@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.retries import count_retries
 from clarity_otel.patches.wrapping import Replaced
 
@@ -17,7 +18,8 @@ from clarity_otel.patches.wrapping import Replaced
 def _counted(original: Any) -> Any:
     def exponential_backoff(*args: Any, **kwargs: Any) -> Iterator[float]:
         for delay_s in original(*args, **kwargs):
-            count_retries("http", 1)
+            with never_break_the_app("httpx.retries"):
+                count_retries("http", 1)
             yield delay_s
 
     return exponential_backoff

@@ -11,20 +11,28 @@ from http.cookiejar import CookieJar
 from typing import Any
 
 from clarity_otel._native import httpx_enter, httpx_exit
+from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
 
 def _traced(original: Any) -> Any:
     def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        span = httpx_enter(request)
+        try:
+            span = httpx_enter(request)
+        except Exception as failure:
+            span = keep("httpx.enter", failure)
         if span is None:
             return original(self, request, *args, **kwargs)
         try:
             response = original(self, request, *args, **kwargs)
         except BaseException as exception:
-            httpx_exit(span, None, exception)
+            with never_break_the_app("httpx.exit"):
+                httpx_exit(span, None, exception)
             raise
-        httpx_exit(span, response)
+        try:
+            httpx_exit(span, response)
+        except Exception as failure:
+            keep("httpx.exit", failure)
         return response
 
     return _send_single_request
@@ -32,15 +40,22 @@ def _traced(original: Any) -> Any:
 
 def _traced_async(original: Any) -> Any:
     async def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        span = httpx_enter(request)
+        try:
+            span = httpx_enter(request)
+        except Exception as failure:
+            span = keep("httpx.enter", failure)
         if span is None:
             return await original(self, request, *args, **kwargs)
         try:
             response = await original(self, request, *args, **kwargs)
         except BaseException as exception:
-            httpx_exit(span, None, exception)
+            with never_break_the_app("httpx.exit"):
+                httpx_exit(span, None, exception)
             raise
-        httpx_exit(span, response)
+        try:
+            httpx_exit(span, response)
+        except Exception as failure:
+            keep("httpx.exit", failure)
         return response
 
     return _send_single_request
@@ -55,10 +70,13 @@ def _extracting_only_cookies(original: Any) -> Any:
     """
 
     def extract_cookies(self: Any, response: Any) -> None:
-        if type(self.jar) is CookieJar:
-            headers = response.headers
-            if "set-cookie" not in headers and "set-cookie2" not in headers:
-                return
+        try:
+            if type(self.jar) is CookieJar:
+                headers = response.headers
+                if "set-cookie" not in headers and "set-cookie2" not in headers:
+                    return
+        except Exception as failure:
+            keep("httpx.cookies", failure)
         original(self, response)
 
     return extract_cookies

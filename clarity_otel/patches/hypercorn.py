@@ -16,7 +16,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def __init__(self: Any, app: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             original(self, app, *args, **kwargs)
-            with never_break_the_app("hypercorn's ASGIWrapper"):
+            with never_break_the_app("hypercorn.wrapper"):
                 self.app = wrap(self.app)
                 serving.begin_where_shown()
 

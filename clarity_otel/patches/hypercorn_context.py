@@ -18,7 +18,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             original(self, *args, **kwargs)
-            with never_break_the_app("hypercorn's WorkerContext"):
+            with never_break_the_app("hypercorn.context"):
                 _announce(self.terminated)
 
         return __init__

@@ -10,6 +10,7 @@ from clarity_otel._native import (
     redis_pipeline_enter,
     redis_pipeline_exit,
 )
+from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.patches.redis_pipelines import is_watch_error, queued_commands
 from clarity_otel.patches.wrapping import Replaced
 
@@ -18,15 +19,22 @@ def traced_command(original: Any) -> Any:
     """Return `execute_command` with a span around it."""
 
     async def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        span = redis_enter(self, args)
+        try:
+            span = redis_enter(self, args)
+        except Exception as failure:
+            span = keep("redis.enter", failure)
         if span is None:
             return await original(self, *args, **options)
         try:
             result = await original(self, *args, **options)
         except BaseException as exception:
-            redis_exit(span, args, None, exception)
+            with never_break_the_app("redis.exit"):
+                redis_exit(span, args, None, exception)
             raise
-        redis_exit(span, args, result)
+        try:
+            redis_exit(span, args, result)
+        except Exception as failure:
+            keep("redis.exit", failure)
         return result
 
     return execute_command
@@ -36,17 +44,24 @@ def traced_pipeline(original: Any) -> Any:
     """Return a pipeline's `execute` with a span around it."""
 
     async def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
-        commands = queued_commands(self)
-        span = redis_pipeline_enter(self, commands) if commands else None
+        try:
+            commands = queued_commands(self)
+            span = redis_pipeline_enter(self, commands) if commands else None
+        except Exception as failure:
+            span = keep("redis.pipeline.enter", failure)
         if span is None:
             return await original(self, *args, **kwargs)
         try:
             result = await original(self, *args, **kwargs)
         except BaseException as exception:
-            failure = None if is_watch_error(exception) else exception
-            redis_pipeline_exit(span, commands, None, failure)
+            with never_break_the_app("redis.pipeline.exit"):
+                error = None if is_watch_error(exception) else exception
+                redis_pipeline_exit(span, commands, None, error)
             raise
-        redis_pipeline_exit(span, commands, result)
+        try:
+            redis_pipeline_exit(span, commands, result)
+        except Exception as failure:
+            keep("redis.pipeline.exit", failure)
         return result
 
     return execute

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.retries import count_retries
 from clarity_otel.patches.wrapping import Replaced
 
 
 def _counted(original: Any) -> Any:
     def compute(self: Any, failures: int) -> Any:
-        count_retries("redis", 1)
+        with never_break_the_app("redis.retries"):
+            count_retries("redis", 1)
         return original(self, failures)
 
     return compute

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from clarity_otel._native import AwaitedNone, idle_function
+from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
 _PROVIDERS = "redis.observability.providers"
@@ -57,8 +58,9 @@ def _leave_out(module: Any, name: str, source: str, answer: Any, replaced: Repla
 def _watch(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def init(self: Any, *args: Any, **kwargs: Any) -> Any:
-            while _idle:
-                _idle.pop().undo()
+            with never_break_the_app("redis.recorders"):
+                while _idle:
+                    _idle.pop().undo()
             return original(self, *args, **kwargs)
 
         return init

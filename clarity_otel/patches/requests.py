@@ -15,7 +15,7 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make(original: Any) -> Any:
         def send(self: Any, request: Any, **kwargs: Any) -> Any:
-            with never_break_the_app("the correlation header of requests"):
+            with never_break_the_app("requests.header"):
                 outgoing.write(urlsplit(request.url).hostname, request.headers)
             return original(self, request, **kwargs)
 

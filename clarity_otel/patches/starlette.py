@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from clarity_otel._native import server_enter
+from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.patches.websockets import counted
 from clarity_otel.patches.wrapping import Replaced
 
@@ -35,22 +36,32 @@ def traced_app(original: Any, served: Any = None) -> Any:
         served = original
 
     async def traced(self: Any, scope: Any, receive: Any, send: Any) -> None:
-        request = server_enter(scope, send)
+        try:
+            request = server_enter(scope, send)
+        except Exception as failure:
+            request = keep("asgi.enter", failure)
         if request is False:
             if await answered(self, scope, receive, send):
                 return
-            request = server_enter(scope, send)
+            request = None
+            with never_break_the_app("asgi.enter"):
+                request = server_enter(scope, send)
         if not request:
             await original(self, scope, receive, send)
             return
         if request.counts_messages:
-            receive = counted(receive, request)
+            with never_break_the_app("asgi.receive"):
+                receive = counted(receive, request)
         try:
             await served(self, scope, receive, request)
         except BaseException as exception:
-            request.fail(exception)
+            with never_break_the_app("asgi.fail"):
+                request.fail(exception)
             raise
-        request.finish()
+        try:
+            request.finish()
+        except Exception as failure:
+            keep("asgi.finish", failure)
 
     return traced
 

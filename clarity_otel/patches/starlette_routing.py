@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from clarity_otel._native import server_routing
+from clarity_otel.guard import keep
 from clarity_otel.patches.starlette import SPAN_KEY, mark_coroutine_function
 from clarity_otel.patches.wrapping import Replaced
 
@@ -19,8 +20,11 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make_mount(original: Any) -> Any:
         def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-            if SPAN_KEY in scope:
-                scope["clarity.mount"] = scope.get("clarity.mount", "") + self.path
+            try:
+                if SPAN_KEY in scope:
+                    scope["clarity.mount"] = scope.get("clarity.mount", "") + self.path
+            except Exception as failure:
+                keep("starlette.routing", failure)
             return original(self, scope, receive, send)
 
         mark_coroutine_function(handle)
@@ -28,8 +32,11 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make_route(original: Any) -> Any:
         def handle(self: Any, scope: Any, receive: Any, send: Any) -> Any:
-            if SPAN_KEY in scope:
-                scope["clarity.route"] = self.path_format
+            try:
+                if SPAN_KEY in scope:
+                    scope["clarity.route"] = self.path_format
+            except Exception as failure:
+                keep("starlette.routing", failure)
             return original(self, scope, receive, send)
 
         mark_coroutine_function(handle)
@@ -39,7 +46,10 @@ def apply(module: Any, replaced: Replaced) -> None:
         only_calls_its_stack = _names(original) == ("middleware_stack",)
 
         def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:  # noqa: N807
-            server_routing(scope)
+            try:
+                server_routing(scope)
+            except Exception as failure:
+                keep("starlette.routing", failure)
             # The original is a coroutine that awaits this and does nothing else: left
             # out, our frame is not one more but one less for each step of a request.
             if only_calls_its_stack:

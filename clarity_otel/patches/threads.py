@@ -7,6 +7,7 @@ started, and each piece of work brings its own span.
 from __future__ import annotations
 
 from clarity_otel.engine import carried
+from clarity_otel.guard import keep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,18 +24,24 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make_start(original: Any) -> Any:
         def start(self: Any) -> None:
-            value = current.get()
-            if value and not _is_pool_thread(self):
-                self._clarity_context = value
+            try:
+                value = current.get()
+                if value and not _is_pool_thread(self):
+                    self._clarity_context = value
+            except Exception as failure:
+                keep("threads.start", failure)
             original(self)
 
         return start
 
     def make_bootstrap(original: Any) -> Any:
         def _bootstrap_inner(self: Any) -> None:
-            value = self.__dict__.pop("_clarity_context", None)
-            if value is not None:
-                current.set(value)
+            try:
+                value = self.__dict__.pop("_clarity_context", None)
+                if value is not None:
+                    current.set(value)
+            except Exception as failure:
+                keep("threads.run", failure)
             original(self)
 
         return _bootstrap_inner

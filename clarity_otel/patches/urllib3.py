@@ -19,7 +19,7 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make(original: Any) -> Any:
         def urlopen(self: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-            with never_break_the_app("the correlation header of urllib3"):
+            with never_break_the_app("urllib3.header"):
                 given = kwargs.get("headers")
                 headers = (self.headers if given is None else given).copy()
                 outgoing.write(urlsplit(url).hostname, headers)

@@ -21,7 +21,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def load(self: Any) -> Any:
             result = original(self)
-            with never_break_the_app("uvicorn's Config.load"):
+            with never_break_the_app("uvicorn.load"):
                 _wrap(self)
             return result
 

@@ -21,7 +21,7 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make_startup(original: Any) -> Any:
         async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
-            with never_break_the_app("uvicorn's Server.startup"):
+            with never_break_the_app("uvicorn.startup"):
                 serving.begin_where_shown()
             return await original(self, *args, **kwargs)
 
@@ -33,7 +33,7 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make(original: Any) -> Any:
         def capture_signals(self: Any) -> Any:
-            with never_break_the_app("uvicorn's Server.capture_signals"):
+            with never_break_the_app("uvicorn.signals"):
                 flush_before_death_by(signal.SIGTERM, signal.SIGINT)
             return original(self)
 

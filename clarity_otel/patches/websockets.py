@@ -7,6 +7,8 @@ request's `receive` stays the server's. What the application sends passes the na
 
 from __future__ import annotations
 
+from clarity_otel.guard import keep
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,7 +22,10 @@ def counted(receive: Callable[[], Awaitable[Any]], request: ServerRequest) -> An
 
     async def received() -> Any:
         message = await receive()
-        request.received(message)
+        try:
+            request.received(message)
+        except Exception as failure:
+            keep("asgi.received", failure)
         return message
 
     return received

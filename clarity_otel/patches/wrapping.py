@@ -11,12 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from clarity_otel.patches.trial import Trial
+
+_NAMES = ("__module__", "__name__", "__qualname__", "__doc__")
+
 
 class Replaced:
     """What one patch has replaced, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, trial: Trial | None = None) -> None:
+        """With a `trial`, functions are put in place watched until it is over."""
+        self._trial = trial
         self._done: list[tuple[Any, str, Any, Any, bool]] = []
+        # What is watched: the one in place, and the one that stays.
+        self._watched: dict[Any, Any] = {}
 
     def __bool__(self) -> bool:
         return bool(self._done)
@@ -33,15 +41,34 @@ class Replaced:
         original = getattr(owner, name)
         own = name in vars(owner)
         replacement = make(original)
-        for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
+        for attribute in _NAMES:
             try:
                 setattr(replacement, attribute, getattr(original, attribute))
             except (AttributeError, TypeError):
                 continue
         if hasattr(replacement, "__dict__"):  # a built-in function has none
             replacement.__wrapped__ = original
+        if self._trial is not None:
+            replacement = self._on_trial(self._trial, replacement)
         setattr(owner, name, replacement)
         self._done.append((owner, name, original, replacement, own))
+
+    def _on_trial(self, trial: Trial, hook: Any) -> Any:
+        watched = trial.watched(hook)
+        if watched is not hook:
+            for attribute in _NAMES:
+                setattr(watched, attribute, getattr(hook, attribute))
+            self._watched[watched] = hook
+        return watched
+
+    def settle(self) -> None:
+        """Put what was watched in place itself, except where somebody has wrapped it."""
+        for at, (owner, name, original, replacement, own) in enumerate(self._done):
+            hook = self._watched.get(replacement) if self._watched else None
+            if hook is not None and vars(owner).get(name) is replacement:
+                setattr(owner, name, hook)
+                self._done[at] = (owner, name, original, hook, own)
+        self._watched.clear()
 
     def undo(self) -> None:
         """Put the originals back, the last first."""

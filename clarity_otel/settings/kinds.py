@@ -186,6 +186,12 @@ POSITIVE_COUNT = Kind("a whole number, 1 or more", _integer, (int,), _at_least(1
 MILLISECONDS = Kind("a whole number of milliseconds, 0 or more", _integer, (int,), _at_least(0))
 BYTES = Kind("a whole number of bytes, 1 or more", _integer, (int,), _at_least(1))
 SECONDS = Kind("a number of seconds, 0 or more", _number, (int, float), _finite_at_least_zero)
+PERCENT = Kind(
+    "a percentage from 0 to 100, or off",
+    lambda text: 0.0 if text.lower() == "off" else _number(text),
+    (int, float),
+    lambda value: isinstance(value, int | float) and 0 <= value <= 100,
+)
 RATIO = Kind(
     "a number from 0 to 1",
     _number,

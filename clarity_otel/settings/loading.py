@@ -76,6 +76,8 @@ class Settings:
     smtp_from: str | None
     smtp_to: tuple[str, ...]
     dashboard_url: str
+    guard: float
+    guard_window_s: float
     raise_internal_errors: bool
     disabled_commands: tuple[str, ...]
     flush_on_sigterm: bool

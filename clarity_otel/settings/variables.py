@@ -19,6 +19,7 @@ from clarity_otel.settings.kinds import (
     MILLISECONDS,
     NAMES,
     PAIRS,
+    PERCENT,
     PORT,
     POSITIVE_COUNT,
     RATE,
@@ -165,6 +166,8 @@ VARIABLES: tuple[Variable, ...] = (
         ),
         Variable("CLARITY_DISABLED_COMMANDS", LIST, DISABLED_COMMANDS, "Python programs that are not instrumented when the service starts them."),
         Variable("CLARITY_FLUSH_ON_SIGTERM", BOOLEAN, True, "Whether waiting spans are sent when SIGTERM ends the process."),
+        Variable("CLARITY_GUARD", PERCENT, 5.0, "The most that telemetry may cost, in percent of the process's CPU time; above it parts are left out, and come back (native engine). 0 or off: it costs what it costs. See docs/reliability.md."),
+        Variable("CLARITY_GUARD_WINDOW_S", SECONDS, 30, "The time over which that cost is taken, and for which it has to be above CLARITY_GUARD, or below half of it."),
         Variable("CLARITY_RAISE_INTERNAL_ERRORS", BOOLEAN, False, "true lets an internal error of Clarity OTel reach the app; for tests only."),
     ),
     *_group(

@@ -82,6 +82,8 @@ COLLECTOR_EXPORT_FAILING = Threshold(0, 5 * MINUTE_S)
 TRACE_DISK_FREE_BYTES = Threshold(2.0**30, 5 * MINUTE_S)
 ALERTS_NOT_DELIVERED = Threshold(0, 5 * MINUTE_S)
 INTERNAL_ERRORS = Threshold(0, 15 * MINUTE_S)
+PATCH_TAKEN_BACK = Threshold(0, 0)
+TELEMETRY_REDUCED = Threshold(0, 15 * MINUTE_S)
 
 # --- around the services ---
 VOLUME_FREE_RATIO = Threshold(0.1, 5 * MINUTE_S)

@@ -33,6 +33,8 @@ pub fn run<R>(
     fallback: R,
     body: impl FnOnce() -> PyResult<R>,
 ) -> PyResult<R> {
+    #[cfg(feature = "faults")]
+    let body = crate::faults::around(place, body);
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => report(py, place, error).map(|()| fallback),

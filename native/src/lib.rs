@@ -15,6 +15,7 @@ pub mod log_text;
 pub mod mask;
 pub mod metric_export;
 pub mod metrics;
+pub mod panics;
 pub mod pipeline;
 pub mod propagation;
 pub mod proto;
@@ -41,6 +42,8 @@ pub mod copied_scope;
 pub mod engine;
 #[cfg(feature = "python")]
 pub mod exception;
+#[cfg(feature = "faults")]
+pub mod faults;
 #[cfg(feature = "python")]
 pub mod guard;
 #[cfg(feature = "python")]

@@ -448,7 +448,7 @@ fn set_error_handler(py: Python<'_>, handler: Py<PyAny>) {
 
 #[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    crate::mask::hide_panic_messages();
+    crate::panics::say_places_only();
     module.add_class::<span::Span>()?;
     module.add_class::<tracer::Tracer>()?;
     module.add_class::<tracer::SpanBlock>()?;
@@ -489,6 +489,10 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(configure_signal, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::set_log_limits, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::configure_log_records, module)?)?;
+    module.add_function(wrap_pyfunction!(
+        log_record::bodies::set_log_bodies,
+        module
+    )?)?;
     module.add_function(wrap_pyfunction!(log_record::emit_log, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::api::emit_api_log, module)?)?;
     module.add_function(wrap_pyfunction!(metric_export::emit_metrics, module)?)?;
@@ -517,6 +521,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(sigterm_is_handled, module)?)?;
     module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
     module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;
+    #[cfg(feature = "faults")]
+    {
+        module.add_function(wrap_pyfunction!(crate::faults::_inject_fault, module)?)?;
+        module.add_function(wrap_pyfunction!(crate::faults::_fault_places, module)?)?;
+    }
     module.add_class::<receive::Rows>()?;
     module.add_function(wrap_pyfunction!(receive::decode_traces, module)?)?;
     module.add_function(wrap_pyfunction!(receive::decode_logs, module)?)?;

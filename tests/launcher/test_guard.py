@@ -28,8 +28,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     monkeypatch.setattr(guard, "monotonic", clock)
     monkeypatch.setattr(guard, "_raises", False)
     monkeypatch.setattr(guard, "_counts", {})
-    monkeypatch.setattr(guard, "_reported_at", None)
-    monkeypatch.setattr(guard, "_unreported", 0)
+    monkeypatch.setattr(guard, "_reported_at", {})
+    monkeypatch.setattr(guard, "_unreported", {})
     yield clock
     diagnostics.set_level("info")
 

@@ -163,7 +163,7 @@ def test_failing_callback_does_not_reach_the_importer(
 ) -> None:
     """The import succeeds, later callbacks run, one line says what happened."""
     monkeypatch.setattr(guard, "_raises", False)
-    monkeypatch.setattr(guard, "_reported_at", None)
+    monkeypatch.setattr(guard, "_reported_at", {})
     library.write("__init__.py", "")
 
     def fails(module: ModuleType) -> None:

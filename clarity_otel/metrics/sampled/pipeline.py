@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from clarity_otel import engine, guard
+from clarity_otel.cost import limit
 from clarity_otel.masking import mask_counts
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.metrics.sources import Writer
+from clarity_otel.patches import trial
 
 SIGNALS = ("traces", "metrics", "logs")
 _DROPS = (
@@ -38,6 +40,11 @@ class Pipeline:
                 _signal(write, signal, stats, prefix)
         self._tell(write, "clarity.internal_errors", guard.internal_errors())
         self._tell(write, "clarity.masked", mask_counts())
+        self._tell(write, "clarity.patches.taken_back", trial.taken_back())
+        cost_limit = limit.running()
+        if cost_limit is not None:
+            write.number(BY_NAME["clarity.guard.cost_ratio"], (), cost_limit.ratio)
+            write.number(BY_NAME["clarity.guard.level"], (), cost_limit.level)
 
     def _tell(self, write: Writer, name: str, counts: dict[str, int]) -> None:
         before = self._before_fork.get(name, {})
@@ -48,6 +55,7 @@ class Pipeline:
         """Leave out what the parent has counted."""
         self._before_fork["clarity.internal_errors"] = guard.internal_errors()
         self._before_fork["clarity.masked"] = mask_counts()
+        self._before_fork["clarity.patches.taken_back"] = trial.taken_back()
 
 
 def _signal(write: Writer, signal: str, stats: dict[str, int], prefix: str) -> None:

@@ -11,9 +11,11 @@ What stock prometheus_client shows of these (`generate_latest()`) is that proces
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any
 
+from clarity_otel.guard import keep
 from clarity_otel.metrics.exponential import Exponential
 from clarity_otel.metrics.family import LAST, LIVE_MAX, LIVE_MIN, LIVE_SUM, MAX, PID, SUM
 from clarity_otel.metrics.labels import masked_labels
@@ -49,6 +51,14 @@ def rule_of_mode(mode: str, default: str) -> str:
     return _MODES.get(mode, default)
 
 
+class _Alone:
+    """In place of the shared cells where these fail: one number and its time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.numbers = [0.0, 0.0]
+
+
 class SharedValue:
     """One number of a metric: what prometheus_client calls a value. Thread and fork safe.
 
@@ -70,14 +80,23 @@ class SharedValue:
         multiprocess_mode: str = "",
         **_: Any,
     ) -> None:
-        # Before they are in any file: a series is known by its labels.
-        labels = masked_labels(zip(labelnames, labelvalues, strict=True))
-        rule = _MODES.get(multiprocess_mode, PID if typ == "gauge" else SUM)
-        self.series = Series(typ, metric_name, name, labels, help_text, rule)
         self._is_gauge = typ == "gauge"
         self._exemplar: Any = None
-        self._store = store()
-        self._segment, self._offset = self._store.place([self.series])
+        rule = _MODES.get(multiprocess_mode, PID if typ == "gauge" else SUM)
+        self._store: Any
+        self._segment: Any
+        try:
+            # Before they are in any file: a series is known by its labels.
+            labels = masked_labels(zip(labelnames, labelvalues, strict=True))
+            self.series = Series(typ, metric_name, name, labels, help_text, rule)
+            self._store = store()
+            self._segment, self._offset = self._store.place([self.series])
+        except Exception as failure:
+            keep("metrics.shared", failure)
+            # The app's metric goes on for the app, and nobody else sees it.
+            self.series = Series(typ, metric_name, name, (), help_text, rule)
+            self._store = self._segment = _Alone()
+            self._offset = 0
 
     def inc(self, amount: float) -> None:
         """Add to the number."""
@@ -95,7 +114,8 @@ class SharedValue:
 
     def get(self) -> float:
         """Return this process's number."""
-        return self._segment.numbers[self._offset]
+        number: float = self._segment.numbers[self._offset]
+        return number
 
     def set_exemplar(self, exemplar: Any) -> None:
         """Keep the exemplar of the last observation."""

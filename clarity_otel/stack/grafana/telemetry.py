@@ -97,6 +97,21 @@ TELEMETRY = Row(
             12,
         ),
         Panel(
+            "Patches taken back",
+            (rate("clarity.patches.taken_back", "job", "patch"),),
+            "Their first calls failed inside Clarity OTel: those libraries are not traced.",
+        ),
+        Panel(
+            "What the telemetry costs",
+            (value("clarity.guard.cost_ratio", "job", "instance"),),
+            "A share of the process's CPU time, where it is most. The limit is CLARITY_GUARD.",
+        ),
+        Panel(
+            "Left out because of its cost",
+            (value("clarity.guard.level", "job", "instance"),),
+            "1 log bodies, 2 span attributes, 3 half of the traces, 4 nine tenths of them.",
+        ),
+        Panel(
             "Label values replaced",
             (rate("clarity.metrics.label_overflows", "metric", "label"),),
             "Measurements whose label had its most values, or one that it does not allow: a label holds what it should not.",

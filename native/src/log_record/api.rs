@@ -5,7 +5,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::origin::Origin;
 use super::writer::{Writer, write_value};
-use super::{LIMITS, emit, field};
+use super::{LIMITS, bodies, emit, field};
 use crate::guard;
 use crate::ids;
 use crate::pipeline::{self, ScopeId};
@@ -57,7 +57,7 @@ pub fn emit_api_log(
                     });
                 }
             }
-            if let Some(body_value) = body {
+            if let Some(body_value) = body.filter(|_| bodies::is_sent(u64::from(severity_number))) {
                 let mark = proto::open(out, field::BODY);
                 encode_masked(out, "", body_value, None)?;
                 proto::close(out, mark);

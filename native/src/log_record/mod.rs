@@ -9,6 +9,7 @@
 //! Thread safety: the GIL. Fork safety: the pipeline's.
 
 pub mod api;
+pub mod bodies;
 mod origin;
 mod scopes;
 mod severity;

@@ -10,7 +10,7 @@ use super::scopes::scope_of;
 use super::severity::severity_number;
 use super::text::{TEXT_LIMIT, cut, cut_middle};
 use super::writer::Writer;
-use super::{Setup, field};
+use super::{Setup, bodies, field};
 use crate::ids;
 use crate::pipeline::ScopeId;
 use crate::proto;
@@ -85,7 +85,9 @@ pub(super) fn encode_record(
         Some(name) => with_text(&text_of(&name), None, scope_of),
         None => (scope_of("").0, true),
     };
-    write_body(py, setup, record, attributes, out)?;
+    if bodies::is_sent(number) {
+        write_body(py, setup, record, attributes, out)?;
+    }
     let origin = Origin::of_record(py, attributes)?;
     origin.write(out);
 

@@ -198,18 +198,6 @@ pub fn is_secret_key(key: &str) -> Option<&'static str> {
     matches!(check, Value::Any | Value::Line | Value::Scheme).then(|| masker.name(rule))
 }
 
-/// Makes panics in this module say where they were and not what: their message may
-/// quote the text that was being masked. Other modules have hooks of their own.
-pub fn hide_panic_messages() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
-        eprintln!(
-            "clarity-otel: an internal error at {}",
-            place.as_deref().unwrap_or("?")
-        );
-    }));
-}
-
 /// A failure of the masker itself was answered with [`FAILED`].
 pub fn count_failure() {
     FAILURES.fetch_add(1, Ordering::Relaxed);

@@ -12,6 +12,8 @@ _RETRIES = metric("clarity.pipeline.retries")
 _SENT = metric("clarity.pipeline.batches_sent")
 _QUEUE = metric("clarity.pipeline.queue.utilization")
 _INTERNAL = metric("clarity.internal_errors")
+_TAKEN_BACK = metric("clarity.patches.taken_back")
+_LEVEL = metric("clarity.guard.level")
 # Of the Collector, Prometheus and Alertmanager themselves.
 # The ending of the Collector's counters is a setting of its own (without_type_suffix).
 _COLLECTOR_FAILED = " or ".join(
@@ -62,6 +64,24 @@ GROUP = Group(
             "Clarity OTel fails inside {{ $labels.job }} at {{ $labels.where }}, "
             '{{ $value | printf "%.3f" }} times a second; the app goes on',
             t.INTERNAL_ERRORS.for_s,
+        ),
+        Alert(
+            "PatchTakenBack",
+            f"{_TAKEN_BACK} > {number(t.PATCH_TAKEN_BACK.limit)}",
+            "warning",
+            "telemetry",
+            "{{ $labels.job }} on {{ $labels.instance }} does not trace {{ $labels.patch }}: the "
+            "patch failed with its first calls and was taken back",
+            t.PATCH_TAKEN_BACK.for_s,
+        ),
+        Alert(
+            "TelemetryReduced",
+            f"{_LEVEL} > {number(t.TELEMETRY_REDUCED.limit)}",
+            "info",
+            "telemetry",
+            "Telemetry costs {{ $labels.job }} on {{ $labels.instance }} more than CLARITY_GUARD "
+            "allows: parts of it are left out (level {{ $value }})",
+            t.TELEMETRY_REDUCED.for_s,
         ),
         Alert(
             "CollectorExportFailing",

@@ -27,6 +27,9 @@ export const PIPELINE: GroupLayout = {
       charts: [
         { family: "clarity.masked" },
         { family: "clarity.internal_errors" },
+        { family: "clarity.patches.taken_back", by: "patch" },
+        { family: "clarity.guard.cost_ratio" },
+        { family: "clarity.guard.level" },
         { family: "clarity.metrics.label_overflows", by: "metric" },
       ],
     },

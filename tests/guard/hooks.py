@@ -1,0 +1,105 @@
+"""Finds what the patches' hooks call of ours, by looking at the functions themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import CodeType, FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+from clarity_otel import patches
+from clarity_otel.patches.wrapping import Replaced
+
+# The guard itself; and what asks the application in between, with guards of its own.
+_LEFT_OUT = frozenset({"keep", "never_break_the_app", "record_failure", "answered_around"})
+
+
+class Callee(NamedTuple):
+    """Something of ours that a hook of a patch calls: `getattr(owner, name)`."""
+
+    owner: Any
+    name: str
+
+    def __str__(self) -> str:
+        return f"{getattr(self.owner, '__name__', self.owner)}.{self.name}"
+
+
+def applied() -> dict[tuple[str, str], Replaced]:
+    """Each row of the table that is in place: (module, file)."""
+    return patches._applied
+
+
+def callees() -> dict[str, Callee]:
+    """All that hooks call, of all patches, by a name that says where it is."""
+    from clarity_otel.patches.asgi_app import TracedApp
+
+    # Apps that a server loads are wrapped in an object instead.
+    chosen = [hook for replaced in applied().values() for hook in hooks(replaced)]
+    found = {
+        str(callee): callee
+        for hook in [*chosen, TracedApp.traced]
+        for function in _functions(hook)
+        for callee in _called_by(function)
+    }
+    return dict(sorted(found.items()))
+
+
+def hooks(replaced: Replaced) -> list[FunctionType]:
+    """The functions that a patch has put in place."""
+    placed = [replaced._watched.get(entry[3], entry[3]) for entry in replaced._done]
+    return [hook for hook in placed if isinstance(hook, FunctionType)]
+
+
+def _functions(function: FunctionType, seen: set[int] | None = None) -> Iterator[FunctionType]:
+    """A hook, and the functions of ours in its closure."""
+    seen = set() if seen is None else seen
+    if id(function) in seen or not _is_ours(function.__globals__.get("__name__")):
+        return
+    seen.add(id(function))
+    yield function
+    for cell in function.__closure__ or ():
+        if isinstance(cell.cell_contents, FunctionType):
+            yield from _functions(cell.cell_contents, seen)
+
+
+def _called_by(function: FunctionType) -> Iterator[Callee]:
+    names = _names(function.__code__)
+    namespace = function.__globals__
+    module = namespace["__name__"]
+    for name in sorted(names & namespace.keys()):
+        value = namespace[name]
+        if isinstance(value, ModuleType) and _is_ours(value.__name__):
+            for inner in sorted(names & vars(value).keys()):
+                if callable(vars(value)[inner]) and inner not in _LEFT_OUT:
+                    yield Callee(value, inner)
+        elif (
+            callable(value) and _is_ours(getattr(value, "__module__", "")) and name not in _LEFT_OUT
+        ):
+            yield Callee(_module(module), name)
+    # Methods of our own classes in the modules that the hook knows: `operation.begin`.
+    for value in list(namespace.values()):
+        home = getattr(value, "__module__", "")
+        if isinstance(value, FunctionType) and _is_ours(home):
+            for cls in list(vars(_module(home)).values()):
+                if isinstance(cls, type) and cls.__module__ == home:
+                    for name in sorted(names & vars(cls).keys()):
+                        if isinstance(vars(cls)[name], FunctionType):
+                            yield Callee(cls, name)
+
+
+def _names(code: CodeType) -> set[str]:
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            names |= _names(constant)
+    return names
+
+
+def _is_ours(module: Any) -> bool:
+    # A library's name stands on what replaces its functions.
+    return isinstance(module, str) and module.startswith("clarity_otel")
+
+
+def _module(name: str) -> ModuleType:
+    import sys
+
+    return sys.modules[name]

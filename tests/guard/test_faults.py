@@ -1,0 +1,140 @@
+"""Whatever fails inside Clarity OTel, the application answers as without it.
+
+Every patch of the table and every guarded entry of the native module is made to fail, one
+after the other, by what is found in them and not by a list kept here. What nothing of the
+scenarios enters stands below, with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clarity_otel.patches import CORRELATION_PATCHES, PATCHES
+from examples.shop.seed import seed
+from tests.backends.aws_server import REGION, AwsServer
+from tests.backends.process import LOOPBACK, clean_environment
+from tests.backends.redis_server import RedisServer
+from tests.conftest import not_tested
+from tests.guard import faulty
+from tests.metrics.test_every_family import stock_backend
+
+pytest.importorskip("clarity_otel._native", reason="not tested: faults, without the extension")
+
+PROGRAM = Path(__file__).with_name("program.py")
+SOURCES = Path(__file__).resolve().parents[2] / "native" / "src"
+
+# Called by hooks, and entered by no scenario.
+NEVER_CALLED: dict[str, str] = {
+    "clarity_otel.endpoints.front._serve": "the answer of an endpoint of ours: bare has none",
+}
+# Guarded places of the native module that no scenario enters.
+NEVER_ENTERED: dict[str, str] = {
+    "client.detach": "a stream of Bedrock's, which moto does not have",
+    "spans.first": "once in the life of a process",
+    "metrics.emit": "metrics are not exported here, and no request waits for them",
+    "metrics.points": "a scrape's, which no request of the application is",
+}
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[int]:
+    """The port of the shop's backend."""
+    with stock_backend() as port:
+        yield port
+
+
+def walked(
+    mode: list[str | Path], folder: Path, redis: RedisServer, aws: AwsServer, backend: int
+) -> dict[str, Any]:
+    """What the program reports."""
+    url = f"redis://{LOOPBACK}:{redis.port}/0"
+    seed(url, REGION)
+    began_s = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.guard.program", *mode],
+        env=clean_environment(
+            {
+                **aws.env,
+                "REDIS_URL": url,
+                "BACKEND_URL": f"http://{LOOPBACK}:{backend}",
+                "OTEL_SERVICE_NAME": "faults",
+                # Nobody listens there: what is made waits, and is dropped at the end.
+                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{LOOPBACK}:1",
+                "OTEL_METRICS_EXPORTER": "none",
+                "OTEL_BSP_EXPORT_TIMEOUT": "100",
+                "OTEL_BLRP_EXPORT_TIMEOUT": "100",
+                "CLARITY_SPOOL_LIMIT": "0",
+                "CLARITY_GUARD": "0",
+                "XDG_RUNTIME_DIR": str(folder),
+            }
+        ),
+        cwd=SOURCES.parents[1],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    (folder / "report.json").write_text(done.stdout.splitlines()[-1])  # to look at
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert report["differs_without_a_fault"] == []
+    # What panics says where, once a minute for each of both places, however often it does.
+    panics = Counter(line for line in done.stderr.splitlines() if "an internal error at" in line)
+    assert len(panics) <= 2
+    assert max(panics.values(), default=0) <= 1 + (time.monotonic() - began_s) // 60
+    return report
+
+
+def assert_kept(report: dict[str, Any]) -> None:
+    """No answer differs, and each fault was counted, and said once."""
+    assert [fault for fault in report["faults"] if fault["differs"]] == []
+    assert [fault["fault"] for fault in report["faults"] if not fault["counted"]] == []
+    for fault in report["faults"]:
+        assert fault["said"] == sorted(fault["counted"]), fault
+    assert report["differs_afterwards"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_a_hook_calls_may_raise(
+    redis_server: RedisServer, aws_server: AwsServer, backend: int, tmp_path: Path
+) -> None:
+    """Of every patch of the table: each function and class of ours that its hooks call."""
+    report = walked(["hooks"], tmp_path, redis_server, aws_server, backend)
+    rows = {f"{patch.module}: {patch.file}" for patch in (*PATCHES, *CORRELATION_PATCHES)}
+    assert set(report["rows"]) == rows
+    assert set(report["never"]) == set(NEVER_CALLED)
+    assert_kept(report)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)  # the first time, the module is compiled: minutes
+def test_every_native_entry_may_panic_or_fail(
+    redis_server: RedisServer, aws_server: AwsServer, backend: int, tmp_path: Path
+) -> None:
+    """By a panic and by an error before it has done anything, and by one when it is done."""
+    try:
+        module = faulty.build()
+    except faulty.NoCargoError as reason:
+        not_tested(reason, "faults inside the native module")
+    report = walked(["native", module], tmp_path, redis_server, aws_server, backend)
+    assert guarded_places() - set(report["entered"]) <= set(NEVER_ENTERED)
+    assert_kept(report)
+
+
+def guarded_places() -> set[str]:
+    """The name of each place that the native module guards, from its sources."""
+    texts = [path.read_text() for path in sorted(SOURCES.rglob("*.rs"))]
+    return {
+        name for text in texts for name in re.findall(r'guard::run\(\s*[\w.()]+,\s*"([^"]+)"', text)
+    }

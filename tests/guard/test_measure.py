@@ -1,0 +1,82 @@
+"""What the meter reads: the pipeline's counters, a sample of records, the exporter's thread."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from clarity_otel import engine
+from clarity_otel.cost import measure
+from clarity_otel.cost.exporter import ExporterThread
+from clarity_otel.logs import otlp
+
+
+@pytest.fixture
+def stats(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The engine's counters, as the test sets them."""
+    counters = {"made": 0, "logs.made": 0}
+    monkeypatch.setattr(engine, "stats", lambda: counters)
+    monkeypatch.setattr(measure, "slowness", lambda: 1.0)
+    monkeypatch.setattr(ExporterThread, "spent_s", lambda self: 0.0)
+    return counters
+
+
+def test_spans_and_records_by_their_number(stats: dict[str, int]) -> None:
+    """Of what was made since the last look."""
+    meter = measure.Meter()
+    stats.update({"made": 1000, "logs.made": 100})
+    cost_s, base_s = meter.read()
+    assert cost_s == pytest.approx(1000 * measure.SPAN_S + 100 * measure.LOG_RECORD_S)
+    assert base_s > 0
+    assert meter.read()[0] == 0
+
+
+def test_what_sampling_leaves_out_was_paid_for_in_part(stats: dict[str, int]) -> None:
+    """So that a smaller ratio does not look like no cost at all."""
+    meter = measure.Meter()
+    meter.sampled_share = 0.1
+    stats["made"] = 100
+    cost_s = meter.read()[0]
+    assert 0.7 * 1000 * measure.SPAN_S < cost_s < 1000 * measure.SPAN_S
+
+
+def test_an_idle_process_is_never_too_expensive(stats: dict[str, int]) -> None:
+    """The cost is a share of a tenth of a core at least."""
+    meter = measure.Meter()
+    meter._cpu_s += 1e6  # no CPU time was used
+    meter._at_s -= 10
+    assert meter.read()[1] == pytest.approx(10 * measure.LEAST_CPU, rel=0.1)
+
+
+def test_one_record_is_timed_and_the_next_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook's function is replaced for one call, and the record is taken all the same."""
+    taken: list[Any] = []
+    told: list[float] = []
+    monkeypatch.setattr(otlp, "_emit", lambda logger, record: taken.append(record))
+    plain = otlp._emit
+    otlp.time_next(told.append)
+    otlp.time_next(told.append)  # it waits already
+    logger = logging.getLogger("measured")
+    for number in range(3):
+        assert otlp._emit is not None
+        otlp._emit(logger, logger.makeRecord("measured", 20, "", number, "", (), None))
+    assert otlp._emit is plain
+    assert [record.lineno for record in taken] == [0, 1, 2]
+    assert len(told) == 1
+    assert told[0] >= 0
+
+
+def test_nothing_is_timed_where_no_record_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an exporter of logs."""
+    monkeypatch.setattr(otlp, "_emit", None)
+    otlp.time_next(lambda took_s: None)
+    assert otlp._emit is None
+
+
+def test_a_process_without_the_thread() -> None:
+    """And any other system than Linux: nothing is known, and nothing said."""
+    thread = ExporterThread()
+    thread._tid = "no-such-thread"
+    assert thread.spent_s() == 0.0
