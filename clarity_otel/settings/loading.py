@@ -123,6 +123,7 @@ class Settings:
 
     correlation_header: str
     correlation_hosts: tuple[str, ...]
+    propagation_hosts: tuple[str, ...]
 
     logs: str
     json_logs: bool
@@ -269,7 +270,7 @@ class _Reader:
     def _reject(self, variable: Variable, text: str, reason: str) -> None:
         self._use_default(variable)
         # A header list holds credentials: its value is not repeated, right or wrong.
-        shown = variable.name if variable.secret else f"{variable.name}={text[:80]}"
+        shown = variable.name if variable.secret else f"{variable.name}={_masked(text)[:80]}"
         default = _shown_default(variable)
         self.warnings.append(f"{shown} {reason}; {default} is used.")
 
@@ -455,6 +456,13 @@ class _Reader:
                 self._reject(BY_NAME[largest], str(batch), f"is more than {most} ({queue})")
 
 
+def _masked(text: str) -> str:
+    # Imported only where something is wrong.
+    from clarity_otel.settings.shown import masked
+
+    return masked(text)
+
+
 def _shown_default(variable: Variable) -> str:
     default = variable.default
     if default is None or default == () or default == {}:
@@ -470,7 +478,7 @@ def _checked(variable: Variable, field: str, value: object) -> object:
     try:
         return variable.kind.from_value(value)
     except (TypeError, ValueError) as error:
-        shown = field if variable.secret else f"{field}={value!r}"
+        shown = field if variable.secret else f"{field}={_masked(repr(value))}"
         raise type(error)(f"{shown} {error}") from None
 
 
