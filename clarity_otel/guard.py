@@ -100,9 +100,7 @@ def record_failure(where: str, failure: Exception) -> None:
         f"was kept from the application.{more}"
     )
     if diagnostics.is_debug():
-        from traceback import print_exception
-
-        print_exception(failure)
+        diagnostics.traceback(failure)
 
 
 def internal_errors() -> dict[str, int]:

@@ -30,7 +30,8 @@ use crate::pipeline::{self, Batch, Pipeline, ScopeId};
 use crate::propagation::{RANDOM, SAMPLED};
 use crate::proto;
 use crate::values::{
-    decode_any, decode_pairs, encode_any, fields, key_text, text_of, time_ns, truth, with_text,
+    decode_any, decode_pairs, encode_any, fields, key_text, masked_text, text_of, time_ns, truth,
+    with_text,
 };
 
 /// OTLP span kinds.
@@ -229,7 +230,8 @@ impl Span {
         proto::bytes_field(out, 1, &self.trace_id.to_be_bytes());
         proto::bytes_field(out, 2, &self.span_id.to_be_bytes());
         if let Some(state) = &self.trace_state {
-            proto::bytes_field(out, 3, state.as_bytes());
+            // It goes onward as the caller sent it, and is told masked.
+            proto::bytes_field(out, 3, masked_text(state).as_bytes());
         }
         if self.parent_id != 0 {
             proto::bytes_field(out, 4, &self.parent_id.to_be_bytes());

@@ -199,6 +199,13 @@ def _option_key(text: str, at: int) -> int | None:
     return end if end - at > 3 and text[end : end + 1] in (" ", "\t") else None
 
 
+def option_key(text: str) -> str | None:
+    """Return the name in an argument that is an option, `--password`; None for any other."""
+    name = text[2:]
+    is_name = 2 <= len(name) <= _LIMIT and all(_KEY_CHAR.match(char) for char in name)
+    return name if text.startswith("--") and is_name else None
+
+
 def _look(
     text: str, separator: Separator, start: int, end: int, finds: list[Find], lookup: Lookup
 ) -> int | None:
@@ -355,7 +362,8 @@ def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
         before = start - opening
         if before > 0 and text[before - 1] in "bu":
             before -= 1
-        is_open = opening > 0 and before > 0 and text[before - 1] in "(["
+        is_option = text.startswith("--", start)
+        is_open = opening > 0 and (is_option or (before > 0 and text[before - 1] in "(["))
         return _Key(start, end, True) if is_open else None
     if separator is Separator.SPACE and quote > 0:
         return None
