@@ -171,6 +171,16 @@ class TestHttp:
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert writer.taken == []
 
+    def test_bodies_that_are_being_read_are_bounded(
+        self, writer: Waiting, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of all senders together; what was held is free again, whatever became of it."""
+        content = traces(1).SerializeToString()
+        monkeypatch.setattr(otlp_http, "READING_LIMIT_BYTES", 2 * len(content))
+        client = AsgiClient(otlp_http.app(Intake(writer)))  # type: ignore[arg-type]
+        for body, status in ((content, 200), (content * 3, 503), (b"\xff", 400)) * 5:
+            assert client.post("/v1/traces", content=body, headers=PROTOBUF).status_code == status
+
     def test_other_methods_and_paths_are_refused(self, client: AsgiClient) -> None:
         """Nothing is read there."""
         assert client.get("/v1/traces").status_code == 405
