@@ -233,7 +233,7 @@ def access(data: bytes) -> None:
     if rules.is_allowed(scope, None, loopback=True):
         names = [name for name, _ in given]
         (host,) = (value.strip() for name, value in given if name == b"host")
-        assert host.lower().startswith((b"localhost", b"127.", b"[::1]", b"[::ffff:127.", b"[0"))
+        assert host.lower().startswith((b"localhost", b"127.", b"[::1", b"[::ffff:127.", b"[0"))
         assert not any(name.startswith((b"x-forwarded", b"forwarded")) for name in names)
 
 

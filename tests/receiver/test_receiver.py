@@ -163,6 +163,16 @@ class TestHttp:
         spans = {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz"}]}]}]}
         assert client.post("/v1/traces", json=spans).status_code == 400
 
+    @pytest.mark.parametrize("half", ["\\ud800", "\\uDFFF"])
+    def test_half_of_a_surrogate_pair_is_said(self, client: AsgiClient, half: str) -> None:
+        """In a name protobuf's parser fails over it; found by tests/fuzz."""
+        for text in (f'{{"{half}":1}}', f'{{"resourceSpans":[{{"schemaUrl":"{half}"}}]}}'):
+            content = text.encode()
+            headers = {"content-type": "application/json"}
+            answer = client.post("/v1/traces", content=content, headers=headers)
+            assert answer.status_code == 400
+            assert "surrogate" in answer.text
+
     def test_a_full_queue_asks_to_try_again(self, client: AsgiClient, writer: Waiting) -> None:
         """503 with Retry-After, and nothing is kept."""
         writer.is_full = True
