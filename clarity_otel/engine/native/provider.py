@@ -115,7 +115,7 @@ class ClarityTracerProvider(trace.TracerProvider):
 
 def masked_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a scope's attributes, masked; none where that fails."""
-    masked = mask_value(None, dict(attributes))
+    masked: Any = mask_value(None, dict(attributes))
     return masked if isinstance(masked, dict) else {}
 
 
