@@ -349,7 +349,10 @@ fn text_in(item: &[u8]) -> Option<&[u8]> {
     let mut at = 0;
     let tag = read_varint(item, &mut at) as u32;
     let len = read_varint(item, &mut at) as usize;
-    (tag == 1 << 3 | proto::BYTES).then(|| item.get(at..at.checked_add(len)?))?
+    if tag != ((1 << 3) | proto::BYTES) {
+        return None;
+    }
+    item.get(at..at.checked_add(len)?)
 }
 
 fn string(text: &str) -> Vec<u8> {
