@@ -193,8 +193,12 @@ def _separator(text: str, at: int) -> int | tuple[Separator, int, int]:
 def _option_key(text: str, at: int) -> int | None:
     if at > 0 and text[at - 1] not in " \t\n\"'`":
         return None
-    end = at + 2
-    while end < min(len(text), at + 66) and _KEY_CHAR.match(text, end):
+    # Bytes, as the native masker counts them.
+    end, room = at + 2, _LIMIT
+    while end < len(text) and _KEY_CHAR.match(text, end):
+        room -= len(text[end].encode("utf-8", "surrogatepass"))
+        if room < 0:
+            break
         end += 1
     return end if end - at > 3 and text[end : end + 1] in (" ", "\t") else None
 
