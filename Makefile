@@ -42,7 +42,7 @@ GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tab
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
   clarity_otel.metrics.dashboard clarity_otel.stack.generate clarity_otel.stack.alerts.generate \
   clarity_otel.stack.grafana.generate clarity_otel.stack.scaling_page \
-  clarity_otel.stack.kubernetes
+  clarity_otel.stack.kubernetes tools.third_party
 
 .DEFAULT_GOAL := help
 
@@ -98,8 +98,17 @@ endif
 test-matrix: ## the quick tests on every other supported Python found here
 	@tools/test-matrix.sh
 
+.PHONY: fuzz
+fuzz: SECONDS ?= 60
+fuzz: $(NATIVE_STAMP) ## mutated input for all that reads input from outside: SECONDS=600, FUZZ_ARGS="--target masking"
+	@$(PY) -m tests.fuzz --seconds $(SECONDS) --keep $(FUZZ_ARGS)
+ifneq ($(CARGO),)
+	@echo "==> Segments of the spool"
+	@FUZZ_ROUNDS=20000 $(STRICT) cargo test --quiet --locked --manifest-path native/Cargo.toml --no-default-features --lib spool::tests::a_segment_with_bytes_changed
+endif
+
 .PHONY: check
-check: check-python check-rust check-dashboard check-generated check-wheel ## format, lint, types, crate, pages, generated files, wheel
+check: check-python check-rust check-dashboard check-generated check-wheel audit ## format, lint, types, crate, pages, generated files, wheel, audit
 	@echo "All checks passed."
 
 .PHONY: check-python
@@ -137,7 +146,7 @@ check-dashboard:
 endif
 
 .PHONY: check-generated
-check-generated: $(NATIVE_STAMP)
+check-generated: $(NATIVE_STAMP) dashboard
 	@echo "==> Generated files are what their generators write"
 	@for module in $(GENERATORS); do $(PY) -m $$module --check; done
 
@@ -146,11 +155,21 @@ check-wheel: $(NATIVE_STAMP) dashboard
 	@echo "==> Wheel: content, and an install into a clean environment"
 	@$(BIN)/pytest tests/packaging/test_wheel.py --quiet
 
+.PHONY: audit
+audit: $(NATIVE_STAMP) ## known vulnerabilities of all that the lock files name, where their services are reached
+	@echo "==> Known vulnerabilities"
+	@$(PY) -m tools.audit
+
 .PHONY: generate
-generate: $(NATIVE_STAMP) ## write the generated files (tables of settings, metrics...) anew
+generate: $(NATIVE_STAMP) dashboard ## write the generated files (tables of settings, metrics...) anew
 	@for module in $(GENERATORS); do $(PY) -m $$module; done
 
 ##@ Release
+.PHONY: sbom
+sbom: $(NATIVE_STAMP) dashboard ## write sbom.cdx.json, and the notices of what a wheel ships of others
+	@$(PY) -m tools.third_party
+	@ls sbom.cdx.json THIRD-PARTY-NOTICES.txt docs/third-party.md
+
 .PHONY: wheel
 wheel: $(NATIVE_STAMP) dashboard ## build dist/clarity_otel-*.whl
 	@rm -rf build dist

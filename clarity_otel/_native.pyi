@@ -293,7 +293,7 @@ def configure(config: dict[str, Any]) -> None:
     parent_based, attribute_count_limit, event_count_limit, link_count_limit,
     event_attribute_count_limit, link_attribute_count_limit, attribute_length_limit,
     span_attribute_length_limit, export, correlation_header, correlation_hosts,
-    keep_errors, keep_slower_than_s, tracecontext, baggage, foreign_propagators,
+    propagation_hosts, keep_errors, keep_slower_than_s, tracecontext, baggage, foreign_propagators,
     excluded_urls, captured_headers, endpoints, known_methods, server_scope, redis_scope,
     httpx_scope, spool_folder (where all signals' batches go that the target does not take),
     spool_limit_bytes, and those of `configure_signal` for the spans.

@@ -120,9 +120,7 @@ def _report(where: str, failure: Exception) -> None:
         f"was kept from the application.{more}"
     )
     if diagnostics.is_debug():
-        from traceback import print_exception
-
-        print_exception(failure)
+        diagnostics.traceback(failure)
 
 
 def internal_errors() -> dict[str, int]:

@@ -13,7 +13,8 @@ from clarity_otel.patches import PATCHES, REPLACED_INSTRUMENTORS
 from clarity_otel.patches.installed import version_of
 from clarity_otel.resource import service_name
 from clarity_otel.settings import Settings, load
-from clarity_otel.settings.shown import shown_text
+from clarity_otel.settings.otlp import without_userinfo
+from clarity_otel.settings.shown import masked, shown_text
 
 
 def report(command: Sequence[str], before: Mapping[str, str], launched: Mapping[str, str]) -> str:
@@ -47,7 +48,9 @@ def _decisions(settings: Settings, launched: Mapping[str, str]) -> Iterator[str]
         yield f"Engine: {settings.engine}"
     config = settings.otlp_exporter("traces")
     for exporter in settings.exporters or ("none",):
-        where = f" over {config['protocol']} to {config['endpoint']}" if exporter == "otlp" else ""
+        where = ""
+        if exporter == "otlp":
+            where = f" over {config['protocol']} to {masked(without_userinfo(config['endpoint']))}"
         yield f"Traces: {exporter}{where}"
     yield from settings.notes
 

@@ -166,7 +166,9 @@ def _open_page(there: Running) -> None:
     def become() -> None:
         import webbrowser
 
-        webbrowser.open(there.link)
+        from clarity_otel.web import ticket
+
+        webbrowser.open(ticket.link(there.address, there.token))
 
     _in_background(become)
 

@@ -6,17 +6,17 @@ The native client spans follow the same rules in Rust.
 from __future__ import annotations
 
 from clarity_otel.correlation import correlation_id, header_name
+from clarity_otel.correlation.hosts import EVERY, is_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
 
-_EVERY_HOST = "*"
 # AWS Signature Version 4: the header says which headers were signed; one more may be
 # refused by a proxy and helps nobody at AWS.
 _AWS_SIGNED = "AWS4-"
 
-_hosts: tuple[str, ...] = (_EVERY_HOST,)
+_hosts: tuple[str, ...] = (EVERY,)
 
 
 def use_hosts(hosts: Sequence[str]) -> None:
@@ -27,11 +27,7 @@ def use_hosts(hosts: Sequence[str]) -> None:
 
 def is_wanted_by(host: str) -> bool:
     """Whether requests to `host` (without its port) carry the id."""
-    host = host.lower()
-    return any(
-        host.endswith(pattern[1:]) if pattern.startswith("*") else host == pattern
-        for pattern in _hosts
-    )
+    return is_named(host, _hosts)
 
 
 def write(host: str | None, headers: MutableMapping[str, str]) -> None:

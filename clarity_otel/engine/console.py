@@ -20,6 +20,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from clarity_otel import diagnostics
+from clarity_otel.terminal.lines import shown
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -134,13 +135,13 @@ def trees(spans: list[ReadableSpan]) -> list[Tree]:
 def _label(span: ReadableSpan) -> Text:
     duration_ms = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
     failed = span.status.status_code is StatusCode.ERROR
-    label = Text(span.name, style="bold red" if failed else "bold")
+    label = Text(shown(span.name), style="bold red" if failed else "bold")
     label.append(f"  {span.kind.name.lower()}", style="cyan")
     label.append(f"  {duration_ms:.2f} ms", style="green")
     attributes = span.attributes or {}
     for key in _SHOWN:
         if key in attributes:
-            label.append(f"  {key}={attributes[key]!s:.120}", style="dim")
+            label.append(f"  {key}={shown(attributes[key]):.120}", style="dim")
     if span.parent is None or span.parent.is_remote:
         label.append(f"  trace_id={span.context.trace_id:032x}", style="dim")
     return label

@@ -46,7 +46,7 @@ A pattern or a name that cannot be used is refused at start with its name, in on
 
 ## Rules
 
-Keys are found in nested values, in JSON inside of texts (either quote, at any depth of escaping), `key=value`, `key: value`, headers, query strings and forms (also URL-encoded), tags, tuples, command lines, and in snake, kebab, camel and dotted case, with words before (`db_password`) and numbers or words such as confirm, hash and new behind.
+Keys are found in nested values, in JSON inside of texts (either quote, at any depth of escaping), `key=value`, `key: value`, headers, query strings and forms (also URL-encoded), tags, tuples, command lines (also as lists of arguments), and in snake, kebab, camel and dotted case, with words before (`db_password`) and numbers or words such as confirm, hash and new behind.
 
 | Rule | What | Known by | Example |
 |---|---|---|---|

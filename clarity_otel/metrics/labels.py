@@ -16,11 +16,14 @@ from clarity_otel.metrics.sources import Writer
 VALUE_LIMIT_CHARACTERS = 120
 
 
-def masked(text: str) -> str:
-    """Return a label's value as it may leave the process: masked, and cut where it is long."""
-    from clarity_otel.masking import mask_text
+def masked(text: str, label: str | None = None) -> str:
+    """Return a label's value as it may leave the process: masked, and cut where it is long.
 
-    return str(mask_text(text))[:VALUE_LIMIT_CHARACTERS]
+    `label` is the name of one that the app has chosen: under a secret's key all is masked.
+    """
+    from clarity_otel.masking import mask_value
+
+    return str(mask_value(label, text))[:VALUE_LIMIT_CHARACTERS]
 
 
 def masked_labels(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -28,7 +31,7 @@ def masked_labels(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], .
 
     Series whose labels become equal are one series. The bounds of buckets stay.
     """
-    return tuple([(k, v if k in ("le", "quantile") else masked(v)) for k, v in labels])
+    return tuple([(k, v if k in ("le", "quantile") else masked(v, k)) for k, v in labels])
 
 
 class Bounds:

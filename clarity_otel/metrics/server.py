@@ -22,6 +22,8 @@ from clarity_otel.metrics.shared.store import Store
 from clarity_otel.metrics.shared.turn import Turn
 
 PATHS = ("/metrics", "/")
+# Scrapers are few; each place is a thread.
+CLIENTS_LIMIT = 32
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -31,6 +33,10 @@ class _Handler(BaseHTTPRequestHandler):
     server_version, sys_version = "clarity-otel", ""
 
     def do_GET(self) -> None:
+        if "content-length" in self.headers or "transfer-encoding" in self.headers:
+            # A body is not read. Left in the connection it would be the next request, and
+            # one that a proxy has never seen: from this machine, by its looks.
+            self.close_connection = True
         current = asgi.settings()
         # CLARITY_ENDPOINTS=off is about the app's paths: who sets a port wants it.
         is_allowed = access.is_allowed(
@@ -82,6 +88,26 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._places = threading.BoundedSemaphore(CLIENTS_LIMIT)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self._places.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A scraper that went away is no news either."""

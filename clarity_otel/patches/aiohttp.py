@@ -1,13 +1,13 @@
-"""aiohttp's client: the correlation id on what is sent.
+"""aiohttp's client: the correlation id on what is sent, and the trace withheld.
 
-Its spans are the contrib instrumentor's.
+Its spans are the contrib instrumentor's, which writes the trace before this patch looks.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel.correlation import outgoing
+from clarity_otel.correlation import outgoing, propagation
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
@@ -19,6 +19,7 @@ def apply(module: Any, replaced: Replaced) -> None:
         def update_headers(self: Any, *args: Any, **kwargs: Any) -> None:
             original(self, *args, **kwargs)
             with never_break_the_app("aiohttp.header"):
+                propagation.withhold(self.url.host, self.headers)
                 outgoing.write(self.url.host, self.headers)
 
         return update_headers

@@ -19,6 +19,7 @@ from clarity_otel._native import (
     client_enter,
     client_exit,
 )
+from clarity_otel.correlation import propagation
 from clarity_otel.engine.scopes import scope_id
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.aws_messages import SERVICES, carry
@@ -109,8 +110,9 @@ class Operation:
         with never_break_the_app("aws.extension"):
             if self._service in SERVICES:
                 # SNS's extension would write into the app's own messages.
-                carry(self._service, operation, params)
-            else:
+                carry(self._service, operation, params, client)
+            elif self._service != "lambda" or propagation.goes_to_url(client.meta.endpoint_url):
+                # Lambda's writes the trace into what the function is given.
                 _ask(extension.before_service_call, span, instrumentor)
         return call
 

@@ -8,29 +8,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel.correlation import correlation_id, header_name
+from clarity_otel.correlation import correlation_id, header_name, propagation
 
 # SQS and SNS allow ten message attributes; those of the app have precedence.
 _ATTRIBUTES_LIMIT = 10
 SERVICES = ("sqs", "sns")
 
 
-def carry(service: str, operation: str, params: Any) -> None:
+def carry(service: str, operation: str, params: Any, client: Any) -> None:
     """Put the current context and correlation id into the messages that a call sends.
 
     `params` are the call's own and are changed in place; what the app has put into them
-    is copied. A call that receives messages is made to ask for the attributes; the queue
-    keeps them to itself otherwise.
+    is copied. `client` tells the host that they go to. A call that receives messages is
+    made to ask for the attributes; the queue keeps them to itself otherwise.
     """
     if not isinstance(params, dict):
         return
     if operation in ("SendMessage", "Publish"):
-        params["MessageAttributes"] = _added(params.get("MessageAttributes"), _context())
+        params["MessageAttributes"] = _added(params.get("MessageAttributes"), _context(client))
     elif operation in ("SendMessageBatch", "PublishBatch"):
         key = "Entries" if service == "sqs" else "PublishBatchRequestEntries"
         entries = params.get(key)
         if isinstance(entries, list):
-            context = _context()
+            context = _context(client)
             params[key] = [
                 {**entry, "MessageAttributes": _added(entry.get("MessageAttributes"), context)}
                 if isinstance(entry, dict)
@@ -43,10 +43,12 @@ def carry(service: str, operation: str, params: Any) -> None:
             params["MessageAttributeNames"] = names + [n for n in _names() if n not in names]
 
 
-def _context() -> dict[str, Any]:
-    """Return what the configured propagators write of the current context."""
+def _context(client: Any) -> dict[str, Any] | None:
+    """Return what the configured propagators write; None where the trace is withheld."""
     from opentelemetry import propagate
 
+    if not propagation.goes_to_url(client.meta.endpoint_url):
+        return None
     context: dict[str, str] = {}
     propagate.inject(context)
     return {name: _attribute(value) for name, value in context.items()}
@@ -62,8 +64,12 @@ def _attribute(value: str) -> dict[str, str]:
     return {"DataType": "String", "StringValue": value}
 
 
-def _added(given: Any, context: dict[str, Any]) -> dict[str, Any]:
+def _added(given: Any, context: dict[str, Any] | None) -> dict[str, Any]:
     attributes = dict(given or {})
+    if context is None:
+        # The sdk engine's instrumentor has written it already.
+        attributes = {k: v for k, v in attributes.items() if not propagation.is_carrier(k)}
+        context = {}
     # A message that is handed on brings the span of its first sender: ours replaces it.
     # Whole or not at all, as contrib has it: half of B3's headers are no context. Of the
     # W3C's, traceparent alone is one.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from clarity_otel._native import xray_header
+from clarity_otel.correlation import propagation
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
@@ -35,7 +36,7 @@ def apply(module: Any, replaced: Replaced) -> None:
 
 
 def _write(request: Any) -> None:
-    if _HEADER not in request.headers:
+    if _HEADER not in request.headers and propagation.goes_to_url(request.url):
         value = xray_header()
         if value is not None:
             request.headers[_HEADER] = value

@@ -1,11 +1,14 @@
-"""requests: the correlation id on what is sent. Its spans are the contrib instrumentor's."""
+"""requests: the correlation id on what is sent, and the trace withheld where it is not to go.
+
+Its spans are the contrib instrumentor's, which writes the trace before this patch looks.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlsplit
 
-from clarity_otel.correlation import outgoing
+from clarity_otel.correlation import outgoing, propagation
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
@@ -16,7 +19,9 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def send(self: Any, request: Any, **kwargs: Any) -> Any:
             with never_break_the_app("requests.header"):
-                outgoing.write(urlsplit(request.url).hostname, request.headers)
+                host = urlsplit(request.url).hostname
+                propagation.withhold(host, request.headers)
+                outgoing.write(host, request.headers)
             return original(self, request, **kwargs)
 
         return send

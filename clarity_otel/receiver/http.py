@@ -9,10 +9,10 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from anyio import CapacityLimiter, to_thread
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -35,6 +35,10 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 # What the extension reads in a seventh of a millisecond is read on the event loop: another
 # thread would cost as much again.
 _SMALL_BYTES = 32 * 1024
+# Bodies that are being read, of all senders together, and requests that are unpacked at a
+# time: each may be 32 MiB then.
+READING_LIMIT_BYTES = 64 * 1024 * 1024
+UNPACKING_LIMIT = 4
 # google.rpc.Code
 _INVALID_ARGUMENT, _PERMISSION_DENIED, _RESOURCE_EXHAUSTED = 3, 7, 8
 
@@ -46,18 +50,45 @@ class _RefusedError(Exception):
         self.code = code
 
 
+class _Room:
+    """What may be held of bodies that are not taken yet. Used on the event loop alone."""
+
+    def __init__(self) -> None:
+        self._left = READING_LIMIT_BYTES
+        self.unpacking = CapacityLimiter(UNPACKING_LIMIT)
+
+    def take(self, size: int) -> bool:
+        """Whether there is room for so many bytes more."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
+        self._left += size
+
+
 def app(intake: Intake) -> Starlette:
     """Return the ASGI app."""
+    room = _Room()
     return Starlette(
         routes=[
-            Route(f"/v1/{name}", _endpoint(intake, signal), methods=["POST"])
+            Route(f"/v1/{name}", _endpoint(intake, signal, room), methods=["POST"])
             for name, signal in SIGNALS.items()
         ]
     )
 
 
-def _endpoint(intake: Intake, signal: Signal) -> Any:
+def _endpoint(intake: Intake, signal: Signal, room: _Room) -> Any:
     async def export(request: Request) -> Response:
+        held: list[int] = []
+        try:
+            return await answered(request, held)
+        finally:
+            room.give(sum(held))
+
+    async def answered(request: Request, held: list[int]) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         is_json = kind == JSON
         try:
@@ -66,11 +97,13 @@ def _endpoint(intake: Intake, signal: Signal) -> Any:
             if kind not in (PROTOBUF, JSON):
                 raise _RefusedError(415, f"The content type must be {PROTOBUF} or {JSON}")
             intake.check()
-            body = await _body(request)
+            body = await _body(request, intake, room, held)
             if len(body) <= _SMALL_BYTES and signal.name in NATIVE and _is_plain(request, is_json):
                 message = intake.take(signal, body)
             else:
-                message = await run_in_threadpool(_take, intake, signal, body, request, is_json)
+                message = await to_thread.run_sync(
+                    _take, intake, signal, body, request, is_json, limiter=room.unpacking
+                )
             return _answer(200, message, is_json)
         except BusyError:
             headers = {"retry-after": str(RETRY_AFTER_S)}
@@ -95,7 +128,8 @@ def _take(intake: Intake, signal: Signal, body: bytes, request: Request, is_json
     return intake.take(signal, _unpacked(body, encoding), is_json=is_json)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, intake: Intake, room: _Room, held: list[int]) -> bytes:
+    """Return the whole body; what it takes of the room is noted in `held`."""
     declared = request.headers.get("content-length", "")
     too_long = _RefusedError(413, f"The body is longer than {BODY_LIMIT_BYTES} bytes")
     if declared.isdigit() and int(declared) > BODY_LIMIT_BYTES:
@@ -105,6 +139,10 @@ async def _body(request: Request) -> bytes:
         size += len(chunk)
         if size > BODY_LIMIT_BYTES:
             raise too_long
+        if not room.take(len(chunk)):
+            intake.count("busy")
+            raise BusyError
+        held.append(len(chunk))
         chunks.append(chunk)
     return b"".join(chunks)
 

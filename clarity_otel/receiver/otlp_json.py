@@ -25,11 +25,21 @@ def message_of_json(kind: Any, payload: bytes) -> Any:
         raise ValueError("it is not UTF-8") from None
     if not isinstance(document, dict):
         raise ValueError("it is no object")
+    if b"\\ud" in payload or b"\\uD" in payload:
+        _refuse_half_pairs(document)
     _to_base64(document)
     try:
         return json_format.ParseDict(document, kind(), ignore_unknown_fields=True)
     except json_format.ParseError as error:
         raise ValueError(str(error)[:300]) from None
+
+
+def _refuse_half_pairs(document: Any) -> None:
+    # No UTF-8 has them, and protobuf's parser fails over one in a name, as a SystemError.
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("it holds half of a surrogate pair") from None
 
 
 def _to_base64(node: Any) -> None:

@@ -125,6 +125,7 @@ class Settings:
 
     correlation_header: str
     correlation_hosts: tuple[str, ...]
+    propagation_hosts: tuple[str, ...]
 
     logs: str
     json_logs: bool
@@ -271,7 +272,9 @@ class _Reader:
     def _reject(self, variable: Variable, text: str, reason: str) -> None:
         self._use_default(variable)
         # A header list holds credentials: its value is not repeated, right or wrong.
-        shown = variable.name if variable.secret else f"{variable.name}={text[:80]}"
+        shown = variable.name
+        if not variable.secret:
+            shown += f"={_shown_text(variable.name, text)[:80]}"
         default = _shown_default(variable)
         self.warnings.append(f"{shown} {reason}; {default} is used.")
 
@@ -457,6 +460,19 @@ class _Reader:
                 self._reject(BY_NAME[largest], str(batch), f"is more than {most} ({queue})")
 
 
+def _shown_text(name: str, text: str) -> str:
+    from clarity_otel.settings.shown import shown_text
+
+    return shown_text(name, text)
+
+
+def _masked(text: str) -> str:
+    # Imported only where something is wrong.
+    from clarity_otel.settings.shown import masked
+
+    return masked(text)
+
+
 def _shown_default(variable: Variable) -> str:
     default = variable.default
     if default is None or default == () or default == {}:
@@ -472,7 +488,7 @@ def _checked(variable: Variable, field: str, value: object) -> object:
     try:
         return variable.kind.from_value(value)
     except (TypeError, ValueError) as error:
-        shown = field if variable.secret else f"{field}={value!r}"
+        shown = field if variable.secret else f"{field}={_masked(repr(value))}"
         raise type(error)(f"{shown} {error}") from None
 
 

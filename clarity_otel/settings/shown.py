@@ -23,11 +23,11 @@ def shown(variable: Variable, value: object) -> str:
         count, period_s = value
         return f"{count}/{RATE_UNITS[period_s]}"
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return masked(",".join(map(str, value)))
     if isinstance(value, dict):
         return ",".join(f"{key}={_masked(key, text)}" for key, text in value.items())
     text = str(value)
-    return without_userinfo(text) if _is_address(variable.name) else text
+    return masked(without_userinfo(text) if _is_address(variable.name) else text)
 
 
 def shown_text(name: str, text: str) -> str:
@@ -37,7 +37,14 @@ def shown_text(name: str, text: str) -> str:
         return _masked(name, text)
     if variable.secret:
         return MASKED
-    return without_userinfo(text) if _is_address(name) else text
+    return masked(without_userinfo(text) if _is_address(name) else text)
+
+
+def masked(text: str) -> str:
+    """Return text without what the masking rules know to be secret, whatever its name says."""
+    from clarity_otel.masking import mask_text
+
+    return mask_text(text)
 
 
 def _is_address(name: str) -> bool:
@@ -46,4 +53,4 @@ def _is_address(name: str) -> bool:
 
 def _masked(name: str, text: str) -> str:
     upper = name.upper()
-    return MASKED if any(word in upper for word in _SECRET_WORDS) else text
+    return MASKED if any(word in upper for word in _SECRET_WORDS) else masked(text)

@@ -266,9 +266,10 @@ VARIABLES: tuple[Variable, ...] = (
         ),
     ),
     *_group(
-        "Correlation id",
+        "Correlation id and propagation",
         Variable("CLARITY_CORRELATION_HEADER", HEADER_NAME, "X-Correlation-ID", "The header that carries the correlation id, in and out."),
         Variable("CLARITY_CORRELATION_HOSTS", NAMES, ("*",), "Hosts that are sent the correlation id; *.example.com stands for all below it."),
+        Variable("CLARITY_PROPAGATION_HOSTS", NAMES, ("*",), "Hosts that are sent the trace (traceparent, tracestate, baggage and what other propagators write); *.example.com stands for all below it. Requests to others go without."),
     ),
     *_group(
         "Metrics",

@@ -142,7 +142,8 @@ def start_all(
     for program in PROGRAMS:
         if program.name not in binaries:
             continue
-        Path(place.data[program.name]).mkdir(parents=True, exist_ok=True)
+        # The programs write their files for everybody to read.
+        Path(place.data[program.name]).mkdir(parents=True, exist_ok=True, mode=0o700)
         what, path = program.health
         limit_mib = SIZES[program.name].memory_bytes * 9 // 10 // MIB
         started.append(

@@ -78,7 +78,7 @@ def start(
         key: value for key, value in os.environ.items() if not key.startswith(_NOT_INHERITED)
     }
     for place in ("logs", "run"):
-        (folder / place).mkdir(parents=True, exist_ok=True)
+        (folder / place).mkdir(parents=True, exist_ok=True, mode=0o700)
     with log_of(folder, name).open("wb") as log:
         child = subprocess.Popen(
             command,

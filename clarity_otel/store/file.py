@@ -37,6 +37,10 @@ class StoreInUseError(Exception):
     """Another process has the file open; its message is a sentence."""
 
 
+class StoreNotOwnError(Exception):
+    """The file belongs to somebody else; its message is a sentence."""
+
+
 def default_path(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the file in the user's cache folder (XDG Base Directory specification)."""
     return Path(place.default_store(environ))
@@ -47,8 +51,10 @@ def open_store(path: Path) -> duckdb.DuckDBPyConnection:
 
     A file that is none of DuckDB's, or damaged, is moved aside and a new one is begun,
     with a sentence. StoreInUseError where another process holds it: its data is good.
+    StoreNotOwnError where another user has put it there, who could read what comes in.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _close_to_others(path)
     try:
         return _opened(path)
     except duckdb.Error as error:
@@ -65,6 +71,21 @@ def open_store(path: Path) -> duckdb.DuckDBPyConnection:
             "one is begun.",
         )
         return _opened(path)
+
+
+def _close_to_others(path: Path) -> None:
+    for file in (path, path.with_name(path.name + ".wal")):
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            continue
+        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
+            raise StoreNotOwnError(
+                f"The store {file} belongs to another user. Choose another file with "
+                "CLARITY_STORE or --store"
+            )
+        if status.st_mode & 0o077:
+            file.chmod(0o600)
 
 
 def _move(path: Path, aside: Path) -> None:

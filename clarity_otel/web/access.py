@@ -1,8 +1,9 @@
 """Who is answered: who has the token, by its cookie or header, and no other site's page.
 
-A link to any page may carry the token; it is exchanged for an HttpOnly, SameSite=Strict
-cookie, and the browser is sent on to the page without it. Host must be the address that
-is served (a name that was rebound to 127.0.0.1 names itself), Origin, where sent, the same.
+A link to any page may carry the token, or a ticket (`ticket`); it is exchanged for an
+HttpOnly, SameSite=Strict cookie, and the browser is sent on to the page without it. Host
+must be the address that is served (a name that was rebound to 127.0.0.1 names itself),
+Origin, where sent, the same.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlencode
 from starlette.responses import PlainTextResponse, RedirectResponse
 
 from clarity_otel.web.pages import again, is_page
+from clarity_otel.web.ticket import Tickets
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -51,6 +53,7 @@ class Access:
             raise ValueError("the dashboard needs a token")
         self._app = app
         self._token = token.encode()
+        self._tickets = Tickets(token)
         self._port = port
         self._is_public = is_public
         # Cookies know no ports: two dashboards on this machine would share one.
@@ -114,15 +117,17 @@ class Access:
         return False
 
     def _let_in(self, scope: Scope, headers: dict[str, list[str]]) -> Response | None:
-        """Return the answer to a link that has the token, or may have left its cookie behind."""
+        """Return the answer to a link that lets in, or may have left its cookie behind."""
         try:
             query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=20)
         except ValueError:  # more fields than a link has
             return None
-        shown = query.pop("token", [])
+        shown, tickets = query.pop("token", []), query.pop("ticket", [])
         address = scope["path"] + (f"?{urlencode(query, doseq=True)}" if query else "")
         is_foreign = any(site != "none" for site in headers.get("sec-fetch-site", []))
-        if len(shown) == 1 and compare_digest(shown[0].encode(), self._token):
+        if (len(shown) == 1 and compare_digest(shown[0].encode(), self._token)) or (
+            len(tickets) == 1 and self._tickets.take(tickets[0])
+        ):
             response = again(address) if is_foreign else RedirectResponse(address, 303)
             response.set_cookie(
                 self._cookie, self._session, httponly=True, samesite="strict", path="/"

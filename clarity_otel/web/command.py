@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clarity_otel.store.place import default_store
+from clarity_otel.web import ticket
 from clarity_otel.web.running import has_display
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def dashboard(
         if addresses.otlp_http:
             typer.echo(f"OTLP:      {addresses.otlp_http} (HTTP), {addresses.otlp_grpc} (gRPC)")
         if open_ if open_ is not None else has_display(os.environ):
-            webbrowser.open(addresses.link)
+            webbrowser.open(ticket.link(addresses.web, addresses.token))
 
     try:
         if any(given.url for given in engines.values()):
@@ -119,7 +120,7 @@ def _receive(options: Options, tell: Callable[[Addresses], None], *, made_up_tok
 
     Another address than this machine's demands a token that the user has set.
     """
-    from clarity_otel.store.file import StoreInUseError
+    from clarity_otel.store.file import StoreInUseError, StoreNotOwnError
     from clarity_otel.web import running
     from clarity_otel.web.server import run
 
@@ -142,5 +143,5 @@ def _receive(options: Options, tell: Callable[[Addresses], None], *, made_up_tok
             tell(addresses)
 
         run(options, ready)
-    except (running.StateError, StoreInUseError) as error:
+    except (running.StateError, StoreInUseError, StoreNotOwnError) as error:
         raise ValueError(str(error)) from None

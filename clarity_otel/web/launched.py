@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from clarity_otel import diagnostics
-from clarity_otel.web.running import Claim, Keepers, Running
+from clarity_otel.web.running import Claim, Keepers, Running, open_private
 
 
 def main(arguments: list[str]) -> int:
@@ -47,13 +47,16 @@ def _serve(store: str, claim: Claim, web: int, otlp: int, *, open_page: bool) ->
     def ready(addresses: Addresses) -> None:
         claim.publish(Running(before.address, before.token, before.otlp_http, addresses.otlp_grpc))
         # From now on nobody waits for this process to let go of a pipe that it was given.
-        log = os.open(f"{store}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        log = open_private(f"{store}.log")
+        os.ftruncate(log, 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
         if open_page:
             import webbrowser
 
-            webbrowser.open(before.link)
+            from clarity_otel.web import ticket
+
+            webbrowser.open(ticket.link(before.address, before.token))
 
     options = Options(
         store=Path(store),

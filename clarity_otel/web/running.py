@@ -75,7 +75,7 @@ class Claim:
 
 def claim(store: str) -> Claim | None:
     """Become the dashboard of a store; None where another process is. StateError, OSError."""
-    descriptor = _open(f"{store}.dashboard")
+    descriptor = open_private(f"{store}.dashboard")
     if _lock(descriptor, exclusive=True):
         return Claim(descriptor)
     os.close(descriptor)
@@ -87,7 +87,7 @@ def find(store: str) -> Running | None:
     if sys.platform == "win32":
         return None
     try:
-        descriptor = _open(f"{store}.dashboard", make=False)
+        descriptor = open_private(f"{store}.dashboard", make=False)
     except FileNotFoundError:
         return None
     try:
@@ -101,7 +101,7 @@ def keep(store: str) -> int | None:
 
     It is inherited by programs that this process becomes. None while a dashboard is ending.
     """
-    descriptor = _open(f"{store}.apps")
+    descriptor = open_private(f"{store}.apps")
     if not _lock(descriptor, exclusive=False):
         os.close(descriptor)
         return None
@@ -120,7 +120,7 @@ class Keepers:
     """The apps that keep a dashboard, as the dashboard sees them."""
 
     def __init__(self, store: str) -> None:
-        self._descriptor = _open(f"{store}.apps")
+        self._descriptor = open_private(f"{store}.apps")
 
     def are_gone(self) -> bool:
         """Whether the last has ended; from then on none can `keep` until this process ends."""
@@ -165,8 +165,11 @@ def has_display(environ: Mapping[str, str]) -> bool:
     return os.name == "nt" or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
-def _open(path: str, *, make: bool = True) -> int:
-    """Open a file that is this user's alone; another's, or a link, could give false addresses."""
+def open_private(path: str, *, make: bool = True) -> int:
+    """Open a file that is this user's alone, to read and write. StateError, OSError.
+
+    Another's could give false addresses, and a link lead a writer to any file.
+    """
     folder = os.path.dirname(path)
     if make and folder:
         os.makedirs(folder, 0o700, exist_ok=True)

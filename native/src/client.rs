@@ -777,9 +777,9 @@ fn own_name<'py>(py: Python<'py>, name: &[u8]) -> Bound<'py, PyBytes> {
     fresh
 }
 
-/// Whether requests to `host` carry the correlation header.
-pub fn wants_correlation(engine: &Engine, host: &[u8]) -> bool {
-    match &engine.correlation_hosts {
+/// Whether `host` is one of these; `None` stands for all.
+fn is_named(hosts: &Option<Vec<String>>, host: &[u8]) -> bool {
+    match hosts {
         None => true,
         Some(hosts) => hosts.iter().any(|pattern| {
             let pattern = pattern.as_bytes();
@@ -802,7 +802,8 @@ fn outgoing(
     host: &[u8],
 ) -> PyResult<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut out = Vec::with_capacity(4);
-    if engine.tracecontext {
+    let traced = is_named(&engine.propagation_hosts, host);
+    if traced && engine.tracecontext {
         let value = format_traceparent(span.trace_id, span.span_id, span.flags);
         out.push((b"traceparent".to_vec(), value.to_vec()));
         if let Some(state) = &span.trace_state {
@@ -810,7 +811,7 @@ fn outgoing(
         }
     }
     // Baggage and other propagators need the API's context of this span.
-    if engine.foreign_propagators || engine.baggage && span.base.is_some() {
+    if traced && (engine.foreign_propagators || engine.baggage && span.base.is_some()) {
         if let Some(api) = api_needed(py)? {
             let base = span.base.as_ref().map(|b| b.clone_ref(py));
             let context = span::make_span_context(
@@ -834,7 +835,7 @@ fn outgoing(
             }
         }
     }
-    if wants_correlation(engine, host) {
+    if is_named(&engine.correlation_hosts, host) {
         let value = match &span.correlation {
             Some(id) => id.bind(py).to_string_lossy().as_bytes().to_vec(),
             None => trace_id_hex(span.trace_id).to_vec(),
@@ -854,6 +855,14 @@ fn write_headers(
     url: &Url,
 ) -> PyResult<()> {
     let headers = request.getattr(intern!(py, "headers"))?;
+    if engine.propagation_hosts.is_some() {
+        // What a redirect has brought from a host that is to have it.
+        py.import(intern!(py, "clarity_otel.correlation.propagation"))?
+            .call_method1(
+                intern!(py, "withhold"),
+                (String::from_utf8_lossy(&url.host), &headers),
+            )?;
+    }
     let mut outgoing = outgoing(py, engine, span, &url.host)?;
     let correlation = engine.correlation_header.as_bytes();
     if url.is_presigned() {

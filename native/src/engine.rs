@@ -30,6 +30,8 @@ pub struct Engine {
     pub correlation_header: String,
     /// `None`: every host gets the correlation header.
     pub correlation_hosts: Option<Vec<String>>,
+    /// `None`: every host gets the trace.
+    pub propagation_hosts: Option<Vec<String>>,
     /// Unsampled local traces that end in an error are kept, and those that
     /// take this long.
     pub keep_unsampled: bool,
@@ -67,6 +69,7 @@ impl Default for Engine {
             export: true,
             correlation_header: "x-correlation-id".to_owned(),
             correlation_hosts: None,
+            propagation_hosts: None,
             keep_unsampled: false,
             keep_errors: true,
             keep_slower_ns: u64::MAX,

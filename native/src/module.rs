@@ -138,6 +138,7 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
             .unwrap_or(default.correlation_header)
             .to_ascii_lowercase(),
         correlation_hosts: optional(config, "correlation_hosts")?,
+        propagation_hosts: optional(config, "propagation_hosts")?,
         keep_unsampled: matches!(root, Root::Ratio(rate) if rate > 0.0 && rate < 1.0)
             && (keep_errors || keep_slower_s.is_some()),
         keep_errors,

@@ -130,12 +130,12 @@ class Backend:
             def _answer(self) -> None:
                 backend.received.append({k.lower(): v for k, v in self.headers.items()})
                 self.rfile.read(int(self.headers.get("content-length") or 0))
-                path = self.path.partition("?")[0]
+                path, _, query = self.path.partition("?")
                 status = {"/fine": 200, "/broken": 503, "/redirect": 302}.get(path, 404)
                 self.send_response(status)
                 self.send_header("content-length", "0")
                 if status == 302:
-                    self.send_header("location", "/fine")
+                    self.send_header("location", query or "/fine")
                 self.end_headers()
 
             do_GET = do_POST = do_FOO = _answer  # noqa: N815

@@ -51,6 +51,19 @@ def test_a_line_is_not_cut_where_no_terminal_has_a_width(tmp_path: Path) -> None
     assert line.endswith(f"trace_id={span.get_span_context().trace_id:032x}")
 
 
+def test_a_name_cannot_control_the_terminal(tmp_path: Path) -> None:
+    """What a caller has chosen is shown as text."""
+    path = tmp_path / "console.txt"
+    with path.open("w") as file:
+        provider = TracerProvider()
+        provider.add_span_processor(ConsoleTreeProcessor(file))
+        with provider.get_tracer("test").start_as_current_span("\x1b]0;owned\x07GET") as span:
+            span.set_attribute("url.full", "http://x/\x1b[2J\x9b1A")
+    (line,) = path.read_text().splitlines()
+    assert "owned" in line
+    assert line.isprintable()
+
+
 def test_a_full_disk_is_said_once_and_given_up(capsys: pytest.CaptureFixture[str]) -> None:
     """Every write fails; the app goes on and reads of it once."""
     with Path("/dev/full").open("w") as full:

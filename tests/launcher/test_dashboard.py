@@ -277,14 +277,20 @@ def test_dashboard_says_where_one_runs(start: Start) -> None:
 
 
 def test_the_page_is_opened_in_the_users_browser(start: Start, tmp_path: Path) -> None:
-    """Where there is a display, once the dashboard answers, and not again at each restart."""
+    """Where there is a display, once the dashboard answers, and not again at each restart.
+
+    Its command line, which other users can read, has no token: a ticket lets in once.
+    """
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     browser.chmod(0o755)
     beside = start(DISPLAY=":1", BROWSER=f"{browser} %s", open_="yes")
     wait_until(lambda: opened.exists() and opened.read_text(), "the browser", 30)
-    assert opened.read_text().strip() == beside.link
+    address = opened.read_text().strip()
+    assert beside.there.token not in address
+    assert httpx.get(address).status_code == 303
+    assert httpx.get(address).status_code == 401
     beside.process.stop(signal.SIGTERM)
     beside.is_gone()
     opened.unlink()
@@ -293,6 +299,17 @@ def test_the_page_is_opened_in_the_users_browser(start: Start, tmp_path: Path) -
     again.serving()
     assert again.traces()
     assert not opened.exists()
+
+
+def test_a_log_that_is_a_link_is_not_written_through(start: Start, tmp_path: Path) -> None:
+    """Beside a store in a folder that others can write to, it would empty any file of ours."""
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / "store.duckdb.log").symlink_to(precious)
+    beside = start()
+    assert beside.is_gone()
+    assert beside.serving()
+    assert precious.read_text() == "mine"
 
 
 @pytest.mark.parametrize(

@@ -119,3 +119,18 @@ def test_a_list_of_names_is_no_pair(masker: ModuleType) -> None:
     assert masker.mask_value(None, ["password", "hunter22"]) == ["password", masked]
     assert masker.mask_value(None, ("password", "letmein")) == ("password", masked)
     assert masker.mask_value(None, {"password": ["secret1"]}) == {"password": [masked]}
+
+
+def test_what_follows_an_option_is_its_value(masker: ModuleType) -> None:
+    """Arguments as a list, and as the text of one; another option is no value."""
+    given = ["app.py", "--password", "hunter", "--user", "ann", "--token", "--verbose", "x"]
+    masked = [*given[:2], "[masked:password]", *given[3:]]
+    assert masker.mask_value(None, given) == masked
+    assert masker.mask_value("process.command_args", tuple(given)) == tuple(masked)
+    assert masker.mask_value(None, ["--api-key", "k1"]) == ["--api-key", "[masked:api_key]"]
+    options = {"options": ["--password", "--email"]}
+    assert masker.mask_value(None, options) is options
+    text = repr(["app.py", "--password", "hunter22", "--user", "ann"])
+    assert masker.mask_text(text) == text.replace("hunter22", "[masked:password]")
+    harmless = repr(["--password", "--email"])
+    assert masker.mask_text(harmless) == harmless

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clarity_otel.metrics.negotiation import OPEN_METRICS
+from clarity_otel.metrics.server import CLIENTS_LIMIT
 from tests.backends.process import LOOPBACK, Process, accepts_connections, free_port, wait_until
 from tests.metrics.reading import value, values
 from tests.metrics.test_servers import Service
@@ -116,6 +117,42 @@ def test_it_stands_where_the_endpoints_are_off(start: Start) -> None:
     service, port = start(CLARITY_ENDPOINTS="off")
     assert ask(service.port)[0] == 404
     assert ask(port)[0] == 200
+
+
+def test_a_body_is_not_the_next_request(start: Start) -> None:
+    """A proxy passes a GET with a body on; what is in it must not be answered as a request."""
+    _, port = start()
+    hidden = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    bodies = {
+        b"Content-Length: %d" % len(hidden): hidden,
+        b"Transfer-Encoding: chunked": b"%x\r\n%b\r\n0\r\n\r\n" % (len(hidden), hidden),
+    }
+    for header, body in bodies.items():
+        head = b"GET /metrics HTTP/1.1\r\nHost: shop\r\nVia: 1.1 proxy\r\n%b\r\n\r\n" % header
+        with socket.create_connection((LOOPBACK, port), timeout=20) as connection:
+            connection.sendall(head + body)
+            received = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert received.startswith(b"HTTP/1.1 404")
+        assert received.count(b"HTTP/1.1 ") == 1
+
+
+def test_connections_are_bounded(start: Start) -> None:
+    """Beyond the limit one is closed at once; a place that is free again is taken."""
+    _, port = start()
+    silent = [socket.create_connection((LOOPBACK, port), 20) for _ in range(CLIENTS_LIMIT)]
+
+    def is_refused() -> bool:
+        with socket.create_connection((LOOPBACK, port), timeout=20) as one_more:
+            try:
+                one_more.sendall(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                return one_more.recv(1) == b""
+            except ConnectionError:
+                return True
+
+    wait_until(is_refused, "the limit", 20)
+    for connection in silent:
+        connection.close()
+    wait_until(lambda: not is_refused(), "a place", 20)
 
 
 def addresses_of_others() -> list[str]:

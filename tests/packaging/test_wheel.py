@@ -57,6 +57,14 @@ def test_a_wheel_holds_the_licence(wheel: Path) -> None:
         assert archive.read(name) == (ROOT / "LICENSE").read_bytes()
 
 
+def test_a_wheel_holds_the_notices_and_the_bill_of_materials(wheel: Path) -> None:
+    """Of all that it ships of others, where PEP 639 and PEP 770 have them looked for."""
+    for name, file in (("licenses", "THIRD-PARTY-NOTICES.txt"), ("sboms", "sbom.cdx.json")):
+        (held,) = (n for n in names_in(wheel) if n.endswith(f".dist-info/{name}/{file}"))
+        with zipfile.ZipFile(wheel) as archive:
+            assert archive.read(held) == (ROOT / file).read_bytes()
+
+
 def test_a_wheel_holds_the_extension_exactly_where_cargo_is(wheel: Path) -> None:
     """One extension module, named for this Python version (not abi3), or none without cargo."""
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
@@ -91,6 +99,7 @@ def test_an_sdist_holds_what_a_build_needs(sdist: Path) -> None:
     code = list((ROOT / "entry_points").rglob("*.py"))
     code += (ROOT / "clarity_otel").rglob("*.py")
     build = [ROOT / "pyproject.toml", ROOT / "setup.py", ROOT / "LICENSE", ROOT / "README.md"]
+    build += [ROOT / "THIRD-PARTY-NOTICES.txt", ROOT / "sbom.cdx.json"]
     assert {p.relative_to(ROOT).as_posix() for p in crate + code + build} <= held
 
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 import clarity_otel
+from clarity_otel.patches.urls import describe
 from tests.backends.otlp import Span
 from tests.backends.process import LOOPBACK, free_port
 from tests.patches.conftest import Recorder
@@ -150,6 +151,22 @@ def test_url_holds_no_secret(spans: Recorder, url: str, recorded: str) -> None:
     assert span.attributes["server.address"] == httpx.URL(url).host.encode("idna").decode() or (
         span.attributes["server.address"] == httpx.URL(url).raw_host.decode()
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "described"),
+    [
+        ("https://u:secret@host:8443/a?b=1#c", ("https://REDACTED:REDACTED@host:8443/a?b=1", 8443)),
+        ("http://host", ("http://host", 80)),
+        ("https://[::1]/a", ("https://[::1]/a", 443)),
+        ("ftp://host/a", ("ftp://host/a", None)),
+    ],
+)
+def test_url_of_an_older_httpx_is_described(url: str, described: tuple[str, int | None]) -> None:
+    """The native client asks for this where an httpx does not give the parts of its URLs."""
+    full, host, port = describe(url)
+    assert (full, port) == described
+    assert host in ("host", "::1")
 
 
 def test_own_transport_is_traced(spans: Recorder) -> None:

@@ -163,6 +163,16 @@ class TestHttp:
         spans = {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "zz"}]}]}]}
         assert client.post("/v1/traces", json=spans).status_code == 400
 
+    @pytest.mark.parametrize("half", ["\\ud800", "\\uDFFF"])
+    def test_half_of_a_surrogate_pair_is_said(self, client: AsgiClient, half: str) -> None:
+        """In a name protobuf's parser fails over it; found by tests/fuzz."""
+        for text in (f'{{"{half}":1}}', f'{{"resourceSpans":[{{"schemaUrl":"{half}"}}]}}'):
+            content = text.encode()
+            headers = {"content-type": "application/json"}
+            answer = client.post("/v1/traces", content=content, headers=headers)
+            assert answer.status_code == 400
+            assert "surrogate" in answer.text
+
     def test_a_full_queue_asks_to_try_again(self, client: AsgiClient, writer: Waiting) -> None:
         """503 with Retry-After, and nothing is kept."""
         writer.is_full = True
@@ -170,6 +180,16 @@ class TestHttp:
         answer = client.post("/v1/traces", content=content, headers=PROTOBUF)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert writer.taken == []
+
+    def test_bodies_that_are_being_read_are_bounded(
+        self, writer: Waiting, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of all senders together; what was held is free again, whatever became of it."""
+        content = traces(1).SerializeToString()
+        monkeypatch.setattr(otlp_http, "READING_LIMIT_BYTES", 2 * len(content))
+        client = AsgiClient(otlp_http.app(Intake(writer)))  # type: ignore[arg-type]
+        for body, status in ((content, 200), (content * 3, 503), (b"\xff", 400)) * 5:
+            assert client.post("/v1/traces", content=body, headers=PROTOBUF).status_code == status
 
     def test_other_methods_and_paths_are_refused(self, client: AsgiClient) -> None:
         """Nothing is read there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clarity_otel.settings import load
+from clarity_otel.settings.shown import shown_text
 
 GENERIC = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
@@ -128,3 +129,12 @@ def test_headers_that_would_break_a_request_are_refused(headers: str) -> None:
     settings = load({"OTEL_EXPORTER_OTLP_HEADERS": headers})
     assert settings.otlp_exporter()["headers"] == {}
     assert len(settings.warnings) == 1
+
+
+@pytest.mark.parametrize("password", ["hun/ter2", "hun?ter2", "h:un/t@er2", "hun#ter2"])
+def test_a_password_that_was_not_encoded_is_not_repeated(password: str) -> None:
+    """The sentence about an address that cannot be read says neither half of it."""
+    settings = load({GENERIC: f"http://me:{password}@collector:4318"})
+    shown = shown_text(GENERIC, f"http://me:{password}@collector:4318")
+    said = " ".join((*settings.warnings, *settings.notes, shown))
+    assert [half for half in ("hun", "h:un", "ter2", "er2") if half in said] == [], said

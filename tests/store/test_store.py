@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from clarity_otel.store import retention
 from clarity_otel.store.answers.sampling import between
 from clarity_otel.store.decode import decode_metrics
-from clarity_otel.store.file import TABLE_FILES, open_store
+from clarity_otel.store.file import TABLE_FILES, StoreNotOwnError, open_store
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
 from tests.store.conftest import Store
 from tests.store.decoding import decode_logs, decode_spans
@@ -308,6 +309,25 @@ class TestFile:
     def test_the_file_is_the_owners_alone(self, store: Store) -> None:
         """Nobody else on the machine reads it."""
         assert store.path.stat().st_mode & 0o077 == 0
+
+    def test_a_file_that_was_open_to_others_is_closed(self, tmp_path: Path) -> None:
+        """One that was made by hand, or copied, is read by others no longer."""
+        path = tmp_path / "store.duckdb"
+        open_store(path).close()
+        path.chmod(0o644)
+        open_store(path).close()
+        assert path.stat().st_mode & 0o077 == 0
+
+    def test_a_file_of_somebody_else_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who has put it there could read what comes in."""
+        path = tmp_path / "store.duckdb"
+        open_store(path).close()
+        nobody = path.stat().st_uid + 1
+        monkeypatch.setattr(os, "geteuid", lambda: nobody)
+        with pytest.raises(StoreNotOwnError, match="another user"):
+            open_store(path)
 
 
 class TestRetention:

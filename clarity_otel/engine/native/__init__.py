@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from clarity_otel import _native, correlation, diagnostics, patches
-from clarity_otel.correlation import outgoing
+from clarity_otel.correlation import outgoing, propagation
 from clarity_otel.engine import carried, collection, propagators, scopes, signals
 from clarity_otel.engine.native import spool
 from clarity_otel.guard import record_failure
@@ -63,6 +63,7 @@ def start(settings: Settings) -> None:
     _configured = configuration
     correlation.use(settings.correlation_header, _native.correlation_id, _native.set_correlation_id)
     outgoing.use_hosts(settings.correlation_hosts)
+    propagation.use_hosts(settings.propagation_hosts)
     carried.use(_native.context_variable())
     when_imported("opentelemetry.context", _on_context_imported)
     when_imported("opentelemetry.trace", _on_trace_imported)
@@ -102,10 +103,14 @@ def _needs_the_api(settings: Settings, configuration: dict[str, Any]) -> bool:
     )
 
 
+def _only(hosts: tuple[str, ...]) -> list[str] | None:
+    """Return the hosts that a setting names; None where it names all."""
+    return None if "*" in hosts else list(hosts)
+
+
 def _configuration(settings: Settings) -> dict[str, Any]:
     sampler = settings.traces_sampler
     limits = settings.span_limits()
-    hosts = None if "*" in settings.correlation_hosts else list(settings.correlation_hosts)
     names = propagators.usable(settings)
     capture = "instrumentation_http_capture_headers"
     return {
@@ -124,7 +129,8 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "span_attribute_length_limit": limits["attribute_value_length"],
         "export": "otlp" in settings.exporters,
         "correlation_header": settings.correlation_header,
-        "correlation_hosts": hosts,
+        "correlation_hosts": _only(settings.correlation_hosts),
+        "propagation_hosts": _only(settings.propagation_hosts),
         "tracecontext": "tracecontext" in names,
         "baggage": "baggage" in names,
         "foreign_propagators": any(name not in propagators.NATIVE for name in names),

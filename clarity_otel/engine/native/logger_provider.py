@@ -12,6 +12,7 @@ from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
 
 from clarity_otel import _native
 from clarity_otel.engine.native import processors
+from clarity_otel.engine.native.provider import masked_attributes
 from clarity_otel.guard import never_break_the_app
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
         """Return the logger of an instrumentation scope; after `shutdown` one that does nothing."""
         if self._is_shut_down:
             return NoOpLogger(name, version, schema_url, attributes)
+        if attributes:
+            attributes = masked_attributes(attributes)
         return ClarityLogger(self, name, version, schema_url, attributes)
 
     def add_log_record_processor(self, log_record_processor: LogRecordProcessor) -> None:

@@ -14,6 +14,7 @@ from opentelemetry.trace import NoOpTracer
 from clarity_otel import _native
 from clarity_otel.engine.native import processors
 from clarity_otel.engine.native.support import Scope, Support
+from clarity_otel.masking import mask_value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -61,7 +62,7 @@ class ClarityTracerProvider(trace.TracerProvider):
         version = _text(instrumenting_library_version)
         url = _text(schema_url)
         if attributes and isinstance(attributes, Mapping):
-            return self._tracer_of(Scope(name, version, url, dict(attributes)))
+            return self._tracer_of(Scope(name, version, url, masked_attributes(attributes)))
         tracer = self._tracers.get((name, version, url))
         if tracer is None:
             tracer = self._tracer_of(Scope(name, version, url, None))
@@ -110,6 +111,12 @@ class ClarityTracerProvider(trace.TracerProvider):
 
     def __repr__(self) -> str:
         return "ClarityTracerProvider()"
+
+
+def masked_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a scope's attributes, masked; none where that fails."""
+    masked: Any = mask_value(None, dict(attributes))
+    return masked if isinstance(masked, dict) else {}
 
 
 def _text(value: object) -> str:

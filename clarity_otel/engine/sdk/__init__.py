@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from clarity_otel import correlation, diagnostics, patches
-from clarity_otel.correlation import outgoing
+from clarity_otel.correlation import outgoing, propagation
 from clarity_otel.engine import carried, collection, signals
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.imports import when_imported
@@ -60,6 +60,7 @@ def start(settings: Settings) -> None:
     carried.use(context.use_context_variable())
     context.use_propagators(settings)
     outgoing.use_hosts(settings.correlation_hosts)
+    propagation.use_hosts(settings.propagation_hosts)
     correlation.use(
         settings.correlation_header, correlation_id.current_id, correlation_id.set_current_id
     )

@@ -12,6 +12,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from clarity_otel import diagnostics
 from clarity_otel.engine import log_exporters
 from clarity_otel.engine.sdk import provider as spans
+from clarity_otel.engine.sdk.masking import masked_scope
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.logs import otlp
 
@@ -104,6 +105,7 @@ class _Masking(LogRecordProcessor):
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         from clarity_otel.masking import mask_text, mask_value
 
+        log_record.instrumentation_scope = masked_scope(log_record.instrumentation_scope)
         record = log_record.log_record
         record.body = mask_value(None, record.body)
         attributes = record.attributes

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span
 from opentelemetry.sdk.util import BoundedList
-from opentelemetry.trace import Link, Status
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, Status, TraceState
 
 from clarity_otel.masking import mask_text, mask_value
 
@@ -41,6 +42,8 @@ def masked(span: ReadableSpan) -> ReadableSpan:
         span._status = _status(span._status)
         span._events = _each(_event, span._events)
         span._links = _each(_link, span._links)
+        span._context = _context(span._context)
+        span._instrumentation_scope = masked_scope(span._instrumentation_scope)
     except Exception:
         # The masker answers for itself; this is a span that we do not understand.
         span._name, span._attributes = "[masking failed]", {}
@@ -92,5 +95,37 @@ def _event(event: Event) -> Event:
 
 
 def _link(link: Link) -> Link:
-    attributes = _attributes(link.attributes)
-    return link if attributes is link.attributes else Link(link.context, attributes)
+    attributes, context = _attributes(link.attributes), _context(link.context)
+    is_clean = attributes is link.attributes and context is link.context
+    return link if is_clean else Link(context, attributes)
+
+
+def _context(context: Any) -> Any:
+    """Return a span's context whose trace state, which a caller has sent, is masked."""
+    state = context.trace_state if context is not None else None
+    if not state:
+        return context
+    text = state.to_header()
+    masked = mask_text(text)
+    if masked is text:
+        return context
+    return SpanContext(
+        context.trace_id,
+        context.span_id,
+        context.is_remote,
+        context.trace_flags,
+        TraceState.from_header([masked]),
+    )
+
+
+def masked_scope(scope: Any) -> Any:
+    """Return an instrumentation scope whose attributes are masked; never raises."""
+    attributes = scope.attributes if scope is not None else None
+    if not attributes:
+        return scope
+    plain = dict(attributes)
+    masked: Any = mask_value(None, plain)
+    if masked is plain:
+        return scope
+    clean = masked if isinstance(masked, dict) else None
+    return InstrumentationScope(scope.name, scope.version, scope.schema_url, clean)

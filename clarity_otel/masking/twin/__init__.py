@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from clarity_otel.masking.rules import RULES
 from clarity_otel.masking.twin import at, ip, keys, numbers, shapes
+from clarity_otel.masking.twin.keys import option_key
 from clarity_otel.masking.twin.value import is_likely
 from clarity_otel.masking.twin.words import Find
 
@@ -251,12 +252,18 @@ class _Walk:
         if under is None and isinstance(value, list | tuple) and len(items) == 2:
             pair = self._pair(items, isinstance(value, list))
         masked: list[Any] = []
+        option: _Rule = None
+        is_ordered = under is None and isinstance(value, list | tuple)
         for index, item in enumerate(items):
             if self.left <= 0:
                 masked.append(_CUT)
                 break
             self.left -= 1
-            masked.append(self.value(item, pair if index == 1 and pair else under, depth + 1))
+            rule = pair if index == 1 and pair else under
+            if option and isinstance(item, str) and not item.startswith("-"):
+                rule = option
+            masked.append(self.value(item, rule, depth + 1))
+            option = self._option(item) if is_ordered else None
         if len(masked) == len(items) and all(a is b for a, b in zip(masked, items, strict=True)):
             return value
         if isinstance(value, tuple) and hasattr(value, "_make"):
@@ -265,6 +272,12 @@ class _Walk:
             if isinstance(value, kind):
                 return kind(masked)
         return masked
+
+    def _option(self, item: Any) -> _Rule:
+        """Return the rule for what follows an option in a list of arguments."""
+        name = option_key(item) if isinstance(item, str) else None
+        rule = self.masker.lookup(name) if name else None
+        return rule if rule and rule[1] in _WHOLE else None
 
     def _pair(self, items: list[Any], is_list: bool) -> _Rule:
         rule = self.rule_of(items[0])

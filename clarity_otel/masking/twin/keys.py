@@ -193,10 +193,21 @@ def _separator(text: str, at: int) -> int | tuple[Separator, int, int]:
 def _option_key(text: str, at: int) -> int | None:
     if at > 0 and text[at - 1] not in " \t\n\"'`":
         return None
-    end = at + 2
-    while end < min(len(text), at + 66) and _KEY_CHAR.match(text, end):
+    # Bytes, as the native masker counts them.
+    end, room = at + 2, _LIMIT
+    while end < len(text) and _KEY_CHAR.match(text, end):
+        room -= len(text[end].encode("utf-8", "surrogatepass"))
+        if room < 0:
+            break
         end += 1
     return end if end - at > 3 and text[end : end + 1] in (" ", "\t") else None
+
+
+def option_key(text: str) -> str | None:
+    """Return the name in an argument that is an option, `--password`; None for any other."""
+    name = text[2:]
+    is_name = 2 <= len(name) <= _LIMIT and all(_KEY_CHAR.match(char) for char in name)
+    return name if text.startswith("--") and is_name else None
 
 
 def _look(
@@ -355,7 +366,8 @@ def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
         before = start - opening
         if before > 0 and text[before - 1] in "bu":
             before -= 1
-        is_open = opening > 0 and before > 0 and text[before - 1] in "(["
+        is_option = text.startswith("--", start)
+        is_open = opening > 0 and (is_option or (before > 0 and text[before - 1] in "(["))
         return _Key(start, end, True) if is_open else None
     if separator is Separator.SPACE and quote > 0:
         return None

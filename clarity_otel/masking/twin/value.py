@@ -282,8 +282,8 @@ def _unquoted(
 
 
 def _first_word(text: str) -> str:
-    parts = text.split(None, 1) if text and text[0] not in SPACES else [""]
-    return re.split(r"[ \t\n\r\x0c]", parts[0], maxsplit=1)[0]
+    # Not `str.split`, for which a separator such as \x1f is a space too.
+    return re.split(r"[ \t\n\r\x0c]", text, maxsplit=1)[0]
 
 
 _LINE = re.compile(r"""[\n\r`'"]|\\(?=[nr"'])""")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Collection
 from typing import Any
 
-from clarity_otel.masking import mask_text
+from clarity_otel.masking import mask_text, mask_value
 from clarity_otel.metrics.breath import BREATH, breathe
 from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.exponential import Exponential
@@ -177,7 +177,7 @@ class _Gathered:
 
     def _attributes(self, labels: tuple[tuple[str, str], ...]) -> Attributes:
         if self.family is None:
-            return tuple((mask_text(name), mask_text(value)) for name, value in sorted(labels))
+            return tuple((mask_text(k), str(mask_value(k, v))) for k, v in sorted(labels))
         return catalog_attributes(self.family, [value for _, value in labels])
 
     def points(self, start_ns: int, now_ns: int) -> list[Any]:
@@ -257,7 +257,7 @@ def _exemplar(kept: Any) -> Exemplar:
         int(kept.timestamp * 1e9),
         _id(labels.pop("trace_id", "")),
         _id(labels.pop("span_id", "")),
-        tuple(sorted((mask_text(name), masked(value)) for name, value in labels.items())),
+        tuple(sorted((mask_text(name), masked(text, name)) for name, text in labels.items())),
     )
 
 

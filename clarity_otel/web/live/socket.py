@@ -114,7 +114,9 @@ class _Client:
     async def _tell(self, after: str) -> tuple[int, str]:
         """Send what is new, again and again; return why the client is to be closed."""
         feed = self._feed
-        seq = feed.seq if not after else int(after) if after.isdecimal() else -1
+        # A longer one is no number of ours, and Python refuses to read very long ones.
+        is_number = after.isdecimal() and len(after) < 20
+        seq = feed.seq if not after else int(after) if is_number else -1
         may_resume = bool(after)
         try:
             while True:

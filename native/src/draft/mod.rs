@@ -220,12 +220,17 @@ fn describe(head: &Head, parts: &Parts<'_>, attributes: &mut SpanAttributes) {
 fn masked(out: &mut Vec<u8>, head: &Head, parts: &Parts<'_>, described: &SpanAttributes) {
     let text = |bytes: &[u8]| encoded::text(std::str::from_utf8(bytes).ok()?);
     let name = text(parts.name);
+    // It goes onward as the caller sent it, and is told masked.
+    let trace_state = text(parts.trace_state);
     let status_message = text(parts.status_message);
     let unchecked = encoded::attributes(parts.unchecked);
     let events = encoded::events(parts.events);
     let links = encoded::links(parts.links);
     let clean = Parts {
         name: name.as_deref().map_or(parts.name, str::as_bytes),
+        trace_state: trace_state
+            .as_deref()
+            .map_or(parts.trace_state, str::as_bytes),
         status_message: status_message
             .as_deref()
             .map_or(parts.status_message, str::as_bytes),

@@ -64,8 +64,8 @@ fn drafts_are_finished_one_after_another() {
     assert_eq!(finished(&both), [finished(&one), finished(&other)].concat());
 }
 
-/// Name, attributes, events, links and the status message are masked; what is known to
-/// be clean is left as it is.
+/// Name, attributes, trace state and the status message are masked; what is known to be
+/// clean is left as it is.
 #[test]
 fn what_was_not_looked_at_is_masked() {
     let secret = "4111111111111111";
@@ -80,12 +80,13 @@ fn what_was_not_looked_at_is_masked() {
         name: secret.as_bytes(),
         unchecked: &unchecked,
         status_message: secret.as_bytes(),
+        trace_state: b"vendor=4111111111111111",
         ..Parts::default()
     };
     write(&mut out, &head(), &parts);
     let text = String::from_utf8_lossy(&finished(&out)).into_owned();
     assert!(!text.contains(secret), "{text}");
-    assert_eq!(text.matches("[masked:card]").count(), 3);
+    assert_eq!(text.matches("[masked:card]").count(), 4);
     let mut out = Vec::new();
     let parts = Parts {
         checked: &checked,

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use super::{Masker, Value, current};
+use super::{Masker, Value, current, keys};
 use crate::proto;
 
 type Under = Option<(u16, Value)>;
@@ -160,6 +160,7 @@ pub fn links(entries: &[u8]) -> Option<Vec<u8>> {
     }
     message(entries, |_, link| {
         message(link, |field, body| match field {
+            3 => text(&String::from_utf8_lossy(body)).map(String::into_bytes),
             4 => pair(masker, body, None, 0),
             _ => None,
         })
@@ -320,7 +321,18 @@ fn any(masker: &Masker, body: &[u8], under: Under, depth: usize) -> Option<Vec<u
             mask(&String::from_utf8_lossy(bytes)).map(String::into_bytes)
         }),
         (5, proto::BYTES) => message(body, |_, array| {
-            message(array, |_, item| any(masker, item, under, depth + 1))
+            let mut option: Under = None;
+            message(array, |_, item| {
+                let text = text_in(item);
+                let rule = match text {
+                    Some(text) if !text.starts_with(b"-") => option.or(under),
+                    _ => under,
+                };
+                option = text
+                    .filter(|_| under.is_none())
+                    .and_then(|text| keys::option_rule(masker, text));
+                any(masker, item, rule, depth + 1)
+            })
         }),
         (6, proto::BYTES) => {
             let under = under.filter(|(rule, _)| *rule != super::table::SECRET);
@@ -331,6 +343,17 @@ fn any(masker: &Masker, body: &[u8], under: Under, depth: usize) -> Option<Vec<u
         }
         _ => None,
     }
+}
+
+/// The text of an `AnyValue` that is one.
+fn text_in(item: &[u8]) -> Option<&[u8]> {
+    let mut at = 0;
+    let tag = read_varint(item, &mut at) as u32;
+    let len = read_varint(item, &mut at) as usize;
+    if tag != ((1 << 3) | proto::BYTES) {
+        return None;
+    }
+    item.get(at..at.checked_add(len)?)
 }
 
 fn string(text: &str) -> Vec<u8> {

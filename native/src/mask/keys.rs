@@ -376,6 +376,19 @@ fn option_key(text: &[u8], at: usize) -> Option<usize> {
     (len > 1 && matches!(text.get(end), Some(b' ' | b'\t'))).then_some(end)
 }
 
+/// The rule for what follows an option in a list of arguments: `["--password", "…"]`.
+pub fn option_rule(masker: &Masker, argument: &[u8]) -> Option<(u16, Value)> {
+    let name = argument.strip_prefix(b"--")?;
+    let is_name = name.len() > 1 && name.iter().all(|b| is_key_byte(*b));
+    // As many characters as the twin takes.
+    if !is_name || std::str::from_utf8(name).ok()?.chars().count() > 64 {
+        return None;
+    }
+    masker
+        .secret_key(name)
+        .filter(|(_, check)| matches!(check, Value::Any | Value::Line | Value::Scheme))
+}
+
 #[inline]
 fn is_key_byte(byte: u8) -> bool {
     is_part(byte) || matches!(byte, b'_' | b'-' | b'.' | b'$')
@@ -469,7 +482,8 @@ fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<KeyBefore>
                 before -= 1;
             }
             let opens = before > 0 && matches!(text[before - 1], b'(' | b'[');
-            (open > 0 && opens).then_some(KeyBefore {
+            let is_option = text[start..].starts_with(b"--");
+            (open > 0 && (opens || is_option)).then_some(KeyBefore {
                 start,
                 end,
                 quoted: true,

@@ -13,7 +13,9 @@ use pyo3::types::{
 };
 
 use super::encoded::{self, rule_of as rule_of_bytes};
-use super::{Config, DEFAULT_LIMIT, FAILED, Masker, Value, count_failure, current, install, value};
+use super::{
+    Config, DEFAULT_LIMIT, FAILED, Masker, Value, count_failure, current, install, keys, value,
+};
 
 /// Nesting beyond this is cut: a list that holds itself must end.
 const MAX_DEPTH: usize = 16;
@@ -167,13 +169,13 @@ impl Walk<'_> {
         }
         if let Ok(list) = value.cast::<PyList>() {
             let tuple = list.to_tuple();
-            return Ok(match self.items(&tuple, true, under, depth)? {
+            return Ok(match self.items(&tuple, Kind::List, under, depth)? {
                 Some(items) => PyList::new(py, items)?.into_any(),
                 None => value.clone(),
             });
         }
         if let Ok(tuple) = value.cast::<PyTuple>() {
-            return Ok(match self.items(tuple, false, under, depth)? {
+            return Ok(match self.items(tuple, Kind::Tuple, under, depth)? {
                 Some(items) => {
                     let masked = PyTuple::new(py, items)?;
                     match tuple.get_type().getattr_opt("_make")? {
@@ -186,7 +188,7 @@ impl Walk<'_> {
         }
         if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
             let tuple = PyTuple::new(py, value.try_iter()?.collect::<PyResult<Vec<_>>>()?)?;
-            return Ok(match self.items(&tuple, false, under, depth)? {
+            return Ok(match self.items(&tuple, Kind::Set, under, depth)? {
                 Some(items) if value.is_instance_of::<PySet>() => PySet::new(py, items)?.into_any(),
                 Some(items) => PyFrozenSet::new(py, items)?.into_any(),
                 None => value.clone(),
@@ -247,22 +249,31 @@ impl Walk<'_> {
     fn items<'py>(
         &mut self,
         items: &Bound<'py, PyTuple>,
-        is_list: bool,
+        kind: Kind,
         under: Under,
         depth: usize,
     ) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+        let (is_list, is_ordered) = (kind == Kind::List, kind != Kind::Set);
         let pair = if under.is_none() && items.len() == 2 {
             pair(self.masker, items, is_list)?
         } else {
             None
         };
         let mut changed: Option<Vec<Bound<'py, PyAny>>> = None;
+        let mut option: Under = None;
         for (index, item) in items.iter().enumerate() {
-            let rule = if index == 1 && pair.is_some() {
-                pair
-            } else {
-                under
+            let text = match item.cast::<PyString>() {
+                Ok(text) if under.is_none() && is_ordered => Some(text),
+                _ => None,
             };
+            let rule = match text {
+                Some(text) if option.is_some() && !text.to_string_lossy().starts_with('-') => {
+                    option
+                }
+                _ if index == 1 && pair.is_some() => pair,
+                _ => under,
+            };
+            option = text.and_then(|text| option_rule(self.masker, text));
             if self.left == 0 {
                 let kept = changed.get_or_insert_with(|| items.iter().take(index).collect());
                 kept.push(PyString::new(items.py(), CUT).into_any());
@@ -327,6 +338,21 @@ impl Walk<'_> {
             None => original.clone(),
         })
     }
+}
+
+/// What items stand in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    List,
+    Tuple,
+    Set,
+}
+
+/// The rule for what follows an argument that is an option. Most are none: a look at the
+/// first two characters tells.
+fn option_rule(masker: &Masker, argument: &Bound<'_, PyString>) -> Under {
+    let text = argument.to_str().ok()?;
+    keys::option_rule(masker, text.as_bytes())
 }
 
 /// (b"authorization", b"Bearer …"): the rule of the second, where the first is a secret's

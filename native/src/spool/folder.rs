@@ -62,7 +62,8 @@ fn signal_of(name: &str) -> Option<Signal> {
     Signal::ALL.into_iter().find(|known| known.name() == signal)
 }
 
-/// Makes the folder, for this user alone. Fails where it belongs to somebody else.
+/// Makes the folder, for this user alone. Fails where it belongs to somebody else, or is
+/// a link, which would give what it leads to another mode.
 pub fn prepare(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -71,6 +72,9 @@ pub fn prepare(folder: &Path) -> io::Result<()> {
             .recursive(true)
             .mode(0o700)
             .create(folder)?;
+        if !fs::symlink_metadata(folder)?.is_dir() {
+            return Err(Error::from(ErrorKind::NotADirectory));
+        }
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
     }
     #[cfg(not(unix))]

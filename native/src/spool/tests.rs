@@ -215,6 +215,85 @@ fn only_the_user_may_read() {
     assert_eq!(mode(&folder.files()[0]), 0o600);
 }
 
+/// Numbers from a seed (xorshift): the same at each run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+
+    fn change(&mut self, bytes: &mut Vec<u8>) {
+        let at = self.below(bytes.len() + 1);
+        let end = bytes.len().min(at + self.below(60));
+        match self.below(5) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+            1 => bytes.truncate(at),
+            2 => drop(bytes.drain(at..end)),
+            3 => {
+                let again = bytes[at..end].to_vec();
+                bytes.splice(at..at, again);
+            }
+            _ => {
+                let zeros = self.below(60);
+                bytes.splice(at..end, std::iter::repeat_n(0, zeros));
+            }
+        }
+    }
+}
+
+/// Whatever has happened to a segment, what it gives was kept: never a panic, nor a request
+/// that nobody has made. `make fuzz` does it more often.
+#[test]
+fn a_segment_with_bytes_changed_gives_what_was_kept() {
+    let rounds = std::env::var("FUZZ_ROUNDS").ok();
+    let rounds = rounds.and_then(|text| text.parse().ok()).unwrap_or(300);
+    let mut chance = Chance(20_261_128);
+    let mut given = 0;
+    for _ in 0..rounds {
+        let folder = Folder::new();
+        let mut spool = folder.spool(LIMIT);
+        let kept: Vec<Vec<u8>> = (1..5u8)
+            .map(|number| vec![number; 1 + chance.below(200)])
+            .collect();
+        for request in &kept {
+            keep(&mut spool, request, 7);
+        }
+        drop(spool);
+        let file = folder.files().remove(0);
+        let mut bytes = fs::read(&file).unwrap();
+        for _ in 0..chance.below(6) {
+            chance.change(&mut bytes);
+        }
+        fs::write(&file, &bytes).unwrap();
+        let mut next = folder.spool(LIMIT);
+        while let Some((request, items)) = next.next(SPANS, Instant::now()) {
+            assert!(kept.contains(&request) && items == 7);
+            next.done(SPANS);
+            given += 1;
+        }
+    }
+    assert!(given > rounds, "the changes are too wild to reach anything");
+}
+
+/// In a folder that others may write to, a link of theirs would change the mode of what
+/// it leads to.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_a_link_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, link) = (Folder::new(), Folder::new());
+    fs::create_dir(&folder.0).unwrap();
+    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink(&folder.0, &link.0).unwrap();
+    assert!(folder::prepare(&link.0).is_err());
+    assert_eq!(mode(&folder.0), 0o755);
+    fs::remove_file(&link.0).unwrap();
+}
+
 /// A segment that is not a file of ours is neither read nor followed.
 #[cfg(unix)]
 #[test]

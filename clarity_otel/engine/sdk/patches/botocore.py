@@ -26,7 +26,7 @@ def carrying(original: Any) -> Any:
         with never_break_the_app("the AWS patch"):
             service = self.meta.service_model.service_name
             if service in SERVICES:
-                carry(service, operation_name, api_params)
+                carry(service, operation_name, api_params, self)
         return original(self, operation_name, api_params)
 
     return _make_api_call

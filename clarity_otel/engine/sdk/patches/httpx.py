@@ -1,4 +1,5 @@
-"""httpx: the correlation id on what is sent, and requests that got no answer are counted.
+"""httpx: the correlation id on what is sent, the trace withheld where it is not to go, and
+requests that got no answer counted.
 
 Its spans are the contrib instrumentor's.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel.correlation import outgoing
+from clarity_otel.correlation import outgoing, propagation
 from clarity_otel.engine.sdk.measured import instruments
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
@@ -42,6 +43,19 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     replaced.replace(module.Client, "_send_single_request", make)
     replaced.replace(module.AsyncClient, "_send_single_request", make_async)
+    if propagation.is_restricted():
+        # Before the instrumentor, whose wrapper around these writes the trace.
+        replaced.replace(module.HTTPTransport, "handle_request", _withholding)
+        replaced.replace(module.AsyncHTTPTransport, "handle_async_request", _withholding)
+
+
+def _withholding(original: Any) -> Any:
+    def handle(self: Any, request: Any) -> Any:
+        with never_break_the_app("the hosts of httpx"):
+            propagation.withhold(request.url.host, request.headers)
+        return original(self, request)
+
+    return handle
 
 
 def _count(request: Any, exception: Exception) -> None:

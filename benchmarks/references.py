@@ -1,0 +1,257 @@
+"""A million requests in one process: nothing is held, and nothing is given back twice.
+
+    python -m benchmarks.references [--requests 1000000] [--engine native]
+
+Of ten requests six are answered, one raises, one is cancelled, one is dropped (its coroutine
+closed), and one calls another service with httpx; each with a span and a log record of the
+app's own. After a warm-up it counts, and again at the end: references to objects that live
+for ever (None, True, interned texts, types of ours), objects that the garbage collector
+knows, and resident memory at each quarter; the last thousands run under tracemalloc. Exit
+code 1 where anything grew with the number of requests. On Python 3.12 and later None and
+its like are immortal: the others are counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import sys
+import tracemalloc
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from clarity_otel.bench.cpu import resident_bytes
+
+_WARM_UP = 3_000
+# More than wait in a queue, which is the longer on the sdk engine.
+_TRACED = {"native": 2_000, "sdk": 5_000}
+# Caches fill, and what waits in a frame comes and goes; a leak is one a request or more.
+_SLACK = 300
+_SLACK_BYTES = 256 * 1024
+_SLACK_RESIDENT_BYTES = 4 * 1024 * 1024
+
+One = Callable[[int], Awaitable[None]]
+
+
+def app() -> One:
+    """Return a function that makes the request of a number, of an instrumented app."""
+    import httpx
+    from opentelemetry import trace
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse
+    from starlette.routing import Route
+
+    tracer = trace.get_tracer("references")
+    logger = logging.getLogger("references")
+    client = httpx.AsyncClient(
+        transport=httpx.MockTransport(lambda request: httpx.Response(200, text="there"))
+    )
+
+    async def here(request: Request) -> PlainTextResponse:
+        with tracer.start_as_current_span("work", attributes={"a": 1, "b": "two"}) as span:
+            span.add_event("event", {"c": [1.5, 2.5]})
+            logger.info("at work on %s", request.path_params["what"], extra={"d": None})
+            match request.path_params["what"]:
+                case "fails":
+                    raise LookupError("made to fail")
+                case "waits":
+                    await asyncio.sleep(3600)
+                case "calls":
+                    await client.get("http://other.example/there?q=1")
+        return PlainTextResponse("here")
+
+    served = Starlette(routes=[Route("/{what}", here)])
+    body = {"type": "http.request", "body": b"", "more_body": False}
+
+    async def receive() -> Any:
+        return body
+
+    async def send(message: Any) -> None:
+        pass
+
+    def call(what: str) -> Any:
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": f"/{what}",
+            "raw_path": f"/{what}".encode(),
+            "query_string": b"a=1",
+            "root_path": "",
+            "headers": [(b"host", b"shop"), (b"user-agent", b"bench"), (b"x-request-id", b"r")],
+            "client": ("127.0.0.1", 5),
+            "server": ("127.0.0.1", 80),
+        }
+        return served(scope, receive, send)
+
+    async def one(number: int) -> None:
+        match number % 10:
+            case 6:
+                try:
+                    await call("fails")
+                except LookupError:
+                    return
+            case 7:
+                task = asyncio.ensure_future(call("waits"))
+                await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            case 8:
+                dropped = call("waits").__await__()
+                next(dropped)
+                dropped.close()
+            case 9:
+                await call("calls")
+            case _:
+                await call("fine")
+
+    return one
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What has grown over some requests, by name; and what stays while it is measured."""
+
+    references: dict[str, int]
+    objects: int
+    traced_bytes: int
+    traced_most: str
+    resident_bytes: list[int]
+
+    def faults(self) -> list[str]:
+        """Return a sentence for each thing that grew with the number of requests."""
+        found = [
+            f"references to {name} grew by {more}"
+            for name, more in self.references.items()
+            if abs(more) > _SLACK
+        ]
+        if self.objects > _SLACK:
+            found.append(f"objects grew by {self.objects}")
+        if self.traced_bytes > _SLACK_BYTES:
+            found.append(f"memory of Python grew by {self.traced_bytes} bytes: {self.traced_most}")
+        first, last = self.resident_bytes[0], self.resident_bytes[-1]
+        if last > first + _SLACK_RESIDENT_BYTES:
+            found.append(f"resident memory grew from {first >> 20} to {last >> 20} MiB")
+        return found
+
+
+def _watched() -> dict[str, Any]:
+    names = ("traceparent", "http.request", "path", "type", "GET", "http.response.start")
+    watched: dict[str, Any] = {
+        "None": None,
+        "True": True,
+        "False": False,
+        "()": (),
+        "b''": b"",
+        "''": "",
+        "0": 0,
+        "1": 1,
+        **{repr(name): sys.intern(name) for name in names},
+        "dict": dict,
+        "LookupError": LookupError,
+        "CancelledError": asyncio.CancelledError,
+    }
+    if "clarity_otel._native" in sys.modules:
+        from clarity_otel import _native
+
+        watched["Span"] = _native.Span
+    return watched
+
+
+def _counts(watched: dict[str, Any]) -> dict[str, int]:
+    gc.collect()
+    return {name: sys.getrefcount(one) for name, one in watched.items()}
+
+
+async def measure(one: One, requests: int, traced: int = 2_000) -> Growth:
+    """Make the requests, after a warm-up, and return what has grown.
+
+    Memory of Python is that of `traced` more, after as many that replace what waits.
+    """
+    for number in range(_WARM_UP):
+        await one(number)
+    watched = _watched()
+    before, objects = _counts(watched), len(gc.get_objects())
+    resident = []
+    for quarter in range(4):
+        for number in range(requests // 4):
+            await one(number)
+        gc.collect()
+        resident.append(resident_bytes(os.getpid()))
+        if quarter == 0:
+            # The first fills what is bounded: the queue, caches, the allocator's arenas.
+            before, objects = _counts(watched), len(gc.get_objects())
+    after, objects_after = _counts(watched), len(gc.get_objects())
+    tracemalloc.start()
+    for number in range(traced):
+        await one(number)
+    gc.collect()
+    first = tracemalloc.take_snapshot()
+    for number in range(traced):
+        await one(number)
+    gc.collect()
+    last = tracemalloc.take_snapshot()
+    tracemalloc.stop()
+    grown = [row for row in last.compare_to(first, "lineno") if "tracemalloc" not in str(row)]
+    return Growth(
+        {name: after[name] - before[name] for name in watched},
+        objects_after - objects,
+        sum(row.size_diff for row in grown),
+        str(max(grown, key=lambda row: row.size_diff)) if grown else "",
+        resident,
+    )
+
+
+def begin(engine_name: str) -> None:
+    """Instrument this process; what it sends goes nowhere, and its queue is small."""
+    # Nobody listens there: what is made is encoded, waits, and is dropped.
+    os.environ.update(
+        {
+            "OTEL_SERVICE_NAME": "references",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+            "OTEL_LOG_LEVEL": "error",
+            "CLARITY_ENGINE": engine_name,
+            "CLARITY_SPOOL_LIMIT": "0",
+            "CLARITY_QUEUE_LIMIT_BYTES": str(256 * 1024),
+            "OTEL_BSP_MAX_QUEUE_SIZE": "512",
+            "OTEL_BLRP_MAX_QUEUE_SIZE": "512",
+        }
+    )
+    from clarity_otel import setup_observability
+
+    setup_observability()
+    logging.getLogger("references").setLevel(logging.INFO)
+    logging.getLogger("references").propagate = True
+    logging.getLogger().addHandler(logging.NullHandler())
+    # The standard exporter of the sdk engine says each failure.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+
+
+def main() -> int:
+    """Return 0 where nothing grew."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.references")
+    parser.add_argument("--requests", type=int, default=1_000_000)
+    parser.add_argument("--engine", choices=("native", "sdk"), default="native")
+    given = parser.parse_args()
+    begin(given.engine)
+    growth = asyncio.run(measure(app(), given.requests, _TRACED[given.engine]))
+    changed = {name: more for name, more in growth.references.items() if more}
+    sys.stdout.write(
+        f"{given.requests} requests, {given.engine}: references {changed}, objects "
+        f"{growth.objects:+}, traced {growth.traced_bytes:+} bytes (most: {growth.traced_most}), "
+        f"resident {', '.join(f'{size / 2**20:.1f}' for size in growth.resident_bytes)} MiB\n"
+    )
+    for fault in growth.faults():
+        sys.stdout.write(f"{fault}\n")
+    return 1 if growth.faults() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
