@@ -1,0 +1,128 @@
+"""A suite's instrumented runs beside its bare one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.compat.runs import BARE, Run, progress, run
+from tests.compat.suites import Accepted, Prepared, accepted
+
+
+@dataclass
+class Verdict:
+    """What one engine did to a suite; each list holds test ids.
+
+    `lost` passed bare, twice, and did not pass instrumented, twice; `listed` are those of
+    them that differences.toml gives a reason for, `flaky` those that did otherwise when
+    everything ran again. `gained` passed instrumented alone, which fails nothing.
+    """
+
+    engine: str
+    run: Run
+    lost: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
+    flaky: list[str] = field(default_factory=list)
+    gained: list[str] = field(default_factory=list)
+    stale: list[Accepted] = field(default_factory=list)
+
+
+@dataclass
+class Report:
+    """The bare run of a suite and a verdict for each engine."""
+
+    prepared: Prepared
+    bare: Run
+    verdicts: list[Verdict]
+
+    def failures(self) -> list[str]:
+        """Why the suite is not as it is without us, in sentences; empty where it is."""
+        name = f"{self.prepared.suite.name} {self.prepared.version}"
+        said = []
+        if not self.bare.passed():
+            said.append(f"{name}: no test passes bare: {self.bare.end}\n{self.bare.tail}")
+        for verdict in self.verdicts:
+            where = f"{name} on the {verdict.engine} engine"
+            # 0 is that all passed, 1 that some failed: what counts is which.
+            if verdict.run.end not in (0, 1, self.bare.end):
+                said.append(f"{where}: pytest ended with {verdict.run.end}\n{verdict.run.tail}")
+            if self.prepared.suite.spans and not verdict.run.spans:
+                said.append(f"{where}: not one span arrived, so nothing was tested")
+            for test in verdict.lost:
+                outcome = verdict.run.outcomes.get(test, "missing")
+                said.append(f"{where}: {outcome}: {test}\n{verdict.run.texts.get(test, '')}")
+            said += [
+                f"{where}: differences.toml lists what passes: {', '.join(row.tests)}"
+                for row in verdict.stale
+            ]
+        return said
+
+    def summary(self) -> str:
+        """One line for each run."""
+        suite = f"{self.prepared.suite.name} {self.prepared.version}"
+        passed, ran = len(self.bare.passed()), len(self.bare.outcomes)
+        lines = [f"{suite}, bare: {passed} passed of {ran} in {self.bare.duration_s:.0f} s"]
+        for verdict in self.verdicts:
+            lines.append(
+                f"{suite}, {verdict.engine}: {len(verdict.run.passed())} passed, "
+                f"{len(verdict.lost)} lost, {len(verdict.listed)} listed, "
+                f"{len(verdict.flaky)} flaky, {len(verdict.gained)} only instrumented; "
+                f"{verdict.run.spans} spans in {verdict.run.duration_s:.0f} s"
+            )
+            lines += [f"  flaky (otherwise when run again): {test}" for test in verdict.flaky]
+            lines += [f"  passes only instrumented: {test}" for test in verdict.gained]
+        return "\n".join(lines)
+
+
+def compare(
+    prepared: Prepared,
+    engines: Sequence[str],
+    arguments: Sequence[str],
+    *,
+    sends: bool = True,
+    is_whole: bool = True,
+) -> Report:
+    """Run a suite bare and with each engine; what differs, once more, to tell the flaky.
+
+    `is_whole` says that all tests run, so that a listed difference which does not occur
+    is one too many.
+    """
+
+    def once(engine: str) -> Run:
+        progress(f"==> {prepared.suite.name} {prepared.version}: {engine}")
+        return run(prepared, engine, arguments, sends=sends)
+
+    bare = once(BARE)
+    verdicts = []
+    bare_again: Run | None = None
+    for engine in engines:
+        first = once(engine)
+        differing = bare.passed() - first.passed()
+        lost = set(differing)
+        if differing and not _all_listed(prepared.suite.name, engine, differing):
+            bare_again = bare_again or once(BARE)
+            lost &= bare_again.passed() - once(engine).passed()
+        verdicts.append(_verdict(prepared.suite.name, engine, bare, first, lost, is_whole))
+        verdicts[-1].flaky = sorted(differing - lost)
+    return Report(prepared, bare, verdicts)
+
+
+def _all_listed(suite: str, engine: str, tests: set[str]) -> bool:
+    rows = accepted()
+    return all(any(row.covers(suite, engine, test) for row in rows) for test in tests)
+
+
+def _verdict(
+    suite: str, engine: str, bare: Run, first: Run, lost: set[str], is_whole: bool
+) -> Verdict:
+    rows = [row for row in accepted() if row.suite == suite and engine in row.engines]
+    listed = {test for test in lost if any(row.covers(suite, engine, test) for row in rows)}
+    stale = [row for row in rows if not any(row.covers(suite, engine, test) for test in listed)]
+    return Verdict(
+        engine,
+        first,
+        lost=sorted(lost - listed),
+        listed=sorted(listed),
+        gained=sorted(first.passed() - bare.passed()),
+        stale=stale if is_whole else [],
+    )
