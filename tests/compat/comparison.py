@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.compat.runs import BARE, Run, progress, run
+from tests.compat.runs import BARE, SDK_NAMES, Run, progress, run
 from tests.compat.suites import Accepted, Prepared, accepted
 
 
@@ -48,6 +48,8 @@ class Report:
                 said.append(f"{where}: pytest ended with {verdict.run.end}\n{verdict.run.tail}")
             if self.prepared.suite.spans and not verdict.run.spans:
                 said.append(f"{where}: not one span arrived, so nothing was tested")
+            if verdict.run.senders - {SDK_NAMES[verdict.engine]}:
+                said.append(f"{where}: the spans are those of {set(verdict.run.senders)}")
             for test in verdict.lost:
                 outcome = verdict.run.outcomes.get(test, "missing")
                 said.append(f"{where}: {outcome}: {test}\n{verdict.run.texts.get(test, '')}")

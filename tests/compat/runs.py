@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.backends.otlp import Span
 from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.backends.process import clean_environment
 from tests.backends.redis_server import RedisCluster, RedisServer
@@ -21,7 +22,9 @@ from tests.compat.suites import Prepared
 
 PLUGIN = Path(__file__).parent / "plugin"
 BARE = "bare"
-ENGINES = ("native", "sdk")
+# Each engine, and what its spans call their SDK.
+SDK_NAMES = {"native": "clarity_otel", "sdk": "opentelemetry"}
+ENGINES = tuple(SDK_NAMES)
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Run:
     outcomes: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     spans: int = 0
+    # What called itself the SDK in them: tells the engines apart.
+    senders: frozenset[object] = frozenset()
     duration_s: float = 0.0
     end: int | str = 0
     tail: str = ""
@@ -73,9 +78,16 @@ def run(
         result.end = _to_its_end(command, environ, prepared.folder, said, deadline_s)
         result.duration_s = time.monotonic() - started
         result.tail = said.read_text(errors="replace")[-6000:]
-        result.spans = len(sink.spans())
+        spans = sink.spans()
+        result.spans = len(spans)
+        result.senders = senders(spans)
         _read(record, result)
         return result
+
+
+def senders(spans: Sequence[Span]) -> frozenset[object]:
+    """The names of the SDKs that made the spans: the native engine's is clarity_otel."""
+    return frozenset(span.resource.get("telemetry.sdk.name") for span in spans)
 
 
 def _environ(prepared: Prepared, engine: str, record: Path, endpoint: str | None) -> dict[str, str]:

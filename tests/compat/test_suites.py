@@ -65,7 +65,9 @@ def _report(monkeypatch: pytest.MonkeyPatch, *instrumented: dict[str, str]) -> R
     later = iter(instrumented)
 
     def run(prepared: Prepared, engine: str, *_: object, **__: object) -> Run:
-        return Run(bare if engine == BARE else next(later), spans=1)
+        return Run(
+            bare if engine == BARE else next(later), spans=1, senders=frozenset({"clarity_otel"})
+        )
 
     monkeypatch.setattr(comparison, "run", run)
     listed = Accepted("own", ("native",), ("d[*]",), "a reason")

@@ -30,7 +30,7 @@ from tests.backends.process import Process, free_port
 from tests.backends.redis_server import RedisServer
 from tests.compat import environments, results
 from tests.compat.environments import UnavailableError
-from tests.compat.runs import ENGINES, progress
+from tests.compat.runs import ENGINES, SDK_NAMES, progress, senders
 from tests.differential.documented import Documented, documented
 from tests.differential.runs import Backend, Calls, http_call, websocket_call
 from tests.differential.trees import Difference, differences, trees
@@ -169,6 +169,12 @@ def try_set(chosen: VersionSet, python: str, surroundings: Surroundings) -> Outc
             engine: _serve(environment, command, engine, port, calls, surroundings.environ)
             for engine in ENGINES
         }
+        for engine, name in SDK_NAMES.items():
+            if senders(spans[engine]) != {name}:
+                raise UnavailableError(
+                    f"the {engine} engine did not run on Python {outcome.python}: is its "
+                    "extension built (make test-matrix does it)?"
+                )
         native, sdk = (trees(spans[engine], cases) for engine in ENGINES)
         for engine in ENGINES:
             outcome.spans[engine] = outcome.spans.get(engine, 0) + len(spans[engine])
