@@ -105,8 +105,26 @@ def compare(
             bare_again = bare_again or once(BARE)
             lost &= bare_again.passed() - once(engine).passed()
         verdicts.append(_verdict(prepared.suite.name, engine, bare, first, lost, is_whole))
+        _prove(prepared, verdicts[-1], sends=sends)
         verdicts[-1].flaky = sorted(differing - lost)
     return Report(prepared, bare, verdicts)
+
+
+def _prove(prepared: Prepared, verdict: Verdict, *, sends: bool) -> None:
+    """Run listed tests with the variables that are said to make them pass."""
+    suite = prepared.suite
+    options = [word for word in suite.arguments if not word.startswith("tests")]
+    for row in accepted():
+        mine = [test for test in verdict.listed if row.covers(suite.name, verdict.engine, test)]
+        if not mine or not row.passes_with:
+            continue
+        progress(f"==> {suite.name}: {verdict.engine}, {len(mine)} listed with {row.passes_with}")
+        extra = dict(row.passes_with)
+        proof = run(prepared, verdict.engine, [*mine, *options], sends=sends, extra=extra)
+        unproved = sorted(set(mine) - proof.passed())
+        verdict.run.texts |= {test: proof.texts.get(test, "") for test in unproved}
+        verdict.lost += unproved
+        verdict.listed = [test for test in verdict.listed if test not in unproved]
 
 
 def _all_listed(suite: str, engine: str, tests: set[str]) -> bool:

@@ -39,7 +39,8 @@ times: bare, under `clarity-instrument pytest` on the native engine, and on the 
 (stock OpenTelemetry). All signals go to a server on the loopback; an internal error of
 Clarity OTel is raised into the test. *Lost* are tests that pass bare, twice, and do not
 pass instrumented, twice, and have no reason in `tests/compat/differences.toml`; it fails
-for one. *Listed* are those that have a reason, below. Of what fails bare too (a host of the
+for one. *Listed* are those that have a reason, below; where it is a setting, they are run
+with that setting too, and have to pass. Of what fails bare too (a host of the
 internet, a Redis module, a certificate), nothing is expected.
 
 `python -m tests.compat PACKAGE` does the same for any package.
@@ -113,10 +114,11 @@ def page() -> str:
     rows = accepted()
     if rows:
         lines += ["", "What is listed, and why:", ""]
-        lines += _row("Package", "Engine", "Tests", "Why") + _row(*["---"] * 4)
+        lines += _row("Package", "Engine", "Tests", "Why", "Pass with") + _row(*["---"] * 5)
         for row in rows:
             tests = ", ".join(f"`{test}`" for test in row.tests)
-            lines += _row(row.suite, ", ".join(row.engines), tests, row.reason)
+            proof = " ".join(f"`{name}={value}`" for name, value in row.passes_with)
+            lines += _row(row.suite, ", ".join(row.engines), tests, row.reason, proof)
     lines.append(_VERSIONS)
     names = list(dict.fromkeys(n for row in kept["versions"].values() for n in row["versions"]))
     lines += _row("Set", "Python", *names, "Spans", "Date")

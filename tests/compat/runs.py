@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,13 +51,15 @@ def run(
     arguments: Sequence[str],
     *,
     sends: bool = True,
+    extra: Mapping[str, str] | None = None,
     deadline_s: float = 1200.0,
 ) -> Run:
     """Run the suite's tests once; `engine` is bare, native or sdk.
 
     An instrumented run sends all its signals to a server in this process that takes
-    everything; with `sends` false, it exports nothing. An internal error of Clarity OTel is
-    raised into the suite instead of being kept from it, so that it fails a test.
+    everything; with `sends` false, it exports nothing. `extra` are variables beyond that.
+    An internal error of Clarity OTel is raised into the suite instead of being kept from
+    it, so that it fails a test.
     """
     with (
         tempfile.TemporaryDirectory(prefix="clarity-compat-") as scratch,
@@ -68,10 +70,11 @@ def run(
         record.touch()
         command = [str(prepared.environment / "bin" / "pytest")]
         command += ["-p", "compat_outcomes", "-q", "--continue-on-collection-errors"]
-        command += [argument.format(**places) for argument in arguments]
+        command += [_placed(argument, places) for argument in arguments]
         if engine != BARE:
             command.insert(0, str(prepared.environment / "bin" / "clarity-instrument"))
         environ = _environ(prepared, engine, record, sink.endpoint if sends else None)
+        environ |= extra or {}
         started = time.monotonic()
         said = Path(scratch) / "said.txt"
         result = Run()
@@ -83,6 +86,13 @@ def run(
         result.senders = senders(spans)
         _read(record, result)
         return result
+
+
+def _placed(argument: str, places: Mapping[str, object]) -> str:
+    # Not str.format: a test's id may hold braces.
+    for name, value in places.items():
+        argument = argument.replace("{" + name + "}", str(value))
+    return argument
 
 
 def senders(spans: Sequence[Span]) -> frozenset[object]:

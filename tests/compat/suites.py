@@ -38,6 +38,8 @@ class Accepted:
     engines: tuple[str, ...]
     tests: tuple[str, ...]
     reason: str
+    # Variables with which they pass: the proof that the reason is the whole reason.
+    passes_with: tuple[tuple[str, str], ...] = ()
 
     def covers(self, suite: str, engine: str, test: str) -> bool:
         """Whether it is about that test; * in its ids is any text, brackets are themselves."""
@@ -79,7 +81,13 @@ def accepted() -> list[Accepted]:
     """All of differences.toml."""
     rows = tomllib.loads((HERE / "differences.toml").read_text(encoding="utf-8"))
     return [
-        Accepted(row["suite"], tuple(row["engines"]), tuple(row["tests"]), row["reason"])
+        Accepted(
+            row["suite"],
+            tuple(row["engines"]),
+            tuple(row["tests"]),
+            row["reason"],
+            tuple(row.get("passes_with", {}).items()),
+        )
         for row in rows.get("difference", ())
     ]
 
