@@ -12,6 +12,7 @@ as flaky and decide nothing.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from tests.compat.suites import Suite, prepare, suites
 
 def main() -> int:
     """The command."""
+    # Ended by a signal, it ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options()
     known = suites()
     failed = []

@@ -42,7 +42,7 @@ def _made_once(key: object, name: str) -> Iterator[tuple[Path, bool]]:
     digest = hashlib.sha256(repr((str(ROOT), key)).encode()).hexdigest()[:12]
     folder = CACHE / f"{name}-{digest}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
+    with (CACHE / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = folder / "complete"
         is_complete = done.exists()
