@@ -93,7 +93,7 @@ def _selection(suite: Suite, options: argparse.Namespace) -> list[str] | None:
         chosen = list(suite.short)
     else:
         return None
-    return chosen + [word for word in suite.arguments if not word.startswith("tests")]
+    return [*chosen, *suite.options]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tests.compat.runs import BARE, SDK_NAMES, Run, progress, run
@@ -84,43 +85,51 @@ def compare(
     sends: bool = True,
     is_whole: bool = True,
 ) -> Report:
-    """Run a suite bare and with each engine; what differs, once more, to tell the flaky.
+    """Run a suite bare and with each engine; the files that differ, once more.
 
-    `is_whole` says that all tests run, so that a listed difference which does not occur
-    is one too many.
+    The runs go at the same time, unless the suite is one that needs to be alone. The second
+    time tells the flaky; whole files run, because what an earlier test leaves behind is part
+    of the question. `is_whole` says that all tests run, so that a listed difference which
+    does not occur is one too many.
     """
+    suite = prepared.suite
 
-    def once(engine: str) -> Run:
-        progress(f"==> {prepared.suite.name} {prepared.version}: {engine}")
-        return run(prepared, engine, arguments, sends=sends)
+    def every(names: Sequence[str], chosen: Sequence[str]) -> list[Run]:
+        progress(f"==> {suite.name} {prepared.version}: {', '.join(names)}")
+        with ThreadPoolExecutor(1 if suite.alone else len(names)) as pool:
+            return list(pool.map(lambda name: run(prepared, name, chosen, sends=sends), names))
 
-    bare = once(BARE)
+    bare, *firsts = every((BARE, *engines), arguments)
+    differing = {
+        engine: bare.passed() - first.passed()
+        for engine, first in zip(engines, firsts, strict=True)
+    }
+    lost = dict(differing)
+    doubtful = [name for name in engines if not _all_listed(suite.name, name, differing[name])]
+    if doubtful:
+        files = {test.partition("::")[0] for name in doubtful for test in differing[name]}
+        bare_again, *seconds = every((BARE, *doubtful), [*sorted(files), *suite.options])
+        for name, second in zip(doubtful, seconds, strict=True):
+            lost[name] = differing[name] & (bare_again.passed() - second.passed())
     verdicts = []
-    bare_again: Run | None = None
-    for engine in engines:
-        first = once(engine)
-        differing = bare.passed() - first.passed()
-        lost = set(differing)
-        if differing and not _all_listed(prepared.suite.name, engine, differing):
-            bare_again = bare_again or once(BARE)
-            lost &= bare_again.passed() - once(engine).passed()
-        verdicts.append(_verdict(prepared.suite.name, engine, bare, first, lost, is_whole))
-        _prove(prepared, verdicts[-1], sends=sends)
-        verdicts[-1].flaky = sorted(differing - lost)
+    for engine, first in zip(engines, firsts, strict=True):
+        verdict = _verdict(suite.name, engine, bare, first, lost[engine], is_whole)
+        verdict.flaky = sorted(differing[engine] - lost[engine])
+        _prove(prepared, verdict, sends=sends)
+        verdicts.append(verdict)
     return Report(prepared, bare, verdicts)
 
 
 def _prove(prepared: Prepared, verdict: Verdict, *, sends: bool) -> None:
     """Run listed tests with the variables that are said to make them pass."""
     suite = prepared.suite
-    options = [word for word in suite.arguments if not word.startswith("tests")]
     for row in accepted():
         mine = [test for test in verdict.listed if row.covers(suite.name, verdict.engine, test)]
         if not mine or not row.passes_with:
             continue
         progress(f"==> {suite.name}: {verdict.engine}, {len(mine)} listed with {row.passes_with}")
         extra = dict(row.passes_with)
-        proof = run(prepared, verdict.engine, [*mine, *options], sends=sends, extra=extra)
+        proof = run(prepared, verdict.engine, [*mine, *suite.options], sends=sends, extra=extra)
         unproved = sorted(set(mine) - proof.passed())
         verdict.run.texts |= {test: proof.texts.get(test, "") for test in unproved}
         verdict.lost += unproved

@@ -28,6 +28,12 @@ class Suite:
     short: tuple[str, ...] = ()
     service: str | None = None
     spans: bool = True
+    alone: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The arguments without those that name what is run."""
+        return tuple(word for word in self.arguments if not word.startswith("tests"))
 
 
 @dataclass(frozen=True)

@@ -121,10 +121,9 @@ def test_the_page_is_what_the_results_say() -> None:
 def test_a_library_does_not_notice(name: str) -> None:
     """Of a part of its own tests, the same ones pass bare and on both engines."""
     suite = suites()[name]
-    options = [word for word in suite.arguments if not word.startswith("tests")]
     try:
         prepared = prepare(suite, sys.executable)
     except UnavailableError as reason:
         not_tested(reason, f"that {name}'s own tests pass under clarity-instrument")
-    report = compare(prepared, ENGINES, [*suite.short, *options], is_whole=False)
+    report = compare(prepared, ENGINES, [*suite.short, *suite.options], is_whole=False)
     assert not report.failures(), "\n".join(report.failures())

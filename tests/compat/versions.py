@@ -12,6 +12,7 @@ what docs/differences.md lists may differ.
 from __future__ import annotations
 
 import argparse
+import http.client
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from pathlib import Path
 from tests.backends.aws_server import AwsServer
 from tests.backends.otlp import Span
 from tests.backends.otlp_http_stub import OtlpHttpStub
-from tests.backends.process import Process, free_port
+from tests.backends.process import LOOPBACK, Process, free_port
 from tests.backends.redis_server import RedisServer
 from tests.compat import environments, results
 from tests.compat.environments import UnavailableError
@@ -230,12 +231,26 @@ def _serve(
                 timeout_s=60,
             ) as process,
         ):
+            _wait_for_an_answer(port)
             for case, call in calls:
-                call(port, case)
+                try:
+                    call(port, case)
+                except OSError as error:
+                    raise AssertionError(f"{case}: {error!r}\n{process.output}") from error
             process.stop(signal.SIGTERM)
         return stub.spans()
     finally:
         stub.stop()
+
+
+def _wait_for_an_answer(port: int) -> None:
+    # gunicorn listens long before a worker serves. The request belongs to no case.
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=60)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse().read()
+    finally:
+        connection.close()
 
 
 def pythons() -> dict[str, str]:
