@@ -19,14 +19,14 @@ from pathlib import Path
 from tests.compat import results
 from tests.compat.comparison import Report, compare
 from tests.compat.environments import UnavailableError
-from tests.compat.runs import ENGINES
+from tests.compat.runs import ENGINES, end_with_what_runs
 from tests.compat.suites import Suite, prepare, suites
 
 
 def main() -> int:
     """The command."""
-    # Ended by a signal, it ends what it has started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end_with_what_runs)
     options = _options()
     known = suites()
     failed = []

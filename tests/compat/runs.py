@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from tests.backends.otlp import Span
 from tests.backends.otlp_http_stub import OtlpHttpStub
@@ -25,6 +26,8 @@ BARE = "bare"
 # Each engine, and what its spans call their SDK.
 SDK_NAMES = {"native": "clarity_otel", "sdk": "opentelemetry"}
 ENGINES = tuple(SDK_NAMES)
+# Process groups of the suites that run at this moment.
+_running: set[int] = set()
 
 
 @dataclass
@@ -141,14 +144,24 @@ def _to_its_end(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _running.add(child.pid)
     try:
         return child.wait(deadline_s)
     except subprocess.TimeoutExpired:
         return f"a hang of more than {deadline_s:g} s"
     finally:
+        _running.discard(child.pid)
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+
+
+def end_with_what_runs(signal_number: int, _: object) -> NoReturn:
+    """A signal's handler: the suites that run end with this process."""
+    for pid in _running:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+    sys.exit(128 + signal_number)
 
 
 def _read(record: Path, result: Run) -> None:
