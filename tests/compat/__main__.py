@@ -55,7 +55,8 @@ def main() -> int:
             failed.append(name)
         reports.append(report)
     if options.write:
-        results.keep_suites(reports)
+        selected = [*(options.keyword or ()), *(["--short"] if options.short else ())]
+        results.keep_suites(reports, " ".join(selected))
     return 1 if failed else 0
 
 

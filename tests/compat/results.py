@@ -59,8 +59,8 @@ tested (from 5.0, below 9.0)`.
 """
 
 
-def keep_suites(reports: Sequence[Report]) -> None:
-    """Replace what is known of these suites."""
+def keep_suites(reports: Sequence[Report], selection: str = "") -> None:
+    """Replace what is known of these suites; `selection` tells which part of them ran."""
     kept = _kept()
     for report in reports:
         suite = report.prepared.suite.name
@@ -68,6 +68,7 @@ def keep_suites(reports: Sequence[Report]) -> None:
             "version": report.prepared.version,
             "python": _version(),
             "date": _today(),
+            "selection": selection,
             "tests": len(report.bare.outcomes),
             "bare": len(report.bare.passed()),
             "engines": {
@@ -110,7 +111,9 @@ def page() -> str:
     for name, suite in kept["suites"].items():
         shown = [_shown(suite["engines"].get(engine)) for engine in ("native", "sdk")]
         where = (suite["python"], suite["date"])
-        lines += _row(f"{name} {suite['version']}", suite["tests"], suite["bare"], *shown, *where)
+        part = f", `{suite['selection']}`" if suite["selection"] else ""
+        which = f"{name} {suite['version']}{part}"
+        lines += _row(which, suite["tests"], suite["bare"], *shown, *where)
     rows = accepted()
     if rows:
         lines += ["", "What is listed, and why:", ""]

@@ -52,3 +52,41 @@ def test_an_exception_after_the_last_byte_says_nothing(run_script: RunScript, en
     assert run.stdout == "after the last byte\n200 b'late'\n"
     assert "ended span" not in run.stderr
     assert run.named("GET /late").kind == "SERVER"
+
+
+OWN_TELEMETRY = """
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.opentelemetry import OpenTelemetryMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+import asyncio
+
+async def fine(request):
+    return PlainTextResponse("fine")
+
+async def request(**options):
+    middleware = [Middleware(OpenTelemetryMiddleware, **options)]
+    app = Starlette(routes=[Route("/fine", fine)], middleware=middleware)
+    async def send(message):
+        pass
+    scope = {"type": "http", "method": "GET", "path": "/fine", "query_string": b"", "headers": []}
+    await app(scope, None, send)
+
+kept = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(kept))
+asyncio.run(request())
+asyncio.run(request(tracer_provider=provider))
+print([span.name for span in kept.get_finished_spans()])
+"""
+
+
+def test_starlettes_own_middleware_doubles_no_span(run_script: RunScript, engine: str) -> None:
+    """It stands down below our span; with a provider of its own it has its own span there."""
+    run = run_script(OWN_TELEMETRY, engine)
+    assert run.stdout == "['GET /fine']\n"
+    assert [(span.kind, span.name) for span in run.spans] == [("SERVER", "GET /fine")] * 2

@@ -13,7 +13,14 @@ from clarity_otel.patches import Patch
 
 _SHARED = (
     *("uvicorn_config", "uvicorn_server", "hypercorn", "hypercorn_context"),
-    *("executors", "threads", "prometheus", "httpcore_retries", "redis_backoff"),
+    *(
+        "starlette_telemetry",
+        "executors",
+        "threads",
+        "prometheus",
+        "httpcore_retries",
+        "redis_backoff",
+    ),
 )
 _HERE = "clarity_otel.engine.sdk.patches"
 
