@@ -90,3 +90,32 @@ def test_starlettes_own_middleware_doubles_no_span(run_script: RunScript, engine
     run = run_script(OWN_TELEMETRY, engine)
     assert run.stdout == "['GET /fine']\n"
     assert [(span.kind, span.name) for span in run.spans] == [("SERVER", "GET /fine")] * 2
+
+
+OWN_EXPORT = """
+import asyncio
+from fastapi import FastAPI
+from opentelemetry import trace
+
+app = FastAPI(telemetry={"auto_configure": True})
+
+async def live():
+    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    async def receive():
+        return messages.pop(0)
+    async def send(message):
+        print(message["type"])
+        if message["type"] == "lifespan.startup.complete":
+            trace.get_tracer("app").start_span("once").end()
+    await app({"type": "lifespan", "state": {}}, receive, send)
+
+asyncio.run(live())
+"""
+
+
+def test_fastapis_own_export_sends_nothing_twice(run_script: RunScript, engine: str) -> None:
+    """The service starts, and a span arrives once, also where FastAPI reads OTEL_* itself."""
+    run = run_script(OWN_EXPORT, engine, env={"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"})
+    assert run.stdout == "lifespan.startup.complete\nlifespan.shutdown.complete\n"
+    assert "automatic telemetry" not in run.stderr
+    assert [span.name for span in run.spans] == ["once"]

@@ -15,6 +15,7 @@ _SHARED = (
     *("uvicorn_config", "uvicorn_server", "hypercorn", "hypercorn_context"),
     *(
         "starlette_telemetry",
+        "fastapi_export",
         "executors",
         "threads",
         "prometheus",
