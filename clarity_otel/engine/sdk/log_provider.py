@@ -88,10 +88,7 @@ def after_fork(provider: Any, settings: Settings, child: Any) -> None:
     """Give a forked child's log records the resource of its own."""
     provider._resource = child
     for logger in list(provider._logger_cache.values()):
-        if hasattr(logger, "_set_resource"):
-            logger._set_resource(child)
-        else:  # before SDK 1.43
-            logger._resource = child
+        logger._set_resource(child)
 
 
 def _otlp_exporter(settings: Settings) -> LogRecordExporter:

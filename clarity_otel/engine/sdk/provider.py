@@ -67,7 +67,7 @@ def _from_settings(settings: Settings, counters: Counters) -> ClarityTracerProvi
         shutdown_on_exit=False,
         id_generator=_id_generator(settings),
         span_limits=_limits(settings),
-        **_tracer_configurator(settings),
+        _tracer_configurator=_tracer_configurator(settings),
     )
     if "otlp" in settings.exporters:
         try:
@@ -213,17 +213,12 @@ def _id_generator(settings: Settings) -> Any:
     return factory() if factory else None
 
 
-def _tracer_configurator(settings: Settings) -> dict[str, Any]:
-    variable = "OTEL_PYTHON_TRACER_CONFIGURATOR"
-    name = settings[variable]
+def _tracer_configurator(settings: Settings) -> Any:
+    name = settings["OTEL_PYTHON_TRACER_CONFIGURATOR"]
     if not name:
-        return {}
-    # An SDK before 1.40 has none.
-    if not hasattr(TracerProvider, "_set_tracer_configurator"):
-        diagnostics.error(f"{variable}={name} needs a newer opentelemetry-sdk; it has no effect.")
-        return {}
+        return None
     group = "_opentelemetry_tracer_configurator"
-    return {"_tracer_configurator": _installed(group, str(name), variable)}
+    return _installed(group, str(name), "OTEL_PYTHON_TRACER_CONFIGURATOR")
 
 
 def _installed(group: str, name: str, variable: str) -> Any:
