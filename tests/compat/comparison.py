@@ -72,6 +72,7 @@ class Report:
                 f"{len(verdict.flaky)} flaky, {len(verdict.gained)} only instrumented; "
                 f"{verdict.run.spans} spans in {verdict.run.duration_s:.0f} s"
             )
+            lines += [f"  the process ended within {test}" for test in verdict.run.unfinished()]
             lines += [f"  flaky (otherwise when run again): {test}" for test in verdict.flaky]
             lines += [f"  passes only instrumented: {test}" for test in verdict.gained]
         return "\n".join(lines)

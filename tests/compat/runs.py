@@ -43,6 +43,10 @@ class Run:
     end: int | str = 0
     tail: str = ""
 
+    def unfinished(self) -> list[str]:
+        """The tests that began and have not ended: they have taken the process with them."""
+        return [test for test, outcome in self.outcomes.items() if outcome == "started"]
+
     def passed(self) -> set[str]:
         """The tests that passed."""
         return {test for test, outcome in self.outcomes.items() if outcome == "passed"}
