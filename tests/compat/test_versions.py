@@ -22,7 +22,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundi
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", [name for name, row in sets().items() if "" in row.pythons])
 def test_spans_are_the_same(name: str, surroundings: Surroundings) -> None:
     """What docs/differences.md lists may differ, and nothing else that people search by."""
