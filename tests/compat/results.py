@@ -41,8 +41,8 @@ Clarity OTel is raised into the test. *Lost* are tests that pass bare, twice, an
 pass instrumented, twice, and have no reason in `tests/compat/differences.toml`; it fails
 for one. *Listed* are those that have a reason, below; where it is a setting, they are run
 with that setting too, and have to pass. *Flaky* are those that did otherwise when their files ran
-again, among them what did not run because a test took its process down. Of what fails bare too (a host of the
-internet, a Redis module, a certificate), nothing is expected.
+again, among them what did not run because a test took its process down. Of what fails bare
+too (a host of the internet, a Redis module, a certificate), nothing is expected.
 
 `python -m tests.compat PACKAGE` does the same for any package.
 """
