@@ -42,7 +42,7 @@ GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tab
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
   clarity_otel.metrics.dashboard clarity_otel.stack.generate clarity_otel.stack.alerts.generate \
   clarity_otel.stack.grafana.generate clarity_otel.stack.scaling_page \
-  clarity_otel.stack.kubernetes tools.third_party
+  clarity_otel.stack.kubernetes tools.third_party tests.compat.results
 
 .DEFAULT_GOAL := help
 
@@ -84,6 +84,14 @@ test-quick: $(NATIVE_STAMP) redis dashboard ## the Python tests that take no mor
 .PHONY: test-stack
 test-stack: $(NATIVE_STAMP) redis dashboard ## the real stack (Collector to Alertmanager) under the example's load
 	@$(BIN)/pytest tests/stack/test_stack.py --verbose --durations=5 $(PYTEST_ARGS)
+
+.PHONY: compat
+compat: $(NATIVE_STAMP) redis ## other libraries' own tests, bare and instrumented (COMPAT_ARGS=httpx)
+	@$(PY) -m tests.compat --write $(COMPAT_ARGS)
+
+.PHONY: matrix
+matrix: $(NATIVE_STAMP) redis ## old and new versions of the libraries: the same spans? (after test-matrix)
+	@$(PY) -m tests.compat.versions --write $(MATRIX_ARGS)
 
 .PHONY: test-rust
 test-rust:

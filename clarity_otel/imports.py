@@ -56,7 +56,7 @@ class _Finder:
         module = sys.modules.get(name)
         if module is None:
             return
-        if _is_initializing(module):
+        if is_initializing(module):
             self._half_imported.add(name)
         else:
             self._fire(name, module, since=1)
@@ -144,7 +144,7 @@ class _Finder:
     def _fire_completed(self) -> None:
         for name in tuple(self._half_imported):
             module = sys.modules.get(name)
-            if module is not None and _is_initializing(module):
+            if module is not None and is_initializing(module):
                 continue
             self._half_imported.discard(name)
             if module is not None:
@@ -182,7 +182,8 @@ def _unwrap(spec: Any, loader: Any) -> None:
             module.__file__ = None
 
 
-def _is_initializing(module: ModuleType) -> bool:
+def is_initializing(module: ModuleType) -> bool:
+    """Whether the module's own code is still running, in whichever thread."""
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 

@@ -6,9 +6,11 @@ every library that it knows: 1.4 s in all. Here SQLAlchemy's waits for SQLAlchem
 
 from __future__ import annotations
 
+import sys
+
 from clarity_otel import diagnostics
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.imports import when_imported
+from clarity_otel.imports import is_initializing, when_imported
 from clarity_otel.patches.installed import entry_points
 
 TYPE_CHECKING = False
@@ -56,12 +58,16 @@ def wait_for_libraries(settings: Settings, left_out: Collection[str]) -> None:
         if settings.is_instrumentation_disabled(name):
             continue
 
-        def instrument(module: ModuleType, name: str = name) -> None:
-            # Its own guard: the message names the instrumentor, not the import hook.
-            with never_break_the_app(f"the instrumentor of {name}"):
-                _instrument(name)
+        _instrument_after(module_of(name), name)
 
-        when_imported(module_of(name), instrument)
+
+def _instrument_after(module: str, name: str) -> None:
+    def instrument(module: ModuleType) -> None:
+        # Its own guard: the message names the instrumentor, not the import hook.
+        with never_break_the_app(f"the instrumentor of {name}"):
+            _instrument(name)
+
+    when_imported(module, instrument)
 
 
 def _instrument(name: str) -> None:
@@ -71,6 +77,12 @@ def _instrument(name: str) -> None:
         unfit = unfit_reason(point)
         if unfit:
             diagnostics.warn(f"{name} is not traced: {unfit}.")
+            continue
+        loaded = sys.modules.get(point.module)
+        if loaded is not None and is_initializing(loaded):
+            # It is what imports the library, for another instrumentor in the same module:
+            # httpx and httpx2 share one.
+            _instrument_after(point.module, name)
             continue
         instrumentor = point.load()()
         if not instrumentor.is_instrumented_by_opentelemetry:

@@ -46,8 +46,16 @@ PATCHES = (
     Patch("starlette", "starlette.applications", "starlette", "starlette", ((0, 27), (2, 0))),
     Patch("starlette", "starlette.routing", "starlette_routing", "starlette", ((0, 27), (2, 0))),
     Patch("starlette", "starlette.background", "background", "starlette", ((0, 27), (2, 0))),
+    Patch(
+        "starlette",
+        "starlette.middleware.opentelemetry",
+        "starlette_telemetry",
+        "starlette",
+        ((0, 27), (2, 0)),
+    ),
     Patch("fastapi", "fastapi.applications", "fastapi", "fastapi", ((0, 100), (1, 0))),
     Patch("fastapi", "fastapi.applications", "fastapi_telemetry", "fastapi", ((0, 100), (1, 0))),
+    Patch("fastapi", "fastapi.telemetry._runtime", "fastapi_export", "fastapi", ((0, 100), (1, 0))),
     Patch("asgi", "uvicorn.config", "uvicorn_config", "uvicorn", ((0, 20), (1, 0))),
     Patch("asgi", "uvicorn.server", "uvicorn_server", "uvicorn", ((0, 20), (1, 0))),
     Patch(

@@ -96,6 +96,25 @@ def test_instrumentor_that_fails_does_not_stop_the_app(workshop: Workshop) -> No
     assert "hunter2" not in run.stderr
 
 
+def test_instrumentors_that_share_a_module(workshop: Workshop) -> None:
+    """The module of both imports the second library: each is instrumented, once."""
+    install(workshop)
+    workshop.write("user_site/b_library.py", "instrumented = 0\n")
+    second = INSTRUMENTOR.replace("a_library", "b_library").replace("class I", "class SecondI")
+    both = f"import b_library\n{INSTRUMENTOR}{second}"
+    workshop.write("user_site/an_instrumentor.py", both)
+    workshop.write(
+        "user_site/an_instrumentor-3.dist-info/entry_points.txt",
+        "[opentelemetry_instrumentor]\na_library = an_instrumentor:Instrumentor\n"
+        "b_library = an_instrumentor:SecondInstrumentor\n",
+    )
+    workshop.write("user_site/another.py", "")
+    app = APP + "import another, b_library\nprint(b_library.instrumented)\n"
+    run = workshop.run(sys.executable, workshop.write("app.py", app))
+    assert run.stdout == "False False\n1\n1\n", run.stderr
+    assert run.stderr == ""
+
+
 def test_instrumentor_of_a_library_that_we_patch_is_left_out(workshop: Workshop) -> None:
     """Its spans would double ours."""
     install(workshop, name="redis")

@@ -78,7 +78,7 @@ def _add(message: Any) -> None:
 
 
 class RecordedExceptions:
-    """Records what the app raises on the current span, which is still open here."""
+    """Records what the app raises on the current span, unless its last byte has ended that."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -92,9 +92,11 @@ class RecordedExceptions:
                 from opentelemetry.trace import Status, StatusCode, get_current_span
 
                 span = get_current_span()
-                span.record_exception(exception)
-                description = f"{type(exception).__name__}: {exception}"
-                span.set_status(Status(StatusCode.ERROR, description))
+                # The SDK would log a warning for one that has ended.
+                if span.is_recording():
+                    span.record_exception(exception)
+                    description = f"{type(exception).__name__}: {exception}"
+                    span.set_status(Status(StatusCode.ERROR, description))
             raise
 
 

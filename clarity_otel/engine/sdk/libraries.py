@@ -13,7 +13,15 @@ from clarity_otel.patches import Patch
 
 _SHARED = (
     *("uvicorn_config", "uvicorn_server", "hypercorn", "hypercorn_context"),
-    *("executors", "threads", "prometheus", "httpcore_retries", "redis_backoff"),
+    *(
+        "starlette_telemetry",
+        "fastapi_export",
+        "executors",
+        "threads",
+        "prometheus",
+        "httpcore_retries",
+        "redis_backoff",
+    ),
 )
 _HERE = "clarity_otel.engine.sdk.patches"
 

@@ -28,16 +28,11 @@ if TYPE_CHECKING:
 
 def make(settings: Settings, tally: Tally) -> Any:
     """Set the global logger provider and return it; the hook on `logging` is not set yet."""
-    count, length = settings.log_limits()
-    unset = LogRecordLimits.UNSET
     provider = LoggerProvider(
         resource=spans._resource(settings),
         # Ours has a bound.
         shutdown_on_exit=False,
-        log_record_limits=LogRecordLimits(
-            max_log_record_attributes=unset if count is None else count,
-            max_log_record_attribute_length=unset if length is None else length,
-        ),
+        **_limits(settings),
     )
     provider.add_log_record_processor(_Masking())
     if "otlp" in settings.log_exporters:
@@ -52,6 +47,19 @@ def make(settings: Settings, tally: Tally) -> Any:
     log_exporters.add(provider, settings)
     set_logger_provider(provider)
     return provider
+
+
+def _limits(settings: Settings) -> dict[str, Any]:
+    # An SDK before 1.45 takes none here, and reads the variables by itself.
+    unset = getattr(LogRecordLimits, "UNSET", None)
+    if unset is None:
+        return {}
+    count, length = settings.log_limits()
+    limits = LogRecordLimits(
+        max_log_record_attributes=unset if count is None else count,
+        max_log_record_attribute_length=unset if length is None else length,
+    )
+    return {"log_record_limits": limits}
 
 
 def hook(provider: LoggerProvider) -> None:

@@ -116,7 +116,7 @@ class Served:
 
 
 def _has_unknown_body(scope: Any) -> bool:
-    names = [name.lower() for name, _ in scope["headers"]]
+    names = [name.lower() for name, _ in scope.get("headers") or ()]
     if scope["type"] != "http" or b"content-length" in names:
         return False
     return b"transfer-encoding" in names or scope["method"] in _WITH_BODY

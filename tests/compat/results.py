@@ -1,0 +1,176 @@
+"""What `make compat` and `make matrix` have shown, kept in results.json for the page.
+
+python -m tests.compat.results            write docs/compatibility.md
+python -m tests.compat.results --check    fail where it is not what results.json says
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clarity_otel.generated import write_or_check
+from tests.packaging.workshop import ROOT
+
+if TYPE_CHECKING:
+    from tests.compat.comparison import Report
+    from tests.compat.versions import Outcome
+
+KEPT = Path(__file__).parent / "results.json"
+PAGE = ROOT / "docs" / "compatibility.md"
+
+_HEAD = """\
+# Compatibility
+
+Written by `python -m tests.compat.results` from `tests/compat/results.json`; do not edit.
+
+Two questions are asked of real libraries: does a library notice that we are there, and are
+the spans the same whatever its version?
+
+## The libraries' own tests
+
+`make compat` takes a package's source distribution from PyPI and runs its own tests three
+times: bare, under `clarity-instrument pytest` on the native engine, and on the sdk engine
+(stock OpenTelemetry). All signals go to a server on the loopback; an internal error of
+Clarity OTel is raised into the test. *Lost* are tests that pass bare, twice, and do not
+pass instrumented, twice, and have no reason in `tests/compat/differences.toml`; it fails
+for one. *Listed* are those that have a reason, below; where it is a setting, they are run
+with that setting too, and have to pass. *Flaky* are those that did otherwise when their files ran
+again, among them what did not run because a test took its process down. Of what fails bare
+too (a host of the internet, a Redis module, a certificate), nothing is expected.
+
+`python -m tests.compat PACKAGE` does the same for any package.
+"""
+
+_VERSIONS = """
+## Versions
+
+`make matrix` installs each set of `tests/compat/versions.toml` into an environment of its
+own, serves one small app with it (uvicorn with all routes, gunicorn with two forked
+workers), and compares the native engine's spans with those of the contrib instrumentations
+of that set: kinds, names, parents, states, and the attributes of HTTP, database, RPC and
+AWS. [differences.md](differences.md) says what may differ. A version that is in no set's
+range is left alone with a sentence: `redis is not traced: version 9.0.0 is not one that was
+tested (from 5.0, below 9.0)`.
+"""
+
+
+def keep_suites(reports: Sequence[Report], selection: str = "") -> None:
+    """Replace what is known of these suites; `selection` tells which part of them ran."""
+    kept = _kept()
+    for report in reports:
+        suite = report.prepared.suite.name
+        kept["suites"][suite] = {
+            "version": report.prepared.version,
+            "python": _version(),
+            "date": _today(),
+            "selection": selection,
+            "tests": len(report.bare.outcomes),
+            "bare": len(report.bare.passed()),
+            "engines": {
+                verdict.engine: {
+                    "passed": len(verdict.run.passed()),
+                    "lost": len(verdict.lost),
+                    "listed": len(verdict.listed),
+                    "flaky": len(verdict.flaky),
+                    "spans": verdict.run.spans,
+                }
+                for verdict in report.verdicts
+            },
+        }
+    _keep(kept)
+
+
+def keep_versions(outcomes: Sequence[Outcome]) -> None:
+    """Replace what is known of these sets."""
+    kept = _kept()
+    for outcome in outcomes:
+        kept["versions"][f"{outcome.name} {outcome.python}"] = {
+            "set": outcome.name,
+            "python": outcome.python,
+            "date": _today(),
+            "versions": outcome.versions,
+            "spans": outcome.spans,
+            "result": outcome.problem or ("same" if outcome.is_same else "differs"),
+        }
+    _keep(kept)
+
+
+def page() -> str:
+    """The text of docs/compatibility.md."""
+    from tests.compat.suites import accepted
+
+    kept = _kept()
+    lines = [_HEAD]
+    lines += _row("Package", "Tests", "Pass bare", "native", "sdk", "Python", "Date")
+    lines += _row(*["---"] * 7)
+    for name, suite in kept["suites"].items():
+        shown = [_shown(suite["engines"].get(engine)) for engine in ("native", "sdk")]
+        where = (suite["python"], suite["date"])
+        part = f", `{suite['selection']}`" if suite["selection"] else ""
+        which = f"{name} {suite['version']}{part}"
+        lines += _row(which, suite["tests"], suite["bare"], *shown, *where)
+    rows = accepted()
+    if rows:
+        lines += ["", "What is listed, and why:", ""]
+        lines += _row("Package", "Engine", "Tests", "Why", "Pass with") + _row(*["---"] * 5)
+        for row in rows:
+            tests = ", ".join(f"`{test}`" for test in row.tests)
+            proof = " ".join(f"`{name}={value}`" for name, value in row.passes_with)
+            lines += _row(row.suite, ", ".join(row.engines), tests, row.reason, proof)
+    lines.append(_VERSIONS)
+    names = list(dict.fromkeys(n for row in kept["versions"].values() for n in row["versions"]))
+    lines += _row("Set", "Python", *names, "Spans", "Date")
+    lines += _row(*["---"] * (len(names) + 4))
+    for row in kept["versions"].values():
+        versions = [row["versions"].get(name, "") for name in names]
+        result = {"same": f"the same ({row['spans'].get('native', 0)})"}.get(
+            row["result"], row["result"].splitlines()[0] if row["result"] else ""
+        )
+        lines += _row(row["set"], row["python"], *versions, result, row["date"])
+    return "\n".join(lines) + "\n"
+
+
+def _shown(engine: dict[str, int] | None) -> str:
+    if engine is None:
+        return "not run"
+    parts = ["the same" if not engine["lost"] else f"**{engine['lost']} lost**"]
+    parts += [f"{engine[name]} {name}" for name in ("listed", "flaky") if engine[name]]
+    return f"{', '.join(parts)} ({engine['spans']:,} spans)"
+
+
+def _row(*cells: object) -> list[str]:
+    return ["| " + " | ".join(str(cell) for cell in cells) + " |"]
+
+
+def _kept() -> dict[str, Any]:
+    if KEPT.exists():
+        return json.loads(KEPT.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return {"suites": {}, "versions": {}}
+
+
+def _keep(kept: dict[str, Any]) -> None:
+    KEPT.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+def _version() -> str:
+    return ".".join(platform.python_version_tuple()[:2])
+
+
+def _today() -> str:
+    return datetime.now(tz=UTC).date().isoformat()
+
+
+def main() -> int:
+    """The command."""
+    return write_or_check(PAGE, page(), "python -m tests.compat.results", sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
