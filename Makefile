@@ -13,6 +13,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 VENV ?= .venv
 PYTHON ?=
 NATIVE ?= 1
+MINUTES ?= 30
+SEED ?= 1
 # Most tests wait for a process; tests/sharing.py says which stay together.
 WORKERS ?= 2
 export VENV PYTHON NATIVE
@@ -42,7 +44,7 @@ GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tab
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
   clarity_otel.metrics.dashboard clarity_otel.stack.generate clarity_otel.stack.alerts.generate \
   clarity_otel.stack.grafana.generate clarity_otel.stack.scaling_page \
-  clarity_otel.stack.kubernetes
+  clarity_otel.stack.kubernetes tests.reliability.page
 
 .DEFAULT_GOAL := help
 
@@ -84,6 +86,14 @@ test-quick: $(NATIVE_STAMP) redis dashboard ## the Python tests that take no mor
 .PHONY: test-stack
 test-stack: $(NATIVE_STAMP) redis dashboard ## the real stack (Collector to Alertmanager) under the example's load
 	@$(BIN)/pytest tests/stack/test_stack.py --verbose --durations=5 $(PYTEST_ARGS)
+
+.PHONY: reliability
+reliability: $(NATIVE_STAMP) ## every fault and every end in its long form (half an hour), kept for docs/reliability.md
+	@CLARITY_RELIABILITY=long $(BIN)/pytest tests/reliability --verbose $(PYTEST_ARGS)
+
+.PHONY: soak
+soak: $(NATIVE_STAMP) ## random faults under load for MINUTES=30 by SEED=1: nothing lost, memory flat
+	@$(PY) -m tests.reliability.soak --minutes $(MINUTES) --seed $(SEED) --keep
 
 .PHONY: test-rust
 test-rust:
