@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 log = logging.getLogger("shop")
 log.addHandler(logging.NullHandler())  # nothing on the console
+
+if (signals := sys.modules.get("clarity_otel.engine.signals")) and "STATS_FOLDER" in os.environ:
+    # A gunicorn worker dies of SIGTERM, which atexit does not see.
+    from stats_file import write_stats  # tests/spool/site
+
+    signals.when_ended(write_stats)
 
 STATUSES = {"/hello": 200, "/missing": 404, "/failing": 500, "/stream": 200, "/echo": 201}
 PATHS = tuple(STATUSES)

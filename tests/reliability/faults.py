@@ -30,7 +30,10 @@ Act = Callable[[Scene], None]
 
 @dataclass(frozen=True)
 class Fault:
-    """What fails, what is tried, and how. ``long_s``: how long it lasts in the long form."""
+    """What fails, what is tried, and how. ``long_s``: how long it lasts in the long form.
+
+    ``is_long``: not in the short form, where a test of tests/spool does much the same.
+    """
 
     name: str
     tried: str
@@ -40,6 +43,8 @@ class Fault:
     env: Mapping[str, str] = field(default_factory=dict)
     long_env: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    ends_by: int = signal.SIGINT
+    is_long: bool = False
     loses: tuple[str, ...] = ()  # reasons, by which something must have been dropped
 
     def __str__(self) -> str:
@@ -207,7 +212,7 @@ FAULTS = [
         "collector",
         env=_GRPC,
     ),
-    Fault("503", "every request, for {for_s}", answers(refused(503))),
+    Fault("503", "every request, for {for_s}", answers(refused(503)), is_long=True),
     Fault(
         "429 with Retry-After",
         "every request, `Retry-After: 1`, for {for_s}",
@@ -217,6 +222,7 @@ FAULTS = [
         "Garbage for an answer",
         "200 with a body that is no OTLP, for {for_s}: it counts as taken",
         answers(GARBAGE, is_kept=False),
+        is_long=True,
     ),
     Fault("Not HTTP", "another protocol's greeting, for {for_s}", answers(NOT_HTTP)),
     Fault("Broken off", "the request is read and the connection closed, {for_s}", answers(DROP)),
@@ -240,6 +246,7 @@ FAULTS = [
         "gunicorn; after {for_s} of 503, kill -9 of the one that sends again",
         worker_killed,
         options={"server": gunicorn, "options": ("--workers", "8")},
+        ends_by=signal.SIGTERM,  # by SIGINT its bare workers take 30 s
     ),
     Fault(
         "Disk full",
@@ -248,6 +255,7 @@ FAULTS = [
         "small disk",
         # No other file grows: the limit may be on each of them.
         env={"CLARITY_METRICS_ENABLED": "false"},
+        is_long=True,
         loses=("spool_failed",),
     ),
     Fault(
@@ -261,6 +269,7 @@ FAULTS = [
         "`CLARITY_SPOOL_LIMIT=60000`, 503 for {for_s}",
         limit_reached,
         env={"CLARITY_SPOOL_LIMIT": "60000"},
+        is_long=True,
         loses=("spool_limit",),
     ),
 ]

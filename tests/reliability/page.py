@@ -65,7 +65,7 @@ def _faults() -> list[str]:
             f"{of['lost']:,}",
             f"{of['duplicates']:,} ({of['unconfirmed']:,})",
             f"{row['answers_affected']} of {row['requests']:,}",
-            f"{row['bare_end_s']:.2f} s",
+            f"{row['bare_end_s']:.2f} s" if row["bare_end_s"] is not None else "see below",
             f"{row['end_s']:.2f} s",
         )
         lines.append(f"| {' | '.join(cells)} |")
