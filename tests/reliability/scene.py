@@ -152,6 +152,7 @@ class Scene:
             "lost": 0,
             "duplicates": duplicates,
             "unconfirmed": unconfirmed,
+            "may_be_twice": unconfirmed,
             "dropped": dropped,
         }
 

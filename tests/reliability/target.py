@@ -24,6 +24,10 @@ class Receiver(Protocol):
         """How often each trace's one span, and its one log record, was taken."""
         ...
 
+    def cut(self) -> dict[str, Counter[str]] | None:
+        """How often it was taken in a request whose answer did not arrive; None: not known."""
+        ...
+
     @property
     def largest(self) -> int:
         """The most items that one request had."""
@@ -37,6 +41,7 @@ class CountingStub(OtlpHttpStub):
         self, certificates: Certificates | None = None, *, port: int | None = None
     ) -> None:
         self.counts: dict[str, Counter[str]] = {name: Counter() for name in ITEMS}
+        self.cut: dict[str, Counter[str]] = {name: Counter() for name in ITEMS}
         self.largest = 0
         self._counting = threading.Lock()
         self._changed = threading.Event()
@@ -79,6 +84,8 @@ class CountingStub(OtlpHttpStub):
                 self.largest = max(self.largest, len(found))
                 if request.answer.accepts:
                     self.counts[name].update(found)
+                if request.answer.accepts and request.answer.pause_s:
+                    self.cut[name].update(found)  # nobody waits so long
 
 
 class Target:
@@ -109,11 +116,18 @@ class Target:
 
     def taken(self) -> dict[str, Counter[str]]:
         """How often each trace's one span, and its one log record, was taken."""
+        return self._sums("counts")
+
+    def cut(self) -> dict[str, Counter[str]]:
+        """How often it was taken in a request whose answer did not arrive."""
+        return self._sums("cut")
+
+    def _sums(self, which: str) -> dict[str, Counter[str]]:
         total: dict[str, Counter[str]] = {name: Counter() for name in ITEMS}
         for stub in self._stubs:
             with stub._counting:
-                for name in ITEMS:
-                    total[name].update(stub.counts[name])
+                for name, found in getattr(stub, which).items():
+                    total[name].update(found)
         return total
 
     @contextmanager
@@ -178,6 +192,9 @@ class CollectorReceiver:
             "traces": Counter(span.trace_id for span in self._collector.spans()),
             "logs": Counter(log.trace_id for log in logs),
         }
+
+    def cut(self) -> None:
+        """Nobody has told."""
 
     @property
     def largest(self) -> int:
