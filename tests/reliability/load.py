@@ -74,6 +74,8 @@ class Load:
         self.cuts = 0
         self._bare = bare
         self._pause_s = pause_s
+        self._waiting = 0
+        self._counting = threading.Lock()
         self._numbers = count()
         self._stopped = threading.Event()
         self._goes_on = threading.Event()
@@ -88,9 +90,13 @@ class Load:
         return len(self.different) + len(self.failures)
 
     def wait_for(self, more: int, timeout_s: float = 30) -> None:
-        """Until so many more requests have been answered."""
+        """Until so many more requests have been answered, or all callers wait."""
         wanted = len(self.answered) + more
-        wait_until(lambda: len(self.answered) >= wanted, f"{more} more answers", timeout_s)
+
+        def is_enough() -> bool:
+            return len(self.answered) >= wanted or self._waiting == self.callers
+
+        wait_until(is_enough, f"{more} more answers", timeout_s)
 
     def expect_cuts(self) -> None:
         """From now on a caller whose request fails waits for :meth:`go_on`."""
@@ -121,8 +127,12 @@ class Load:
                 if self._goes_on.is_set():
                     self.failures.append(error)
                 else:
-                    self.cuts += 1
+                    with self._counting:
+                        self.cuts += 1
+                        self._waiting += 1
                     self._goes_on.wait()
+                    with self._counting:
+                        self._waiting -= 1
                 continue
             if answer != self._bare[path]:
                 self.different.append((path, answer))

@@ -126,7 +126,8 @@ def _where(found: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {found['versions'][name]}" for name in _LIBRARIES)
     return (
         f"Measured on {found['date']}: {found['cpu']}, {found['cores']} cores, Linux "
-        f"{found['kernel']}, Python {found['python']}, {versions}."
+        f"{found['kernel']}, Python {found['python']}, {versions}; load average "
+        f"{found['load_average_at_start']:.0f}."
     )
 
 

@@ -207,7 +207,9 @@ class Soak:
         self._target.always(OK)
         for load in self._loads:
             load.wait_for(50)
+        begun = time.monotonic()
         wait_until(lambda: not files.segments(spool), "an empty folder", 300)
+        emptied_s = time.monotonic() - begun
         for load in self._loads:
             load.stop()
         for service in (self._steady, self._rolling):
@@ -225,6 +227,7 @@ class Soak:
             "answers_affected": load.affected,
             "cut_by_kill": load.cuts,
             "happened": dict(self.happened),
+            "emptied_s": round(emptied_s, 1),
         }
 
 
