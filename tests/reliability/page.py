@@ -75,7 +75,10 @@ def _faults() -> list[str]:
 def _endings() -> list[str]:
     found = results.read("endings")
     rows = {(row["ending"], row["target"]): row for row in found["rows"]}
-    about = "Medians of pairs, and the most that one pair differed; the bound is 5 s."
+    about = (
+        "Medians of pairs, and the most that one pair differed. The bound is 5 s: five pairs of "
+        "at most eight are within it (the machine is shared, and busy)."
+    )
     lines = ["### Ends", "", f"{_where(found)} {about} Items are spans.", "", *_head(*_END_COLUMNS)]
     for ending in ENDINGS:
         for target in TARGETS:
