@@ -13,6 +13,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 VENV ?= .venv
 PYTHON ?=
 NATIVE ?= 1
+MINUTES ?= 30
+SEED ?= 1
 # Most tests wait for a process; tests/sharing.py says which stay together.
 WORKERS ?= 2
 export VENV PYTHON NATIVE
@@ -42,7 +44,7 @@ GENERATORS := $(if $(wildcard clarity_otel/docs_tables.py),clarity_otel.docs_tab
   clarity_otel.masking.generate clarity_otel.masking.docs clarity_otel.metrics.page \
   clarity_otel.metrics.dashboard clarity_otel.stack.generate clarity_otel.stack.alerts.generate \
   clarity_otel.stack.grafana.generate clarity_otel.stack.scaling_page \
-  clarity_otel.stack.kubernetes tools.third_party tests.compat.results
+  clarity_otel.stack.kubernetes tools.third_party tests.compat.results tests.reliability.page
 
 .DEFAULT_GOAL := help
 
@@ -92,6 +94,14 @@ compat: $(NATIVE_STAMP) redis ## other libraries' own tests, bare and instrument
 .PHONY: matrix
 matrix: $(NATIVE_STAMP) redis ## old and new versions of the libraries: the same spans? (after test-matrix)
 	@$(PY) -m tests.compat.versions --write $(MATRIX_ARGS)
+
+.PHONY: reliability
+reliability: $(NATIVE_STAMP) ## every fault and every end in its long form (half an hour), kept for docs/reliability.md
+	@CLARITY_RELIABILITY=long $(BIN)/pytest tests/reliability --verbose $(PYTEST_ARGS)
+
+.PHONY: soak
+soak: $(NATIVE_STAMP) ## random faults under load for MINUTES=30 by SEED=1: nothing lost, memory flat
+	@$(PY) -m tests.reliability.soak --minutes $(MINUTES) --seed $(SEED) --keep
 
 .PHONY: test-rust
 test-rust:

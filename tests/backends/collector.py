@@ -36,6 +36,7 @@ class Collector:
     With ``certificates`` both receivers speak TLS; with ``client_certificates``
     they also ask for a client certificate of the same authority. Its ports stay the
     same over restarts, and :meth:`spans` shows what every run of it received.
+    ``unbuffered``: what it has acknowledged is in its file, a kill loses none of it.
     """
 
     def __init__(
@@ -45,11 +46,14 @@ class Collector:
         *,
         certificates: Certificates | None = None,
         client_certificates: bool = False,
+        unbuffered: bool = False,
     ) -> None:
         self._binary = binary
         self._folder = folder
         self._certificates = certificates
         self._client_certificates = client_certificates
+        # The file exporter buffers what it does not rotate.
+        self._how = {"rotation": {"max_megabytes": 10_000}} if unbuffered else {}
         self._runs: list[_Run] = []
         self._process: Process | None = None
         self.grpc_port = free_port()
@@ -127,6 +131,16 @@ class Collector:
         """Ends it as a crash would; nothing happens when it is not running."""
         self._end(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Takes the processor from it: its sockets accept, and nobody answers."""
+        assert self._process is not None
+        self._process.send(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets a frozen one go on, with all that came meanwhile."""
+        assert self._process is not None
+        self._process.send(signal.SIGCONT)
+
     def restart(self) -> None:
         """Stops it and starts it again on the same ports."""
         self.stop()
@@ -155,6 +169,7 @@ class Collector:
                     "path": str(run.file(name)),
                     "format": "proto",
                     "flush_interval": FLUSH_INTERVAL,
+                    **self._how,
                 }
                 for name in SIGNALS
             },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import socket
 import ssl
 import threading
 import time
@@ -35,7 +36,8 @@ class HttpAnswer:
     """What the stub does with one request.
 
     ``hang``: reads the request and never answers. ``drop``: reads it and closes the
-    connection. ``close``: answers, and ends the keep-alive with it.
+    connection. ``close``: answers, and ends the keep-alive with it. ``raw``: these bytes
+    instead of an answer in HTTP, with ``pause_s`` before each, and then the end.
     """
 
     status: int = 200
@@ -44,6 +46,8 @@ class HttpAnswer:
     hang: bool = False
     drop: bool = False
     close: bool = False
+    raw: bytes = b""
+    pause_s: float = 0.0
 
     @property
     def accepts(self) -> bool:
@@ -54,6 +58,8 @@ OK = HttpAnswer(headers={"Content-Type": PROTOBUF})
 HANG = HttpAnswer(hang=True)
 DROP = HttpAnswer(drop=True)
 GARBAGE = HttpAnswer(headers={"Content-Type": PROTOBUF}, body=b"\xff\x00 not protobuf")
+NOT_HTTP = HttpAnswer(status=0, raw=b"SSH-2.0-OpenSSH_9.2\r\n")
+SLOW = HttpAnswer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", pause_s=1)
 
 
 def refused(status: int, *, retry_after: str | None = None) -> HttpAnswer:
@@ -103,8 +109,9 @@ class OtlpHttpStub:
         certificates: Certificates | None = None,
         *,
         client_certificates: bool = False,
+        port: int | None = None,
     ) -> None:
-        self.port = free_port()
+        self.port = free_port() if port is None else port
         self.requests: list[HttpRequest] = []
         self._scripted: deque[HttpAnswer] = deque()
         self._otherwise = OK
@@ -185,7 +192,7 @@ class OtlpHttpStub:
             else:
                 message = ExportTraceServiceRequest.FromString(body)
         answer = self._next_answer()
-        self.requests.append(
+        self._keep(
             HttpRequest(
                 path=handler.path,
                 headers=headers,
@@ -199,8 +206,14 @@ class OtlpHttpStub:
             )
         )
         if answer.hang:
-            self._stopped.wait()
+            self._hang()
         return answer
+
+    def _hang(self) -> None:
+        self._stopped.wait()
+
+    def _keep(self, request: HttpRequest) -> None:
+        self.requests.append(request)
 
 
 class _Server(ThreadingHTTPServer):
@@ -208,13 +221,30 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     tls: ssl.SSLContext | None = None
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.connections: set[socket.socket] = set()
+
     def finish_request(self, request: Any, client_address: Any) -> None:
         if self.tls is None:
-            super().finish_request(request, client_address)
+            self._serve(request, client_address)
             return
         # In the connection's thread, not on accept: a handshake may hang.
         with self.tls.wrap_socket(request, server_side=True) as encrypted:
-            super().finish_request(encrypted, client_address)
+            self._serve(encrypted, client_address)
+
+    def _serve(self, connection: socket.socket, client_address: Any) -> None:
+        self.connections.add(connection)
+        try:
+            super().finish_request(connection, client_address)
+        finally:
+            self.connections.discard(connection)
+
+    def break_off(self) -> None:
+        """Ends every connection there is."""
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away, or fails the handshake, is what tests provoke."""
@@ -228,6 +258,13 @@ def _handler(stub: OtlpHttpStub) -> type[BaseHTTPRequestHandler]:
             answer = stub._receive(self, self._body())
             if answer.hang or answer.drop:
                 self.close_connection = True
+                return
+            if answer.raw:
+                self.close_connection = True
+                for byte in answer.raw:
+                    if answer.pause_s and stub._stopped.wait(answer.pause_s):
+                        return
+                    self.wfile.write(bytes([byte]))
                 return
             self.send_response(answer.status)
             for name, value in answer.headers.items():

@@ -22,6 +22,19 @@ SIGNALS = ("traces", "logs", "metrics")
 Start = Callable[..., Process]
 
 
+def uvicorn(app: str, port: int, *options: str) -> list[str]:
+    """The command that serves it, silent and without a lifespan."""
+    quiet = ("--lifespan", "off", "--log-level", "critical")
+    return [str(BIN / "uvicorn"), app, "--port", str(port), *options, *quiet]
+
+
+def gunicorn(app: str, port: int, *options: str) -> list[str]:
+    """The command that serves it with workers of uvicorn, two unless told otherwise."""
+    address = ("--bind", f"{LOOPBACK}:{port}", "--no-control-socket")
+    workers = ("--worker-class", "uvicorn_worker.UvicornWorker", "--workers", "2")
+    return [str(BIN / "gunicorn"), *workers, *address, "--log-level", "critical", *options, app]
+
+
 class Service:
     """Started with ``env`` beside what keeps its spool in ``folder``."""
 
@@ -35,14 +48,15 @@ class Service:
         options: Sequence[str] = (),
         before: Sequence[str] = (),
         launcher: list[str] = LAUNCHER,
+        server: Callable[..., list[str]] = uvicorn,
+        port: int | None = None,
     ) -> None:
-        self.port = free_port()
+        self.port = free_port() if port is None else port
         self.spool = folder / "spool"
         self.stats_folder = folder / "stats"
         self.stats_folder.mkdir(parents=True, exist_ok=True)
-        uvicorn = [BIN / "uvicorn", app, "--port", str(self.port), *options]
         self.process = run_process(
-            [*before, *launcher, *uvicorn, "--lifespan", "off", "--log-level", "critical"],
+            [*before, *launcher, *server(app, self.port, *options)],
             env={
                 **QUIET,
                 "PYTHONPATH": str(SITE),

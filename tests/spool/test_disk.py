@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tests.backends.otlp_http_stub import OK, OtlpHttpStub, refused
 from tests.backends.process import wait_until
 from tests.processes.service import env_for
 from tests.spool import files
+from tests.spool.disk import small_disk
 from tests.spool.service import Service, Start
 
 N = 400
@@ -19,30 +19,17 @@ Stub = Callable[..., OtlpHttpStub]
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """A folder that takes 64 KiB, and what is to stand before a command for that.
-
-    A file system of that size where one can be mounted; else a limit on each file.
-    """
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if mounted:
-        yield folder, []
-        subprocess.run(["umount", str(folder)], check=False)
-    else:
-        yield folder, ["bash", "-c", 'ulimit -f 64; exec "$@"', "-"]
+def small(tmp_path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """A folder that takes 64 KiB, and what is to stand before a command for that."""
+    with small_disk(tmp_path / "small") as found:
+        yield found
 
 
 def test_a_full_disk_is_a_sentence_and_a_count(
-    small_disk: tuple[Path, list[str]], run_process: Start, otlp_http_stub: Stub, tmp_path: Path
+    small: tuple[Path, list[str]], run_process: Start, otlp_http_stub: Stub, tmp_path: Path
 ) -> None:
     """What fits is kept and arrives, what does not is counted, and nothing is half there."""
-    folder, before = small_disk
+    folder, before = small
     stub = otlp_http_stub()
     stub.always(refused(503))
     # No other file grows: the limit is on each of them.

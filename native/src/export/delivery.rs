@@ -53,6 +53,9 @@ pub enum Fate {
     Unsent(DropReason),
 }
 
+/// A batch that can go to disk is tried for no longer than this in memory, where a process
+/// that is killed loses it, and what was made meanwhile.
+const KEPT_AFTER: Duration = Duration::from_secs(1);
 /// However long a target asks to be left alone, it is asked again after this.
 const LONGEST_DOWN: Duration = Duration::from_secs(3600);
 
@@ -71,8 +74,13 @@ impl<S: Sink> Delivery<'_, S> {
                 Ok(fate) => return fate,
                 Err(later) => later,
             };
-            let left = self.policy.max_elapsed.saturating_sub(started.elapsed());
-            if self.keeps && (was_down || left.is_zero()) {
+            let limit = match self.keeps {
+                true => self.policy.max_elapsed.min(KEPT_AFTER),
+                false => self.policy.max_elapsed,
+            };
+            let left = limit.saturating_sub(started.elapsed());
+            let is_too_long = asked.is_some_and(|asked| asked > left);
+            if self.keeps && (was_down || left.is_zero() || is_too_long) {
                 return self.goes_down(&failure, asked);
             }
             if left.is_zero() {
@@ -182,7 +190,7 @@ impl<S: Sink> Delivery<'_, S> {
     /// Whether a shutdown has no time left.
     pub fn is_past_deadline(&self) -> bool {
         let deadline = *self.stop.borrow();
-        // The exporter's own deadline leaves a quarter second for the disk.
+        // The exporter's own deadline leaves some time for the disk.
         deadline.is_some_and(|at| at + Duration::from_millis(150) < Instant::now().into_std())
     }
 

@@ -168,8 +168,8 @@ impl Worker {
         let reporter = Arc::new(Mutex::new(reporter));
         let tell = TellEnd(ended.clone());
         let spool = setups.iter().find_map(|setup| setup.spool.clone());
-        // Full buffers of all signals are 48 MiB to write.
-        let margin = Duration::from_millis(if spool.is_some() { 250 } else { 50 });
+        // Full buffers of all signals are 48 MiB to write, and Python's own end comes after.
+        let margin = Duration::from_millis(if spool.is_some() { 500 } else { 50 });
         let (healths, complain) = (health.clone(), output.clone());
         let run = move || {
             let _tell = tell;

@@ -126,5 +126,42 @@ fn hold(
         options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
     }
     let file = how(&mut options).open(&path)?;
-    Ok(raw::lock_for_process(&file).then_some(Held { file, path }))
+    Ok(locked(file, path))
+}
+
+/// `None` where another process has the lock, or had it between our opening and our
+/// locking and has removed the file: what is written there then is lost, and what is read
+/// there was sent or dropped by that process.
+fn locked(file: File, path: PathBuf) -> Option<Held> {
+    if !raw::lock_for_process(&file) {
+        return None;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if file.metadata().ok()?.nlink() == 0 {
+            return None;
+        }
+    }
+    Some(Held { file, path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A segment that its last owner has removed is nobody's, though its lock is free.
+    #[test]
+    fn a_removed_file_is_not_held() {
+        let folder = std::env::temp_dir().join(format!("clarity-held-{}", std::process::id()));
+        prepare(&folder).unwrap();
+        let (name, held) = create(&folder, Signal::Logs).unwrap();
+        drop(held);
+        let path = folder.join(&name);
+        let opened = File::options().read(true).write(true).open(&path).unwrap();
+        take(&folder, &name).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(locked(opened, path).is_none());
+        fs::remove_dir(&folder).unwrap();
+    }
 }

@@ -6,19 +6,9 @@ It is imported before Clarity OTel starts, so that its atexit runs after Clarity
 from __future__ import annotations
 
 import atexit
-import json
 import os
-import sys
-from pathlib import Path
 
-
-def write_stats() -> None:
-    """Write the final counters to a file of this process in the folder STATS_FOLDER."""
-    engine = sys.modules.get("clarity_otel.engine")
-    if engine is not None and engine.name() == "native":
-        path = Path(os.environ["STATS_FOLDER"]) / f"{os.getpid()}.json"
-        path.write_text(json.dumps(engine.stats()))
-
+from stats_file import write_stats  # beside this file
 
 if "STATS_FOLDER" in os.environ:
     atexit.register(write_stats)

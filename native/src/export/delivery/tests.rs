@@ -167,6 +167,26 @@ fn an_endless_retry_after_is_bounded_by_the_limit() {
     assert_eq!((at[1] - at[0]).as_secs(), limit.as_secs());
 }
 
+/// Where there is a disk, memory holds a batch for a second, and no longer than the target
+/// says that it will be: it goes to disk without being sent before it wants it.
+#[test]
+fn a_batch_that_can_be_kept_is_not_tried_for_long() {
+    let bench = Bench::new();
+    let mut delivery = bench.delivery((0..100).map(|_| later(None)));
+    delivery.keeps = true;
+    let fate = paused(delivery.deliver(vec![1], 10));
+    assert_eq!(fate, Fate::Unsent(DropReason::ExportFailed));
+    let at = &delivery.sink.at;
+    assert!(at.len() > 1 && at[at.len() - 1] - at[0] <= Duration::from_millis(1001));
+    assert!(delivery.is_down());
+
+    let mut delivery = bench.delivery([later(Some(7)), taken()]);
+    delivery.keeps = true;
+    let fate = paused(delivery.deliver(vec![1], 10));
+    assert_eq!(fate, Fate::Unsent(DropReason::ExportFailed));
+    assert_eq!(delivery.sink.at.len(), 1);
+}
+
 /// A refused batch is dropped at once, counted and said; health keeps the sentence.
 #[test]
 fn a_refused_batch_is_dropped_at_once() {

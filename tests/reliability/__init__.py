@@ -1,0 +1,1 @@
+"""The proof of docs/reliability.md: every fault, every ending, and a soak, by numbers."""

@@ -1,0 +1,129 @@
+"""What was made, and what became of it: by the identity of each item, not by counters alone.
+
+Each request has one span and one log record, both of the trace that its answer names. What
+has no answer (its process was killed meanwhile) may have them too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tests.processes.counters import DROPPED
+from tests.reliability.load import Load
+from tests.reliability.target import ITEMS, Receiver
+
+
+@dataclass
+class Account:
+    """Spans or log records. ``lost`` is what was in the memory of a killed process.
+
+    ``may_be_twice``: the items of requests that were cut, ``unconfirmed`` where all
+    processes lived to count them.
+    """
+
+    made: int
+    received: int
+    on_disk: int
+    lost: int
+    duplicates: int
+    unconfirmed: int
+    may_be_twice: int
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """For the results' file."""
+        return asdict(self)
+
+
+def accounts(
+    load: Load,
+    receiver: Receiver,
+    stats: Counter[str],
+    on_disk: Counter[str],
+    killed: Mapping[int, float] | None = None,
+) -> dict[str, Account]:
+    """The accounts by signal; AssertionError where one does not add up.
+
+    made = received + dropped (by reason) + on disk, but for what a process that was
+    ``killed`` (with the time of it) had made last.
+    """
+    killed = killed or {}
+    asked = {request.trace_id: request for request in load.answered}
+    assert len(asked) == len(load.answered)
+    result = {}
+    for signal, taken in receiver.taken().items():
+        assert signal in ITEMS
+        prefix = "" if signal == "traces" else f"{signal}."
+        dropped = {r: n for r in DROPPED if (n := stats[f"{prefix}{r}"])}
+        of_nobody = len(taken.keys() - asked.keys())
+        missing = asked.keys() - taken.keys()
+        lost = len(missing) - sum(dropped.values()) - on_disk[signal]
+        one = Account(
+            made=len(asked) + of_nobody,
+            received=len(taken),
+            on_disk=on_disk[signal],
+            lost=lost,
+            duplicates=sum(taken.values()) - len(taken),
+            unconfirmed=stats[f"{prefix}unconfirmed"],
+            may_be_twice=stats[f"{prefix}unconfirmed"],
+            dropped=dropped,
+        )
+        assert of_nobody <= load.cuts, (signal, one, load.cuts)
+        if killed:
+            assert lost >= 0, (signal, one)
+            if not dropped and not on_disk[signal]:
+                assert_newest_of_killed(load, set(missing), killed)
+        else:
+            assert lost == 0, (signal, one)
+            assert stats[f"{prefix}made"] == one.made, (signal, one, stats)
+        assert_twice_only_what_was_cut(signal, one, receiver, len(killed))
+        result[signal] = one
+    return result
+
+
+def assert_twice_only_what_was_cut(
+    signal: str, one: Account, receiver: Receiver, killed: int
+) -> None:
+    """Each item once more than in requests whose answer did not arrive, and as counted.
+
+    A process that is killed between an answer and its mark on disk adds one batch, and what
+    it had counted nobody knows any more.
+    """
+    if (by_signal := receiver.cut()) is not None:
+        cut = by_signal[signal]
+        taken = receiver.taken()[signal]
+        more = sum(max(0, count - 1 - cut[trace_id]) for trace_id, count in taken.items())
+        assert more <= killed * receiver.largest, (signal, one, more)
+        if killed:
+            one.may_be_twice = sum(cut.values()) + killed * receiver.largest
+    assert one.duplicates <= one.may_be_twice, (signal, one)
+
+
+def assert_newest_of_killed(load: Load, missing: set[str], killed: Mapping[int, float]) -> None:
+    """Only killed processes have lost anything, and each only what it made last.
+
+    Answers of several callers cross on their way, hence the tolerance.
+    """
+    by_process: dict[int, list[str]] = {}
+    for request in load.answered:
+        by_process.setdefault(request.pid, []).append(request.trace_id)
+    for pid, made in by_process.items():
+        lost = [place for place, trace_id in enumerate(made) if trace_id in missing]
+        assert not lost or pid in killed, f"{len(lost)} of process {pid}, which was not killed"
+        if lost:
+            assert len(made) - lost[0] <= len(lost) + load.callers, (
+                f"process {pid}: of {len(made)} it has lost {lost}"
+            )
+
+
+def total(of: Mapping[str, Account]) -> Account:
+    """Spans and log records together."""
+    dropped: Counter[str] = Counter()
+    for one in of.values():
+        dropped.update(one.dropped)
+    names = ("made", "received", "on_disk", "lost", "duplicates", "unconfirmed", "may_be_twice")
+    sums = {name: sum(getattr(one, name) for one in of.values()) for name in names}
+    return Account(**sums, dropped=dict(dropped))
