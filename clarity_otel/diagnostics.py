@@ -52,6 +52,16 @@ def warn(sentence: str) -> None:
     _say("warn", sentence)
 
 
+def warn_without_masking(sentence: str) -> None:
+    """Say a sentence of our own that repeats nothing, where the masker must not be imported.
+
+    hashlib, which it needs, ends a process of Python 3.12.1 whose isolated sub-interpreter
+    imports it ("free(): invalid pointer").
+    """
+    if _LEVELS.index("warn") >= _lowest:
+        _write_line(sentence)
+
+
 def error(sentence: str) -> None:
     """Say that something does not work."""
     _say("error", sentence)
@@ -71,7 +81,10 @@ def traceback(failure: Exception) -> None:
 def _say(level: str, sentence: str) -> None:
     if _LEVELS.index(level) < _lowest:
         return
-    line = _shown(sentence)
+    _write_line(_shown(sentence))
+
+
+def _write_line(line: str) -> None:
     try:  # noqa: SIM105 - contextlib is one more import in every process
         write(sys.stderr, f"clarity-otel: {line}\n")
     except (AttributeError, OSError, ValueError):

@@ -29,6 +29,11 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
     if settings.is_disabled:
         return False
     diagnostics.set_level(settings.diagnostics_level)
+    nowhere = interpreters.why_nothing_runs()
+    if nowhere is not None:
+        diagnostics.warn_without_masking(nowhere)
+        return False
+
     # Workers inherit the settings and this mark: their parent has said it all.
     speaks = "CLARITY_LAUNCH_SAID" not in os.environ
     os.environ["CLARITY_LAUNCH_SAID"] = "true"
@@ -37,11 +42,6 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
             diagnostics.warn(sentence)
         for sentence in settings.notes:
             diagnostics.info(sentence)
-
-    nowhere = interpreters.why_nothing_runs()
-    if nowhere is not None:
-        diagnostics.warn(nowhere)
-        return False
 
     from clarity_otel.entry_points import other_agents
 

@@ -14,7 +14,7 @@ from clarity_otel.settings.variables import SIGNALS
 if TYPE_CHECKING:
     from clarity_otel.settings import Settings
 
-_OTLP = "OTEL_EXPORTER_OTLP"
+_OTLP = "OTEL_EXPORTER_OTLP_"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -59,20 +59,20 @@ def _given(settings: Settings, name: str) -> Endpoint | None:
 
 def _protocol(settings: Settings, signal: str) -> str:
     """Return the protocol that was set for a signal; empty where the port decides."""
-    own = settings[f"{_OTLP}_{signal.upper()}_PROTOCOL"] if signal else None
-    return str(own or settings[f"{_OTLP}_PROTOCOL"] or "")
+    own = settings[f"{_OTLP}{signal.upper()}_PROTOCOL"] if signal else None
+    return str(own or settings[f"{_OTLP}PROTOCOL"] or "")
 
 
 def _endpoints(settings: Settings) -> Iterator[Finding]:
     """The port or the path of an endpoint against its protocol."""
     for signal in ("", *SIGNALS):
-        name = f"{_OTLP}_{signal.upper()}_ENDPOINT" if signal else f"{_OTLP}_ENDPOINT"
+        name = f"{_OTLP}{signal.upper()}_ENDPOINT" if signal else f"{_OTLP}ENDPOINT"
         endpoint = _given(settings, name)
         if endpoint is None:
             continue
         protocol = _protocol(settings, signal)
         is_grpc = protocol == "grpc" or (not protocol and endpoint.port == 4317)
-        named = f"{_OTLP}_PROTOCOL={protocol}" if protocol else f"port {endpoint.port}"
+        named = f"{_OTLP}PROTOCOL={protocol}" if protocol else f"port {endpoint.port}"
         evidence: Evidence = {"variable": name, "protocol": "grpc" if is_grpc else "http/protobuf"}
         path = endpoint.path.partition("?")[0].rstrip("/")
         address = without_userinfo(str(settings[name]))
@@ -80,7 +80,7 @@ def _endpoints(settings: Settings) -> Iterator[Finding]:
             yield warning(
                 "settings.contradiction",
                 f"{name} has the path {plain(path, 100)}, which is HTTP's, and {named} means gRPC.",
-                f"Take the path away for gRPC, or set {_OTLP}_PROTOCOL=http/protobuf"
+                f"Take the path away for gRPC, or set {_OTLP}PROTOCOL=http/protobuf"
                 f"{' and port 4318' if endpoint.port == 4317 else ''}.",
                 evidence,
             )
@@ -88,14 +88,14 @@ def _endpoints(settings: Settings) -> Iterator[Finding]:
             yield warning(
                 "settings.contradiction",
                 f"{named} stands against port 4318 of {name}, where OTLP over HTTP listens.",
-                f"Write port 4317, or {_OTLP}_PROTOCOL=http/protobuf.",
+                f"Write port 4317, or {_OTLP}PROTOCOL=http/protobuf.",
                 evidence,
             )
         elif not is_grpc and endpoint.port == 4317:
             yield warning(
                 "settings.contradiction",
                 f"{named} stands against port 4317 of {name}, where OTLP over gRPC listens.",
-                f"Write port 4318, or {_OTLP}_PROTOCOL=grpc.",
+                f"Write port 4318, or {_OTLP}PROTOCOL=grpc.",
                 evidence,
             )
         elif not is_grpc and signal and not path.endswith(f"/v1/{signal}"):
@@ -103,7 +103,7 @@ def _endpoints(settings: Settings) -> Iterator[Finding]:
                 "settings.contradiction",
                 f"{name} is used as it is, and has no /v1/{signal} at its end "
                 f"({plain(address, 200)}).",
-                f"Write {plain(address, 200).rstrip('/')}/v1/{signal}, or set {_OTLP}_ENDPOINT, to "
+                f"Write {plain(address, 200).rstrip('/')}/v1/{signal}, or set {_OTLP}ENDPOINT, to "
                 "which the path is added.",
                 evidence,
             )
@@ -112,25 +112,25 @@ def _endpoints(settings: Settings) -> Iterator[Finding]:
                 "settings.contradiction",
                 f"{name} ends in {path[path.rindex('/v1/') :]}, and /v1/traces and the like are "
                 "added to it.",
-                f"Take the path away, or name the variable of that signal: {_OTLP}_"
+                f"Take the path away, or name the variable of that signal: {_OTLP}"
                 f"{path.rpartition('/')[2].upper()}_ENDPOINT.",
                 evidence,
             )
 
 
 def _hosts(settings: Settings) -> Iterator[Finding]:
-    base = _given(settings, f"{_OTLP}_ENDPOINT")
+    base = _given(settings, f"{_OTLP}ENDPOINT")
     for signal in SIGNALS:
-        name = f"{_OTLP}_{signal.upper()}_ENDPOINT"
+        name = f"{_OTLP}{signal.upper()}_ENDPOINT"
         own = _given(settings, name)
         if base and own and own.host != base.host:
             yield warning(
                 "settings.contradiction",
-                f"{name} names the host {plain(own.host, 100)}, and {_OTLP}_ENDPOINT "
+                f"{name} names the host {plain(own.host, 100)}, and {_OTLP}ENDPOINT "
                 f"{plain(base.host, 100)}: {signal} go to the first, the rest to the second.",
                 f"Unset one of the two; where {signal} belong there, name each signal's endpoint "
-                f"and unset {_OTLP}_ENDPOINT.",
-                {"variables": [name, f"{_OTLP}_ENDPOINT"]},
+                f"and unset {_OTLP}ENDPOINT.",
+                {"variables": [name, f"{_OTLP}ENDPOINT"]},
             )
 
 
@@ -144,7 +144,7 @@ def _tls(settings: Settings) -> Iterator[Finding]:
             "CLIENT_CERTIFICATE": config["client_cert"],
             "CLIENT_KEY": config["client_key"],
         }
-        given = [f"{_OTLP}_{name}" for name, path in files.items() if path]
+        given = [f"{_OTLP}{name}" for name, path in files.items() if path]
         evidence: Evidence = {"signal": signal, "variables": given}
         if given and config["insecure"]:
             yield warning(
@@ -159,15 +159,15 @@ def _tls(settings: Settings) -> Iterator[Finding]:
                 "settings.contradiction",
                 f"{given[-1]} is set for {signal} without the other half: a client certificate "
                 "needs both certificate and key, and nothing is sent.",
-                f"Set {_OTLP}_CLIENT_CERTIFICATE and {_OTLP}_CLIENT_KEY together.",
+                f"Set {_OTLP}CLIENT_CERTIFICATE and {_OTLP}CLIENT_KEY together.",
                 evidence,
             )
-        if signal == SIGNALS[0] and settings[f"{_OTLP}_INSECURE"] and not config["insecure"]:
+        if signal == SIGNALS[0] and settings[f"{_OTLP}INSECURE"] and not config["insecure"]:
             yield warning(
                 "settings.contradiction",
-                f"{_OTLP}_INSECURE=true does not count: the endpoint says https://.",
-                f"Remove {_OTLP}_INSECURE, or write http:// in the endpoint.",
-                {"variables": [f"{_OTLP}_INSECURE", f"{_OTLP}_ENDPOINT"]},
+                f"{_OTLP}INSECURE=true does not count: the endpoint says https://.",
+                f"Remove {_OTLP}INSECURE, or write http:// in the endpoint.",
+                {"variables": [f"{_OTLP}INSECURE", f"{_OTLP}ENDPOINT"]},
             )
 
 
@@ -192,7 +192,7 @@ def _headers(settings: Settings) -> Iterator[Finding]:
 def _exporters(settings: Settings) -> Iterator[Finding]:
     for signal in SIGNALS:
         exporter = f"OTEL_{signal.upper()}_EXPORTER"
-        own = f"{_OTLP}_{signal.upper()}_ENDPOINT"
+        own = f"{_OTLP}{signal.upper()}_ENDPOINT"
         if not _is_sent(settings, signal) and settings[own] is not None:
             reason = (
                 "CLARITY_METRICS_ENABLED=false"

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from clarity_otel.settings import Settings
 
 _UNREADABLE = "an address that cannot be read"
-_OTLP = "OTEL_EXPORTER_OTLP"
+_OTLP = "OTEL_EXPORTER_OTLP_"
 _IN_MILLISECONDS = (
-    *(f"{_OTLP}{signal}_TIMEOUT" for signal in ("", "_TRACES", "_METRICS", "_LOGS")),
+    *(f"{_OTLP}{signal}TIMEOUT" for signal in ("", "TRACES_", "METRICS_", "LOGS_")),
     *("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BLRP_EXPORT_TIMEOUT", "OTEL_METRIC_EXPORT_TIMEOUT"),
 )
 _SHORT_MS = 100

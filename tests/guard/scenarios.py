@@ -43,6 +43,8 @@ from opentelemetry._logs import SeverityNumber, get_logger
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.opentelemetry import OpenTelemetryMiddleware
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
@@ -166,6 +168,12 @@ for path in ("hello", "redis", "http", "ddb", "order"):
 @scenario
 async def not_found() -> Any:
     return await _asked(app, http_scope("/nowhere"))
+
+
+@scenario
+async def starlette_s_own_telemetry() -> Any:
+    own = Starlette(routes=[Route("/", hello)], middleware=[Middleware(OpenTelemetryMiddleware)])
+    return await _asked(own, http_scope("/"))
 
 
 @scenario

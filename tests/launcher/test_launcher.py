@@ -302,4 +302,5 @@ def test_launcher_imports_no_more_than_it_needs(workshop: Workshop) -> None:
     )
     run = workshop.run_bare(sys.executable, "-I", "-S", "-c", code, view.parent)
     assert run.stderr == ""
-    assert run.stdout.split() == []
+    # What tells interpreters apart before 3.12: 0.3 ms.
+    assert set(run.stdout.split()) <= {"_xxsubinterpreters"}

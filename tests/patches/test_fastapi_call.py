@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.applications import Starlette
 
+from clarity_otel.patches import trial
 from tests.backends.asgi import http_scope, run_asgi
 from tests.patches.conftest import Recorder
 
@@ -43,14 +44,16 @@ def _below(app: FastAPI) -> list[str]:
             await self.app(scope, receive, send)
 
     app.add_middleware(Outermost)
-    _answer(app)
+    # Until the patch's trial is over, its functions are called by others.
+    for _ in range(trial.CALLS):
+        _answer(app)
     names.clear()
     _answer(app)
     return names
 
 
 def test_fastapi_s_and_starlette_s_coroutines_are_left_out(spans: Recorder) -> None:
-    """From the second request on neither runs, and the request is answered as before."""
+    """After the patch's trial neither runs, and the request is answered as before."""
     names = _below(_routes(FastAPI()))
     assert not {"FastAPI.__call__", "Starlette.__call__"} & set(names), names
     assert any(name.endswith("traced") for name in names)

@@ -142,4 +142,5 @@ def test_loading_settings_imports_nothing_heavy() -> None:
         text=True,
         check=True,
     )
-    assert run.stdout.split() == []
+    # What tells interpreters apart before 3.12: 0.3 ms.
+    assert set(run.stdout.split()) <= {"_xxsubinterpreters"}
