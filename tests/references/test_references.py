@@ -35,7 +35,8 @@ def test_nothing_grows_with_the_number_of_requests() -> None:
     ("leak", "fault"),
     [
         (lambda: HELD.append([]), "objects grew"),
-        (lambda: HELD.append("type"), "references to 'type' grew"),
+        # Not an interned text: those are immortal from Python 3.12 on.
+        (lambda: HELD.append(asyncio.CancelledError), "references to CancelledError grew"),
         (lambda: HELD.append(bytes(200)), "memory of Python grew"),
     ],
 )
