@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
 from tests.backends.aws_server import AwsServer
@@ -49,6 +50,12 @@ def pytest_configure() -> None:
         del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A busy machine is slow, and says nothing of what is tested. The rest is Hypothesis' own
+    # profile, which CI has one of.
+    settings.register_profile(
+        "tests", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("tests")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
@@ -137,29 +144,33 @@ def built(name: str, what: str, config: pytest.Config) -> Path:
     return result
 
 
-@pytest.fixture(scope="session")
-def collector_binary(pytestconfig: pytest.Config) -> Path:
-    """The real Collector's binary."""
-    what = "that a real OpenTelemetry Collector takes what we send"
-    return built("collector", what, pytestconfig)
+def binary_of(name: str, what: str) -> Any:
+    """The fixture of a built program's binary; ``what`` is not tested without it."""
+
+    @pytest.fixture(scope="session", name=f"{name}_binary")
+    def binary(pytestconfig: pytest.Config) -> Path:
+        return built(name, what, pytestconfig)
+
+    return binary
 
 
-@pytest.fixture(scope="session")
-def jaeger_binary(pytestconfig: pytest.Config) -> Path:
-    """The real Jaeger's binary."""
-    return built("jaeger", "that a real Jaeger shows our traces", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def kustomize_binary(pytestconfig: pytest.Config) -> Path:
-    """The real kustomize's binary."""
-    return built("kustomize", "that kustomize builds the manifests", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def kubeconform_binary(pytestconfig: pytest.Config) -> Path:
-    """The real kubeconform's binary."""
-    return built("kubeconform", "that kubeconform finds the manifests valid", pytestconfig)
+collector_binary = binary_of("collector", "that a real OpenTelemetry Collector takes what we send")
+jaeger_binary = binary_of("jaeger", "that a real Jaeger shows our traces")
+loki_binary = binary_of("loki", "that a real Loki gives back our log records")
+# A Prometheus 3: the one that takes OTLP.
+prometheus_binary = binary_of("prometheus", "what a Prometheus 3 makes of our OTLP metrics")
+promtool_binary = binary_of("promtool", "what Prometheus makes of our configuration")
+# Of the version that Compose has.
+alertmanager_binary = binary_of("alertmanager", "what Alertmanager sends")
+amtool_binary = binary_of("amtool", "whom Alertmanager tells")
+# It reads files without an engine.
+compose_binary = binary_of("compose", "that Compose takes our file")
+kustomize_binary = binary_of("kustomize", "that kustomize builds the manifests")
+kubeconform_binary = binary_of("kubeconform", "that kubeconform finds the manifests valid")
+# A program that sends by the OpenTelemetry SDK for Go.
+gosender_binary = binary_of(
+    "gosender", "that the dashboard's receiver takes what the SDK for Go sends"
+)
 
 
 @pytest.fixture(scope="session")
@@ -171,49 +182,6 @@ def operator_crds() -> GoModule:
         not_tested(reason, "the objects of the Prometheus operator")
     except BuildError as error:
         pytest.fail(str(error), pytrace=False)
-
-
-@pytest.fixture(scope="session")
-def loki_binary(pytestconfig: pytest.Config) -> Path:
-    """The real Loki's binary."""
-    return built("loki", "that a real Loki gives back our log records", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def prometheus_binary(pytestconfig: pytest.Config) -> Path:
-    """A real Prometheus 3: the one that takes OTLP."""
-    return built("prometheus", "what a Prometheus 3 makes of our OTLP metrics", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def promtool_binary(pytestconfig: pytest.Config) -> Path:
-    """The promtool of a Prometheus 3."""
-    return built("promtool", "what Prometheus makes of our configuration", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def alertmanager_binary(pytestconfig: pytest.Config) -> Path:
-    """The Alertmanager of the version that Compose has."""
-    return built("alertmanager", "what Alertmanager sends", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def amtool_binary(pytestconfig: pytest.Config) -> Path:
-    """Its amtool."""
-    return built("amtool", "whom Alertmanager tells", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def compose_binary(pytestconfig: pytest.Config) -> Path:
-    """Docker Compose: it reads files without an engine."""
-    return built("compose", "that Compose takes our file", pytestconfig)
-
-
-@pytest.fixture(scope="session")
-def gosender_binary(pytestconfig: pytest.Config) -> Path:
-    """A program that sends by the OpenTelemetry SDK for Go."""
-    what = "that the dashboard's receiver takes what the SDK for Go sends"
-    return built("gosender", what, pytestconfig)
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ def noted(request):
     begin = time.monotonic()
     yield
     note = [request.node.nodeid, os.getpid(), begin, time.monotonic()]
-    (pathlib.Path(__file__).parent / f"{time.monotonic_ns()}.json").write_text(json.dumps(note))
+    name = f"{os.getpid()}-{time.monotonic_ns()}.json"
+    (pathlib.Path(__file__).parent / name).write_text(json.dumps(note))
 """
 TWO_TESTS = "def test_one(): pass\n\ndef test_two(): pass\n"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel import __version__
-from clarity_otel.stack import prometheus
+from clarity_otel.stack import node_exporter, prometheus
 from clarity_otel.stack.compose_example import TOKEN, example
 from clarity_otel.stack.containers import (
     NOBODY,
@@ -203,9 +203,9 @@ def _exporters() -> dict[str, Any]:
         "node-exporter": service(
             "node-exporter",
             user=NOBODY,
-            command=["--path.rootfs=/host", "--web.listen-address=0.0.0.0:9100"],
+            command=list(node_exporter.ARGUMENTS),
             pid="host",
-            volumes=[folder("/", "/host", propagation="rslave")],
+            volumes=[folder("/", node_exporter.ROOT, propagation="rslave")],
             healthcheck=asked(f":{PORTS['node-exporter']['web']}/"),
         ),
         "cadvisor": service(

@@ -26,7 +26,7 @@ from clarity_otel.web.live.feed import Feed
 from clarity_otel.web.live.socket import MESSAGE_LIMIT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from clarity_otel.store.production.compose import ProductionQuery
@@ -120,7 +120,6 @@ async def _serve_engines(
 ) -> None:
     token = options.token or secrets.token_urlsafe(24)
     bound = _listen(options.host, options.port)
-    port = bound.getsockname()[1]
     engines = [
         {"name": engine.name, "setting": engine.setting, "address": engine.address.shown}
         for engine in query.engines
@@ -129,25 +128,23 @@ async def _serve_engines(
     def pipeline() -> dict[str, Any]:
         return {"requests": {}, "items": {}, "queue_fullness": 0.0, "engines": engines}
 
-    web = web_app(
-        query,
-        pipeline,
-        token=token,
-        port=port,
-        is_public=options.host != LOOPBACK,
-        alerts=Alerts(options.alertmanager, options.prometheus),
-    )
+    alerts = Alerts(options.alertmanager, options.prometheus)
+    web = web_app(query, pipeline, **_guard(options, bound, token), alerts=alerts)
     server = _server(web, proxy_headers=False, limit_concurrency=512)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _end, [server])
+    _end_by_signals(server)
     read_from = tuple(f"{engine['name']} at {engine['address']}" for engine in engines)
-    on_ready(Addresses(_shown(options.host, port), token, read_from=read_from))
+    on_ready(Addresses(_shown(options.host, bound), token, read_from=read_from))
     await server.serve([bound])
 
 
-def _shown(host: str, port: int) -> str:
-    return f"http://{LOOPBACK if host == '0.0.0.0' else host}:{port}"
+def _guard(options: Options, bound: socket.socket, token: str) -> dict[str, Any]:
+    """Return what decides who is answered on this socket."""
+    port = bound.getsockname()[1]
+    return {"token": token, "port": port, "is_public": options.host != LOOPBACK}
+
+
+def _shown(host: str, bound: socket.socket) -> str:
+    return f"http://{LOOPBACK if host == '0.0.0.0' else host}:{bound.getsockname()[1]}"
 
 
 async def _serve(
@@ -165,7 +162,6 @@ async def _serve(
         grpc_server, grpc_port = otlp_grpc.serve(intake, LOOPBACK, options.otlp_grpc_port)
     except otlp_grpc.PortTakenError:
         grpc_server, grpc_port = otlp_grpc.serve(intake, LOOPBACK, 0)
-    port = web_socket.getsockname()[1]
 
     def pipeline() -> dict[str, Any]:
         return {
@@ -184,9 +180,7 @@ async def _serve(
     web = web_app(
         DuckDbQuery(connection),
         pipeline,
-        token=token,
-        port=port,
-        is_public=options.host != LOOPBACK,
+        **_guard(options, web_socket, token),
         more=exchange.routes(connection, options.limits.size_bytes),
         feed=feed,
         alerts=alerts,
@@ -202,16 +196,14 @@ async def _serve(
         ),
         _server(otlp_http.app(intake), limit_concurrency=256),
     ]
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _end, servers)
+    _end_by_signals(*servers)
     serving = [
         asyncio.create_task(server.serve([bound]))
         for server, bound in zip(servers, (web_socket, otlp_socket), strict=True)
     ]
     on_ready(
         Addresses(
-            web=_shown(options.host, port),
+            web=_shown(options.host, web_socket),
             token=token,
             otlp_http=f"http://{LOOPBACK}:{otlp_socket.getsockname()[1]}",
             otlp_grpc=f"http://{LOOPBACK}:{grpc_port}",
@@ -230,7 +222,13 @@ async def _watch(is_over: Callable[[], bool], servers: list[uvicorn.Server]) -> 
     _end(servers)
 
 
-def _end(servers: list[uvicorn.Server]) -> None:
+def _end_by_signals(*servers: uvicorn.Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _end, servers)
+
+
+def _end(servers: Sequence[uvicorn.Server]) -> None:
     for server in servers:
         server.should_exit = True
 

@@ -11,6 +11,7 @@ pub mod attributes;
 pub mod draft;
 pub mod export;
 pub mod ids;
+mod json_text;
 pub mod log_text;
 pub mod mask;
 pub mod metric_export;

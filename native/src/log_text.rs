@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use crate::json_text;
+
 pub const MESSAGE_LIMIT: usize = 32_768;
 pub const STACKTRACE_LIMIT: usize = 32_768;
 pub const STACKTRACE_HEAD: usize = 8_192;
@@ -13,8 +15,6 @@ pub const DEPTH_LIMIT: usize = 6;
 pub const ITEMS_LIMIT: usize = 100;
 pub const TOO_DEEP: &str = "[cut: nested too deep]";
 pub const REST: &str = "…";
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Where the first `count` characters of `text` end, in bytes.
 fn byte_index(text: &str, count: usize) -> usize {
@@ -64,17 +64,10 @@ pub fn rest(count: usize) -> String {
     format!("[cut: {count} more]")
 }
 
-/// Which bytes cannot stand in a JSON string as they are. 0xC2 and 0xE2 may start
-/// a C1 control character or a line separator: those are looked at again.
+/// Bytes that cannot stand in a line's JSON as they are. 0xC2 and 0xE2 may start a C1
+/// control character or a line separator: those are looked at again.
 const SPECIAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
+    let mut table = json_text::SPECIAL;
     table[0x7f] = true;
     table[0xc2] = true;
     table[0xe2] = true;
@@ -105,20 +98,7 @@ pub fn quote(out: &mut Vec<u8>, text: &str) {
             byte => u32::from(byte),
         };
         out.extend_from_slice(&bytes[done..at]);
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            _ => {
-                out.extend_from_slice(b"\\u");
-                for shift in [12, 8, 4, 0] {
-                    out.push(HEX[(code >> shift & 15) as usize]);
-                }
-            }
-        }
+        json_text::escape(out, code);
         at += match byte {
             0xc2 => 2,
             0xe2 => 3,

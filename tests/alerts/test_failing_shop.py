@@ -190,8 +190,13 @@ def test_failures_become_alerts_and_end(watched: Watched, started: list[Any]) ->
     for path in ("/hello", "/redis", "/http"):
         watched.visitors.visit(path)
     busy = "job:http_requests:rate5m > 5 and job:http_errors:ratio_rate5m == 0"
-    wait_until(lambda: watched.prometheus.query(busy), "traffic without errors", 60)
-    assert set(watched.alerts()) & set(FAILURES) == set(), "a shop that is well has no alerts"
+
+    def is_well() -> bool:
+        """The first requests, which import half of the shop, may be slow ones."""
+        return bool(watched.prometheus.query(busy)) and not set(watched.alerts()) & set(FAILURES)
+
+    wait_until(is_well, "traffic without errors and without alerts", 60)
+    watched.seen.clear()
 
     watched.redis.stop()
     watched.stock.delay_s = SLOW_S

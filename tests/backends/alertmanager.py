@@ -50,7 +50,6 @@ class Alertmanager:
             ],
             folder,
             ready_port=port,
-            timeout_s=30,
         )
 
     def fire(self, name: str, severity: str, **annotations: str) -> None:

@@ -25,9 +25,7 @@ class Jaeger:
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "jaeger.yaml"
         config.write_text(json.dumps(self._config(), indent=1))  # JSON is YAML
-        self._process = Process(
-            [binary, "--config", config], folder, ready_port=self.query_port, timeout_s=30
-        )
+        self._process = Process([binary, "--config", config], folder, ready_port=self.query_port)
         for port in (self.grpc_port, self.http_port):
             wait_until(lambda port=port: accepts_connections(port), "Jaeger's OTLP receivers")
 

@@ -43,8 +43,12 @@ def free_port() -> int:
     raise RuntimeError("no free port is left between 20000 and 32767")
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 10.0) -> T:
-    """The first true value of ``condition()``; TimeoutError says ``what`` is missing."""
+def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 30.0) -> T:
+    """The first true value of ``condition()``; TimeoutError says ``what`` is missing.
+
+    The time is for what never comes: a busy machine may take most of it, and a test that
+    passes none.
+    """
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         if time.monotonic() > deadline:
@@ -93,7 +97,7 @@ class Process:
         cwd: Path | None = None,
         ready_port: int | None = None,
         ready_line: str | None = None,
-        timeout_s: float = 20.0,
+        timeout_s: float = 60.0,
     ) -> None:
         self.command = [str(part) for part in command]
         self.name = Path(self.command[0]).name

@@ -63,7 +63,6 @@ class Prometheus:
             ],
             folder,
             ready_line="Server is ready to receive web requests",
-            timeout_s=30,
         )
 
     @property

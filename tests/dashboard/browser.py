@@ -76,6 +76,10 @@ class Window:
         expect(self.page.locator("main > *").first).to_be_attached()
         expect(self.page.locator("[data-state=loading]")).to_have_count(0)
 
+    def answer_no_more(self, path: str) -> None:
+        """What the API is asked there from now on fails: what is new can only be pushed."""
+        self.page.route(f"**/api{path}*", lambda route: route.abort())
+
     def check(self, name: str) -> None:
         """Keep a screenshot; nothing may be wrong with what it shows."""
         OUT.mkdir(exist_ok=True)

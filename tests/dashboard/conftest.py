@@ -15,7 +15,7 @@ from clarity_otel.web.pages import PAGES
 from tests.backends.process import wait_until
 from tests.conftest import not_tested
 from tests.dashboard.browser import AXE, LOOKS, Look, Window
-from tests.dashboard.shop import Shop, Teller
+from tests.dashboard.shop import VISITS, Shop, Teller
 from tests.receiver.conftest import TOKEN, Dashboard
 from tests.store.generate import generate
 from tests.store.messages import failure, logs, metrics
@@ -66,10 +66,12 @@ def shop(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> Iter
     running.visit()
 
     def has_arrived() -> bool:
-        rows = dashboard.ask("/endpoints", service="shop")["rows"]
-        return any(row["route"] == "/order" for row in rows)
+        """Each order's trace, and the log record in it: they come in requests of their own."""
+        orders = dashboard.ask("/traces", service="shop", route="/order")["rows"]
+        logged = dashboard.ask("/logs", service="shop", text="lamp")["rows"]
+        return len(orders) == len(logged) == VISITS
 
-    wait_until(has_arrived, "the shop's orders in the store", timeout_s=30)
+    wait_until(has_arrived, "the shop's orders in the store")
     yield running
     running.stop()
 
@@ -86,7 +88,7 @@ def teller(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> It
         rows = dashboard.ask("/metrics/series", **wanted)["rows"]
         return len(rows) == 2 and all(len(row["points"]) > 2 for row in rows)
 
-    wait_until(rises, "what the app told in the store", timeout_s=30)
+    wait_until(rises, "what the app told in the store")
     yield running
     running.stop()
 

@@ -19,6 +19,7 @@ from tests.receiver.conftest import Dashboard
 
 ROOT = Path(__file__).parents[2]
 PATHS = ("/hello", "/redis", "/http", "/ddb", "/order", "/nowhere")
+VISITS = 5
 
 
 def _telemetry(service: str, dashboard: Dashboard) -> dict[str, str]:
@@ -87,7 +88,7 @@ class Shop:
         """Make one request of the shop."""
         return httpx.get(self.address + path, timeout=30)
 
-    def visit(self, times: int = 5) -> None:
+    def visit(self, times: int = VISITS) -> None:
         """Make some requests of each kind, one of them for a path that is not there."""
         with httpx.Client(base_url=self.address, timeout=30) as client:
             for _ in range(times):

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.backends.alertmanager import Alertmanager
 from tests.backends.build import UnavailableError
-from tests.backends.process import wait_until
+from tests.backends.process import LOOPBACK, free_port, wait_until
 from tests.conftest import not_tested
 from tests.dashboard.browser import Look, Window
 from tests.receiver.conftest import Dashboard
@@ -108,7 +108,7 @@ def test_an_alertmanager_that_is_gone_is_told(
 ) -> None:
     """In a sentence, not as no alerts at all."""
     folder = tmp_path_factory.mktemp("gone")
-    running = Dashboard(folder, ("--alertmanager", "http://127.0.0.1:9"), {})
+    running = Dashboard(folder, ("--alertmanager", f"http://{LOOPBACK}:{free_port()}"), {})
     try:
         page = window_on(running).open("/alerts")
         expect(page.locator("[data-state=partial]")).to_contain_text("is not reached")

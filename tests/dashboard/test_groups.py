@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.family import BUSINESS, ML, SECURITY, SYSTEM
+from tests.backends.process import wait_until
 from tests.dashboard.browser import Look, Window
 from tests.dashboard.shop import Shop, Teller
 from tests.receiver.conftest import Dashboard
@@ -39,8 +40,17 @@ def test_what_came_is_drawn_and_the_rest_says_what_fills_it(
     path: str, window: Window, dashboard: Dashboard, teller: Teller
 ) -> None:
     """Each family of the group is on the page, as a chart or with its instrumentation or call."""
-    page = window.open(path)
-    came = {row["name"] for row in dashboard.ask("/metrics")["rows"]} & names_of(PATHS[path])
+
+    def told() -> set[str]:
+        return {row["name"] for row in dashboard.ask("/metrics")["rows"]} & names_of(PATHS[path])
+
+    def opened() -> tuple[Page, set[str]] | None:
+        """The page, where no family came while it was opened."""
+        before = told()
+        page = window.open(path)
+        return (page, before) if told() == before else None
+
+    page, came = wait_until(opened, "a page of all families")  # type: ignore[misc]
     assert len(came) > 5
     assert drawn(page) == came
     missing = page.locator("[data-state=empty] li")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.dashboard.browser import ALL_LOOKS, LOOKS, Look, Window, page_paths
 from tests.dashboard.shop import Shop
@@ -48,6 +49,6 @@ def test_a_page_without_data_says_so(
     window = window_on(empty_dashboard)
     page = window.open(path.replace("$traceId", "0" * 32))
     if "$" not in path:  # a trace that is not there is an error, said in a sentence
-        assert page.query_selector("[data-state=empty]")
-        assert not page.query_selector("[data-state=error]")
+        expect(page.locator("[data-state=empty]").first).to_be_attached()
+        expect(page.locator("[data-state=error]")).to_have_count(0)
     window.check(f"{name_of(path)}-empty")

@@ -33,7 +33,7 @@ def large(dashboard: Dashboard) -> str:
         rows = dashboard.ask("/traces", service="batch")["rows"]
         return any(row["trace_id"] == trace_id and row["spans"] == SPANS for row in rows)
 
-    wait_until(is_whole, "the large trace in the store", timeout_s=30)
+    wait_until(is_whole, "the large trace in the store")
     return trace_id
 
 

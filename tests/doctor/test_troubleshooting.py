@@ -33,7 +33,8 @@ def hello():
     logging.getLogger("shop").warning("served")
     return "hello"
 """
-pytestmark = pytest.mark.slow
+# Three programs start first; on a busy machine that takes most of a minute.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def commands(case: str) -> list[str]:

@@ -73,7 +73,7 @@ def test_a_unix_socket_is_no_address(
     env = environment(engine, tmp_path) | {"CLARITY_TOKEN": "secret-token"}
     process = run_process([*server], env=env, cwd=ROOT)
     # The socket's file is there before anybody listens.
-    wait_until(lambda: "Uvicorn running" in process.stderr, "the server", 30)
+    wait_until(lambda: "Uvicorn running" in process.stderr, "the server")
 
     async def ask(**headers: str) -> int:
         transport = httpx.AsyncHTTPTransport(uds=str(path))

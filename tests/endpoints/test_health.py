@@ -90,7 +90,7 @@ def test_a_collector_that_is_not_there_is_said(
     service = serve(engine=engine, **sending_to(f"http://{LOOPBACK}:{port}"), **spool)
     assert health(service)["status"] == "ok"
     service.ask("/level")
-    said = wait_until(lambda: (now := health(service))["problems"] and now, "the failure", 20)
+    said = wait_until(lambda: (now := health(service))["problems"] and now, "the failure")
     assert said["status"] == "failing"
     traces = said["signals"]["traces"]
     assert traces["consecutive_failures"] >= 1

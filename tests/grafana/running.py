@@ -162,7 +162,7 @@ def running(
             )
         )
         found = Running(port, prometheus, loki, jaeger, 0)
-        wait_until(lambda: prometheus.query("up == 1"), "the first scrape", 30)
+        wait_until(lambda: prometheus.query("up == 1"), "the first scrape")
         found.begun_s = found.now_s()
         found.load()
         yield found

@@ -65,8 +65,11 @@ def test_a_service_above_its_limit(
     deadline = time.monotonic() + 60
     seen: set[float] = set()
     while 4.0 not in seen and time.monotonic() < deadline:
-        assert load(f"{base}/order", 600, 4).failures == []
-        assert load(f"{base}/fails", 60, 4).failures == []
+        # In short rounds with connections of their own: neither worker is idle for long, which
+        # would bring it back meanwhile.
+        for _ in range(6):
+            assert load(f"{base}/order", 100, 4).failures == []
+            assert load(f"{base}/fails", 10, 4).failures == []
         asked, failed = asked + 660, failed + 60
         seen.add(level())
     assert 4.0 in seen, seen
@@ -96,7 +99,7 @@ def test_a_service_above_its_limit(
             made, exported, dropped = sums(item, signal)
             return made == exported + dropped and exported == len(arrived())
 
-        wait_until(adds_up, f"made = exported + dropped of {signal}", 30)
+        wait_until(adds_up, f"made = exported + dropped of {signal}")
         assert sums(item, signal)[2] == 0
     process.stop()
     spans, logs = stub.spans(), stub.logs()

@@ -81,7 +81,7 @@ def walked(
         cwd=SOURCES.parents[1],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
@@ -105,7 +105,7 @@ def assert_kept(report: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_a_hook_calls_may_raise(
     redis_server: RedisServer, aws_server: AwsServer, backend: int, tmp_path: Path
 ) -> None:

@@ -63,7 +63,7 @@ def test_a_client_patch_that_fails(start: Start) -> None:
         name = "clarity_patches_taken_back_total"
         return value(found, name, patch="httpx") == 1 and value(found, name) == 1
 
-    wait_until(counted, "the metric", 10)
+    wait_until(counted, "the metric")
     process.stop()
     assert [span.kind for span in stub.spans()] == ["SERVER"] * 20
     ours = [line for line in process.stderr.splitlines() if line.startswith("clarity-otel: ")]

@@ -209,14 +209,24 @@ def _of_policies(cluster: Cluster) -> Iterator[str]:
             yield f"{name_of(policy)}: selects no pods"
         for direction, end in (("ingress", "from"), ("egress", "to")):
             for rule in spec.get(direction, []):
-                peers = [one["podSelector"] for one in rule.get(end, []) if "podSelector" in one]
-                others = [pods for one in peers for pods in _labelled(cluster, one, namespace)]
+                peers = [one for one in rule.get(end, []) if "podSelector" in one]
+                others = [
+                    pods
+                    for one in peers
+                    for pods in _labelled(cluster, one["podSelector"], _home(one, namespace))
+                ]
                 if peers and not others:
                     yield f"{name_of(policy)}: a rule of {direction} selects no pods"
                 targets = own if direction == "ingress" else others
                 for port in [one["port"] for one in rule.get("ports", [])]:
                     if isinstance(port, str) and any(port not in pods.ports for pods in targets):
                         yield f"{name_of(policy)}: no port {port}"
+
+
+def _home(peer: Object, namespace: str) -> str:
+    """The namespace of a peer's pods: its own where it names one, else the policy's."""
+    labels: dict[str, str] = peer.get("namespaceSelector", {}).get("matchLabels", {})
+    return labels.get("kubernetes.io/metadata.name", namespace)
 
 
 def _labelled(cluster: Cluster, selector: Object, namespace: str) -> list[Pods]:

@@ -34,8 +34,13 @@ PODS = {
     "with a token": {**SHOP, **TOKEN},
     "gateway's metrics": {**OWN, f"{_POD}_container_port_name": "metrics"},
     "gateway's OTLP": {**OWN, f"{_POD}_container_port_name": "otlp-grpc"},
+    "machine's": {
+        f"{_POD}_label_app_kubernetes_io_name": "node-exporter",
+        f"{_POD}_container_port_name": "metrics",
+        f"{_POD}_node_name": "node-7",
+    },
 }
-JOBS = ("clarity-observability", "services", "services-with-token")
+JOBS = ("clarity-observability", "services", "services-with-token", "node-exporter")
 # promtool waits as long for more targets, so all pods are described to it at once.
 WAIT = "3s"
 
@@ -106,4 +111,12 @@ def test_of_our_own_pods_the_port_with_metrics_is_scraped(targets: Targets) -> N
     assert set(targets["clarity-observability"]) == {"gateway's metrics"}
     assert {one["job"] for one in targets["clarity-observability"]["gateway's metrics"]} == {
         "otel-gateway"
+    }
+
+
+def test_a_machine_is_named_by_its_node(targets: Targets) -> None:
+    """node-exporter's pods come and go; its numbers are the node's."""
+    assert set(targets["node-exporter"]) == {"machine's"}
+    assert {(one["job"], one["instance"]) for one in targets["node-exporter"]["machine's"]} == {
+        ("node-exporter", "node-7")
     }

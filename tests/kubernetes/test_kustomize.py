@@ -64,17 +64,30 @@ def test_dev_is_small_and_prod_has_three(kustomized: Build) -> None:
     assert alertmanager["spec"]["replicas"] == 3
 
 
-def test_an_ingress_is_there_only_when_asked_for(kustomized: Build, tmp_path: Path) -> None:
-    """No folder has one; the component adds it, and its backends and policies resolve."""
+@pytest.mark.parametrize(
+    ("component", "kind", "names"),
+    [
+        ("ingress", "Ingress", {"grafana", "clarity-dashboard"}),
+        ("node-exporter", "DaemonSet", {"node-exporter"}),
+    ],
+)
+def test_a_component_is_there_only_when_asked_for(
+    kustomized: Build, tmp_path: Path, component: str, kind: str, names: set[str]
+) -> None:
+    """No folder has it; listed, it adds its objects, and all that they name resolves."""
+
+    def found(made: list[Object]) -> set[str]:
+        return names & {one["metadata"]["name"] for one in Cluster(made).of(kind)}
+
     for folder in FOLDERS:
-        assert Cluster(kustomized(folder)).of("Ingress") == []
-    base, component = (
-        os.path.relpath(K8S / folder, tmp_path) for folder in ("base", "components/ingress")
-    )
-    content = {"resources": [base], "components": [component]}
+        assert found(kustomized(folder)) == set()
+    content = {
+        "resources": [os.path.relpath(K8S / "base", tmp_path)],
+        "components": [os.path.relpath(K8S / "components" / component, tmp_path)],
+    }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(content))
     made = kustomized(str(tmp_path))
-    assert len(Cluster(made).of("Ingress")) == 2
+    assert found(made) == names
     assert broken(Cluster([*made, *read_file("examples/secrets.yaml")])) == []
 
 

@@ -13,10 +13,11 @@ import kubernetes_validate
 import pytest
 
 from clarity_otel.settings.variables import KUBERNETES
-from clarity_otel.stack.kubernetes import example
+from clarity_otel.stack.kubernetes import example, node_exporter
+from clarity_otel.stack.kubernetes.objects import restricted
 from clarity_otel.stack.kubernetes.programs import NAMESPACE, PROGRAMS
 
-from .objects import K8S, Cluster, Object, name_of, read_file
+from .objects import K8S, Cluster, Object, name_of, read, read_file
 from .references import broken
 
 # kubectl apply keeps the object in an annotation, and all annotations are at most this long.
@@ -44,6 +45,7 @@ def applied() -> list[Object]:
 
 
 ALL = applied()
+COMPONENTS = [one for one in K8S.glob("components/*/*.yaml") if one.name != "kustomization.yaml"]
 PODS = Cluster(ALL).pods
 
 
@@ -64,7 +66,9 @@ def test_the_namespace_comes_first() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_object_is_valid(version: str) -> None:
     """Kubernetes' own schemas, with no field that they do not know."""
-    for one in [*ALL, *read_file("components/ingress/ingress.yaml")]:
+    components = [one for file in COMPONENTS for one in read(file.read_text())]
+    assert {one["kind"] for one in components} >= {"Ingress", "DaemonSet"}
+    for one in [*ALL, *components]:
         kubernetes_validate.validate(one, version, strict=True)
 
 
@@ -183,6 +187,27 @@ def test_pods_have_pinned_images_and_probes(pods: Any) -> None:
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-\w+)?$", container["image"]), container["image"]
     for container in pods.spec["containers"]:
         assert {"startupProbe", "readinessProbe", "livenessProbe"} <= container.keys()
+
+
+def test_node_exporter_sees_the_machine_and_no_more() -> None:
+    """A component: it reads folders and processes, runs as nobody, and Prometheus alone asks it."""
+    cluster = Cluster([*ALL, *read_file("components/node-exporter/node-exporter.yaml")])
+    [pods] = [pods for pods in cluster.pods if pods.namespace == node_exporter.HOME]
+    spec = pods.spec
+    assert not {"hostNetwork", "hostIPC"} & spec.keys()
+    assert spec["automountServiceAccountToken"] is False
+    [container] = spec["containers"]
+    assert container["securityContext"] == restricted(65534)
+    assert all(mount["readOnly"] for mount in container["volumeMounts"])
+    assert all("hostPort" not in port for port in container["ports"])
+    readers = [
+        other.labels["app.kubernetes.io/name"]
+        for other in cluster.pods
+        if other is not pods
+        for port in set(pods.ports.values())
+        if cluster.allows(other, pods, port)
+    ]
+    assert readers == ["prometheus"]
 
 
 def test_only_prometheus_has_a_token_of_the_api_server() -> None:

@@ -38,7 +38,7 @@ class Beside:
         def said() -> re.Match[str] | None:
             return re.search(r"Dashboard: (http://\S+)\n", self.process.stderr)
 
-        found = wait_until(said, "the link", 20)
+        found = wait_until(said, "the link")
         assert found
         return found[1]
 
@@ -48,14 +48,14 @@ class Beside:
             found = running.find(str(self.store))
             return found if found and found.otlp_grpc else None
 
-        return wait_until(up, "the dashboard", 30)
+        return wait_until(up, "the dashboard")
 
     def serving(self) -> int:
         """Wait for the service; return the pid of who answered."""
 
         def asked() -> int:
             try:
-                answer = httpx.get(f"http://{LOOPBACK}:{self.port}/pid", timeout=5)
+                answer = httpx.get(f"http://{LOOPBACK}:{self.port}/pid", timeout=30)
             except httpx.ConnectError:
                 return 0
             except httpx.TransportError:
@@ -63,7 +63,7 @@ class Beside:
                 return 0
             return int(answer.json()["pid"])
 
-        return wait_until(asked, "the service", 30)
+        return wait_until(asked, "the service")
 
     def ask(self, path: str) -> Any:
         token = {"authorization": f"Bearer {self.there.token}"}
@@ -76,10 +76,10 @@ class Beside:
             rows: list[dict[str, Any]] = self.ask("/traces?limit=500")["rows"]
             return rows if len(rows) >= count else []
 
-        return wait_until(found, f"{count} traces", 20)
+        return wait_until(found, f"{count} traces")
 
     def is_gone(self) -> bool:
-        wait_until(lambda: running.find(str(self.store)) is None, "the dashboard's end", 20)
+        wait_until(lambda: running.find(str(self.store)) is None, "the dashboard's end")
         return True
 
 
@@ -179,7 +179,7 @@ def test_reload_keeps_the_dashboard(start: Start, tmp_path: Path) -> None:
     before = beside.there
     source = tmp_path / APP.name
     source.write_text(source.read_text() + "\n# changed\n")
-    second = wait_until(lambda: (pid := beside.serving()) != first and pid, "the restart", 30)
+    second = wait_until(lambda: (pid := beside.serving()) != first and pid, "the restart")
     assert second != first
     assert beside.traces(2)
     assert beside.there.address == before.address
@@ -244,7 +244,7 @@ def test_a_store_that_another_program_holds_leaves_the_app_alone(
     held = duckdb.connect(str(file))
     beside = start(store=file.name)
     beside.serving()
-    wait_until(lambda: "runs without it" in beside.process.stderr, "the sentence", 20)
+    wait_until(lambda: "runs without it" in beside.process.stderr, "the sentence")
     assert "CLARITY_STORE" in beside.process.stderr
     held.close()
 
@@ -286,7 +286,7 @@ def test_the_page_is_opened_in_the_users_browser(start: Start, tmp_path: Path) -
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
     browser.chmod(0o755)
     beside = start(DISPLAY=":1", BROWSER=f"{browser} %s", open_="yes")
-    wait_until(lambda: opened.exists() and opened.read_text(), "the browser", 30)
+    wait_until(lambda: opened.exists() and opened.read_text(), "the browser")
     address = opened.read_text().strip()
     assert beside.there.token not in address
     assert httpx.get(address).status_code == 303

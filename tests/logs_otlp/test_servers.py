@@ -128,7 +128,7 @@ def test_sigterm_under_load_loses_no_record_and_doubles_none(
     ]
     for thread in asking:
         thread.start()
-    wait_until(lambda: len(orders(received.logs())) > 100, "records under load", 30)
+    wait_until(lambda: len(orders(received.logs())) > 100, "records under load")
     service.process.stop(signal.SIGTERM)
     for thread in asking:
         thread.join()

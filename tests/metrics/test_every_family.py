@@ -160,7 +160,7 @@ def test_every_family_has_a_sample_and_every_sample_a_family(
         ]
 
     # What an end (of a connection, of a first export) brings comes a moment later.
-    wait_until(lambda: missing_at_metrics() == [], "a sample of every family", 30)
+    wait_until(lambda: missing_at_metrics() == [], "a sample of every family")
     found = {name for name, _ in values(get(f"http://{LOOPBACK}:{port}/metrics"))}
     known = {
         f"{family.prometheus_name}{suffix}"

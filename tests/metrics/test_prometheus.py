@@ -111,7 +111,7 @@ def test_prometheus_counts_what_was_done(
     redis_server.command("SET present 1")
     service = Counted(run_process, server, redis_server, tmp_path)
     scraping = prometheus(service.port)
-    wait_until(lambda: scraping.query("up == 1"), "the first scrape", 30)
+    wait_until(lambda: scraping.query("up == 1"), "the first scrape")
     for first in range(0, 400, 40):
         for number in range(first, first + 40, 4):
             load(service.url(f"/orders/{number}"), 4)
@@ -124,7 +124,7 @@ def test_prometheus_counts_what_was_done(
         return found, {k: n for k, n in done.items() if has_http or not k.startswith("http ")}
 
     with suppress(TimeoutError):  # then the difference is shown
-        wait_until(lambda: (now := both())[0] == now[1], "the last numbers", 20)
+        wait_until(lambda: (now := both())[0] == now[1], "the last numbers")
     found, done = both()
     assert found == done
     assert sum(n for what, n in done.items() if what.startswith("order ")) >= 300
@@ -165,7 +165,7 @@ def test_promtool_has_no_complaint_about_a_full_scrape(
             return None
         return text if "clarity_event_loop_lag_seconds" in text else None
 
-    text = wait_until(scrape, "a scrape with all that is sampled", 30)
+    text = wait_until(scrape, "a scrape with all that is sampled")
     run = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True)
     assert run.stdout + run.stderr == ""
     assert run.returncode == 0

@@ -134,7 +134,7 @@ def test_a_scrape_is_the_sum_over_all_workers(
             answers += service.order(20)
             return len(answers) > 3
 
-        wait_until(is_replaced, "a worker that takes another's place", 30)
+        wait_until(is_replaced, "a worker that takes another's place")
         (now,) = orders(service.scrape())
         assert answers.total() <= now <= answers.total() + service.unanswered
     else:
@@ -178,7 +178,7 @@ def test_gauges_follow_their_rule(run_process: Callable[..., Process], runtime: 
         }
         return found if seen >= pids else None
 
-    found = wait_until(each_has_sampled, "a sample of each worker", 20)
+    found = wait_until(each_has_sampled, "a sample of each worker")
     assert value(found, "app_waiting") == 9
     assert value(found, "clarity_metrics_processes") == 3
     # Each worker measures its own loop, once a second.
@@ -186,7 +186,6 @@ def test_gauges_follow_their_rule(run_process: Callable[..., Process], runtime: 
     wait_until(
         lambda: service.scrape().get(count, 0) > 3,
         "the lag of the event loops",
-        20,
     )
 
 
@@ -203,7 +202,7 @@ def test_spans_of_all_workers_are_counted(
         found = service.scrape()
         return value(found, "otel_sdk_span_started_total") >= sum(pids.values())
 
-    wait_until(counted, "the spans of all workers", 20)
+    wait_until(counted, "the spans of all workers")
 
 
 def test_the_port_is_served_by_one_worker_and_taken_over(
@@ -220,13 +219,12 @@ def test_the_port_is_served_by_one_worker_and_taken_over(
         except OSError:
             return None
 
-    assert orders(wait_until(answered, "the port", 20)) == {90}
+    assert orders(wait_until(answered, "the port")) == {90}
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     wait_until(
         lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids),
         "the end of the killed workers",
-        20,
     )
     service.order(10)
-    assert orders(wait_until(answered, "the port after the kill", 20)) == {100}
+    assert orders(wait_until(answered, "the port after the kill")) == {100}

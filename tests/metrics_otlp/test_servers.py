@@ -133,7 +133,7 @@ def test_both_doors_agree(
         points = received_by(received)
         return {name: sum(last_by_process(points, name).values()) for name in COUNTERS}
 
-    wait_until(lambda: set(sums().values()) == {N}, "all orders at the Collector", 20)
+    wait_until(lambda: set(sums().values()) == {N}, "all orders at the Collector")
     shown = values(get(f"http://{LOOPBACK}:{service.port}/metrics"))
     for name in ("app_orders_total", "orders_total", "clarity_insights_generated_total"):
         assert value(shown, name) == N == orders.total()
@@ -169,7 +169,7 @@ def test_a_server_whose_app_counts_nothing_is_measured_all_the_same(
     env = env_for(received.http_endpoint, CLARITY_ENGINE=engine)
     service = Service(run_process, "uvicorn", env, tmp_path, "tests.metrics_otlp.bare:app")
     wait_until(
-        lambda: bool(named(received_by(received), "process.memory.usage")), "the first metrics", 20
+        lambda: bool(named(received_by(received), "process.memory.usage")), "the first metrics"
     )
     loaded = json.loads(get(f"http://{LOOPBACK}:{service.port}/loaded"))
     assert "clarity_otel.metrics.lifecycle" in loaded
@@ -230,7 +230,7 @@ def test_a_script_that_works_on_is_measured_at_the_interval(
         run_process, received.http_endpoint, engine, tmp_path, "-c", WORKING, **often
     )
     wait_until(
-        lambda: bool(named(received_by(received), "process.memory.usage")), "the first metrics", 20
+        lambda: bool(named(received_by(received), "process.memory.usage")), "the first metrics"
     )
     process.kill()
 
@@ -333,6 +333,6 @@ def test_what_a_target_refuses_is_counted(
         return value(values(get(f"http://{LOOPBACK}:{service.port}/metrics")), name, **labels)
 
     service.order(1)
-    wait_until(lambda: dropped() > 0, "dropped data points", 20)
+    wait_until(lambda: dropped() > 0, "dropped data points")
     with pytest.raises(OSError, match="503"):
         get(f"http://{LOOPBACK}:{service.port}/api/v1/observability/health")

@@ -157,9 +157,9 @@ def test_unix_socket(
         [*LAUNCHER, sys.executable, "-m", "uvicorn", "--uds", path, "tests.patches.apps:plain"],
         env={"PYTHONPATH": str(ROOT), "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint},
     )
-    wait_until(path.exists, "uvicorn listens", 20)
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(path))
+        # The socket's file is there before anybody listens.
+        wait_until(lambda: connection.connect_ex(str(path)) == 0, "uvicorn listens")
         connection.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         answer = b""
         while chunk := connection.recv(4096):

@@ -108,7 +108,7 @@ def test_a_reload_after_an_edit_keeps_every_span(
         hello = service.load("/hello", 1, 1)
         return any(b"edited" in answer.body for answer in hello.responses)
 
-    wait_until(is_new, "the edited app", 30)
+    wait_until(is_new, "the edited app")
     after = service.load("/order", 50)
     assert pids_of(before).isdisjoint(pids_of(after))
     service.process.stop(signal.SIGTERM)

@@ -44,11 +44,12 @@ class Traffic:
     scraped: Prometheus
     begin_ns: int
     scraped_ns: int  # when all of it had been scraped
+    ended_ns: int  # when Prometheus had seen that the shop is gone
 
     @property
     def within(self) -> Range:
-        """From before the first request to now."""
-        return Range(self.begin_ns, time.time_ns() + 10**9)
+        """From before the first request to the end, whenever a test asks for it."""
+        return Range(self.begin_ns, self.ended_ns)
 
     def replay(self, signal: str, url: str) -> None:
         """Send what came for a signal to a real engine, in the same order."""
@@ -94,7 +95,7 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
         )
         stack.callback(shop.kill)
         address = f"http://{LOOPBACK}:{port}"
-        wait_until(lambda: scraped.query("up == 1"), "the first scrape", 20)
+        wait_until(lambda: scraped.query("up == 1"), "the first scrape")
         for _ in range(FAILED):  # uvicorn closes the connection of each
             assert load(f"{address}/ddb", 1, 1).statuses == {500: 1}
         seeding = [sys.executable, "-m", "examples.shop.seed"]
@@ -107,7 +108,9 @@ def traffic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traffic]:
         wait_until(lambda: sum(scraped.query(COUNTED).values()) == total, "the scrape of all", 40)
         scraped_ns = time.time_ns()
         shop.stop()
-        yield Traffic(stub, scraped, begin_ns, scraped_ns)
+        # Series end with the first scrape that fails: not between two queries of a test.
+        wait_until(lambda: scraped.query("up == 0"), "the scrape that fails")
+        yield Traffic(stub, scraped, begin_ns, scraped_ns, time.time_ns())
 
 
 @pytest.fixture(scope="session")
@@ -130,7 +133,8 @@ def jaeger_of_shop(
     """A real Jaeger with the shop's traces."""
     running = Jaeger(jaeger_binary, tmp_path_factory.mktemp("jaeger"))
     traffic.replay("traces", f"{running.http_endpoint}/v1/traces")
-    wait_until(lambda: "shop" in running.services(), "the shop in Jaeger")
+    sent = {span.trace_id for span in traffic.stub.spans()}
+    wait_until(lambda: len(running.traces("shop", 10 * len(sent))) == len(sent), "all traces")
     yield running
     running.kill()
 

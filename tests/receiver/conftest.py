@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.backends.process import Process, clean_environment, wait_until
+from tests.backends.process import Process, clean_environment, free_port, wait_until
 from tests.store.decoding import either_decoder
 
 __all__ = ["either_decoder"]
@@ -19,13 +19,15 @@ TOKEN = "a-token-of-the-test"
 
 
 class Dashboard:
-    """`clarity dashboard` in a process of its own, on ports that it chooses."""
+    """`clarity dashboard` in a process of its own, on ports that nobody else takes meanwhile."""
 
     def __init__(self, folder: Path, arguments: tuple[str, ...], environ: dict[str, str]):
         own = Path(mkdtemp(dir=folder))
         self.store = folder / "store.duckdb"
         command = [Path(sys.executable).with_name("clarity"), "dashboard", "--no-open"]
-        ports = ["--port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
+        options = ("--port", "--otlp-http-port", "--otlp-grpc-port")
+        # Not of those that connections get: what is killed begins again on the same ones.
+        ports = [word for option in options for word in (option, str(free_port()))]
         self.process = Process(
             [*command, "--store", self.store, *ports, *arguments],
             own,

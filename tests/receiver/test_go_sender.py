@@ -26,7 +26,7 @@ def test_a_service_in_go_is_seen_whole(
         assert sender.wait(30) == 0, sender.output
     (row,) = dashboard.wait_for_traces(1)
     assert (row["service"], row["name"], row["spans"]) == ("go-shop", "GET /orders/{id}", 2)
-    # Logs come in a request of their own.
+    # Logs and metrics come in requests of their own.
     wait_until(lambda: dashboard.ask(f"/traces/{row['trace_id']}")["logs"], "the log record")
     trace = dashboard.ask(f"/traces/{row['trace_id']}")
     server = next(span for span in trace["spans"] if span["kind"] == 2)
@@ -37,5 +37,8 @@ def test_a_service_in_go_is_seen_whole(
     assert "refused" in error["message"]
     assert "@example.com" not in error["message"]
     assert "main.go" in error["stacktrace"]
-    names = {metric["name"] for metric in dashboard.ask("/metrics")["rows"]}
-    assert names >= {"shop.orders", "shop.order.duration"}
+
+    def names() -> set[str]:
+        return {metric["name"] for metric in dashboard.ask("/metrics")["rows"]}
+
+    wait_until(lambda: names() >= {"shop.orders", "shop.order.duration"}, "the metrics")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,15 @@ SERVICE = """
 import pathlib, sys, time
 from opentelemetry import trace
 tracer = trace.get_tracer("t")
-number, stop = 0, pathlib.Path(sys.argv[1])
+number, stop, end = 0, pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 while not stop.exists():
     for _ in range(10):
         with tracer.start_as_current_span(f"work {number} {time.time()}"):
             number += 1
-    time.sleep(0.01)
-print("made", number)
+    time.sleep(0.02)
+print("made", number, flush=True)
+while not end.exists():
+    time.sleep(0.05)
 """
 
 
@@ -36,12 +39,23 @@ def numbers(dashboard: Dashboard) -> dict[int, float]:
     cursor = ""
     while True:
         page = dashboard.ask("/traces", limit=500, cursor=cursor)
-        for row in page["rows"]:
-            _, number, made_at = row["name"].split()
-            found[int(number)] = float(made_at)
+        found |= _numbers_of(page)
         cursor = page["next"]
         if not cursor:
             return found
+
+
+def newest(dashboard: Dashboard) -> tuple[int, float]:
+    """The number of the newest span that is stored, and when it was made; -1 without one.
+
+    One short answer, to be asked for again and again: it costs the dashboard little.
+    """
+    return max(_numbers_of(dashboard.ask("/traces", limit=20)).items(), default=(-1, 0.0))
+
+
+def _numbers_of(page: dict[str, Any]) -> dict[int, float]:
+    words = [row["name"].split() for row in page["rows"]]
+    return {int(number): float(made_at) for _, number, made_at in words}
 
 
 @pytest.mark.slow
@@ -51,7 +65,7 @@ def test_nothing_but_the_last_interval_is_lost(
 ) -> None:
     """One run of numbers at most is missing, the last before the kill; all later ones are there."""
     first = begin()
-    program, stop = tmp_path / "program.py", tmp_path / "stop"
+    program, stop, end = (tmp_path / name for name in ("program.py", "stop", "end"))
     program.write_text(SERVICE)
     endpoint = first.otlp_grpc if protocol == "grpc" else first.otlp_http
     chosen = {
@@ -62,11 +76,11 @@ def test_nothing_but_the_last_interval_is_lost(
     }
     launcher = Path(sys.executable).with_name("clarity-instrument")
     with Process(
-        [launcher, sys.executable, program, stop],
+        [launcher, sys.executable, program, stop, end],
         tmp_path / "service",
         env=clean_environment(chosen),
     ) as service:
-        wait_until(lambda: len(numbers(first)) > 1000, "a thousand spans", 30)
+        wait_until(lambda: newest(first)[0] > 1000, "a thousand spans")
         seen = numbers(first)
         first.process.kill()
         killed_at = time.time()
@@ -76,15 +90,14 @@ def test_nothing_but_the_last_interval_is_lost(
         ]
         second = begin(*ports)
         assert (second.otlp_http, second.otlp_grpc) == (first.otlp_http, first.otlp_grpc)
-        wait_until(
-            lambda: max(numbers(second).values(), default=0) > killed_at + 1, "spans anew", 40
-        )
+        wait_until(lambda: newest(second)[1] > killed_at + 1, "spans anew", 40)
         stop.touch()
-        wait_until(lambda: service.printed("made"), "the end of the service", 30)
+        wait_until(lambda: service.printed("made"), "the last of the service's spans")
         made = int(re.findall(r"made (\d+)", service.stdout)[0])
-        stored = wait_until(
-            lambda: found if made - 1 in (found := numbers(second)) else None, "the last span", 30
-        )
+        # While it lives: what its end does not get rid of in time waits on disk for the next.
+        wait_until(lambda: newest(second)[0] == made - 1, "the last span")
+        stored = numbers(second)
+        end.touch()
     missing = sorted(set(range(made)) - set(stored))
     assert not set(missing) & set(seen)
     if missing:

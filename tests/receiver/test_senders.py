@@ -15,7 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
-from tests.backends.process import Process, clean_environment, free_port
+from tests.backends.process import Process, clean_environment, free_port, wait_until
 from tests.receiver.conftest import Dashboard
 
 SERVICE = """
@@ -77,7 +77,10 @@ def test_an_instrumented_program_is_shown(
     assert done.returncode == 0, done.stderr
     rows = dashboard.wait_for_traces(20)
     assert {row["service"] for row in rows} == {"program"}
-    trace = dashboard.ask(f"/traces/{rows[0]['trace_id']}")
+    path = f"/traces/{rows[0]['trace_id']}"
+    # Logs come in a request of their own.
+    wait_until(lambda: dashboard.ask(path)["logs"], "the log record")
+    trace = dashboard.ask(path)
     assert len(trace["spans"]) == 1
     (record,) = trace["logs"]
     assert "[masked:email]" in record["body"]

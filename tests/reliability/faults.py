@@ -134,7 +134,7 @@ def worker_killed(scene: Scene) -> None:
     def many_write() -> bool:
         return len(files.writers(scene.spool)) >= 4
 
-    wait_until(many_write, "segments of half of the workers", 30)
+    wait_until(many_write, "segments of half of the workers")
     sender = wait_until(lambda: files.sender(scene.spool), "a sender")
     scene.load.expect_cuts()
     os.kill(sender, signal.SIGKILL)

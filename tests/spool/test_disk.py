@@ -44,12 +44,12 @@ def test_a_full_disk_is_a_sentence_and_a_count(
         service.load(N)
         return any(sentence in line for line in service.said)
 
-    wait_until(is_full, sentence, 20)
+    wait_until(is_full, sentence)
     assert all(path.stat().st_size for path in files.segments(folder)), "an empty segment"
     kept = files.waiting(folder)["traces"]
     assert 0 < files.size(folder) <= 64 << 10
     stub.always(OK)
-    wait_until(lambda: not files.segments(folder), "an empty disk", 30)
+    wait_until(lambda: not files.segments(folder), "an empty disk")
     stats = service.end()
     assert stats["exported"] == len({span.span_id for span in stub.spans()}) >= kept
     assert stats["made"] == stats["exported"] + stats["spool_failed"] + stats["export_failed"]
@@ -92,9 +92,9 @@ def test_at_the_limit_the_oldest_goes_counted(
         assert files.size(service.spool) <= limit
         return any("has reached CLARITY_SPOOL_LIMIT" in line for line in service.said)
 
-    wait_until(reached, "the sentence about the limit", 30)
+    wait_until(reached, "the sentence about the limit")
     stub.always(OK)
-    wait_until(lambda: not files.segments(service.spool), "an empty folder", 30)
+    wait_until(lambda: not files.segments(service.spool), "an empty folder")
     stats = service.end()
     assert stats["spool_limit"] > 0
     assert stats["made"] == stats["exported"] + stats["spool_limit"]

@@ -84,7 +84,7 @@ def test_of_several_workers_one_sends_again_and_another_when_it_dies(
         senders.add(files.sender(service.spool))
         return len(stub.spans()) >= made and not files.segments(service.spool)
 
-    wait_until(all_came, "all spans", 30)
+    wait_until(all_came, "all spans")
     assert senders - {None} == {second}
     assert len({span.span_id for span in stub.spans()}) == len(stub.spans()) == made
 

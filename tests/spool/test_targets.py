@@ -24,8 +24,7 @@ def test_a_target_that_is_down_gets_all_that_was_made_meanwhile(
     """
     stub = otlp_http_stub()
     stub.always(refused(503))
-    env = env_for(stub.endpoint, OTEL_EXPORTER_OTLP_TIMEOUT="300")
-    service = Service(run_process, tmp_path, env)
+    service = Service(run_process, tmp_path, env_for(stub.endpoint))
     service.load(N)
     service.wait_until_kept("traces", N)
     service.wait_until_kept("logs", N)

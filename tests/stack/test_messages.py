@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,18 +44,31 @@ class Told:
     smtp: SmtpReceiver
     markers: Iterator[int] = field(default_factory=lambda: iter(range(1000)))
 
-    def fire(self, name: str, *, ends: str = "", **labels: str) -> None:
-        """Tell it of an alert as Prometheus does; with `ends`, that it is over since."""
+    def fire(
+        self, name: str, *, ends: str = "", instances: Sequence[str] = ("",), **labels: str
+    ) -> None:
+        """Tell it of an alert as Prometheus does, of all its instances at once.
+
+        With `ends`, that it is over since.
+        """
         summary = labels.pop("summary", f"{name} says 2.5%")
-        alert: dict[str, Any] = {
-            "labels": {"alertname": name, "severity": "critical", "team": "ops", **labels},
-            "annotations": {"summary": summary, "runbook_url": f"{RUNBOOK}{name}.md"},
-        }
-        if ends:
-            alert["endsAt"] = ends
+        alerts: list[dict[str, Any]] = [
+            {
+                "labels": {
+                    "alertname": name,
+                    "severity": "critical",
+                    "team": "ops",
+                    **labels,
+                    **({"instance": instance} if instance else {}),
+                },
+                "annotations": {"summary": summary, "runbook_url": f"{RUNBOOK}{name}.md"},
+                **({"endsAt": ends} if ends else {}),
+            }
+            for instance in instances
+        ]
         request = urllib.request.Request(
             f"{self.address}/api/v2/alerts",
-            data=json.dumps([alert]).encode(),
+            data=json.dumps(alerts).encode(),
             headers={"content-type": "application/json"},
         )
         urllib.request.urlopen(request, timeout=20).close()
@@ -75,7 +88,7 @@ class Told:
         for _ in range(count):
             name = f"Marker{next(self.markers)}"
             self.fire(name, service="marker")
-            wait_until(lambda name=name: self.slack(name), f"{name} is told", 30)  # type: ignore[misc]
+            wait_until(lambda name=name: self.slack(name), f"{name} is told")  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +132,6 @@ def told(alertmanager_binary: Path, tmp_path_factory: pytest.TempPathFactory) ->
             ],
             folder,
             ready_port=port,
-            timeout_s=30,
         )
         stack.callback(process.kill)
         yield Told(f"http://{LOOPBACK}:{port}", http, smtp)
@@ -132,6 +144,9 @@ def test_an_alert_is_told_once_everywhere_and_its_end_too(told: Told) -> None:
     told.rounds(2)
     told.fire("HighErrorRate", service="shop")
     told.rounds(2)
+    # Markers are looked for in Slack: the others may be a moment later.
+    wait_until(lambda: told.pages("HighErrorRate"), "it is paged")
+    wait_until(lambda: told.smtp.about("HighErrorRate"), "it is mailed")
     (slack,) = told.slack("HighErrorRate")
     (page,) = told.pages("HighErrorRate")
     (mail,) = told.smtp.about("HighErrorRate")
@@ -157,9 +172,9 @@ def test_an_alert_is_told_once_everywhere_and_its_end_too(told: Told) -> None:
             assert text in part.get_content()
 
     told.fire("HighErrorRate", service="shop", ends="2026-01-01T00:00:00Z")
-    wait_until(lambda: len(told.pages("HighErrorRate")) == 2, "its end is told", 30)
-    wait_until(lambda: len(told.smtp.about("HighErrorRate")) == 2, "its end is mailed", 30)
-    wait_until(lambda: len(told.slack("HighErrorRate")) == 2, "its end is in Slack", 30)
+    wait_until(lambda: len(told.pages("HighErrorRate")) == 2, "its end is told")
+    wait_until(lambda: len(told.smtp.about("HighErrorRate")) == 2, "its end is mailed")
+    wait_until(lambda: len(told.slack("HighErrorRate")) == 2, "its end is in Slack")
     end = told.pages("HighErrorRate")[1]
     assert (end["event_action"], end["dedup_key"]) == ("resolve", page["dedup_key"])
     assert "[RESOLVED]" in told.slack("HighErrorRate")[1]["attachments"][0]["title"]
@@ -168,8 +183,7 @@ def test_an_alert_is_told_once_everywhere_and_its_end_too(told: Told) -> None:
 
 def test_instances_of_one_alert_are_one_message(told: Told) -> None:
     """What is alike in name, service and severity is grouped, with how many there are."""
-    for instance in ("a", "b", "c"):
-        told.fire("MemoryLeak", service="shop", instance=instance)
+    told.fire("MemoryLeak", service="shop", instances=("a", "b", "c"))
     told.rounds(2)
     (message,) = told.slack("MemoryLeak")
     assert message["attachments"][0]["title"] == "[CRITICAL] MemoryLeak of shop (3)"
@@ -178,11 +192,11 @@ def test_instances_of_one_alert_are_one_message(told: Told) -> None:
 def test_a_service_that_is_down_silences_its_consequences(told: Told) -> None:
     """Nobody is told of what follows from ServiceDown; of other services' alerts they are."""
     told.fire("ServiceDown", service="stock")
-    wait_until(lambda: told.slack("ServiceDown"), "the service is down", 30)
+    wait_until(lambda: told.slack("ServiceDown"), "the service is down")
     told.fire("SlowResponse", service="stock", severity="warning")
     told.fire("ErrorBudgetBurnFast", service="stock")
     told.fire("ErrorBudgetBurnFast", service="other")
-    wait_until(lambda: told.slack("ErrorBudgetBurnFast"), "the other's is told", 30)
+    wait_until(lambda: told.slack("ErrorBudgetBurnFast"), "the other's is told")
     told.rounds(1)
     assert told.slack("SlowResponse") == []
     (message,) = told.slack("ErrorBudgetBurnFast")
@@ -199,7 +213,8 @@ def test_an_alert_that_lasts_is_said_again_no_sooner_than_agreed(told: Told) -> 
 
     wait_until(lambda: len(posted()) >= 2, "it is said again", 60)
     first, second = posted()[:2]
-    assert second - first >= REPEAT_S - 0.5  # what a busy machine was late with the first one
+    # Alertmanager counts from our answer to the first, which is noted before it is answered.
+    assert second - first >= REPEAT_S
     assert told.pages("DiskSpaceLow") == []
 
 
@@ -212,7 +227,7 @@ def test_nobody_is_told_of_info_at_times_that_are_muted(told: Told) -> None:
             lines = answer.read().decode().splitlines()
         return any(MUTED in line and not line.endswith(" 0") for line in lines)
 
-    wait_until(is_muted, "a message is muted", 30)
+    wait_until(is_muted, "a message is muted")
     told.rounds(1)
     assert told.slack("HighRequestRate") == []
 
@@ -220,8 +235,8 @@ def test_nobody_is_told_of_info_at_times_that_are_muted(told: Told) -> None:
 def test_text_of_an_alert_is_shown_as_text(told: Told) -> None:
     """Slack's mark-up and HTML that stand in a value are neither."""
     told.fire("Hostile", service="shop", summary="<!channel> <b>a & b</b>")
-    wait_until(lambda: told.slack("Hostile"), "it is told", 30)
-    wait_until(lambda: told.smtp.about("Hostile"), "it is mailed", 30)
+    wait_until(lambda: told.slack("Hostile"), "it is told")
+    wait_until(lambda: told.smtp.about("Hostile"), "it is mailed")
     text = told.slack("Hostile")[0]["attachments"][0]["text"]
     assert "&lt;!channel&gt; &lt;b&gt;a &amp; b&lt;/b&gt;" in text
     html = told.smtp.about("Hostile")[0].get_body(("html",))

@@ -270,8 +270,9 @@ def test_exemplars_lead_to_traces_that_jaeger_has(stack: Stack) -> None:
         )["data"]
         return {one["labels"]["trace_id"] for series in found for one in series["exemplars"]}
 
-    wait_until(named, "an exemplar", 30)
-    assert named() <= {trace["traceID"] for trace in stack.traces("shop")}
+    wait_until(named, "an exemplar")
+    known = named()
+    wait_until(lambda: known <= {t["traceID"] for t in stack.traces("shop")}, "its trace")
 
 
 def test_loki_finds_logs_by_correlation_id_which_is_no_label(stack: Stack) -> None:
@@ -301,7 +302,8 @@ def test_an_alert_of_failures_reaches_its_receiver(stack: Stack) -> None:
     assert "https://runbooks.example/ShopFails.md" in message
     assert "/alerts?service=shop" in message
     firing = stack.get("alertmanager", "/api/v2/alerts")
-    assert [one["labels"]["alertname"] for one in firing] == ["ShopFails"]
+    # Ours of the same failures follow when they have lasted for minutes.
+    assert "ShopFails" in [one["labels"]["alertname"] for one in firing]
 
 
 def test_the_dashboard_shows_what_the_engines_have(stack: Stack) -> None:
@@ -319,7 +321,7 @@ def test_what_a_backend_misses_waits_on_disk(stack: Stack) -> None:
     programs = stack.programs()
     commands = {name: psutil.Process(one.pid).cmdline() for name, one in programs.items()}
     psutil.Process(programs["jaeger"].pid).kill()
-    wait_until(lambda: programs["jaeger"].process is None, "Jaeger's end", 20)
+    wait_until(lambda: programs["jaeger"].process is None, "Jaeger's end")
     trace_id = os.urandom(16).hex()
     now = time.time_ns()
     span = {
@@ -339,7 +341,7 @@ def test_what_a_backend_misses_waits_on_disk(stack: Stack) -> None:
     )
     urllib.request.urlopen(request, timeout=20).close()
     queued = 'sum({__name__=~"otelcol_exporter_queue_size", exporter=~".*jaeger"})'
-    wait_until(lambda: stack.value(queued) > 0, "the span in the queue", 30)
+    wait_until(lambda: stack.value(queued) > 0, "the span in the queue")
     collector = psutil.Process(programs["otel-collector"].pid)
     collector.terminate()
     collector.wait(30)
@@ -357,11 +359,19 @@ def _has(stack: Stack, trace_id: str) -> bool:
         return False
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process is there; one that nobody has waited for is not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_down_leaves_nothing_behind(stack: Stack) -> None:
     """Every process is gone, also one that had ended before; what was kept stays."""
     pids = [one.pid for one in stack.programs().values()]
     down = stack.clarity("down")
     assert down.returncode == 0, down.stderr
-    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert [pid for pid in pids if is_running(pid)] == []
     assert stack.clarity("status").returncode == 1
     assert list((stack.folder / "data" / "jaeger").iterdir())

@@ -50,7 +50,7 @@ class Tail:
             return len(self.rows) > before
 
         polls = [0]
-        wait_until(seen, "a line of clarity tail", 30)
+        wait_until(seen, "a line of clarity tail")
 
 
 def logs_now() -> Any:
@@ -122,7 +122,7 @@ def test_it_waits_for_the_next_dashboard(
     following = tail()
     following.wait_for(first, traces)
     first.process.stop()
-    wait_until(lambda: "waiting" in following.process.stderr, "the sentence", 20)
+    wait_until(lambda: "waiting" in following.process.stderr, "the sentence")
     second = begin()
     following.wait_for(second, traces)
 
@@ -153,6 +153,6 @@ def test_what_the_feed_can_choose_is_pushed(
             dashboard.post("traces", failure(service="till").SerializeToString())
             return first.done()
 
-        wait_until(seen, "a request over the WebSocket", 20)
+        wait_until(seen, "a request over the WebSocket")
     kind, row = first.result()
     assert (kind, row["service"], row["is_error"]) == ("request", "till", True)

@@ -52,6 +52,13 @@ class LiveClient:
     def say(self, kind: str, **more: Any) -> None:
         self.connection.send(json.dumps({"type": kind, **more}))
 
+    def settle(self) -> None:
+        """Until the server has read all that was said: it greets whoever goes on."""
+        self.say("pause")
+        self.say("resume")
+        while self.next()["type"] != "hello":
+            pass
+
     def next(self, timeout_s: float = 20) -> Message:
         """Return the next message."""
         message: Message = json.loads(self.connection.recv(timeout_s))

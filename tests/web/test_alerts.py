@@ -115,6 +115,4 @@ def test_what_fires_is_shown(begin: Callable[..., Dashboard], addresses: tuple[s
         "comment": "test",
     }
     httpx.post(f"{manager}/api/v2/silences", json=silence).raise_for_status()
-    wait_until(
-        lambda: states(dashboard.ask("/alerts")) == {"Fires": "suppressed"}, "the silence", 30
-    )
+    wait_until(lambda: states(dashboard.ask("/alerts")) == {"Fires": "suppressed"}, "the silence")

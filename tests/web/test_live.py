@@ -84,6 +84,7 @@ def test_an_exception_is_told(dashboard: Dashboard) -> None:
 def test_a_subscription_is_all_that_is_sent(dashboard: Dashboard) -> None:
     """By topic, severity and text; what it leaves out is not counted as skipped."""
     with LiveClient(dashboard, topics=["logs"], severity=9, text="WANTED") as client:
+        client.settle()
         send(dashboard, "traces", traces(3))
         send(dashboard, "logs", logs("other"))
         send(dashboard, "logs", logs("it is wanted"))
@@ -92,9 +93,7 @@ def test_a_subscription_is_all_that_is_sent(dashboard: Dashboard) -> None:
         assert set(message) == {"type", "seq", "skipped", "logs"}
         assert message["skipped"] == 0
         client.say("subscribe", topics=["logs"], severity=10)
-        client.say("pause")
-        client.say("resume")
-        assert client.next()["type"] == "hello"  # the subscription is in force
+        client.settle()
         send(dashboard, "logs", logs("below"))
         client.say("subscribe", topics=["requests"], service="other")
         send(dashboard, "traces", traces(1, service="other"))

@@ -11,6 +11,7 @@ from typing import Any
 
 from clarity_otel.stack import prometheus
 
+from . import node_exporter
 from .programs import NAMESPACE, PLACE, RULES, TOKEN_FILE
 
 Object = dict[str, Any]
@@ -38,7 +39,7 @@ def config() -> Object:
     found["alerting"] = {
         "alertmanagers": [
             {
-                "kubernetes_sd_configs": [_pods(here=True)],
+                "kubernetes_sd_configs": [_pods(NAMESPACE)],
                 "relabel_configs": [_keep_port("alertmanager", "web")],
             }
         ]
@@ -46,7 +47,7 @@ def config() -> Object:
     found["scrape_configs"] = [
         {
             "job_name": "clarity-observability",
-            "kubernetes_sd_configs": [_pods(here=True)],
+            "kubernetes_sd_configs": [_pods(NAMESPACE)],
             "relabel_configs": [_keep_any_port(), *names()],
         },
         {
@@ -60,6 +61,15 @@ def config() -> Object:
             "authorization": {"credentials_file": TOKEN_FILE},
             "kubernetes_sd_configs": [_pods()],
             "relabel_configs": [*annotated(), _keep(_annotation(_TOKEN), "true"), *names()],
+        },
+        {
+            # Only where components/node-exporter is applied; each is named by its node.
+            "job_name": node_exporter.NAME,
+            "kubernetes_sd_configs": [_pods(node_exporter.HOME)],
+            "relabel_configs": [
+                _keep_port(node_exporter.NAME, node_exporter.PORT),
+                {"source_labels": [f"{_POD}_node_name"], "target_label": "instance"},
+            ],
         },
         _kubelet("kubelet", "/metrics", "kubelet_(volume_stats|running).*"),
         _kubelet(
@@ -110,8 +120,9 @@ def names() -> list[Object]:
     ]
 
 
-def _pods(*, here: bool = False) -> Object:
-    return {"role": "pod", **({"namespaces": {"names": [NAMESPACE]}} if here else {})}
+def _pods(namespace: str = "") -> Object:
+    """Pods of one namespace, or of all."""
+    return {"role": "pod", **({"namespaces": {"names": [namespace]}} if namespace else {})}
 
 
 def _kubelet(job: str, path: str, kept: str) -> Object:

@@ -54,8 +54,6 @@ def app() -> list[Object]:
     """Namespace, account, Deployment and Service of the shop of examples/docker."""
     labels = {"app.kubernetes.io/name": APP}
     metadata = {"name": APP, "namespace": APP, "labels": labels}
-    home = namespace()
-    home["metadata"]["name"] = APP
     pod = {
         "serviceAccountName": APP,
         "automountServiceAccountToken": False,
@@ -65,7 +63,7 @@ def app() -> list[Object]:
     }
     port = {"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}
     return [
-        home,
+        namespace(APP),
         {
             "apiVersion": "v1",
             "kind": "ServiceAccount",

@@ -25,15 +25,15 @@ PROBE_PERIOD_S = 10
 REQUESTED_SHARE = 0.5
 
 
-def namespace() -> Object:
-    """The namespace, which refuses pods outside the restricted profile."""
-    profile = "pod-security.kubernetes.io"
+def namespace(name: str = NAMESPACE, profile: str = "restricted") -> Object:
+    """A namespace, which refuses pods outside its profile of the Pod Security Standards."""
+    label = "pod-security.kubernetes.io"
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {
-            "name": NAMESPACE,
-            "labels": {f"{profile}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")},
+            "name": name,
+            "labels": {f"{label}/{mode}": profile for mode in ("enforce", "audit", "warn")},
         },
     }
 
@@ -187,11 +187,11 @@ def _container(program: Program) -> Object:
         "resources": resources(program.size),
         "securityContext": restricted(program.user),
         "startupProbe": {
-            **_probe(program, program.ready),
+            **probe(program.probe_port, program.ready),
             "failureThreshold": program.start_s // PROBE_PERIOD_S,
         },
-        "readinessProbe": _probe(program, program.ready),
-        "livenessProbe": {**_probe(program, program.alive), "failureThreshold": 6},
+        "readinessProbe": probe(program.probe_port, program.ready),
+        "livenessProbe": {**probe(program.probe_port, program.alive), "failureThreshold": 6},
         "volumeMounts": mounts,
     }
     if program.arguments:
@@ -201,10 +201,11 @@ def _container(program: Program) -> Object:
     return found
 
 
-def _probe(program: Program, path: str) -> Object:
-    how: Object = {"tcpSocket": {"port": program.probe_port}}
+def probe(port: str, path: str) -> Object:
+    """How a container is asked: a path on its port, or whether the port accepts connections."""
+    how: Object = {"tcpSocket": {"port": port}}
     if path:
-        how = {"httpGet": {"path": path, "port": program.probe_port}}
+        how = {"httpGet": {"path": path, "port": port}}
     return {**how, "periodSeconds": PROBE_PERIOD_S, "timeoutSeconds": 5}
 
 

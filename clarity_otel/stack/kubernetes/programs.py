@@ -76,7 +76,8 @@ class Program:
 
 # What the stack's configurations are rendered for here: programs find each other by the names
 # of their Services. What only runs with more rights than the restricted profile gives
-# (node-exporter, cAdvisor) is left out: Prometheus asks the kubelets.
+# is left out: Prometheus asks the kubelets in place of cAdvisor, and node-exporter is a
+# component with a namespace of its own.
 PLACE = Place(
     config=PurePosixPath("/etc/clarity"),
     data=COMPOSE.data,

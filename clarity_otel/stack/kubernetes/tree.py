@@ -11,7 +11,7 @@ from typing import Any
 
 from clarity_otel.stack.yaml_text import to_yaml
 
-from . import configs, example, network, objects, operator
+from . import configs, example, network, node_exporter, objects, operator
 from .overlays import dev, ingress, prod, without_prometheus
 from .programs import NAMESPACE, PROGRAMS
 from .receivers import receivers
@@ -56,8 +56,8 @@ def files() -> dict[str, str]:
         **configured,
         "overlays/dev/kustomization.yaml": to_yaml(dev(), configs.COMMENT),
         "overlays/prod/kustomization.yaml": to_yaml(prod(), configs.COMMENT),
-        "components/ingress/kustomization.yaml": to_yaml(_component(), configs.COMMENT),
-        "components/ingress/ingress.yaml": _documents(ingress()),
+        **_component("ingress", ingress()),
+        **_component("node-exporter", node_exporter.objects()),
         "operator/kustomization.yaml": to_yaml(
             without_prometheus(list(monitored), maps), configs.COMMENT
         ),
@@ -86,11 +86,17 @@ def _base(parts: list[str], maps: dict[str, dict[str, str]]) -> Object:
     }
 
 
-def _component() -> Object:
-    return {
+def _component(name: str, found: list[Object]) -> dict[str, str]:
+    """The files of a part that is off until a kustomization lists it."""
+    content = {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
-        "resources": ["ingress.yaml"],
+        "resources": [f"{name}.yaml"],
+    }
+    folder = f"components/{name}"
+    return {
+        f"{folder}/kustomization.yaml": to_yaml(content, configs.COMMENT),
+        f"{folder}/{name}.yaml": _documents(found),
     }
 
 

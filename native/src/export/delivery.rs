@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::report::{About, FailureKind, Health, Reporter};
 use super::retry::{Backoff, RetryPolicy};
 use super::{Failure, Outcome, Signal, Sink};
-use crate::pipeline::{Counters, DropReason, Limits};
+use crate::pipeline::{Counters, DropReason, Limits, Pipeline};
 
 pub struct Delivery<'a, S> {
     pub signal: Signal,
@@ -42,6 +42,37 @@ pub struct Delivery<'a, S> {
     /// attempt; the next attempt is then.
     pub down_until: Option<Instant>,
     pub kept_at_shutdown: u64,
+}
+
+impl<'a, S> Delivery<'a, S> {
+    /// Nothing was sent so far, and the target counts as well.
+    pub fn new(
+        signal: Signal,
+        sink: S,
+        policy: RetryPolicy,
+        pipeline: &'a Pipeline,
+        stop: watch::Receiver<Option<std::time::Instant>>,
+        reporter: Arc<Mutex<Reporter>>,
+        health: Arc<Mutex<Health>>,
+    ) -> Self {
+        Delivery {
+            signal,
+            sink,
+            policy,
+            backoff: Backoff::new(policy),
+            counters: &pipeline.counters,
+            limits: pipeline.limits(),
+            stop,
+            reporter,
+            health,
+            buffer_full_said: 0,
+            given_up: false,
+            lost_at_shutdown: 0,
+            keeps: false,
+            down_until: None,
+            kept_at_shutdown: 0,
+        }
+    }
 }
 
 /// The end of one batch.

@@ -22,7 +22,6 @@ use super::delivery::Delivery;
 use super::keeping::Keeping;
 use super::lane::{Lane, Recovery};
 use super::report::{self, Health, Output, Reporter};
-use super::retry::Backoff;
 use super::{ExportConfig, OtlpSink, Signal, Target};
 use crate::pipeline::{DropReason, Pipeline, Pipelines};
 use crate::spool::{self, Spool};
@@ -192,29 +191,22 @@ impl Worker {
                         }
                     };
                     let pipeline = pipelines.of(signal);
-                    let delivery = Delivery {
+                    let (stop, reporter) = (stopped.clone(), reporter.clone());
+                    let delivery = Delivery::new(
                         signal,
                         sink,
                         policy,
-                        backoff: Backoff::new(policy),
-                        counters: &pipeline.counters,
-                        limits: pipeline.limits(),
-                        stop: stopped.clone(),
-                        reporter: reporter.clone(),
+                        pipeline,
+                        stop,
+                        reporter.clone(),
                         health,
-                        buffer_full_said: 0,
-                        given_up: false,
-                        lost_at_shutdown: 0,
-                        keeps: false,
-                        down_until: None,
-                        kept_at_shutdown: 0,
-                    };
+                    );
                     let keeping = Keeping {
                         signal,
                         pipelines,
                         envelope,
                         spool: spool.clone(),
-                        reporter: reporter.clone(),
+                        reporter,
                         peer: delivery.about().peer.to_owned(),
                     };
                     let lane = Lane {

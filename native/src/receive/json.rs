@@ -4,22 +4,9 @@
 use std::fmt::Write;
 
 use super::value::{Pair, Value};
+use crate::json_text::{SPECIAL, escape};
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Bytes that cannot stand in a JSON string as they are.
-const SPECIAL: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
 
 /// Appends a string.
 #[inline]
@@ -31,28 +18,12 @@ pub fn text(out: &mut Vec<u8>, text: &str) {
     for (at, byte) in bytes.iter().enumerate() {
         if SPECIAL[usize::from(*byte)] {
             out.extend_from_slice(&bytes[done..at]);
-            escape(out, *byte);
+            escape(out, u32::from(*byte));
             done = at + 1;
         }
     }
     out.extend_from_slice(&bytes[done..]);
     out.push(b'"');
-}
-
-#[cold]
-fn escape(out: &mut Vec<u8>, byte: u8) {
-    match byte {
-        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-        b'\n' => out.extend_from_slice(b"\\n"),
-        b'\r' => out.extend_from_slice(b"\\r"),
-        b'\t' => out.extend_from_slice(b"\\t"),
-        0x08 => out.extend_from_slice(b"\\b"),
-        0x0c => out.extend_from_slice(b"\\f"),
-        _ => {
-            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', HEX[high], HEX[low]]);
-        }
-    }
 }
 
 /// Appends a value; what JSON has no form for (NaN, bytes in base64) as a string.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from clarity_otel.engine.sdk.measured import database, instruments
+from clarity_otel.engine.sdk.measured import around, database, instruments
 from clarity_otel.guard import never_break_the_app
 
 
@@ -57,37 +57,15 @@ def retries_before(exception: BaseException) -> int:
     return 0
 
 
+def _begin(client: Any, operation_name: str, api_params: Any) -> Call:
+    return Call(client, operation_name)
+
+
 def counted(original: Any) -> Any:
     """Return a blocking `_make_api_call` that is counted."""
-
-    def _make_api_call(self: Any, operation_name: str, api_params: Any) -> Any:
-        if not instruments.is_on():
-            return original(self, operation_name, api_params)
-        call = Call(self, operation_name)
-        try:
-            result = original(self, operation_name, api_params)
-        except BaseException as exception:
-            call.ended(None, exception)
-            raise
-        call.ended(result)
-        return result
-
-    return _make_api_call
+    return around.blocking(original, _begin)
 
 
 def counted_async(original: Any) -> Any:
     """The same of aiobotocore."""
-
-    async def _make_api_call(self: Any, operation_name: str, api_params: Any) -> Any:
-        if not instruments.is_on():
-            return await original(self, operation_name, api_params)
-        call = Call(self, operation_name)
-        try:
-            result = await original(self, operation_name, api_params)
-        except BaseException as exception:
-            call.ended(None, exception)
-            raise
-        call.ended(result)
-        return result
-
-    return _make_api_call
+    return around.awaited(original, _begin)

@@ -6,7 +6,7 @@ from collections import Counter
 from time import perf_counter
 from typing import Any
 
-from clarity_otel.engine.sdk.measured import instruments
+from clarity_otel.engine.sdk.measured import around, instruments
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.redis_pipelines import is_watch_error, queued_commands
 
@@ -80,75 +80,30 @@ def is_connection_error(exception: BaseException) -> bool:
     )
 
 
+def _begin(client: Any, *args: Any, **options: Any) -> Command:
+    return Command([args], is_pipeline=False)
+
+
+def _begin_pipeline(pipeline: Any, *args: Any, **kwargs: Any) -> Command | None:
+    commands = queued_commands(pipeline)
+    return Command(commands, is_pipeline=True) if commands else None
+
+
 def counted(original: Any) -> Any:
     """Return a blocking `execute_command` that is counted."""
-
-    def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        if not instruments.is_on():
-            return original(self, *args, **options)
-        command = Command([args], is_pipeline=False)
-        try:
-            reply = original(self, *args, **options)
-        except BaseException as exception:
-            command.ended(None, exception)
-            raise
-        command.ended(reply)
-        return reply
-
-    return execute_command
+    return around.blocking(original, _begin)
 
 
 def counted_async(original: Any) -> Any:
     """The same of an asyncio client."""
-
-    async def execute_command(self: Any, *args: Any, **options: Any) -> Any:
-        if not instruments.is_on():
-            return await original(self, *args, **options)
-        command = Command([args], is_pipeline=False)
-        try:
-            reply = await original(self, *args, **options)
-        except BaseException as exception:
-            command.ended(None, exception)
-            raise
-        command.ended(reply)
-        return reply
-
-    return execute_command
+    return around.awaited(original, _begin)
 
 
 def counted_pipeline(original: Any) -> Any:
     """Return a blocking pipeline's `execute` that is counted."""
-
-    def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
-        commands = queued_commands(self)
-        if not commands or not instruments.is_on():
-            return original(self, *args, **kwargs)
-        command = Command(commands, is_pipeline=True)
-        try:
-            reply = original(self, *args, **kwargs)
-        except BaseException as exception:
-            command.ended(None, exception)
-            raise
-        command.ended(reply)
-        return reply
-
-    return execute
+    return around.blocking(original, _begin_pipeline)
 
 
 def counted_pipeline_async(original: Any) -> Any:
     """The same of an asyncio pipeline."""
-
-    async def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
-        commands = queued_commands(self)
-        if not commands or not instruments.is_on():
-            return await original(self, *args, **kwargs)
-        command = Command(commands, is_pipeline=True)
-        try:
-            reply = await original(self, *args, **kwargs)
-        except BaseException as exception:
-            command.ended(None, exception)
-            raise
-        command.ended(reply)
-        return reply
-
-    return execute
+    return around.awaited(original, _begin_pipeline)

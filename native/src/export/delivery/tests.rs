@@ -28,8 +28,7 @@ impl Sink for Scripted {
 }
 
 struct Bench {
-    counters: Counters,
-    limits: Limits,
+    pipeline: Pipeline,
     lines: Arc<Mutex<Vec<String>>>,
     stop: watch::Sender<Option<std::time::Instant>>,
 }
@@ -37,8 +36,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         Bench {
-            counters: Counters::default(),
-            limits: Limits::default(),
+            pipeline: Pipeline::new(Limits::default()),
             lines: Arc::default(),
             stop: watch::channel(None).0,
         }
@@ -46,30 +44,20 @@ impl Bench {
 
     fn delivery(&self, answers: impl IntoIterator<Item = Outcome>) -> Delivery<'_, Scripted> {
         let lines = self.lines.clone();
-        let policy = RetryPolicy::default();
-        Delivery {
-            signal: Signal::Traces,
-            sink: Scripted {
-                answers: answers.into_iter().collect(),
-                at: Vec::new(),
-            },
-            policy,
-            backoff: Backoff::new(policy),
-            counters: &self.counters,
-            limits: &self.limits,
-            stop: self.stop.subscribe(),
-            reporter: Arc::new(Mutex::new(Reporter::new(
-                Arc::new(move |line| lines.lock().unwrap().push(line.to_owned())),
-                1,
-            ))),
-            health: Arc::default(),
-            buffer_full_said: 0,
-            given_up: false,
-            lost_at_shutdown: 0,
-            keeps: false,
-            down_until: None,
-            kept_at_shutdown: 0,
-        }
+        let sink = Scripted {
+            answers: answers.into_iter().collect(),
+            at: Vec::new(),
+        };
+        let keep = Arc::new(move |line: &str| lines.lock().unwrap().push(line.to_owned()));
+        Delivery::new(
+            Signal::Traces,
+            sink,
+            RetryPolicy::default(),
+            &self.pipeline,
+            self.stop.subscribe(),
+            Arc::new(Mutex::new(Reporter::new(keep, 1))),
+            Arc::default(),
+        )
     }
 
     fn lines(&self) -> Vec<String> {
@@ -120,8 +108,11 @@ fn the_targets_delay_is_waited_before_the_next_attempt() {
     // The second step of the back-off, with its half of jitter.
     let second = at[2] - at[1];
     assert!(second >= Duration::from_secs(1) && second <= Duration::from_millis(2001));
-    assert_eq!(bench.counters.retries.load(Ordering::Relaxed), 2);
-    assert_eq!(bench.counters.batches_sent.load(Ordering::Relaxed), 1);
+    assert_eq!(bench.pipeline.counters.retries.load(Ordering::Relaxed), 2);
+    assert_eq!(
+        bench.pipeline.counters.batches_sent.load(Ordering::Relaxed),
+        1
+    );
     assert_eq!(
         bench.lines(),
         [
@@ -276,7 +267,10 @@ fn a_shutdown_ends_the_back_off_with_one_last_attempt() {
 #[test]
 fn a_full_buffer_is_said_while_the_target_is_down() {
     let bench = Bench::new();
-    bench.counters.drop_items(DropReason::QueueFull, 42);
+    bench
+        .pipeline
+        .counters
+        .drop_items(DropReason::QueueFull, 42);
     let mut delivery = bench.delivery([later(None), taken()]);
     paused(delivery.deliver(vec![1], 1));
     let lines = bench.lines();

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::super::report::Reporter;
-use super::super::retry::{Backoff, RetryPolicy};
+use super::super::retry::RetryPolicy;
 use super::super::worker::Envelope;
 use super::super::{Failure, Outcome, Signal};
 use super::*;
@@ -68,23 +68,15 @@ fn a_request_that_is_never_taken_does_not_hold_up_the_others() {
         max_elapsed: Duration::ZERO,
     };
     let reporter = Arc::new(Mutex::new(Reporter::new(Arc::new(|_| {}), 1)));
-    let delivery = Delivery {
-        signal: Signal::Traces,
-        sink: Picky,
+    let delivery = Delivery::new(
+        Signal::Traces,
+        Picky,
         policy,
-        backoff: Backoff::new(policy),
-        counters: &pipeline.counters,
-        limits: pipeline.limits(),
-        stop: watch::channel(None).1,
-        reporter: reporter.clone(),
-        health: Arc::default(),
-        buffer_full_said: 0,
-        given_up: false,
-        lost_at_shutdown: 0,
-        keeps: false,
-        down_until: None,
-        kept_at_shutdown: 0,
-    };
+        pipeline,
+        watch::channel(None).1,
+        reporter.clone(),
+        Arc::default(),
+    );
     let lane = Lane {
         pipeline,
         delivery,
