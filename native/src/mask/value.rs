@@ -109,9 +109,9 @@ fn no_break_spaces(text: &[u8]) -> usize {
     let mut len = 0;
     for _ in 0..2 {
         len += match &text[len..] {
-            rest if rest.starts_with(&[0xc2, 0xa0]) => 2,
-            rest if rest.starts_with(&[0xe2, 0x80, 0xaf]) => 3,
-            rest if len > 0 && rest.starts_with(b" ") => 1,
+            [0xc2, 0xa0, ..] => 2,
+            [0xe2, 0x80, 0xaf, ..] => 3,
+            [b' ', ..] if len > 0 => 1,
             _ => 0,
         };
     }
