@@ -54,7 +54,7 @@ P, T = "[masked:password]", "[masked:token]"
         (r"{\u0022password\u0022:\u0022abc\u0022}", rf"{{\u0022password\u0022:\u0022{P}\u0022}}"),
         (r"{\x22password\x22:\x22abc\x22}", rf"{{\x22password\x22:\x22{P}\x22}}"),
         ("%22password%22%20%3A%20%22abc%22", f"%22password%22%20%3A%20%22{P}%22"),
-        ('[\n  "authorization",\n  "Bearer abc"\n]', '[\n  "authorization",\n  "[masked:authorization]"\n]'),
+        ('[\n  "token",\n  "ab12cd"\n]', '[\n  "token",\n  "' + T + '"\n]'),
         ("Mot de passe\xa0: abc", f"Mot de passe\xa0: {P}"),
         ("ALTER ROLE ann SET password TO 'abc'", f"ALTER ROLE ann SET password TO '{P}'"),
         ("get(url, auth=('ann', 'abc'))", "get(url, auth=('ann', '[masked:basic]'))"),
