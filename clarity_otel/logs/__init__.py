@@ -52,6 +52,7 @@ def start(settings: Settings, service: str, engine: str | None) -> None:
         ("structlog.processors", "with_structlog"),
         ("loguru._simple_sinks", "with_loguru"),
         ("loguru._handler", "with_loguru"),
+        ("loguru._better_exceptions", "with_loguru"),
         ("rich.logging", "with_rich"),
     ):
         when_imported(name, _applied(name, home))

@@ -50,8 +50,8 @@ def timestamp(created_s: float) -> str:
 def encode(event: Event, service: str) -> str:
     """Return the line of an event, without a line end."""
     out = [
-        f'{{"timestamp":"{timestamp(event.created_s)}","level":{quoted(event.level)}',
-        f',"logger":{quoted(event.logger)},"message":{_text(event.message, limits.MESSAGE_LIMIT)}',
+        f'{{"timestamp":"{timestamp(event.created_s)}","level":{_name(event.level)}',
+        f',"logger":{_name(event.logger)},"message":{_text(event.message, limits.MESSAGE_LIMIT)}',
         f',"service":{quoted(service)}',
     ]
     if event.ids is not None:
@@ -85,6 +85,11 @@ def _text(text: str, limit: int) -> str:
     return quoted(limits.cut(mask_text(text), limit))
 
 
+def _name(text: str) -> str:
+    # Of letters, as nearly all are, it is no secret.
+    return quoted(text) if _PLAIN_KEY.fullmatch(text) else _text(text, limits.VALUE_LIMIT)
+
+
 def _stack(text: str) -> str:
     return quoted(limits.cut_middle(mask_text(text)))
 
@@ -103,6 +108,7 @@ class _Extra:
 
     def mapping(self, fields: Mapping[Any, Any], depth: int) -> None:
         write = self.out.append
+        named = _named(fields) if 2 <= len(fields) <= 8 else {}
         write("{")
         for number, (name, value) in enumerate(fields.items()):
             if number:
@@ -113,19 +119,27 @@ class _Extra:
             key = name if type(name) is str else _key(name)
             self.text(key if _PLAIN_KEY.fullmatch(key) else mask_text(key))
             write(":")
-            self.value(key, value, depth)
+            self.value(key, named.get(key, value), depth)
         write("}")
 
     def items(self, key: str, items: Sequence[Any], depth: int) -> None:
         write = self.out.append
         write("[")
-        for number, value in enumerate(items):
+        option = ""
+        if len(items) == 2 and all(isinstance(item, str | bytes) for item in items):
+            # A header's name tells what its value is.
+            items = mask_value(key, items)
+        for number, item in enumerate(items):
             if number:
                 write(",")
             if number == limits.ITEMS_LIMIT or self.left <= 0:
                 write(quoted(limits.rest(len(items) - number)))
                 break
-            self.value(key, value, depth)
+            is_text = isinstance(item, str)
+            is_told = option and is_text and not item.startswith("-")
+            # What follows an option is its value.
+            self.value(key, mask_value(key, [option, item])[1] if is_told else item, depth)
+            option = item if is_text and item.startswith("--") else ""
         write("]")
 
     def value(self, key: str, value: Any, depth: int) -> None:
@@ -175,6 +189,23 @@ class _Extra:
         else:
             self.left -= len(text)
             self.out.append(text)
+
+
+def _named(fields: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the value of `{"name": "password", "value": …}` masked, by its field."""
+    for name, held in (
+        ("name", "value"),
+        ("Name", "Value"),
+        ("key", "value"),
+        ("Key", "Value"),
+        ("system", "value"),
+    ):
+        pair = {field: fields.get(field) for field in (name, held)}
+        if all(isinstance(value, str | bytes) for value in pair.values()):
+            masked = mask_value(None, pair)
+            if masked[held] is not pair[held]:
+                return {held: masked[held]}
+    return {}
 
 
 def _key(name: Any) -> str:

@@ -14,7 +14,6 @@ _TAKEN = {
     "span_id": ("span_id", "spanId", "span.id", "otelSpanID", "dd.span_id"),
     "correlation_id": ("correlation_id", "correlationId", "correlation.id", "request_id"),
 }
-_DEPTH_LIMIT = 32
 
 
 def json_object(text: str) -> dict[str, Any] | None:
@@ -39,10 +38,10 @@ def line(text: str, fields: dict[str, Any], ids: Ids | None) -> str:
     """
     import json
 
-    from clarity_otel.masking import mask_text
+    from clarity_otel.masking import mask_text, mask_value
 
     text = text.strip()
-    masked = _masked("", fields, 0)
+    masked = mask_value(None, fields)
     if masked != fields or "\n" in text or "\r" in text or mask_text(text) != text:
         text = json.dumps(masked, ensure_ascii=False, default=str, separators=(",", ":"))
     added = _missing(fields, ids)
@@ -66,24 +65,8 @@ def _missing(fields: dict[str, Any], ids: Ids | None) -> dict[str, str]:
 
 def masked_fields(fields: dict[str, Any], skip: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return a record's attributes masked, in a new dict; those named by `skip` as they are."""
+    from clarity_otel.masking import mask_value
+
     return {
-        name: value if name in skip else _masked(name, value, 0) for name, value in fields.items()
+        name: value if name in skip else mask_value(name, value) for name, value in fields.items()
     }
-
-
-def _masked(key: str, value: Any, depth: int) -> Any:
-    from clarity_otel.masking import mask_text, mask_value
-
-    if isinstance(value, str):
-        return mask_value(key, value)
-    if isinstance(value, dict) and depth < _DEPTH_LIMIT:
-        return {mask_text(name): _masked(name, item, depth + 1) for name, item in value.items()}
-    if isinstance(value, list) and depth < _DEPTH_LIMIT:
-        return [_masked(key, item, depth + 1) for item in value]
-    if isinstance(value, dict | list):
-        return "[cut: nested too deep]"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        text = repr(value)
-        masked = mask_value(key, text)
-        return value if masked == text else masked
-    return value

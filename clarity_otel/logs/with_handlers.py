@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 
 from clarity_otel.logs.passthrough import masked_fields
 from clarity_otel.masking import mask_text
@@ -26,6 +27,10 @@ def _make_pickle(original: Any) -> Any:
         sent = copy.copy(record)
         sent.__dict__ = masked_fields(record.__dict__, skip=("exc_info", "args", "msg"))
         sent.msg, sent.args = mask_text(record.getMessage()), None
+        if record.exc_info and not record.exc_text:
+            # The handler has its formatter write the traceback, and sends that.
+            formatter = self.formatter or logging.Formatter()
+            sent.exc_text = mask_text(formatter.formatException(record.exc_info))
         return original(self, sent)
 
     return makePickle
@@ -33,6 +38,10 @@ def _make_pickle(original: Any) -> Any:
 
 def _make_map(original: Any) -> Any:
     def mapLogRecord(self: Any, record: Any) -> Any:  # noqa: N802 - logging's name
-        return masked_fields(original(self, record))
+        sent = original(self, record)
+        if sent.get("args") and "msg" in sent:
+            # An argument alone does not tell what it is.
+            sent = {**sent, "msg": record.getMessage(), "args": None}
+        return masked_fields(sent)
 
     return mapLogRecord

@@ -6,11 +6,12 @@ another thread, or another process.
 
 from __future__ import annotations
 
+import re
 import sys
 
 from clarity_otel.logs import console, event, exceptions, ids, loguru_calls, output, passthrough
 from clarity_otel.logs.loguru_calls import IDS as _IDS
-from clarity_otel.masking import mask_text
+from clarity_otel.masking import mask_text, mask_value
 from clarity_otel.patches.wrapping import Replaced
 
 TYPE_CHECKING = False
@@ -21,7 +22,10 @@ _replaced = Replaced()
 
 
 def apply(module: Any) -> None:
-    """Patch `loguru._simple_sinks` or `loguru._handler`."""
+    """Patch `loguru._simple_sinks`, `loguru._handler` or `loguru._better_exceptions`."""
+    if module.__name__ == "loguru._better_exceptions":
+        _replaced.replace(module.ExceptionFormatter, "_get_relevant_values", _make_values)
+        return
     loguru_calls.apply(module)
     if module.__name__ == "loguru._handler":
         _replaced.replace(module.Handler, "emit", _make_emit)
@@ -44,6 +48,20 @@ def _make_emit(original: Any) -> Any:
         return original(self, record, *args, **kwargs)
 
     return emit
+
+
+_NAME = re.compile(r"\w+")
+
+
+def _make_values(original: Any) -> Any:
+    """Mask what `diagnose=True` shows of the variables of a frame, by their names."""
+
+    def values(self: Any, source: str, frame: Any) -> Any:
+        for column, text in original(self, source, frame):
+            name = _NAME.match(source, column)
+            yield column, mask_value(name[0] if name else None, text)
+
+    return values
 
 
 def _make_write(original: Any) -> Any:

@@ -60,9 +60,9 @@ def native_table() -> str:
     for number, rule in enumerate(rules.RULES):
         value = f"Value::{rule.value.capitalize()}"
         for text, whole in [*((k, False) for k in rule.keys), *((w, True) for w in rule.words)]:
-            squeezed = text.replace(" ", "")
-            fields = f"text: {_text(squeezed)}, words: {_flag(whole)}, rule: {number}"
-            out.append(f"    Key {{ {fields}, value: {value} }},")
+            for spelled in rules.spellings(text.replace(" ", "")):
+                fields = f"text: {_text(spelled)}, words: {_flag(whole)}, rule: {number}"
+                out.append(f"    Key {{ {fields}, value: {value} }},")
     out += ["];", "", "pub const PATTERNS: &[Pattern] = &["]
     for number, rule in enumerate(rules.RULES):
         for pattern in rule.patterns:

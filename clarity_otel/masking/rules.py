@@ -34,6 +34,13 @@ class Rule(NamedTuple):
     """Lines that look alike and stay as they are."""
 
 
+def spellings(key: str) -> tuple[str, ...]:
+    """Return a key as it is looked for: in other scripts each case is a spelling."""
+    cases = (key, key.capitalize(), key.upper())
+    small = str.maketrans({letter: letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"})
+    return tuple(dict.fromkeys(case.translate(small) for case in cases))
+
+
 # What a value under a key must be for the rule to count, and how far it reaches:
 # anything ("any"), the rest of the line, an authentication scheme with what follows it,
 # 3 to 12 characters with three digits, 3 or 4 digits, 9 digits, 15 and more letters and
@@ -81,6 +88,16 @@ RULES: tuple[Rule, ...] = (
             "密碼",
             "パスワード",
             "비밀번호",
+            "암호",
+            "口令",
+            "पासवर्ड",
+            "รหัสผ่าน",
+            "סיסמה",
+            "κωδικός",
+            "şifre",
+            "heslo",
+            "jelszó",
+            "mậtkhẩu",
         ),
         words=(
             "pwd",
@@ -93,6 +110,11 @@ RULES: tuple[Rule, ...] = (
             "seed phrase",
             "recovery phrase",
             "identified by",
+            "password to",
+            "psk",
+            "كلمة المرور",
+            "كلمة السر",
+            "пароль пользователя",
         ),
         # Hashes, as Django, passlib and the crypt of systems write them.
         patterns=(
@@ -148,7 +170,7 @@ RULES: tuple[Rule, ...] = (
             "saltkey",
             "secretstring",
         ),
-        words=("secrets", "totpseed", "creds"),
+        words=("secrets", "totpseed", "creds", "密钥", "密鑰", "секрет"),
         examples=("client_secret=9f8e7d6c5b", '{"appSecret": "s3cr3t-value"}'),
         harmless=("secretary=Ann", "is_secret=True", "secret_name=prod/db"),
     ),
@@ -165,7 +187,19 @@ RULES: tuple[Rule, ...] = (
             "authcode",
             "jwt",
         ),
-        words=("bearer", "code verifier", "client assertion", "samlresponse"),
+        words=(
+            "bearer",
+            "code verifier",
+            "client assertion",
+            "samlresponse",
+            "access tokens",
+            "refresh tokens",
+            "auth tokens",
+            "id tokens",
+            "токен",
+            "令牌",
+            "トークン",
+        ),
         examples=("access_token=ya.b2c4", '{"refreshToken": "8xLOxBtZp8"}', "?token=abc123&x=1"),
         harmless=("token = next(tokens)", "token_count=512", "max_tokens: 1000", "tokenizer=bert"),
     ),
@@ -238,6 +272,8 @@ RULES: tuple[Rule, ...] = (
             "device code",
             "otpsecret",
             "nonce secret",
+            "tokens",
+            "api keys",
             "xsrf",
             "csrf",
         ),
@@ -266,6 +302,7 @@ RULES: tuple[Rule, ...] = (
         "private keys: under a key that says so, and PEM blocks, also cut ones",
         keys=(
             "privatekey",
+            "privatekeypem",
             "sshkey",
             "pemkey",
             "sslkey",

@@ -7,6 +7,7 @@ is wrong becomes a sentence in `Settings.warnings`, and the default is used.
 from __future__ import annotations
 
 from clarity_otel.settings import otlp
+from clarity_otel.settings.shown import masked, shown_text
 from clarity_otel.settings.variables import (
     BY_FIELD,
     BY_NAME,
@@ -274,7 +275,7 @@ class _Reader:
         # A header list holds credentials: its value is not repeated, right or wrong.
         shown = variable.name
         if not variable.secret:
-            shown += f"={_shown_text(variable.name, text)[:80]}"
+            shown += f"={shown_text(variable.name, text)[:80]}"
         default = _shown_default(variable)
         self.warnings.append(f"{shown} {reason}; {default} is used.")
 
@@ -460,19 +461,6 @@ class _Reader:
                 self._reject(BY_NAME[largest], str(batch), f"is more than {most} ({queue})")
 
 
-def _shown_text(name: str, text: str) -> str:
-    from clarity_otel.settings.shown import shown_text
-
-    return shown_text(name, text)
-
-
-def _masked(text: str) -> str:
-    # Imported only where something is wrong.
-    from clarity_otel.settings.shown import masked
-
-    return masked(text)
-
-
 def _shown_default(variable: Variable) -> str:
     default = variable.default
     if default is None or default == () or default == {}:
@@ -488,7 +476,7 @@ def _checked(variable: Variable, field: str, value: object) -> object:
     try:
         return variable.kind.from_value(value)
     except (TypeError, ValueError) as error:
-        shown = field if variable.secret else f"{field}={_masked(repr(value))}"
+        shown = field if variable.secret else f"{field}={masked(repr(value))}"
         raise type(error)(f"{shown} {error}") from None
 
 

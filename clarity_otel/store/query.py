@@ -69,6 +69,18 @@ class Page:
     reached_ns: int = 0
 
 
+def no_series() -> Row:
+    """Return what `Query.metric_series` answers for a metric that does not exist."""
+    return {
+        "kind": "",
+        "unit": "",
+        "monotonic": False,
+        "processes": "",
+        "step_s": 0,
+        "rows": [],
+    }
+
+
 class Query(Protocol):
     """The questions. Thread-safe. TooLongError where an answer takes too long."""
 
@@ -134,7 +146,7 @@ class Query(Protocol):
         a second, gauges and up-down counters values, histograms objects of rate, mean, p50,
         p95, p99. `by` names the one attribute that lines differ in; without it, all of them.
         20 lines, the rest as `__other__`; 300 points each. `processes` is how those of a
-        service were joined (`metrics/joining`).
+        service were joined (`metrics/joining`). A metric that does not exist is `no_series()`.
         """
         ...
 

@@ -24,6 +24,7 @@ use crate::log_text::{
     cut_middle, is_hex, is_plain_key, quote, rest, timestamp, without_surrogates,
 };
 use crate::mask;
+use crate::mask::beside::{Told, named_key};
 use crate::propagation::trace_id_hex;
 use crate::span::Span;
 
@@ -290,6 +291,15 @@ fn field(out: &mut Vec<u8>, name: &str, text: &str) {
     quote(out, text);
 }
 
+/// A name: of letters, as nearly all are, it is no secret.
+fn name_field(out: &mut Vec<u8>, name: &str, text: &str) {
+    if is_plain_key(text) {
+        field(out, name, text);
+    } else {
+        masked_field(out, name, text, VALUE_LIMIT);
+    }
+}
+
 fn masked_field(out: &mut Vec<u8>, name: &str, text: &str, limit: usize) {
     field(out, name, &cut(&mask::text(text), limit));
 }
@@ -362,8 +372,8 @@ fn plain_record(
     out.extend_from_slice(b"{\"timestamp\":\"");
     timestamp(out, created_s.value());
     out.push(b'"');
-    field(out, ",\"level\":", &text_of(&level));
-    field(out, ",\"logger\":", &text_of(&logger));
+    name_field(out, ",\"level\":", &text_of(&level));
+    name_field(out, ",\"logger\":", &text_of(&logger));
     masked_field(out, ",\"message\":", &text_of(&message), MESSAGE_LIMIT);
     out.extend_from_slice(&setup.service);
     let ids = (
@@ -429,7 +439,7 @@ fn encode(
         (",\"level\":", text(intern!(py, "level"))?),
         (",\"logger\":", text(intern!(py, "logger"))?),
     ] {
-        field(out, name, &value.as_ref().map_or("".into(), text_of));
+        name_field(out, name, &value.as_ref().map_or("".into(), text_of));
     }
     let message = text(intern!(py, "message"))?;
     let message = message.as_ref().map_or("".into(), text_of);
@@ -525,6 +535,7 @@ impl<'py> Extra<'_, 'py> {
 
     fn mapping(&mut self, fields: &Bound<'py, PyDict>, depth: usize) -> PyResult<()> {
         let count = fields.len();
+        let named = named_key(fields)?;
         // A view's iterator answers with an exception where another thread changes the dict.
         let items = fields.call_method0(intern!(fields.py(), "items"))?;
         self.out.push(b'{');
@@ -558,7 +569,11 @@ impl<'py> Extra<'_, 'py> {
                 self.text(&mask::text(&key));
             }
             self.out.push(b':');
-            self.value(&key, &value, depth)?;
+            let key = match &named {
+                Some((held, name)) if *key == **held => name,
+                _ => &*key,
+            };
+            self.value(key, &value, depth)?;
         }
         self.out.push(b'}');
         Ok(())
@@ -566,6 +581,7 @@ impl<'py> Extra<'_, 'py> {
 
     fn items(&mut self, key: &str, items: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
         let count = items.len()?;
+        let mut told = Told::new(key, items)?;
         self.out.push(b'[');
         for (number, value) in PyIterator::from_object(items)?.enumerate() {
             if number > 0 {
@@ -575,7 +591,9 @@ impl<'py> Extra<'_, 'py> {
                 quote(self.out, &rest(count.saturating_sub(number)));
                 break;
             }
-            self.value(key, &value?, depth)?;
+            let value = value?;
+            let own = told.key(number, &value);
+            self.value(own.as_deref().unwrap_or(key), &value, depth)?;
         }
         self.out.push(b']');
         Ok(())

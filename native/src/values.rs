@@ -18,6 +18,7 @@ use pyo3::types::{
 };
 
 use crate::mask;
+use crate::mask::beside::{Told, named_key};
 use crate::proto;
 
 /// Nesting beyond this is cut: a list that holds itself must end.
@@ -266,17 +267,23 @@ impl Encoder {
             // All that is under such a key is masked.
         } else if let Ok(list) = value.cast::<PyList>() {
             // A snapshot: other threads may change the list meanwhile.
-            self.items(out, key, list.to_tuple().iter(), depth)?;
+            let told = self.told(key, list)?;
+            self.items(out, key, told, list.to_tuple().iter(), depth)?;
         } else if let Ok(tuple) = value.cast::<PyTuple>() {
-            self.items(out, key, tuple.iter(), depth)?;
+            let told = self.told(key, tuple)?;
+            self.items(out, key, told, tuple.iter(), depth)?;
         } else if let Ok(dict) = value.cast::<PyDict>() {
-            self.pairs(out, dict.copy()?.iter(), depth)?;
+            let dict = dict.copy()?;
+            let named = if self.masks { named_key(&dict)? } else { None };
+            self.pairs(out, named, dict.iter(), depth)?;
         } else if let Ok(sequence) = value.cast::<PySequence>() {
-            self.items(out, key, sequence.to_tuple()?.iter(), depth)?;
+            let items = sequence.to_tuple()?;
+            self.items(out, key, Told::default(), items.iter(), depth)?;
         } else if let Ok(mapping) = value.cast::<PyMapping>() {
             let dict = PyDict::new(value.py());
             dict.update(mapping)?;
-            self.pairs(out, dict.iter(), depth)?;
+            let named = if self.masks { named_key(&dict)? } else { None };
+            self.pairs(out, named, dict.iter(), depth)?;
         } else {
             if !self.masks {
                 crate::span::warn(
@@ -305,10 +312,20 @@ impl Encoder {
         depth < MAX_DEPTH && self.containers <= MAX_CONTAINERS
     }
 
+    /// What the items of a list say of each other, where texts are masked.
+    fn told(&self, key: &str, items: &Bound<'_, PyAny>) -> PyResult<Told> {
+        if self.masks {
+            Told::new(key, items)
+        } else {
+            Ok(Told::default())
+        }
+    }
+
     fn items<'py>(
         &mut self,
         out: &mut Vec<u8>,
         key: &str,
+        mut told: Told,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
         depth: usize,
     ) -> PyResult<()> {
@@ -317,9 +334,10 @@ impl Encoder {
             return Ok(());
         }
         let array = proto::open(out, 5);
-        for item in items {
+        for (index, item) in items.enumerate() {
             let mark = proto::open(out, 1);
-            self.value(out, key, &item, depth + 1)?;
+            let own = told.key(index, &item);
+            self.value(out, own.as_deref().unwrap_or(key), &item, depth + 1)?;
             proto::close(out, mark);
         }
         proto::close(out, array);
@@ -329,6 +347,7 @@ impl Encoder {
     fn pairs<'py>(
         &mut self,
         out: &mut Vec<u8>,
+        named: Option<(&'static str, String)>,
         pairs: impl Iterator<Item = (Bound<'py, PyAny>, Bound<'py, PyAny>)>,
         depth: usize,
     ) -> PyResult<()> {
@@ -347,6 +366,10 @@ impl Encoder {
                 };
                 proto::bytes_field(out, 1, shown.as_bytes());
                 let value = proto::open(out, 2);
+                let key = match &named {
+                    Some((held, name)) if key == *held => name,
+                    _ => key,
+                };
                 self.value(out, key, &item, depth + 1)?;
                 proto::close(out, value);
                 PyResult::Ok(())

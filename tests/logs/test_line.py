@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import json
 import logging
+from collections import namedtuple
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import PurePosixPath
@@ -271,6 +272,38 @@ def test_a_dict_for_a_message_becomes_fields() -> None:
     """Apps that log dicts keep their fields; the message is the one under a usual key."""
     line = of_record(_record({"event": "placed", "order": 7}))
     assert (line["message"], line["extra"]) == ("placed", {"order": 7})
+
+
+Login = namedtuple("Login", "user password")
+M_COOKIE, M_AUTH = "[masked:cookie]", "[masked:authorization]"
+M_TOKEN, M_PASSWORD = "[masked:token]", "[masked:password]"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ([(b"cookie", b"a=hunter2"), (b"host", b"x")], [["cookie", M_COOKIE], ["host", "x"]]),
+        ([["authorization", "Bearer hunter2"]], [["authorization", M_AUTH]]),
+        (["app", "--token", "hunter2", "-v"], ["app", "--token", M_TOKEN, "-v"]),
+        ({"name": "password", "value": "hunter2"}, {"name": "password", "value": M_PASSWORD}),
+        ({"Key": "token", "Value": b"hunter2"}, {"Key": "token", "Value": M_TOKEN}),
+        ({"auth": ("ann", "hunter2")}, {"auth": ["ann", M_PASSWORD]}),
+        (Login("ann", "hunter2"), {"user": "ann", "password": M_PASSWORD}),
+        (["password", "email"], ["password", "email"]),
+    ],
+)
+def test_a_neighbour_tells_that_a_value_is_secret(value: Any, written: Any) -> None:
+    """Headers as pairs, options, named values: masked as `mask_value` masks them."""
+    assert with_extra(seen=value) == {"seen": written}
+
+
+def test_names_of_loggers_and_levels_are_masked() -> None:
+    """A logger for each user has the user's address in its name."""
+    event = Event(1.0, "TO ann@example.com", "worker.ann@example.com", "x")
+    assert [of_event(event)[name] for name in ("level", "logger")] == [
+        "TO [masked:email]",
+        "[masked:email]",
+    ]
 
 
 texts = st.text(st.characters(exclude_categories=()), max_size=20)

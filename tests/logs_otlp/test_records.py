@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
@@ -171,6 +172,23 @@ def test_every_text_is_masked(records: Records, logger: Loggers) -> None:
     for forbidden in (secret, mail, str(card)):
         assert forbidden not in text
     assert text.count("[masked:") >= 9
+
+
+def test_a_neighbour_tells_that_a_value_is_secret(records: Records, logger: Loggers) -> None:
+    """Headers as pairs, options, named values and named tuples are masked too."""
+    login = namedtuple("login", "user password")
+    extra = {
+        "headers": [(b"cookie", b"a=hunter2"), ["authorization", "Bearer hunter2"]],
+        "argv": ["app", "--password", "hunter2", "-v"],
+        "form": [{"name": "password", "value": "hunter2"}],
+        "call": {"auth": ("ann", "hunter2")},
+        "login": login("ann", "hunter2"),
+    }
+    logger().info("x", extra=extra)
+    record = records.one()
+    assert "hunter2" not in repr(records.raw())
+    assert record.attributes["argv"] == ["app", "--password", "[masked:password]", "-v"]
+    assert record.attributes["login"] == ["ann", "[masked:password]"]
 
 
 def test_a_dict_for_a_message_keeps_its_form(records: Records, logger: Loggers) -> None:

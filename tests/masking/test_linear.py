@@ -49,6 +49,12 @@ HOSTILE = {
     "logins": "docker login ",
     "country codes": "+44 ",
     "commas": "('password',",
+    "lists without an end": "password=['",
+    "objects of secrets": '"secret":{"a":"b1c2d3",',
+    "next lines": "password:\n  ",
+    "escaped signs": "password\\u003d",
+    "escaped codes of quotes": "password:\\u0022",
+    "names and passwords": "auth=('a',",
 }
 
 

@@ -40,6 +40,29 @@ P, T = "[masked:password]", "[masked:token]"
         ("(b'x-auth-token', b'abc-123')", f"(b'x-auth-token', b'{T}')"),
         ('{"name": "DB_PW", "value": "abc"}', '{"name": "DB_PW", "value": "' + P + '"}'),
         ("Server=db;Password=abc;Database=x", f"Server=db;Password={P};Database=x"),
+        ("password=['ab', 'cd'] n=1", f"password=['{P}'] n=1"),
+        ("password=('ab',) n=1", f"password=('{P}',) n=1"),
+        ("{'password': ('ab', 'cd'), 'n': 1}", "{'password': ('" + P + "'), 'n': 1}"),
+        ("{'password': {'ab', 'cd'}, 'n': 1}", "{'password': {'" + P + "'}, 'n': 1}"),
+        ("PASSWORDS = [\n    'ab',\n    'cd',\n]", f"PASSWORDS = [\n    '{P}',\n]"),
+        ('{"token": ["a]b", "cd"], "n": 1}', '{"token": ["' + T + '"], "n": 1}'),
+        ("password:\n    ab12cd\nn: 1", f"password:\n    {P}\nn: 1"),
+        ("password: |\n    ab12cd\nn: 1", f"password: |\n    {P}\nn: 1"),
+        ("password[]=abc&n[]=1", f"password[]={P}&n[]=1"),
+        ("password%5B%5D=abc&n=1", f"password%5B%5D={P}&n=1"),
+        (r"x\u0026password\u003dabc\u0026n=1", rf"x\u0026password\u003d{P}\u0026n=1"),
+        (r"{\u0022password\u0022:\u0022abc\u0022}", rf"{{\u0022password\u0022:\u0022{P}\u0022}}"),
+        (r"{\x22password\x22:\x22abc\x22}", rf"{{\x22password\x22:\x22{P}\x22}}"),
+        ("%22password%22%20%3A%20%22abc%22", f"%22password%22%20%3A%20%22{P}%22"),
+        ('[\n  "token",\n  "ab12cd"\n]', '[\n  "token",\n  "' + T + '"\n]'),
+        ("Mot de passe\xa0: abc", f"Mot de passe\xa0: {P}"),
+        ("ALTER ROLE ann SET password TO 'abc'", f"ALTER ROLE ann SET password TO '{P}'"),
+        ("get(url, auth=('ann', 'abc'))", "get(url, auth=('ann', '[masked:basic]'))"),
+        (
+            '{"secret": {"user": "ann", "value": "ab12cd", "at": "2026-02-11T14:00:00Z"}}',
+            '{"secret": {"user": "ann", "value": "[masked:secret]", "at": "2026-02-11T14:00:00Z"}}',
+        ),
+        ('{"creds": {"password": "ab12cd"}}', '{"creds": {"password": "' + P + '"}}'),
     ],
 )  # fmt: skip
 def test_a_value_ends_where_it_ends(masker: ModuleType, text: str, masked: str) -> None:
@@ -50,6 +73,7 @@ def test_a_value_ends_where_it_ends(masker: ModuleType, text: str, masked: str) 
 @pytest.mark.parametrize(
     "key",
     [
+        "пароль", "Пароль", "ПАРОЛЬ", "CONTRASEÑA", "كلمة المرور", "पासवर्ड",
         "password", "Password", "DB_PASSWORD", "db-password", "dbPassword", "dbpassword",
         "spring.datasource.password", "new_password1", "passwordConfirm", "password_hash",
         "x-api-key", "API key", "apiKey", "clientSecret", "refresh_token", "XSRF-TOKEN",

@@ -52,7 +52,7 @@ def test_types_are_kept(masker: ModuleType) -> None:
     assert masker.mask_value(None, frozenset([mail])) == frozenset([clean])
     assert masker.mask_value(None, mail.encode()) == clean.encode()
     assert masker.mask_value(None, bytearray(mail.encode())) == bytearray(clean.encode())
-    assert masker.mask_value(None, Pair(mail, 2)) == Pair(clean, 2)
+    assert masker.mask_value(None, Pair(mail, None)) == Pair(clean, None)
     assert masker.mask_value(None, OrderedDict(a=mail)) == {"a": clean}
 
 
@@ -69,6 +69,32 @@ def test_headers_of_asgi_are_masked(masker: ModuleType) -> None:
         (b"authorization", b"[masked:authorization]"),
         (b"cookie", b"[masked:cookie]"),
     ]
+
+
+def test_a_named_tuples_fields_are_keys(masker: ModuleType) -> None:
+    """What stands under a secret's name is masked, as in a dict."""
+    assert masker.mask_value(None, Pair("ann", "hunter2")) == Pair("ann", "[masked:password]")
+
+
+def test_a_name_and_its_password_under_auth(masker: ModuleType) -> None:
+    """`auth=(user, password)`, as requests and httpx take it; a list may be one of names."""
+    value = {"auth": ("ann", "hunter2")}
+    assert masker.mask_value(None, value) == {"auth": ("ann", "[masked:password]")}
+    assert masker.mask_value("auth", ["ann", "hunter2"]) == ["ann", "[masked:password]"]
+    assert masker.mask_value("auth", ["read", "write"]) == ["read", "write"]
+
+
+def test_what_looks_like_a_secret_below_one_is_masked(masker: ModuleType) -> None:
+    """A dict that is called a secret: its own keys count, then the look of its values."""
+    value = {"secrets": {"user": "ann", "stripe": "ab12cd", "db": {"x": "cd34ef"}, "n": 12345678}}
+    assert masker.mask_value(None, value) == {
+        "secrets": {
+            "user": "ann",
+            "stripe": "[masked:secret]",
+            "db": {"x": "[masked:secret]"},
+            "n": 12345678,
+        }
+    }
 
 
 def test_a_card_that_is_a_number_is_masked(masker: ModuleType) -> None:

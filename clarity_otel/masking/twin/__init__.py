@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from clarity_otel.masking.rules import RULES
 from clarity_otel.masking.twin import at, ip, keys, numbers, shapes
 from clarity_otel.masking.twin.keys import option_key
-from clarity_otel.masking.twin.value import is_likely
+from clarity_otel.masking.twin.value import is_likely, looks_secret
 from clarity_otel.masking.twin.words import Find
 
 __all__ = ["mask_configure", "mask_counts", "mask_text", "mask_value"]
@@ -211,6 +211,12 @@ def _failed() -> str:
 _Rule = tuple[str, str] | None
 
 
+def _is_likely(item: Any, look: Callable[[str], bool] = is_likely) -> bool:
+    if isinstance(item, bytes):
+        item = item.decode("latin-1")
+    return isinstance(item, str) and look(item)
+
+
 class _Walk:
     def __init__(self, masker: _Masker) -> None:
         self.masker = masker
@@ -249,8 +255,13 @@ class _Walk:
     def _items(self, value: Any, under: _Rule, depth: int) -> Any:
         items = list(value)
         pair = None
-        if under is None and isinstance(value, list | tuple) and len(items) == 2:
-            pair = self._pair(items, isinstance(value, list))
+        if isinstance(value, list | tuple) and len(items) == 2:
+            is_list = isinstance(value, list)
+            if under is None:
+                pair = self._pair(items, is_list)
+            elif under[1] == "pair":
+                pair = self._auth(items, is_list)
+        fields = getattr(value, "_fields", ()) if isinstance(value, tuple) else ()
         masked: list[Any] = []
         option: _Rule = None
         is_ordered = under is None and isinstance(value, list | tuple)
@@ -259,7 +270,11 @@ class _Walk:
                 masked.append(_CUT)
                 break
             self.left -= 1
-            rule = pair if index == 1 and pair else under
+            rule = under
+            if index == 1 and pair:
+                rule = pair
+            elif index < len(fields):
+                rule = self.rule_of(fields[index]) or under
             if option and isinstance(item, str) and not item.startswith("-"):
                 rule = option
             masked.append(self.value(item, rule, depth + 1))
@@ -287,8 +302,15 @@ class _Walk:
         is_name = is_list and rule[1] == "any" and isinstance(second, str)
         return None if is_name and not is_likely(second) else rule
 
+    def _auth(self, items: list[Any], is_list: bool) -> _Rule:
+        """Return the rule for the second of a name and its password."""
+        is_one = all(isinstance(item, str | bytes) for item in items)
+        return ("password", "any") if is_one and (not is_list or _is_likely(items[1])) else None
+
     def _mapping(self, value: Mapping[Any, Any], under: _Rule, depth: int) -> Any:
-        under = None if under and under[0] == "secret" else under
+        # "credentials": {"user": …, "password": …}: its own keys say what is secret, and
+        # what looks like a secret under any other.
+        secret, under = (under, None) if under and under[0] == "secret" else (None, under)
         named = self._named(value)
         masked: dict[Any, Any] = {}
         changed = False
@@ -300,6 +322,12 @@ class _Walk:
             self.left -= 1
             own = self.rule_of(key)
             rule = named[1] if named and own is None and key == named[0] else own or under
+            if (
+                rule is None
+                and secret
+                and (isinstance(item, dict) or _is_likely(item, looks_secret))
+            ):
+                rule = secret
             new_item = self.value(item, rule, depth + 1)
             new_key = self.masker.text(key) if isinstance(key, str) else key
             changed = changed or new_item is not item or new_key is not key

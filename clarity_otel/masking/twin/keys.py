@@ -19,7 +19,8 @@ _ROWS = [
     (text.replace(" ", ""), whole, rule.name, rule.value)
     for rule in rules.RULES
     for texts, whole in ((rule.keys, False), (rule.words, True))
-    for text in texts
+    for spelled in texts
+    for text in rules.spellings(spelled)
 ]
 _BY_LAST: dict[str, list[tuple[str, bool, str, str]]] = {}
 for _row in _ROWS:
@@ -128,7 +129,8 @@ class _Key(NamedTuple):
     quoted: bool
 
 
-_SEPARATORS = re.compile(r"""[=:%>,'"\-\uff1a]""")
+_SEPARATORS = re.compile(r"""[=:%>,'"\-\uff1a\\]""")
+_ESCAPED = re.compile(r"\\u003([aAdD])")
 _ENCODED = re.compile(r"%(?:25)?3([aAdD])")
 
 
@@ -171,6 +173,11 @@ def _separator(text: str, at: int) -> int | tuple[Separator, int, int]:
             if encoded := _ENCODED.match(text, at):
                 kind = Separator.EQUALS if encoded[1] in "dD" else Separator.COLON
                 return kind, at, encoded.end()
+            return at + 1
+        case "\\":
+            if escaped := _ESCAPED.match(text, at):
+                kind = Separator.EQUALS if escaped[1] in "dD" else Separator.COLON
+                return kind, at, escaped.end()
             return at + 1
         case "\uff1a":
             return Separator.COLON, at, at + 1
@@ -240,9 +247,17 @@ def _look(
         return None
     if value.is_secret:
         finds.append(Find(value.start, value.end, rule))
-    elif value.is_object and rule != "secret":
-        return values.in_object(text, value.start, rule, finds)
+    elif value.is_object:
+        end = values.in_object(text, value.start, found, finds, lookup)
+        # "credentials": {"user": …, "password": …}: its own keys are looked at too.
+        return None if rule == "secret" else end
     return value.end
+
+
+def is_secret_before(text: str, at: int, lookup: Lookup) -> bool:
+    """Whether a secret's key ends before the `:` at `at`."""
+    key = _key_before(text, Separator.COLON, at)
+    return key is not None and lookup(text[key.start : key.end]) is not None
 
 
 def _is_not_a_key(text: str, key: _Key, end: int) -> bool:
@@ -307,13 +322,14 @@ def _holds(check: str, value: str) -> bool:
 
 
 def _quote_before(text: str, end: int) -> int:
-    for quote in values.QUOTES:
+    for quote in (*values.QUOTES, *values.ESCAPES):
         if text.endswith(quote, 0, end):
-            at = end - len(quote)
+            at = begin = end - len(quote)
             lowest = max(0, at - 16)
             while at > lowest and text[at - 1] == "\\":
                 at -= 1
-            return end - at
+            if at < begin or quote not in values.ESCAPES:
+                return end - at
     return 0
 
 
@@ -337,10 +353,18 @@ def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
     for _ in range(4):
         if end > 0 and text[end - 1] in " \t":
             end -= 1
+        elif text.endswith("%20", 0, end):
+            end -= 3
+        elif end > 0 and text[end - 1] in "\xa0\u202f":
+            end -= 1
     if end > 0 and text[end - 1] == "]":
         end -= 1
+        # A list's field in a form: password[]=…
+        end -= text.endswith("[", 0, end)
     elif text[max(0, end - 3) : end].lower() == "%5d":
         end -= 3
+        if text[max(0, end - 3) : end].lower() == "%5b":
+            end -= 3
     quote = _quote_before(text, end)
     end -= quote
     lowest = max(0, end - _LIMIT)
@@ -365,6 +389,9 @@ def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
         opening = _quote_before(text, start)
         before = start - opening
         if before > 0 and text[before - 1] in "bu":
+            before -= 1
+        lowest = max(0, before - 32)
+        while before > lowest and text[before - 1] in SPACES:
             before -= 1
         is_option = text.startswith("--", start)
         is_open = opening > 0 and (is_option or (before > 0 and text[before - 1] in "(["))

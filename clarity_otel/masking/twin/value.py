@@ -10,7 +10,13 @@ from clarity_otel.masking import rules
 from clarity_otel.masking.twin.words import ALNUM, DIGITS, LETTERS, LOWER, SPACES, UPPER, Find, run
 
 QUOTES = ('"', "'", "`", "%22", "%27", "&quot;", "&#34;", "&#39;", "&#x27;")
-_OPENING = re.compile("(\\\\{0,16}+)(" + "|".join(QUOTES) + ")")
+# Quotes behind a backslash only: escapes of JSON and JavaScript.
+ESCAPES = ("u0022", "u0027", "x22", "x27")
+_OPENING = re.compile(
+    "(\\\\{0,16}+)(" + "|".join((*QUOTES, *(rf"(?<=\\){escape}" for escape in ESCAPES))) + ")"
+)
+# French has them around a colon.
+_NO_BREAK = re.compile("(?:[\xa0\u202f][\xa0\u202f ]?)?")
 _SCHEMES = frozenset(rules.SCHEMES)
 _ROOTS = frozenset(rules.CODE_ROOTS)
 
@@ -43,10 +49,13 @@ def read(
 ) -> Found | None:
     """Read the value after a separator that ends at `at`; None: there is none."""
     start = run(text, at, 32, frozenset(" \t\n\r" if quoted_key else " \t"))
+    if separator == "COLON" and (found := _in_block(text, check, start)):
+        return found
     while text.startswith("%20", start) or (
         text.startswith("+", start) and separator != "EQUALS" and check != "phone"
     ):
         start += 3 if text[start] == "%" else 1
+    start = _NO_BREAK.match(text, start).end()  # type: ignore[union-attr]
     if text.startswith("string(", start):
         digits = run(text, start + 7, 8, DIGITS)
         if text.startswith(") ", digits):
@@ -63,10 +72,14 @@ def read(
     if separator == "TAG":
         return _in_tag(text, check, start)
     char = text[start : start + 1]
+    if check == "pair" and char in ("(", "["):
+        return _in_auth(text, start)
+    if _is_object(text, start):
+        return Found(start, start + 1, is_secret=False, is_object=True)
+    if char in ("[", "(", "{") and _next_item(text, start + 1):
+        return _in_items(text, check, start)
     if char == "[" and quoted_key:
         return _in_list(text, start)
-    if char == "{" and _opens_object(text, start + 1):
-        return Found(start, start + 1, is_secret=False, is_object=True)
     if check == "line" and char == "<":
         return None
     return _unquoted(text, separator, check, key, start, start - at, lookup)
@@ -133,15 +146,43 @@ def _opens_object(text: str, at: int) -> bool:
     return _OPENING.match(text, run(text, at, 16, frozenset(" \n\r\t"))) is not None
 
 
-def in_object(text: str, start: int, rule: str, finds: list[Find]) -> int:
-    """Find the quoted values of the object that begins at `start`; return its end."""
-    from clarity_otel.masking.twin.keys import is_placeholder
+def _is_object(text: str, start: int) -> bool:
+    """Whether an object begins at a brace; braces around quoted texts may be a set's."""
+    if not text.startswith("{", start) or not _opens_object(text, start + 1):
+        return False
+    first = read_quoted(text, run(text, start + 1, 16, frozenset(SPACES)))
+    if first is None:
+        return False
+    after = run(text, first.end + first.close, 8, frozenset(" "))
+    return not text.startswith((",", "}"), after)
+
+
+def in_object(
+    text: str,
+    start: int,
+    found: tuple[str, str],
+    finds: list[Find],
+    lookup: Callable[[str], tuple[str, str] | None],
+) -> int:
+    """Find the quoted values of the object that begins at `start`; return its end.
+
+    Below what is called a secret, those that look like one and whose key says nothing.
+    """
+    from clarity_otel.masking.twin.keys import fits, is_placeholder, is_secret_before
+
+    rule, check = found
 
     limit = min(len(text), start + 4096)
+    # What is nested in a secret is looked at by its own keys: no character is read twice.
+    ends = "{}" if rule == "secret" else "}"
     at = start + 1
-    while at < limit and text[at] != "}":
+    while at < limit and text[at] not in ends:
         if text[at] == ":" and (value := read_quoted(text, at + 1)):
-            if not is_placeholder(text[value.start : value.end], quoted=True):
+            held = text[value.start : value.end]
+            is_meant = rule != "secret" or (
+                looks_secret(held) and not is_secret_before(text, at, lookup)
+            )
+            if is_meant and fits(check, held) and not is_placeholder(held, quoted=True):
                 finds.append(Find(value.start, value.end, rule))
             at = value.end + value.close
         else:
@@ -177,6 +218,12 @@ def is_likely(value: str) -> bool:
     return _size(value) >= 6 and bool(set(value) & DIGITS)
 
 
+def looks_secret(value: str) -> bool:
+    """Whether a value below what is called a secret is one itself, not a name or a time."""
+    return is_likely(value) and bool(set(value) & LETTERS) and not set(value) & _NO_SECRET
+
+
+_NO_SECRET = frozenset(":" + SPACES)
 _TAG_END = re.compile(r"[<>\n]|&gt;")
 
 
@@ -228,6 +275,61 @@ def _in_list(text: str, start: int) -> Found | None:
     if last <= first + 1:
         return None
     return Found(first + 1, last, not is_placeholder(text[first + 1 : last], quoted=True))
+
+
+_GAP = frozenset(" \t\n\r,([{")
+
+
+def _next_item(text: str, at: int) -> Quoted | None:
+    """Read the quoted text after brackets, commas and space, and after b or u."""
+    at = run(text, at, 64, _GAP)
+    prefixed = read_quoted(text, at + 1) if text[at : at + 1] in ("b", "u") else None
+    return prefixed or read_quoted(text, at)
+
+
+def _in_items(text: str, check: str, start: int) -> Found | None:
+    """Find the first to the last quoted text of a list, a tuple or a set."""
+    from clarity_otel.masking.twin.keys import fits, is_placeholder
+
+    limit = min(len(text), start + 4096)
+    first = _next_item(text, start + 1)
+    if first is None:
+        return None
+    end, at = first.end, first.end + first.close
+    while at < limit and (following := _next_item(text, at)):
+        end, at = following.end, following.end + following.close
+    is_one = fits(check, text[first.start : first.end])
+    is_one = is_one and not is_placeholder(text[first.start : end], quoted=True)
+    return Found(first.start, end, is_one)
+
+
+def _in_auth(text: str, start: int) -> Found | None:
+    """Find the second of `("ann", "…")`, the password; a list may be one of names."""
+    from clarity_otel.masking.twin.keys import is_placeholder
+
+    first = _next_item(text, start + 1)
+    second = _next_item(text, first.end + first.close) if first else None
+    if second is None:
+        return None
+    value = text[second.start : second.end]
+    is_one = (text[start] == "(" or is_likely(value)) and not is_placeholder(value, quoted=True)
+    return Found(second.start, second.end, is_one)
+
+
+_BLOCK = re.compile(r"[|>+-]{0,2}+\r?\n( {1,32}+)([^ \t\n\r\x0c]{1,256}+)(?=[\n\r]|\Z)")
+
+
+def _in_block(text: str, check: str, start: int) -> Found | None:
+    """Find a value on YAML's next line, which is further in."""
+    block = _BLOCK.match(text, start) if check in ("any", "scheme") else None
+    if block is None:
+        return None
+    value, begin = block[2], block.start(2)
+    if len(value) > 2 and value[0] in "\"'" and value[0] == value[-1]:
+        value, begin = value[1:-1], begin + 1
+    if not is_likely(value) or set(value) & set(":(\"'"):
+        return None
+    return Found(begin, begin + len(value), is_secret=True)
 
 
 _RUNS = {
@@ -352,6 +454,8 @@ def _word(text: str, start: int, is_encoded: bool = False) -> int:
             break
         if char == "\\":
             if text[at + 1 : at + 2] in ("n", "r", "t", '"', "'", "\\"):
+                break
+            if text.startswith("u00", at + 1):
                 break
         elif char == "%":
             if is_encoded and _is_encoded_end(text, at):

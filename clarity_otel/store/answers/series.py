@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clarity_otel.metrics.joining import joining_of
 from clarity_otel.store.answers.lines import GAP_NS, Grid, Line, line_of
 from clarity_otel.store.answers.rows import steps_of
-from clarity_otel.store.query import Range
+from clarity_otel.store.query import Range, no_series
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
@@ -30,14 +30,7 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
     wanted = {"name": name, "start": within.start_ns, "end": within.end_ns, "service": service}
     found = ask(sql("about_metric"), wanted)
     if not found:
-        return {
-            "kind": "",
-            "unit": "",
-            "monotonic": False,
-            "processes": "",
-            "step_s": 0,
-            "rows": [],
-        }
+        return no_series()
     about = found[0]
     kind, step_s = about["kind"], _step_s(within, about)
     joining = joining_of(name, kind, about["unit"])

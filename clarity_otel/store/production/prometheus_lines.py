@@ -22,6 +22,7 @@ from clarity_otel.store.production.prometheus_gains import gains
 from clarity_otel.store.production.prometheus_metrics import exemplars_of, identities, selectors
 from clarity_otel.store.production.prometheus_red import quantile
 from clarity_otel.store.production.promql import began_anew, gained, gone, label
+from clarity_otel.store.query import no_series
 
 if TYPE_CHECKING:
     from clarity_otel.metrics.family import Family
@@ -52,14 +53,7 @@ def metric_series(
     found = identities(prometheus, within, name, service)
     present = {labels["__name__"] for labels in found}
     if not present:
-        return {
-            "kind": "",
-            "unit": "",
-            "monotonic": False,
-            "processes": "",
-            "step_s": 0,
-            "rows": [],
-        }
+        return no_series()
     family = names.family_of(name)
     is_histogram = any(one.endswith("_bucket") for one in present)
     is_counter = any(one.endswith("_total") for one in present)

@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use super::{Masker, Value, current, keys};
+use super::{Masker, Value, current, is_likely_secret, keys, looks_secret, table};
 use crate::proto;
 
 type Under = Option<(u16, Value)>;
@@ -273,14 +273,61 @@ fn pair(masker: &Masker, body: &[u8], under: Under, depth: usize) -> Option<Vec<
 
 fn look_at_pair(masker: &Masker, body: &[u8], under: Under, depth: usize) -> Option<Vec<u8>> {
     let mut rule = under;
+    let mut is_own = false;
     message(body, |field, part| match field {
         1 => {
             if let Some(own) = rule_of(masker, part) {
                 rule = Some(own);
+                is_own = true;
             }
             text(&String::from_utf8_lossy(part)).map(String::into_bytes)
         }
-        _ => any(masker, part, rule, depth + 1),
+        _ => {
+            // "credentials": {"user": …, "password": …}: its own keys say what is secret,
+            // and what looks like a secret under any other.
+            let is_inherited = !is_own && matches!(rule, Some((table::SECRET, _)));
+            let rule = rule.filter(|_| !is_inherited || may_be_secret(part));
+            any(masker, part, rule, depth + 1)
+        }
+    })
+}
+
+/// Whether an `AnyValue` below a secret's key is one by its look, or holds others.
+fn may_be_secret(value: &[u8]) -> bool {
+    match value.first() {
+        Some(0x0a | 0x3a) => bytes_in(value).is_some_and(looks_secret),
+        // A list of pairs.
+        Some(0x32) => true,
+        _ => false,
+    }
+}
+
+/// The rule for the second of two texts: a secret's key and its value, or a name and its
+/// password under `auth`. A list may also be one of names.
+fn second_rule(masker: &Masker, array: &[u8], under: Under) -> Under {
+    let mut at = 0;
+    let mut items = [None, None];
+    for item in &mut items {
+        if read_varint(array, &mut at) as u32 != ((1 << 3) | proto::BYTES) {
+            return None;
+        }
+        let len = read_varint(array, &mut at) as usize;
+        let end = at.checked_add(len)?;
+        *item = Some(bytes_in(array.get(at..end)?)?);
+        at = end;
+    }
+    let [Some(first), Some(second)] = items else {
+        return None;
+    };
+    let rule = match under {
+        _ if at != array.len() => None,
+        None => rule_of(masker, first),
+        Some((_, Value::Pair)) => Some((table::PASSWORD, Value::Any)),
+        Some(_) => None,
+    };
+    rule.filter(|(_, check)| match check {
+        Value::Any => is_likely_secret(second),
+        check => matches!(check, Value::Line | Value::Scheme),
     })
 }
 
@@ -322,35 +369,41 @@ fn any(masker: &Masker, body: &[u8], under: Under, depth: usize) -> Option<Vec<u
         }),
         (5, proto::BYTES) => message(body, |_, array| {
             let mut option: Under = None;
+            let pair = second_rule(masker, array, under);
+            let mut index = 0;
             message(array, |_, item| {
                 let text = text_in(item);
                 let rule = match text {
+                    _ if index == 1 && pair.is_some() => pair,
                     Some(text) if !text.starts_with(b"-") => option.or(under),
                     _ => under,
                 };
+                index += 1;
                 option = text
                     .filter(|_| under.is_none())
                     .and_then(|text| keys::option_rule(masker, text));
                 any(masker, item, rule, depth + 1)
             })
         }),
-        (6, proto::BYTES) => {
-            let under = under.filter(|(rule, _)| *rule != super::table::SECRET);
-            message(body, |_, list| {
-                message(list, |_, item| pair(masker, item, under, depth + 1))
-                    .map(|masked| unique(masked, None))
-            })
-        }
+        (6, proto::BYTES) => message(body, |_, list| {
+            message(list, |_, item| pair(masker, item, under, depth + 1))
+                .map(|masked| unique(masked, None))
+        }),
         _ => None,
     }
 }
 
 /// The text of an `AnyValue` that is one.
 fn text_in(item: &[u8]) -> Option<&[u8]> {
+    bytes_in(item).filter(|_| item[0] == 0x0a)
+}
+
+/// What an `AnyValue` holds that is text or bytes.
+fn bytes_in(item: &[u8]) -> Option<&[u8]> {
     let mut at = 0;
     let tag = read_varint(item, &mut at) as u32;
     let len = read_varint(item, &mut at) as usize;
-    if tag != ((1 << 3) | proto::BYTES) {
+    if tag & 7 != proto::BYTES || !matches!(tag >> 3, 1 | 7) {
         return None;
     }
     item.get(at..at.checked_add(len)?)

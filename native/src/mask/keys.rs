@@ -205,6 +205,13 @@ pub fn find(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
                     continue;
                 }
             },
+            b'\\' => match escaped_separator(&text[at..]) {
+                Some(separator) => (separator, at, at + 6),
+                None => {
+                    at += 1;
+                    continue;
+                }
+            },
             0xef if text[at..].starts_with("：".as_bytes()) => (Separator::Colon, at, at + 3),
             // auth_token -> "…"
             b'>' if at > 0 && text[at - 1] == b'-' => (Separator::Compares, at - 1, at + 1),
@@ -271,10 +278,18 @@ fn look(
             end: found.end,
             rule,
         });
-    } else if found.is_object && rule != table::SECRET {
-        return Some(value::in_object(text, found.start, rule, finds));
+    } else if found.is_object {
+        let end = value::in_object(masker, text, found.start, (rule, check), finds);
+        // "credentials": {"user": …, "password": …}: its own keys are looked at too.
+        return (rule != table::SECRET).then_some(end);
     }
     Some(found.end)
+}
+
+/// Whether a secret's key ends before the `:` at `at`.
+pub fn is_secret_before(masker: &Masker, text: &[u8], at: usize) -> bool {
+    key_before(text, Separator::Colon, at)
+        .is_some_and(|key| masker.secret_key(&text[key.start..key.end]).is_some())
 }
 
 /// The user in `https://token:…@host`, the class in `<SimpleCookie: …>`, a part of an ARN.
@@ -365,6 +380,16 @@ fn encoded_separator(text: &[u8]) -> Option<(Separator, usize)> {
     }
 }
 
+/// `\\u003d` and `\\u003a`, as encoders write them that make JSON safe for HTML.
+fn escaped_separator(text: &[u8]) -> Option<Separator> {
+    let code = text.strip_prefix(br"\u003")?.first()?;
+    match code {
+        b'd' | b'D' => Some(Separator::Equals),
+        b'a' | b'A' => Some(Separator::Colon),
+        _ => None,
+    }
+}
+
 /// The end of the name in `--name value`.
 fn option_key(text: &[u8], at: usize) -> Option<usize> {
     if at > 0 && !matches!(text[at - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'`') {
@@ -404,7 +429,10 @@ fn quote_before(text: &[u8]) -> usize {
         if text.ends_with(quote) {
             let rest = &text[..text.len() - quote.len()];
             let escapes = rest.iter().rev().take(16).take_while(|b| **b == b'\\');
-            return quote.len() + escapes.count();
+            let escapes = escapes.count();
+            if escapes > 0 || !value::is_escape(quote) {
+                return quote.len() + escapes;
+            }
         }
     }
     0
@@ -446,12 +474,21 @@ fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<KeyBefore>
     for _ in 0..4 {
         if end > 0 && matches!(text[end - 1], b' ' | b'\t') {
             end -= 1;
+        } else if text[..end].ends_with(b"%20") || text[..end].ends_with(&[0xe2, 0x80, 0xaf]) {
+            end -= 3;
+        } else if text[..end].ends_with(&[0xc2, 0xa0]) {
+            end -= 2;
         }
     }
     if end > 0 && text[end - 1] == b']' {
         end -= 1;
+        // A list's field in a form: password[]=…
+        end -= usize::from(text[..end].ends_with(b"["));
     } else if end > 2 && text[end - 3..end].eq_ignore_ascii_case(b"%5d") {
         end -= 3;
+        if end > 2 && text[end - 3..end].eq_ignore_ascii_case(b"%5b") {
+            end -= 3;
+        }
     }
     let quote = quote_before(&text[..end]);
     end -= quote;
@@ -481,6 +518,9 @@ fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<KeyBefore>
             if before > 0 && matches!(text[before - 1], b'b' | b'u') {
                 before -= 1;
             }
+            // JSON that is indented.
+            let blanks = text[..before].iter().rev().take(32);
+            before -= blanks.take_while(|b| b.is_ascii_whitespace()).count();
             let opens = before > 0 && matches!(text[before - 1], b'(' | b'[');
             let is_option = text[start..].starts_with(b"--");
             (open > 0 && (opens || is_option)).then_some(KeyBefore {

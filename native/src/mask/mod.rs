@@ -23,9 +23,20 @@ pub mod table;
 mod value;
 
 #[cfg(feature = "python")]
+pub mod beside;
+#[cfg(feature = "python")]
 pub mod python;
 
-pub use self::value::is_likely as is_likely_secret;
+pub use self::value::{is_likely as is_likely_secret, looks_secret};
+
+/// Of these fields of a small object the first names the key of the second's value.
+pub const NAMED: [(&str, &str); 5] = [
+    ("name", "value"),
+    ("Name", "Value"),
+    ("key", "value"),
+    ("Key", "Value"),
+    ("system", "value"),
+];
 
 use std::borrow::Cow;
 use std::collections::HashSet;

@@ -14,7 +14,8 @@ use pyo3::types::{
 
 use super::encoded::{self, rule_of as rule_of_bytes};
 use super::{
-    Config, DEFAULT_LIMIT, FAILED, Masker, Value, count_failure, current, install, keys, value,
+    Config, DEFAULT_LIMIT, FAILED, Masker, NAMED, Value, count_failure, current, install, keys,
+    table, value,
 };
 
 /// Nesting beyond this is cut: a list that holds itself must end.
@@ -254,12 +255,17 @@ impl Walk<'_> {
         depth: usize,
     ) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
         let (is_list, is_ordered) = (kind == Kind::List, kind != Kind::Set);
-        let pair = if under.is_none() && items.len() == 2 {
-            pair(self.masker, items, is_list)?
-        } else {
-            None
+        let pair = match under {
+            _ if items.len() != 2 => None,
+            None => pair(self.masker, items, is_list)?,
+            Some((_, Value::Pair)) if is_ordered => auth(items, is_list)?,
+            Some(_) => None,
         };
         let mut changed: Option<Vec<Bound<'py, PyAny>>> = None;
+        let fields = match kind {
+            Kind::Tuple => super::beside::field_names(items)?,
+            _ => None,
+        };
         let mut option: Under = None;
         for (index, item) in items.iter().enumerate() {
             let text = match item.cast::<PyString>() {
@@ -271,7 +277,10 @@ impl Walk<'_> {
                     option
                 }
                 _ if index == 1 && pair.is_some() => pair,
-                _ => under,
+                _ => match &fields {
+                    Some(fields) => rule_of(self.masker, &fields.get_item(index)?)?.or(under),
+                    None => under,
+                },
             };
             option = text.and_then(|text| option_rule(self.masker, text));
             if self.left == 0 {
@@ -299,8 +308,12 @@ impl Walk<'_> {
         under: Under,
         depth: usize,
     ) -> PyResult<Bound<'py, PyAny>> {
-        // "credentials": {"user": …, "password": …}: its own keys say what is secret.
-        let under = under.filter(|(rule, _)| *rule != super::table::SECRET);
+        // "credentials": {"user": …, "password": …}: its own keys say what is secret, and
+        // what looks like a secret under any other.
+        let (secret, under) = match under {
+            Some((table::SECRET, _)) => (under, None),
+            _ => (None, under),
+        };
         let named = named(self.masker, dict)?;
         let mut changed: Option<Bound<'py, PyDict>> = None;
         // A snapshot: the text of a value may change the dict.
@@ -318,7 +331,7 @@ impl Walk<'_> {
             let own = rule_of(self.masker, &key)?;
             let rule = match &named {
                 Some((name, rule)) if own.is_none() && key.eq(name)? => Some(*rule),
-                _ => own.or(under),
+                _ => own.or(under).or(secret.filter(|_| may_be_secret(&item))),
             };
             let masked = self.value(&item, rule, depth + 1)?;
             let masked_key = match key.cast::<PyString>() {
@@ -364,13 +377,34 @@ fn pair(masker: &Masker, items: &Bound<'_, PyTuple>, is_list: bool) -> PyResult<
         return Ok(None);
     };
     let second = items.get_item(1)?;
-    let bytes = match (second.cast::<PyString>(), second.cast::<PyBytes>()) {
+    let is_name = is_list
+        && check == Value::Any
+        && bytes_of(&second).is_some_and(|bytes| !value::is_likely(bytes));
+    Ok((!is_name).then_some((rule, check)))
+}
+
+/// auth=("ann", "…"): a name and its password, as requests and httpx take them.
+fn auth(items: &Bound<'_, PyTuple>, is_list: bool) -> PyResult<Under> {
+    let (first, second) = (items.get_item(0)?, items.get_item(1)?);
+    Ok(match (bytes_of(&first), bytes_of(&second)) {
+        (Some(_), Some(bytes)) if !is_list || value::is_likely(bytes) => {
+            Some((table::PASSWORD, Value::Any))
+        }
+        _ => None,
+    })
+}
+
+/// Whether a value below a secret's key is one by its look, or holds others.
+fn may_be_secret(item: &Bound<'_, PyAny>) -> bool {
+    item.is_instance_of::<PyDict>() || bytes_of(item).is_some_and(value::looks_secret)
+}
+
+fn bytes_of<'a>(item: &'a Bound<'_, PyAny>) -> Option<&'a [u8]> {
+    match (item.cast::<PyString>(), item.cast::<PyBytes>()) {
         (Ok(text), _) => text.to_str().ok().map(str::as_bytes),
         (_, Ok(bytes)) => Some(bytes.as_bytes()),
         _ => None,
-    };
-    let is_name = is_list && check == Value::Any && bytes.is_some_and(|b| !value::is_likely(b));
-    Ok((!is_name).then_some((rule, check)))
+    }
 }
 
 /// {"name": "password", "value": …}: the key of the value, and its rule.
@@ -383,13 +417,7 @@ fn named<'py>(
         return Ok(None);
     }
     let py = dict.py();
-    for (name, value) in [
-        ("name", "value"),
-        ("Name", "Value"),
-        ("key", "value"),
-        ("Key", "Value"),
-        ("system", "value"),
-    ] {
+    for (name, value) in NAMED {
         let Some(name) = dict.get_item(name)? else {
             continue;
         };

@@ -31,6 +31,7 @@ pub fn signs(text: &[u8]) -> Signs {
             pairs |= u8::from(byte == b'=') | u8::from(byte == b':') | u8::from(byte == b'%');
             pairs |= u8::from(byte == b'>') | u8::from(byte == b',') | u8::from(byte == b'-');
             pairs |= u8::from(byte == b'\'') | u8::from(byte == b'"') | u8::from(byte == 0xef);
+            pairs |= u8::from(byte == b'\\');
             at |= u8::from(byte == b'@') | u8::from(byte == b'%');
         }
         digits += usize::from(count);

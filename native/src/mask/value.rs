@@ -3,10 +3,17 @@
 use super::keys::{self, Separator};
 use super::{Find, Masker, Value, table};
 
-/// What may stand for a quote: as it is, URL-encoded, as an HTML entity.
-pub const QUOTES: [&[u8]; 9] = [
-    b"\"", b"'", b"`", b"%22", b"%27", b"&quot;", b"&#34;", b"&#39;", b"&#x27;",
+/// What may stand for a quote: as it is, URL-encoded, as an HTML entity, and behind a
+/// backslash as an escape of JSON or JavaScript.
+pub const QUOTES: [&[u8]; 13] = [
+    b"\"", b"'", b"`", b"%22", b"%27", b"&quot;", b"&#34;", b"&#39;", b"&#x27;", b"u0022",
+    b"u0027", b"x22", b"x27",
 ];
+
+/// Whether a quote is one only behind a backslash.
+pub fn is_escape(quote: &[u8]) -> bool {
+    matches!(quote[0], b'u' | b'x')
+}
 
 pub struct Found {
     pub start: usize,
@@ -37,6 +44,11 @@ pub fn read(
     let is_space = |b: u8| matches!(b, b' ' | b'\t') || quoted_key && matches!(b, b'\n' | b'\r');
     let spaces = text[start..].iter().take(32).take_while(|b| is_space(**b));
     start += spaces.count();
+    if separator == Separator::Colon {
+        if let Some(found) = in_block(text, check, start) {
+            return Some(found);
+        }
+    }
     while text[start..].starts_with(b"%20")
         || text[start..].starts_with(b"+")
             && separator != Separator::Equals
@@ -44,6 +56,7 @@ pub fn read(
     {
         start += if text[start] == b'%' { 3 } else { 1 };
     }
+    start += no_break_spaces(&text[start..]);
     // PHP's var_dump: string(9) "…".
     if text[start..].starts_with(b"string(") {
         let digits = run(&text[start + 7..], 8, |b| b.is_ascii_digit());
@@ -74,24 +87,42 @@ pub fn read(
     match separator {
         Separator::Comma | Separator::Space | Separator::Compares => None,
         Separator::Tag => in_tag(text, check, start),
-        _ if text.get(start) == Some(&b'[') && quoted_key => in_list(text, start),
-        _ if text.get(start) == Some(&b'{') && opens_object(&text[start + 1..]) => Some(Found {
+        _ if check == Value::Pair && matches!(text.get(start), Some(b'(' | b'[')) => {
+            in_auth(text, start)
+        }
+        _ if is_object(text, start) => Some(Found {
             start,
             end: start + 1,
             is_secret: false,
             is_object: true,
         }),
+        _ if opens_items(text, start) => in_items(text, check, start),
+        _ if text.get(start) == Some(&b'[') && quoted_key => in_list(text, start),
         // A repr: what is in it has keys of its own.
         _ if check == Value::Line && text.get(start) == Some(&b'<') => None,
         _ => unquoted(masker, text, separator, check, key, start, start - at),
     }
 }
 
+/// The length of the no-break spaces that French has around a colon.
+fn no_break_spaces(text: &[u8]) -> usize {
+    let mut len = 0;
+    for _ in 0..2 {
+        len += match &text[len..] {
+            [0xc2, 0xa0, ..] => 2,
+            [0xe2, 0x80, 0xaf, ..] => 3,
+            [b' ', ..] if len > 0 => 1,
+            _ => 0,
+        };
+    }
+    len
+}
+
 fn opening_quote(text: &[u8], at: usize) -> Option<(usize, &'static [u8])> {
     let rest = text.get(at..)?;
     let escapes = rest.iter().take(16).take_while(|b| **b == b'\\').count();
     let quote = QUOTES.iter().find(|q| rest[escapes..].starts_with(q))?;
-    Some((escapes, quote))
+    (escapes > 0 || !is_escape(quote)).then_some((escapes, quote))
 }
 
 /// Whether a quote after `count` backslashes closes one that was opened after `open`.
@@ -166,14 +197,40 @@ fn opens_object(rest: &[u8]) -> bool {
     opening_quote(rest, spaces).is_some()
 }
 
-/// Masks the quoted values of the object that begins at `start`; gives its end.
-pub fn in_object(text: &[u8], start: usize, rule: u16, finds: &mut Vec<Find>) -> usize {
+/// Whether an object begins at a brace; braces around quoted texts may be a set's.
+fn is_object(text: &[u8], start: usize) -> bool {
+    if text.get(start) != Some(&b'{') || !opens_object(&text[start + 1..]) {
+        return false;
+    }
+    let blanks = run(&text[start + 1..], 16, |b| b.is_ascii_whitespace());
+    let Some(first) = read_quoted(text, start + 1 + blanks) else {
+        return false;
+    };
+    let after = first.end + first.close;
+    let blanks = run(&text[after..], 8, |b| b == b' ');
+    !matches!(text.get(after + blanks), Some(b',' | b'}'))
+}
+
+/// Masks the quoted values of the object that begins at `start`; gives its end. Below
+/// what is called a secret, those that look like one and whose key says nothing.
+pub fn in_object(
+    masker: &Masker,
+    text: &[u8],
+    start: usize,
+    (rule, check): (u16, Value),
+    finds: &mut Vec<Find>,
+) -> usize {
     let limit = text.len().min(start + 4096);
+    // What is nested in a secret is looked at by its own keys: no byte is read twice.
+    let is_secret = rule == table::SECRET;
     let mut at = start + 1;
-    while at < limit && text[at] != b'}' {
+    while at < limit && text[at] != b'}' && !(is_secret && text[at] == b'{') {
         if text[at] == b':' {
             if let Some(value) = read_quoted(text, at + 1) {
-                if !keys::is_placeholder(&text[value.start..value.end], true) {
+                let held = &text[value.start..value.end];
+                let is_meant =
+                    !is_secret || looks_secret(held) && !keys::is_secret_before(masker, text, at);
+                if is_meant && keys::fits(check, held) && !keys::is_placeholder(held, true) {
                     finds.push(Find {
                         start: value.start,
                         end: value.end,
@@ -238,6 +295,14 @@ pub fn is_likely(value: &[u8]) -> bool {
     value.len() >= 6 && value.iter().any(u8::is_ascii_digit)
 }
 
+/// Whether a value below what is called a secret is one itself, rather than a name, a
+/// time or a sentence.
+pub fn looks_secret(value: &[u8]) -> bool {
+    is_likely(value)
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && !value.iter().any(|b| *b == b':' || b.is_ascii_whitespace())
+}
+
 /// `name="…">VALUE</`, with other attributes between, `<value>` around it, or all of it
 /// as HTML entities: where VALUE begins and ends. `at`: behind the name.
 pub fn in_named_tag(text: &[u8], at: usize) -> Option<(usize, usize)> {
@@ -295,6 +360,95 @@ fn in_list(text: &[u8], start: usize) -> Option<Found> {
         start: start + first + 1,
         end: start + last,
         is_secret: !keys::is_placeholder(value, true),
+        is_object: false,
+    })
+}
+
+/// Whether a list, a tuple or a set of quoted texts begins at `start`.
+fn opens_items(text: &[u8], start: usize) -> bool {
+    matches!(text.get(start), Some(b'[' | b'(' | b'{')) && next_item(text, start + 1).is_some()
+}
+
+/// The quoted text that follows brackets, commas and space, with the letter that makes it
+/// bytes.
+fn next_item(text: &[u8], at: usize) -> Option<Quoted> {
+    let gap = |b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b',' | b'(' | b'[' | b'{');
+    let at = at + run(text.get(at..)?, 64, gap);
+    let is_prefix = matches!(text.get(at), Some(b'b' | b'u'));
+    (is_prefix.then(|| read_quoted(text, at + 1)).flatten()).or_else(|| read_quoted(text, at))
+}
+
+/// From the first quoted text of a list, a tuple or a set to its last.
+fn in_items(text: &[u8], check: Value, start: usize) -> Option<Found> {
+    let limit = text.len().min(start + 4096);
+    let first = next_item(text, start + 1)?;
+    let mut end = first.end;
+    let mut at = first.end + first.close;
+    while at < limit {
+        let Some(next) = next_item(text, at) else {
+            break;
+        };
+        end = next.end;
+        at = next.end + next.close;
+    }
+    Some(Found {
+        start: first.start,
+        end,
+        is_secret: keys::fits(check, &text[first.start..first.end])
+            && !keys::is_placeholder(&text[first.start..end], true),
+        is_object: false,
+    })
+}
+
+/// `("ann", "…")` after `auth`: the second is the password of the first. A list may be
+/// one of names.
+fn in_auth(text: &[u8], start: usize) -> Option<Found> {
+    let first = next_item(text, start + 1)?;
+    let second = next_item(text, first.end + first.close)?;
+    let value = &text[second.start..second.end];
+    Some(Found {
+        start: second.start,
+        end: second.end,
+        is_secret: (text[start] == b'(' || is_likely(value)) && !keys::is_placeholder(value, true),
+        is_object: false,
+    })
+}
+
+/// The value on the next line of YAML, which is further in: what follows is a line end, or
+/// a block's sign and a line end.
+fn in_block(text: &[u8], check: Value, start: usize) -> Option<Found> {
+    if !matches!(check, Value::Any | Value::Scheme) {
+        return None;
+    }
+    let sign = run(&text[start..], 2, |b| {
+        matches!(b, b'|' | b'>' | b'-' | b'+')
+    });
+    let line_end = start + sign + usize::from(text.get(start + sign) == Some(&b'\r'));
+    if text.get(line_end) != Some(&b'\n') {
+        return None;
+    }
+    let indent = run(&text[line_end + 1..], 32, |b| b == b' ');
+    let start = line_end + 1 + indent;
+    let len = run(&text[start..], 256, |b| !b.is_ascii_whitespace());
+    let ends_line = matches!(text.get(start + len), None | Some(b'\n' | b'\r'));
+    let mut value = &text[start..start + len];
+    let mut begin = start;
+    if let [quote @ (b'"' | b'\''), .., last] = value {
+        if quote == last && len > 2 {
+            value = &value[1..len - 1];
+            begin += 1;
+        }
+    }
+    let is_value = indent > 0
+        && ends_line
+        && is_likely(value)
+        && !value
+            .iter()
+            .any(|b| matches!(b, b':' | b'(' | b'"' | b'\''));
+    is_value.then(|| Found {
+        start: begin,
+        end: begin + value.len(),
+        is_secret: true,
         is_object: false,
     })
 }
@@ -458,6 +612,8 @@ fn word_of(text: &[u8], is_encoded: bool) -> usize {
             {
                 break;
             }
+            // An escape of JSON for &, a quote, a bracket.
+            b'\\' if text[at + 1..].starts_with(b"u00") => break,
             b'%' if is_encoded && is_encoded_end(&text[at..]) => break,
             b',' | b';' | b'&' if ends_pair(&text[at + 1..]) => break,
             b'(' | b'[' | b'{' => depth += 1,

@@ -6,21 +6,13 @@ use std::borrow::Cow;
 use super::json;
 use super::value::{Pair, Value, get, unique};
 use crate::mask::encoded::{rule_of, text_of};
-use crate::mask::{self, Masker, Value as Check, table};
+use crate::mask::{self, Masker, NAMED, Value as Check, keys, table};
 
 /// Nesting beyond this is cut.
 const MAX_DEPTH: u32 = 16;
 /// Values looked at within one.
 const MAX_VALUES: u32 = 10_000;
 const CUT: &str = "[nested too deep]";
-/// A pair of these names says that the value of the first is the key of the second's.
-const NAMED: [(&str, &str); 5] = [
-    ("name", "value"),
-    ("Name", "Value"),
-    ("key", "value"),
-    ("Key", "Value"),
-    ("system", "value"),
-];
 
 type Under = Option<(u16, Check)>;
 
@@ -126,8 +118,10 @@ impl Walk<'_> {
     fn list(&mut self, items: &mut Vec<Value<'_>>, under: Under, depth: u32) {
         let second = match under {
             None => self.rule_of_second(items),
+            Some((_, Check::Pair)) => rule_of_auth(items).or(under),
             some => some,
         };
+        let mut option: Under = None;
         for at in 0..items.len() {
             if *self.left == 0 {
                 items.truncate(at);
@@ -135,17 +129,27 @@ impl Walk<'_> {
                 return;
             }
             *self.left -= 1;
-            self.value(
-                &mut items[at],
-                if at == 1 { second } else { under },
-                depth + 1,
-            );
+            let text = match &items[at] {
+                Value::Text(text) if under.is_none() => Some(text),
+                _ => None,
+            };
+            let rule = match text {
+                Some(text) if option.is_some() && !text.starts_with('-') => option,
+                _ if at == 1 => second,
+                _ => under,
+            };
+            option = text.and_then(|text| keys::option_rule(self.masker, text.as_bytes()));
+            self.value(&mut items[at], rule, depth + 1);
         }
     }
 
     fn map(&mut self, pairs: &mut Vec<Pair<'_>>, under: Under, depth: u32) {
-        // "credentials": {"user": …, "password": …}: its own keys say what is secret.
-        let under = under.filter(|(rule, _)| *rule != table::SECRET);
+        // "credentials": {"user": …, "password": …}: its own keys say what is secret, and
+        // what looks like a secret under any other.
+        let (secret, under) = match under {
+            Some((table::SECRET, _)) => (under, None),
+            _ => (None, under),
+        };
         let named = self.named(pairs);
         let mut is_renamed = false;
         for at in 0..pairs.len() {
@@ -160,7 +164,7 @@ impl Walk<'_> {
             let own = rule_of(self.masker, key.as_bytes());
             let rule = match named {
                 Some((name, rule)) if own.is_none() && *key == name => Some(rule),
-                _ => own.or(under),
+                _ => own.or(under).or(secret.filter(|_| may_be_secret(value))),
             };
             self.value(value, rule, depth + 1);
             if let Some(masked) = text_of(self.masker, key) {
@@ -197,6 +201,18 @@ impl Walk<'_> {
             get(pairs, key).map(|_| (*key, rule))
         })
     }
+}
+
+/// Whether a value below a secret's key is one by its look, or holds others.
+fn may_be_secret(value: &Value<'_>) -> bool {
+    matches!(value, Value::Map(_)) || bytes_of(value).is_some_and(mask::looks_secret)
+}
+
+/// "auth": ["ann", "…"]: a name and its password.
+fn rule_of_auth(items: &[Value<'_>]) -> Under {
+    let [first, second] = items else { return None };
+    bytes_of(first)?;
+    mask::is_likely_secret(bytes_of(second)?).then_some((table::PASSWORD, Check::Any))
 }
 
 fn bytes_of<'v>(value: &'v Value<'_>) -> Option<&'v [u8]> {
