@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import {
   bytes,
   count,
+  counted,
   duration,
+  fromMoment,
   healthOf,
   leastOf,
   levelOf,
@@ -29,6 +31,19 @@ describe("numbers", () => {
     [Number.NaN, "–"],
     [null, "–"],
   ])("a duration of %s ms is %s", (ms, shown) => expect(duration(ms)).toBe(shown));
+
+  it("say before and after, one and many", () => {
+    expect([fromMoment(1.5), fromMoment(0), fromMoment(-0.00102)]).toEqual([
+      "+1.5 ms",
+      "+0 ms",
+      "-1.02 µs",
+    ]);
+    expect([counted(0, "log"), counted(1, "log"), counted(12_300, "log")]).toEqual([
+      "0 logs",
+      "1 log",
+      "12.3 k logs",
+    ]);
+  });
 
   it.each([
     [0, "0/s"],

@@ -27,6 +27,16 @@ export function duration(ms: number | null | undefined): string {
   return `${sign}${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
 }
 
+/** How long after a moment (+), or before it (-). */
+export function fromMoment(ms: number): string {
+  return `${ms < 0 ? "-" : "+"}${duration(Math.abs(ms))}`;
+}
+
+/** So many of a thing: one log, two logs. */
+export function counted(number: number, one: string): string {
+  return `${count(number)} ${one}${number === 1 ? "" : "s"}`;
+}
+
 /** A rate in seconds, told by the minute where it is slow. */
 export function rate(per_second: number | null | undefined): string {
   if (!isKnown(per_second)) return UNKNOWN;

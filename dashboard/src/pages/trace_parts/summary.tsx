@@ -1,6 +1,6 @@
 import type { Trace } from "../../api";
 import { MaskedText, PageLink, Time } from "../../components";
-import { count, duration } from "../../format";
+import { count, counted, duration } from "../../format";
 import { CopyButton } from "./copy_button";
 import { mainRoot, type Tree } from "./tree";
 
@@ -25,11 +25,11 @@ export function Summary({ trace, tree, colours }: Props) {
       <p className="flex flex-wrap gap-x-4 gap-y-1">
         <span className="text-faint">{root && <Time ns={root.span.start_ns} />}</span>
         <span className="font-medium tabular-nums">{duration(tree.duration_ms)}</span>
-        <span>{count(trace.spans.length)} spans</span>
+        <span>{counted(trace.spans.length, "span")}</span>
         <span className={tree.errors ? "font-medium text-bad" : "text-faint"}>
           {tree.errors ? `${count(tree.errors)} with errors` : "no errors"}
         </span>
-        <span>{count(trace.logs.length)} logs</span>
+        <span>{counted(trace.logs.length, "log")}</span>
         <span className="wrap-anywhere">
           <span className="text-faint">id</span> <code>{trace.trace_id}</code>
         </span>
