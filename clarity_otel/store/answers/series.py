@@ -40,7 +40,8 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
     # Counters count from the point before the range.
     looked_at = wanted | {"start": within.start_ns - GAP_NS, "kind": kind}
     every = ask(sql("find_series"), looked_at | {"limit": _MOST_SERIES + 1})
-    series, known = 0, []
+    series = 0
+    known: list[tuple[str, str]] = []
     for row in every:
         series += row["processes"]
         if series <= _MOST_SERIES or not known:
