@@ -201,7 +201,7 @@ class TestTexts:
         retention.compact(cursor, "minute_texts", 0, time.time_ns() // MINUTE_NS + 1)
         after, longest = cursor.execute(sizes).fetchall()[0]
         assert after < before / 2
-        assert longest < 9000 + 2 * 4096
+        assert longest < 9000 + 2 * 1024
 
 
 class TestNarrowing:

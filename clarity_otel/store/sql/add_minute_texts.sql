@@ -7,7 +7,7 @@ FROM (SELECT DISTINCT start_ns // 60000000000 AS minute, attributes FROM new_spa
 INSERT INTO minute_texts
 SELECT minute, string_agg(text, ',"')
 FROM (
-  SELECT minute, text, sum(strlen(text)) OVER of_minute // 4096 AS part
+  SELECT minute, text, sum(strlen(text)) OVER of_minute // 1024 AS part
   FROM (
     FROM new_texts
     UNION ALL

@@ -9,7 +9,7 @@ WITH wanted AS (
 )
 SELECT minute, string_agg(text, ',"' ORDER BY text) AS texts
 FROM (
-  SELECT minute, text, sum(strlen(text)) OVER (PARTITION BY minute ORDER BY text) // 4096 AS part
+  SELECT minute, text, sum(strlen(text)) OVER (PARTITION BY minute ORDER BY text) // 1024 AS part
   FROM (
     SELECT DISTINCT minute, unnest(string_split(texts, ',"')) AS text
     FROM wanted WHERE minute IN (FROM few)

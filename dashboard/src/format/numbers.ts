@@ -37,10 +37,11 @@ export function counted(number: number, one: string): string {
   return `${count(number)} ${one}${number === 1 ? "" : "s"}`;
 }
 
-/** A rate in seconds, told by the minute where it is slow. */
+/** A rate in seconds, told by the minute or the hour where it is slow. */
 export function rate(per_second: number | null | undefined): string {
   if (!isKnown(per_second)) return UNKNOWN;
   if (per_second === 0) return "0/s";
+  if (per_second * 60 < 1) return `${digits.format(per_second * 3600)}/h`;
   if (per_second < 1) return `${digits.format(per_second * 60)}/min`;
   return `${per_second < 10_000 ? digits.format(per_second) : count(per_second)}/s`;
 }

@@ -78,7 +78,7 @@ function columnsOf(services: Set<string>): Column<MapRow>[] {
     },
     {
       title: "Rate",
-      width: "6.2rem",
+      width: "5.2rem",
       isNumber: true,
       sortBy: (row) => row.rate,
       cell: (row) => rate(row.rate),

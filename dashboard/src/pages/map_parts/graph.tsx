@@ -8,7 +8,7 @@ import { failed, type MapNode, nodesOf, thickness_px } from "./nodes";
 
 const WIDE: Sizes = { node_width: 190, node_height: 66, gap_along: 150, gap_across: 26 };
 const NARROW: Sizes = {
-  node_width: 144,
+  node_width: 138, // lines go beside the boxes, too
   node_height: 66,
   gap_along: 62,
   gap_across: 14,

@@ -18,7 +18,7 @@ export function Summary({ trace, tree, colours }: Props) {
     .find((id) => typeof id === "string" && id !== "");
   return (
     <section className="panel space-y-2" aria-label="Trace">
-      <h2 className="wrap-anywhere font-semibold text-base">
+      <h2 className="wrap-anywhere line-clamp-3 font-semibold text-base" title={root?.span.name}>
         <span className="text-faint">{root?.span.service}</span>{" "}
         <MaskedText text={root?.span.name || "(no name)"} />
       </h2>
