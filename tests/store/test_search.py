@@ -328,6 +328,19 @@ class TestBounds:
             page = store.query.logs(within, LogFilter(text="old"), page.next, 50)
         assert [row["body"] for row in page.rows] == ["old"]
 
+    def test_a_trace_has_its_logs_however_long_they_are_looked_for(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On a machine that is busy, too: its search goes on where it ended early."""
+        request = traces(1)
+        trace_id = request.resource_spans[0].scope_spans[0].spans[0].trace_id
+        store.take(decode_spans(request, 1))
+        store.take(decode_logs(logs("in it", trace_id=trace_id), 1))
+        monkeypatch.setattr(search, "SEARCH_LIMIT_S", 0)
+        found = store.query.trace(trace_id.hex())
+        assert found is not None
+        assert [record["body"] for record in found["logs"]] == ["in it"]
+
     @pytest.mark.parametrize("text", ["order 17", "ORDER 17", "Order"])
     def test_logs_are_found_in_body_and_attributes_whatever_the_case(
         self, store: Store, text: str
