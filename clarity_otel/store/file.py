@@ -23,6 +23,7 @@ TABLE_FILES = (
     "red_minute",
     "edges_minute",
     "minute_tokens",
+    "minute_texts",
     "index_version",
     "exceptions",
     "logs",

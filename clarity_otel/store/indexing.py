@@ -1,7 +1,7 @@
-"""The index of minutes is written anew where this DuckDB would not find what is in it.
+"""The index of minutes is written anew where this version would not find what is in it.
 
-That is in a file of before there was an index, and after a version of DuckDB that hashes in
-another way. 10 million spans take about 10 s.
+That is in a file of before there was an index, or of before it had texts, and after a version of
+DuckDB that hashes in another way. 10 million spans take about 10 s.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from clarity_otel.store.sql import sql
 if TYPE_CHECKING:
     import duckdb
 
-_VERSION = "SELECT hash('minute_tokens 1')"
+_VERSION = "SELECT hash('minute_tokens 2')"
+# The texts first: the tokens are made of them.
+_ROLLUPS = ("add_minute_texts", "add_minute_tokens")
 _CHUNK_NS = 15 * 60 * 10**9
 
 
 def ensure_index(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write minute_tokens anew where it is none of this version's.
+    """Write minute_tokens and minute_texts anew where they are none of this version's.
 
     What ends the process meanwhile makes the next one begin again.
     """
@@ -28,6 +30,7 @@ def ensure_index(connection: duckdb.DuckDBPyConnection) -> None:
         return
     execute("DELETE FROM index_version")
     execute("DELETE FROM minute_tokens")
+    execute("DELETE FROM minute_texts")
     bounds = execute("SELECT min(start_ns), max(start_ns) FROM spans").fetchone()
     if bounds and bounds[0] is not None:
         diagnostics.info("The store's index is written anew; this takes a second for each million.")
@@ -43,7 +46,8 @@ def _fill(connection: duckdb.DuckDBPyConnection, first_ns: int, last_ns: int) ->
             "SELECT * FROM spans WHERE start_ns >= $start AND start_ns < $end",
             {"start": at, "end": min(at + _CHUNK_NS, 2**63 - 1)},
         )
-        connection.execute(sql("add_minute_tokens"))
+        for rollup in _ROLLUPS:
+            connection.execute(sql(rollup))
         # What is far away may be years: go on where there is something.
         after = connection.execute(
             "SELECT min(start_ns) FROM spans WHERE start_ns >= ?", [min(at + _CHUNK_NS, 2**63 - 1)]
@@ -52,3 +56,4 @@ def _fill(connection: duckdb.DuckDBPyConnection, first_ns: int, last_ns: int) ->
             break
         at = after[0]
     connection.execute("DROP TABLE IF EXISTS new_spans")
+    connection.execute("DROP TABLE IF EXISTS new_texts")

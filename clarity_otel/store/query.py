@@ -76,6 +76,8 @@ def no_series() -> Row:
         "unit": "",
         "monotonic": False,
         "processes": "",
+        "labels": [],
+        "left_out": 0,
         "step_s": 0,
         "rows": [],
     }
@@ -140,13 +142,15 @@ class Query(Protocol):
         ...
 
     def metric_series(self, within: Range, name: str, service: str = "", by: str = "") -> Row:
-        """A metric as lines: kind, unit, monotonic, processes, step_s and rows.
+        """A metric as lines: kind, unit, monotonic, processes, step_s, labels, left_out and rows.
 
         Each row has attributes, points of [time_ns, value] and exemplars. Counters are rates
         a second, gauges and up-down counters values, histograms objects of rate, mean, p50,
         p95, p99. `by` names the one attribute that lines differ in; without it, all of them.
         20 lines, the rest as `__other__`; 300 points each. `processes` is how those of a
-        service were joined (`metrics/joining`). A metric that does not exist is `no_series()`.
+        service were joined (`metrics/joining`), `labels` the names of the series' attributes,
+        `left_out` how many sets of attributes, at least, were not read because of too many series.
+        A metric that does not exist is `no_series()`.
         """
         ...
 

@@ -21,6 +21,7 @@ _TIMES = {
     "red_minute": ("minute", 60 * 10**9),
     "edges_minute": ("minute", 60 * 10**9),
     "minute_tokens": ("minute", 60 * 10**9),
+    "minute_texts": ("minute", 60 * 10**9),
 }
 # What one round deletes of the time that is stored.
 _SHARE = 0.2

@@ -25,7 +25,11 @@ QUEUE_LIMIT_BYTES = 16 * 1024 * 1024
 HOUSEKEEPING_INTERVAL_S = 30.0
 _MINUTE_NS = 60 * 10**9
 # What is written of new spans besides themselves, in the same transaction.
-ROLLUPS = ("add_traces", "add_red_minute", "add_edges_minute", "add_minute_tokens")
+# Tokens are made of the texts.
+ROLLUPS = (
+    *("add_traces", "add_red_minute", "add_edges_minute"),
+    *("add_minute_texts", "add_minute_tokens"),
+)
 # More rows than this in one transaction gain nothing and hold up those who read.
 _MOST_ROWS = 50_000
 
@@ -56,7 +60,7 @@ class Writer:
         self._known_resources: set[int] = set()
         self.counts = {"stored": 0, "dropped": 0, "refused": 0, "flushes": 0}
         self._red_until = 0
-        self._tokens_until = time.time_ns() // _MINUTE_NS
+        self._index_until = time.time_ns() // _MINUTE_NS
         self._thread = threading.Thread(target=self._run, name="clarity-store", daemon=True)
         self._thread.start()
 
@@ -186,12 +190,13 @@ class Writer:
         try:
             minute = time.time_ns() // _MINUTE_NS
             # Late spans may come for the last five minutes: RED of these is summed up again,
-            # tokens, of which a few too many do no harm, are left until then.
+            # the index, of which a little too much does no harm, is left until then.
             retention.compact(self._connection, "red_minute", self._red_until, minute)
             self._red_until = minute - 5
-            if self._tokens_until < minute - 5:
-                retention.compact(self._connection, "minute_tokens", self._tokens_until, minute - 5)
-                self._tokens_until = minute - 5
+            if self._index_until < minute - 5:
+                for table in ("minute_tokens", "minute_texts"):
+                    retention.compact(self._connection, table, self._index_until, minute - 5)
+                self._index_until = minute - 5
             if retention.enforce(self._connection, self._limits, time.time_ns()):
                 self._known_resources.clear()
         except duckdb.Error as error:

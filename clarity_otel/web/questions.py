@@ -220,7 +220,9 @@ QUESTIONS = (
         "exemplars: up to 50 of time_ns, value, trace_id. 20 rows at most: the least active are "
         "one, whose only attribute is __other__",
         "kind, unit, monotonic (a sum that only grows: its lines are rates), processes (how those "
-        "of a service become one: sum, max or min), step_s (seconds between points).",
+        "of a service become one: sum, max or min), step_s (seconds between points), labels (names "
+        "of the series' attributes), left_out (how many sets of attributes, at least, were not "
+        "read because there are too many series).",
     ),
     Question(
         "/map",

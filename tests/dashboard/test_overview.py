@@ -26,7 +26,7 @@ def test_each_service_has_its_numbers(window: Window, dashboard: Dashboard) -> N
     for row in services:
         shown = page.get_by_role("row").filter(has=page.get_by_role("link", name=row["service"]))
         expect(shown).to_contain_text(re.compile(r"healthy|degraded|failing"))
-        expect(shown).to_contain_text(re.compile(r"\d(/s|/min)"))
+        expect(shown).to_contain_text(re.compile(r"\d(/s|/min|/h)"))
         expect(shown).to_contain_text(re.compile(r"\d (µs|ms|s)"))
         expect(shown.get_by_role("img")).to_have_attribute("aria-label", re.compile("last .*most"))
 

@@ -335,6 +335,7 @@ def test_processes_are_joined_as_the_store_does(
     query = ProductionQuery(Given(own_prometheus.endpoint), Given(), Given())
     answer = query.metric_series(Range(now_ns - 60 * 10**9, now_ns), name, "many", "service")
     assert answer["processes"] == joined
+    assert answer["labels"] == sorted({label for one in labels for label in one})
     [row] = answer["rows"]
     assert [number for _, number in row["points"]][-1:] == [value]
 

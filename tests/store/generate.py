@@ -1,4 +1,6 @@
-"""Many realistic spans, made by DuckDB itself: traces of five spans in two services.
+"""Many realistic spans and metric points, made by DuckDB itself.
+
+Spans are traces of five spans in two services.
 
 Each trace is a server span with two Redis commands and one HTTP call, and the called
 service's own server span: 20 routes, durations with a long tail, 1% errors, and the
@@ -72,4 +74,48 @@ def generate(connection: duckdb.DuckDBPyConnection, spans: int, start_ns: int, e
         for rollup in ROLLUPS:
             connection.execute(sql(rollup))
     connection.execute("DROP TABLE new_spans")
+    connection.execute("CHECKPOINT")
+
+
+_BOUNDS = "0.005,0.01,0.025,0.05,0.075,0.1,0.25,0.5,0.75,1,2.5,5,7.5,10"
+# A histogram of requests by route and status, and other metrics of five series each.
+_POINTS = """
+INSERT INTO metric_points
+WITH series AS (
+  SELECT 'http.server.request.duration' AS name, 's' AS unit, 'histogram' AS kind,
+    'service' || i // 320 AS service, i // 80 AS resource_id, i,
+    '{"http.request.method":"GET","http.response.status_code":' || [200, 201, 404, 500][1 + i % 4]
+      || ',"http.route":"/route' || i // 4 % 20 || '/{id}"}' AS attributes
+  FROM range($histograms) t(i)
+  UNION ALL
+  SELECT 'app.metric' || i // 5, 'By', ['gauge', 'sum'][1 + i // 5 % 2],
+    'service' || i % 2, i % 2, i, '{"pool":"pool' || i % 5 || '"}'
+  FROM range($others) t(i)
+)
+SELECT sec * 1000000000 AS time_ns, $first::BIGINT * 1000000000 AS start_ns, service, name, unit,
+  kind, CASE kind WHEN 'gauge' THEN 0 ELSE 2 END AS temporality, kind = 'sum' AS monotonic,
+  attributes,
+  (sec - $first::BIGINT) * (1 + i % 3) * 1.5 AS value,
+  CASE kind WHEN 'histogram' THEN (sec - $first::BIGINT) * (1 + i % 3) * 14 ELSE 0 END AS count,
+  CASE kind WHEN 'histogram' THEN '{"bounds":[' || $bounds || '],"buckets":['
+    || repeat(((sec - $first::BIGINT) * (1 + i % 3)) || ',', 14) || '0]}' ELSE '' END AS detail,
+  '' AS exemplars, resource_id
+FROM range($first, $last, $interval) times(sec), series
+ORDER BY sec
+"""
+
+
+def generate_metrics(
+    connection: duckdb.DuckDBPyConnection,
+    start_ns: int,
+    end_ns: int,
+    *,
+    histograms: int,
+    others: int,
+    interval_s: int = 60,
+) -> None:
+    """Add points of so many series, each `interval_s`: histograms of one metric, and others."""
+    given = {"histograms": histograms, "others": others, "interval": interval_s}
+    bounds = {"first": start_ns // 10**9, "last": end_ns // 10**9, "bounds": _BOUNDS}
+    connection.execute(_POINTS, given | bounds)
     connection.execute("CHECKPOINT")

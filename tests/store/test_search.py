@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,10 @@ from clarity_otel.store import retention
 from clarity_otel.store.answers import search
 from clarity_otel.store.answers.conditions import conditions_of
 from clarity_otel.store.decode import decode_logs, decode_spans
+from clarity_otel.store.decode.values import as_json
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.query import LogFilter, Page, Range, TooLongError, TraceFilter
+from clarity_otel.store.sql import sql
 from tests.store.conftest import Store
 from tests.store.generate import generate
 from tests.store.messages import logs, pair, traces
@@ -88,24 +91,117 @@ class TestAttributes:
             conditions_of(TraceFilter(attributes={f"k{at}": value}))
             for at, value in enumerate(values)
         ]
-        import duckdb
-
-        from clarity_otel.store.decode.values import as_json
-        from clarity_otel.store.sql import sql
-
         with duckdb.connect() as connection:
             connection.execute(sql("spans"))
             connection.execute(sql("minute_tokens"))
+            connection.execute(sql("minute_texts"))
             attributes = as_json({f"k{at}": value for at, value in enumerate(values)})
             connection.execute(
                 "CREATE TABLE new_spans AS SELECT ? AS attributes, 0::BIGINT AS start_ns, "
-                "'s' AS service, '' AS route, 200 AS http_status, 0 AS status, 1 AS duration_ns",
+                "'n' AS name, 's' AS service, '' AS route, 200 AS http_status, 0 AS status, "
+                "1 AS duration_ns",
                 [attributes],
             )
+            connection.execute(sql("add_minute_texts"))
             connection.execute(sql("add_minute_tokens"))
             query = DuckDbQuery(connection)
             for one in conditions:
                 assert one.minutes(query._ask, Range(0, MINUTE_NS)) in (None, [0])
+
+
+# What JSON escapes, what divides its members, what LIKE and patterns read in another way.
+TEXTS = st.text(st.sampled_from(list('",:{}[]\\%_.* aAßİé🙂\n\t\x00')), max_size=6)
+
+
+@st.composite
+def spans_and_text(draw: st.DrawFn) -> tuple[list[tuple[str, str]], str]:
+    """Names and attributes of spans, and a text that is often in one of them."""
+    spans = [
+        (draw(TEXTS), as_json(draw(st.dictionaries(TEXTS, TEXTS, max_size=3))))
+        for _ in range(draw(st.integers(1, 6)))
+    ]
+    stored = draw(st.sampled_from([text for span in spans for text in span]))
+    first, last = sorted(draw(st.tuples(*[st.integers(0, len(stored))] * 2)))
+    return spans, draw(st.one_of(st.just(stored[first:last]), TEXTS))
+
+
+class TestTexts:
+    @pytest.fixture(scope="class")
+    def connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The tables that a search reads, in memory."""
+        with duckdb.connect() as connection:
+            for table in ("spans", "traces", "minute_texts", "minute_tokens"):
+                connection.execute(sql(table))
+            yield connection
+
+    @settings(max_examples=25, deadline=None)
+    @given(drawn=spans_and_text())
+    def test_a_text_is_found_where_reading_all_spans_finds_it(
+        self, connection: duckdb.DuckDBPyConnection, drawn: tuple[list[tuple[str, str]], str]
+    ) -> None:
+        """Before the index's minutes are compacted and after: the same traces, no other."""
+        spans, text = drawn
+        for table in ("spans", "traces", "minute_texts", "minute_tokens"):
+            connection.execute(f"DELETE FROM {table}")
+        # Two batches, a minute for every other span; the newest part is read without the index.
+        for batch in (spans[::2], spans[1::2]):
+            connection.execute(
+                "CREATE OR REPLACE TEMP TABLE new_spans AS SELECT uuid() AS trace_id, "
+                "1::UBIGINT AS span_id, 0::UBIGINT AS parent_id, "
+                "(nr * 120000000000)::BIGINT AS start_ns, 1::BIGINT AS duration_ns, "
+                "'s' AS service, '' AS version, name, 2::UTINYINT AS kind, 0::UTINYINT AS status, "
+                "'' AS status_message, '' AS method, '' AS route, 200::USMALLINT AS http_status, "
+                "'' AS peer, '' AS scope, 1::UBIGINT AS resource_id, attributes, '' AS events, "
+                "'' AS links FROM (SELECT unnest($names::VARCHAR[]) AS name, "
+                "unnest($attributes::VARCHAR[]) AS attributes, "
+                "generate_subscripts($names::VARCHAR[], 1) AS nr)",
+                {"names": [one[0] for one in batch], "attributes": [one[1] for one in batch]},
+            )
+            connection.execute("INSERT INTO spans BY NAME SELECT * FROM new_spans")
+            for rollup in ("add_traces", "add_minute_texts", "add_minute_tokens"):
+                connection.execute(sql(rollup))
+        ask = DuckDbQuery(connection)
+        within = Range(0, 60 * MINUTE_NS)
+        everywhere = (
+            "SELECT trace_id FROM spans WHERE contains(name, $1) OR contains(attributes, $1)"
+        )
+        wanted = {one.hex for (one,) in connection.execute(everywhere, [text]).fetchall()}
+        if not text:
+            wanted = {
+                one.hex for (one,) in connection.execute("SELECT trace_id FROM spans").fetchall()
+            }
+        for _ in range(2):
+            page = ask.traces(within, TraceFilter(text=text), "", 50)
+            assert {row["trace_id"] for row in page.rows} == wanted
+            retention.compact(connection, "minute_texts", 0, 1 << 40)
+
+    def test_minutes_without_the_text_are_not_read(self, store: Store) -> None:
+        """A rare text leads to its minute alone, also one that crosses a boundary of members."""
+        now_ns = time.time_ns() // MINUTE_NS * MINUTE_NS
+        generate(store.connection, 5_000, now_ns - 60 * MINUTE_NS, now_ns)
+        request = with_attributes({"a": "needle", "b": "x"})
+        for span in request.resource_spans[0].scope_spans[0].spans:
+            span.start_time_unix_nano = now_ns - 30 * MINUTE_NS
+        store.take(decode_spans(request, 1))
+        within = Range(now_ns - 60 * MINUTE_NS, now_ns)
+        for text in ("needle", '"needle"', '"needle","b', 'needle",'):
+            conditions = conditions_of(TraceFilter(text=text))
+            minutes = conditions.minutes(store.query._ask, within)
+            assert minutes == [now_ns // MINUTE_NS - 30]
+            both = conditions_of(TraceFilter(text=text, service="none"))
+            assert both.minutes(store.query._ask, within) == []
+
+    def test_texts_of_a_minute_that_is_over_are_kept_once(self, store: Store) -> None:
+        """In rows of some kilobytes, whatever came; a minute with very many is left as it is."""
+        for _ in range(3):
+            store.take(decode_spans(with_attributes({"order": "x" * 9000, "other": "y"}), 1))
+        cursor = store.connection.cursor()
+        sizes = "SELECT sum(strlen(texts)), max(strlen(texts)) FROM minute_texts"
+        before, _ = cursor.execute(sizes).fetchall()[0]
+        retention.compact(cursor, "minute_texts", 0, time.time_ns() // MINUTE_NS + 1)
+        after, longest = cursor.execute(sizes).fetchall()[0]
+        assert after < before / 2
+        assert longest < 9000 + 2 * 1024
 
 
 class TestNarrowing:
@@ -165,6 +261,7 @@ class TestIndex:
             "DROP TABLE index_version; DROP TABLE minute_tokens",
             "UPDATE index_version SET token = 1; UPDATE minute_tokens SET token = 1",
             "DELETE FROM index_version; DELETE FROM minute_tokens",
+            "UPDATE index_version SET token = hash('minute_tokens 1'); DROP TABLE minute_texts",
         ],
     )
     def test_an_index_that_would_find_nothing_is_written_anew(
@@ -181,9 +278,9 @@ class TestIndex:
         first.connection.cursor().execute(before)
         first.close()
         second = open_at("one.duckdb")
-        wanted = TraceFilter(attributes={"order": "17"})
-        found = second.query.traces(Range(0, now_ns + MINUTE_NS), wanted, "", 50)
-        assert len(found.rows) == 3
+        for wanted in (TraceFilter(attributes={"order": "17"}), TraceFilter(text='order":"17')):
+            found = second.query.traces(Range(0, now_ns + MINUTE_NS), wanted, "", 50)
+            assert len(found.rows) == 3
         tokens = "SELECT count(*) FROM minute_tokens"
         count = second.connection.cursor().execute(tokens).fetchall()
         second.close()
@@ -230,6 +327,34 @@ class TestBounds:
         while not page.rows:
             page = store.query.logs(within, LogFilter(text="old"), page.next, 50)
         assert [row["body"] for row in page.rows] == ["old"]
+
+    def test_a_trace_has_its_logs_however_long_they_are_looked_for(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On a machine that is busy, too: its search goes on where it ended early."""
+        request = traces(1)
+        trace_id = request.resource_spans[0].scope_spans[0].spans[0].trace_id
+        store.take(decode_spans(request, 1))
+        store.take(decode_logs(logs("in it", trace_id=trace_id), 1))
+        monkeypatch.setattr(search, "SEARCH_LIMIT_S", 0)
+        found = store.query.trace(trace_id.hex())
+        assert found is not None
+        assert [record["body"] for record in found["logs"]] == ["in it"]
+
+    @pytest.mark.parametrize("text", ["order 17", "ORDER 17", "Order"])
+    def test_logs_are_found_in_body_and_attributes_whatever_the_case(
+        self, store: Store, text: str
+    ) -> None:
+        """As the live tail finds them."""
+        store.take(decode_logs(logs("nothing here"), 1))
+        record = logs("body")
+        for_body = logs("Order 17")
+        of_resource = record.resource_logs[0].scope_logs[0].log_records[0]
+        of_resource.attributes.append(pair("what", "Order 17"))
+        store.take(decode_logs(record, 1))
+        store.take(decode_logs(for_body, 1))
+        page = store.query.logs(around(time.time_ns()), LogFilter(text=text), "", 50)
+        assert sorted(row["body"] for row in page.rows) == ["Order 17", "body"]
 
     def test_a_statement_has_an_end(self, open_at: Callable[..., Store]) -> None:
         """As an error that says what to do; the next question is answered."""

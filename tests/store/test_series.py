@@ -7,10 +7,13 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 
+from clarity_otel.store.answers import series
 from clarity_otel.store.decode import decode_metrics
 from clarity_otel.store.query import Range
 from tests.store.conftest import Store
@@ -352,6 +355,8 @@ def test_what_is_not_there_is_empty(store: Store) -> None:
         "monotonic": False,
         "processes": "",
         "step_s": 0,
+        "labels": [],
+        "left_out": 0,
         "rows": [],
     }
 
@@ -377,3 +382,89 @@ def test_services_tell_of_their_telemetry(store: Store) -> None:
     assert stock["spans_per_s"] == 1800 / 600
     assert shop["dropped"] == {"queue_full": 1200}
     assert (shop["queue_ratio"], shop["masked"], shop["retries"]) == (0.25, None, None)
+
+
+# A sender of a counter: seconds between points, what each adds (less than nothing: it begins
+# again), whether it says that it began again, and how long before the range's end it began.
+SENDERS = st.tuples(
+    st.sampled_from([7, 10, 60, 200, 400]),
+    st.lists(st.integers(-1, 40), min_size=1, max_size=12),
+    st.booleans(),
+    st.integers(0, 900),
+)
+
+
+class TestManySeries:
+    @settings(
+        max_examples=12,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+    )
+    @given(
+        kind=st.sampled_from(["sum", "histogram"]),
+        by=st.sampled_from(["", "n", "service", "process"]),
+        senders=st.lists(SENDERS, min_size=1, max_size=4),
+    )
+    def test_series_added_up_by_the_store_are_those_added_up_one_by_one(
+        self,
+        store: Store,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: str,
+        by: str,
+        senders: list[tuple[int, list[int], bool, int]],
+    ) -> None:
+        """Whatever they send and whenever, through what begins again and what pauses."""
+        name = f"m{time.time_ns()}"
+        request = ExportMetricsServiceRequest()
+        for process, (interval_s, steps, is_told, began_s) in enumerate(senders):
+            sender = Sender(store, process=process, service=f"s{process % 2}")
+            data = sender.metric(kind, name, CUMULATIVE)
+            if kind == "sum":
+                data.is_monotonic = True
+            total, began = 0, -began_s
+            for number, step in enumerate(steps):
+                at_s = interval_s * (number + 1) - began_s
+                if step < 0 and is_told:
+                    began = at_s
+                total = 0 if step < 0 else total + step
+                labels = {"n": str(number % 2), "process": str(process % 3)}
+                told: dict[str, Any] = {"as_int": total}
+                if kind == "histogram":
+                    told = {"count": 2 * total, "sum": total * 2.5}
+                    told |= {"explicit_bounds": [1, 5], "bucket_counts": [total, 0, total]}
+                point(data, at_s, began_s=began, labels=labels, **told)
+            request.MergeFrom(sender.request)
+        store.take(decode_metrics(request, 1))
+        quick = store.query.metric_series(WITHIN, name, by=by)
+        with monkeypatch.context() as patched:
+            patched.setattr(series._Asked, "grown", series._Asked.each)
+            slow = store.query.metric_series(WITHIN, name, by=by)
+        assert [row["attributes"] for row in quick["rows"]] == [
+            row["attributes"] for row in slow["rows"]
+        ]
+        for one, other in zip(quick["rows"], slow["rows"], strict=True):
+            assert [time_ns for time_ns, _ in one["points"]] == [
+                time_ns for time_ns, _ in other["points"]
+            ]
+            for (_, value), (_, wanted) in zip(one["points"], other["points"], strict=True):
+                assert value == pytest.approx(wanted)
+
+    def test_very_many_series_are_cut_and_the_answer_says_so(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And what their lines could be by, all the same."""
+        for temporality, name in ((CUMULATIVE, "added"), (0, "gauge")):
+            sender = Sender(store)
+            data = sender.metric("sum" if temporality else "gauge", name, temporality)
+            if temporality:
+                data.is_monotonic = True
+            for number in range(9):
+                for at_s in (-120, -60):
+                    point(data, at_s, labels={"n": str(number)}, as_int=at_s + 900)
+            sender.send()
+            monkeypatch.setattr(series, "_MOST_SERIES", 5)
+            cut = store.query.metric_series(WITHIN, name, by="n")
+            monkeypatch.setattr(series, "_MOST_SERIES", 9)
+            whole = store.query.metric_series(WITHIN, name, by="n")
+            assert (len(cut["rows"]), cut["left_out"], cut["labels"]) == (5, 1, ["n"])
+            assert (len(whole["rows"]), whole["left_out"], whole["labels"]) == (9, 0, ["n"])

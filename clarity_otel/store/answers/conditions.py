@@ -1,4 +1,4 @@
-"""What a trace filter is in SQL, and what it is as tokens of minute_tokens."""
+"""What a trace filter is in SQL, and in what of a minute it leaves a trace."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ _QUARTERS = 4 * 63
 
 @dataclass
 class Conditions:
-    """SQL with its parameters: never a value in the SQL. `tokens`: one of each list is there."""
+    """SQL with its parameters: never a value in the SQL.
+
+    A minute that has what is wanted has one of each list of `tokens`, and `text` in its texts.
+    """
 
     filters: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     tokens: list[list[str]] = field(default_factory=list)
+    text: str = ""
 
     def add(self, condition: str, tokens: list[str] | None = None, **values: Any) -> None:
         """Add what must hold, and the tokens of which a minute that has it has one."""
@@ -40,15 +44,22 @@ class Conditions:
 
     def minutes(self, ask: Rows, within: Range) -> list[int] | None:
         """Return the minutes that may have what is wanted, newest first; None for any."""
-        if not self.tokens:
-            return None
+        bounds = minutes_of(within)
+        minutes = self._with_tokens(ask, bounds) if self.tokens else None
+        if self.text and minutes != []:
+            found = ask(sql("find_text_minutes"), bounds | {"text": self.text})
+            kept = None if minutes is None else set(minutes)
+            minutes = [row["minute"] for row in found if kept is None or row["minute"] in kept]
+        return minutes
+
+    def _with_tokens(self, ask: Rows, bounds: dict[str, int]) -> list[int]:
         pairs = [(1 << at, text) for at, texts in enumerate(self.tokens) for text in texts]
         values = {
             "bits": [bit for bit, _ in pairs],
             "texts": [text for _, text in pairs],
             "all": (1 << len(self.tokens)) - 1,
         }
-        return [row["minute"] for row in ask(sql("find_minutes"), minutes_of(within) | values)]
+        return [row["minute"] for row in ask(sql("find_minutes"), bounds | values)]
 
 
 def conditions_of(wanted: TraceFilter) -> Conditions:
@@ -71,12 +82,21 @@ def conditions_of(wanted: TraceFilter) -> Conditions:
         found.add("duration_ns <= $most", _quarters(1, most), most=most)
     if wanted.text:
         found.add("(contains(name, $text) OR contains(attributes, $text))", text=wanted.text)
+        found.text = _within_one(wanted.text)
     for number, (key, value) in enumerate(sorted(wanted.attributes.items())[:_MOST_ATTRIBUTES]):
         _add_attribute(found, number, key, value)
     if not wanted.text and not wanted.attributes:
         # Entries alone: roots, and what came in from elsewhere.
         found.add("(parent_id = 0 OR kind IN (2, 5))")
     return found
+
+
+def _within_one(text: str) -> str:
+    """Return the longest part of a text that no boundary of minute_texts can divide.
+
+    Attributes are split at `,"`, and what a text begins or ends with may be half of one.
+    """
+    return max((part.lstrip('"').rstrip(",") for part in text.split(',"')), key=len)
 
 
 def _quarters(least_ns: int, most_ns: int) -> list[str]:

@@ -6,6 +6,7 @@ intervals can be added; it begins again where its start time changes or it falls
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,11 @@ class Grid:
         first = max(min(earlier, step) - self.first, 0)
         return slice(first, max(step - self.first + 1, first))
 
+    def steps(self, first: int, last: int) -> slice:
+        """Return the steps from one to another, both included, as far as they are in the range."""
+        begin = max(first - self.first, 0)
+        return slice(begin, max(last - self.first + 1, begin))
+
 
 def line_of(about: Row, grid: Grid) -> Line:
     """Return a line without points, of the kind that a metric has."""
@@ -61,6 +67,10 @@ class Line:
 
     def add(self, rows: list[Row]) -> None:
         """Add the points of one series, by time. Once."""
+        raise NotImplementedError
+
+    def add_grown(self, rows: list[Row]) -> None:
+        """Add rows of grown_series.sql: what counters of several series grew by."""
         raise NotImplementedError
 
     def join(self, other: Any, how: str) -> None:
@@ -116,6 +126,16 @@ class _Rates(Line):
             value = row["value"] if before is None else row["value"] - before["value"]
             self._spread(before, row, value)
 
+    def add_grown(self, rows: list[Row]) -> None:
+        self._add_grown(rows, "value")
+
+    def _add_grown(self, rows: list[Row], what: str) -> None:
+        for row in rows:
+            stood_for = self._grid.steps(row["first_step"], row["step"])
+            self._numbers[stood_for] += row[f"{what}_rate"]
+            self._is_known[stood_for] = True
+            self.activity += row[what]
+
     def _spread(self, before: Row | None, row: Row, increase: float) -> None:
         before_ns = row["first_start_ns"] if before is None else before["time_ns"]
         seconds = max(row["time_ns"] - before_ns, 1) / 1e9
@@ -138,9 +158,18 @@ class _Histograms(_Rates):
             if before is not None:
                 grown = grown.minus(_whole(before))
             self._spread(before, row, grown.count)
-            at = row["step"] - self._grid.first
-            if 0 <= at < self._grid.count:
-                self._steps[at] = self._steps[at].plus(grown) if at in self._steps else grown
+            self._measure(row["step"], grown)
+
+    def add_grown(self, rows: list[Row]) -> None:
+        self._add_grown(rows, "count")
+        for row in rows:
+            bounds, buckets = tuple(json.loads(row["bounds"])), tuple(row["buckets"])
+            self._measure(row["step"], Histogram(row["count"], row["value"], bounds, buckets))
+
+    def _measure(self, step: int, grown: Histogram) -> None:
+        at = step - self._grid.first
+        if 0 <= at < self._grid.count:
+            self._steps[at] = self._steps[at].plus(grown) if at in self._steps else grown
 
     def join(self, other: Any, how: str) -> None:
         super().join(other, SUM)

@@ -25,7 +25,7 @@ def logs(ask: Rows, within: Range, wanted: LogFilter, cursor: str, limit: int) -
     if wanted.least_severity:
         conditions.add("severity >= $severity", severity=wanted.least_severity)
     if wanted.text:
-        condition = "(contains(lower(body), $text) OR contains(attributes, $text))"
+        condition = "(contains(lower(body), $text) OR contains(lower(attributes), $text))"
         conditions.add(condition, text=wanted.text.lower())
     if wanted.trace_id:
         conditions.add("trace_id = $trace::UUID", trace=str(uuid.UUID(hex=wanted.trace_id)))

@@ -82,14 +82,27 @@ def trace(ask: Rows, trace_id: str) -> Row | None:
             span[name] = json.loads(span[name]) if span[name] else none
     resources = ask(sql("find_resources"), {"ids": sorted({span["resource_id"] for span in spans})})
     about = Range(when["start"] - _AROUND_NS, when["end"] + _AROUND_NS)
-    records = logs(ask, about, LogFilter(trace_id=trace_id), "", MOST_ROWS)
+    records = _logs(ask, about, trace_id)
     return {
         "trace_id": uuid.UUID(key).hex,
         "spans": spans[:_MOST_SPANS],
         "truncated": len(spans) > _MOST_SPANS,
         "resources": {row["resource_id"]: json.loads(row["attributes"]) for row in resources},
-        "logs": records.rows[::-1],
+        "logs": records[::-1],
     }
+
+
+def _logs(ask: Rows, about: Range, trace_id: str) -> list[Row]:
+    """Return the trace's records, newest first: all pages of a search that ends early."""
+    rows: list[Row] = []
+    cursor = ""
+    while len(rows) < MOST_ROWS:
+        page = logs(ask, about, LogFilter(trace_id=trace_id), cursor, MOST_ROWS - len(rows))
+        rows += page.rows
+        cursor = page.next
+        if not cursor:
+            break
+    return rows
 
 
 def attributes(ask: Rows, within: Range, service: str) -> list[Row]:

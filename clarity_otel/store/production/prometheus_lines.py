@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clarity_otel.metrics.joining import MAX, MIN, SUM, Joining, joining_of
 from clarity_otel.store.answers.rows import steps_of
 from clarity_otel.store.production import metric_names as names
+from clarity_otel.store.production.engine import rows_of
 from clarity_otel.store.production.prometheus import (
     IDENTITY,
     range_ms_of,
@@ -19,7 +20,7 @@ from clarity_otel.store.production.prometheus import (
     together,
 )
 from clarity_otel.store.production.prometheus_gains import gains
-from clarity_otel.store.production.prometheus_metrics import exemplars_of, identities, selectors
+from clarity_otel.store.production.prometheus_metrics import counted, exemplars_of, selectors
 from clarity_otel.store.production.prometheus_red import quantile
 from clarity_otel.store.production.promql import began_anew, gained, gone, label
 from clarity_otel.store.query import no_series
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from clarity_otel.store.query import Range, Row
 
 _MOST_POINTS = 300
+# Series times steps that Prometheus is to reckon with: of many series, fewer steps.
+_MOST_READ = 1_000_000
+_LEAST_POINTS = 15
 _MOST_LINES = 20
 _MOST_SAMPLES = 150_000
 _MOST_EXEMPLARS = 50
@@ -39,6 +43,8 @@ _SHORTEST_RATE_S = 120
 _OTHER = "__other__"
 # Labels of a process: lines are of services.
 _PROCESS = ("instance", "exported_instance", "pid")
+_NO_ATTRIBUTES = {"__name__", "le", *_PROCESS, *IDENTITY}
+_MOST_LABELS = 200
 _JOIN: dict[str, Callable[[float, float], float]] = {SUM: operator.add, MAX: max, MIN: min}
 
 Key = tuple[tuple[str, Any], ...]
@@ -50,7 +56,8 @@ def metric_series(
     prometheus: Prometheus, within: Range, name: str, service: str = "", by: str = ""
 ) -> Row:
     """See `Query`. Processes of a service are one line; a rate is over two minutes or a step."""
-    found = identities(prometheus, within, name, service)
+    many = counted(prometheus, within, name, service)
+    found = [labels for labels, _ in many]
     present = {labels["__name__"] for labels in found}
     if not present:
         return no_series()
@@ -61,7 +68,9 @@ def metric_series(
     kind = names.kind_of(family) if family else kind
     is_rate = is_histogram or is_counter
     joining = _joining(family, kind, present)
-    step_s = steps_of(within, _MOST_POINTS, shortest_s=_SHORTEST_STEP_S)
+    series = sum(number for _, number in many)
+    most = min(max(_MOST_READ // series, _LEAST_POINTS), _MOST_POINTS)
+    step_s = steps_of(within, most, shortest_s=_SHORTEST_STEP_S)
     window_s = max(step_s, _SHORTEST_RATE_S) if is_rate else 1
     last_s = within.end_ns / 1e9
     first_s = last_s - step_s * ((within.end_ns - within.start_ns) // (step_s * 10**9))
@@ -100,13 +109,19 @@ def metric_series(
             bound = _TOTAL if suffix == "_sum" else float(labels.get("le", "inf"))
             # What is left to join are services, or names of one: they tell of the same.
             _join(lines[key_of(labels, by)][at_s], bound, value, joining.processes)
-    exemplars = _exemplars(prometheus, within, present, of, by)
+    rest: list[Callable[[], Any]] = [
+        lambda: _labels(prometheus, within, present, of),
+        lambda: _exemplars(prometheus, within, present, of, by),
+    ]
+    labels, exemplars = together(*rest)
     return {
         "kind": kind,
         "unit": family.unit if family else "",
         "monotonic": is_counter,
         "processes": joining.processes,
         "step_s": step_s,
+        "labels": labels,
+        "left_out": 0,
         "rows": [
             {
                 "attributes": dict(key),
@@ -158,14 +173,25 @@ def _check(prometheus: Prometheus, query: str, within: Range, name: str, step_s:
         )
 
 
+def _labels(
+    prometheus: Prometheus, within: Range, present: set[str], of: list[dict[str, str]]
+) -> list[str]:
+    """Return the names of the attributes that the series have."""
+    bounds = (("start", f"{within.start_ns / 1e9:.3f}"), ("end", f"{within.end_ns / 1e9:.3f}"))
+    asked = [*bounds, *(("match[]", one) for one in selectors(present, of))]
+    found = prometheus.engine.post(
+        "/api/v1/labels", asked, lambda answer: rows_of(answer["data"], _MOST_LABELS)
+    )
+    return sorted(names.attribute_of(str(one), "")[0] for one in found if one not in _NO_ATTRIBUTES)
+
+
 def key_of(labels: dict[str, str], by: str) -> Key:
     """Return the attributes that a line differs in."""
     service = ("service", service_of(labels))
     if by == "service":
         return (service,)
-    left_out = {"__name__", "le", *_PROCESS, *IDENTITY}
     attributes = dict(
-        names.attribute_of(*pair) for pair in labels.items() if pair[0] not in left_out
+        names.attribute_of(*pair) for pair in labels.items() if pair[0] not in _NO_ATTRIBUTES
     )
     if by:
         return ((by, str(attributes.get(by, ""))),)

@@ -137,11 +137,18 @@ def identities(
     prometheus: Prometheus, within: Range, name: str, service: str
 ) -> list[dict[str, str]]:
     """Return the names and services of a metric's series, of one service where one is named."""
+    return [labels for labels, _ in counted(prometheus, within, name, service)]
+
+
+def counted(
+    prometheus: Prometheus, within: Range, name: str, service: str
+) -> list[tuple[dict[str, str], int]]:
+    """Return the same, and how many series each has."""
     named = "{" + matches("__name__", pattern=names.pattern_of(name)) + "}"
     by = ",".join(("__name__", *IDENTITY))
-    query = f"group by ({by}) (last_over_time({named}[{_look_ms(within)}ms]))"
-    found = [labels for labels, _at, _value in prometheus.instant(query, within.end_ns)]
-    return [labels for labels in found if not service or service_of(labels) == service]
+    query = f"count by ({by}) (last_over_time({named}[{_look_ms(within)}ms]))"
+    found = [(labels, int(many)) for labels, _, many in prometheus.instant(query, within.end_ns)]
+    return [one for one in found if not service or service_of(one[0]) == service]
 
 
 def selectors(present: set[str], of: list[dict[str, str]]) -> list[str]:

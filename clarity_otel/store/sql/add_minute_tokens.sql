@@ -1,10 +1,8 @@
--- Attributes are split where one JSON member ends and the next begins: a third of the time that
--- reading them takes. What is split wrongly (a value that ends in a comma) is not searched here.
+-- After add_minute_texts, of whose texts it takes the hashes.
 INSERT INTO minute_tokens
 SELECT DISTINCT minute, (hash(rtrim(ltrim(text, '{"'), '}')) & 4294967295)::UINTEGER
 FROM (
-  SELECT minute, unnest(string_split(attributes, ',"')) AS text
-  FROM (SELECT DISTINCT start_ns // 60000000000 AS minute, attributes FROM new_spans)
+  FROM new_texts
   UNION ALL
   SELECT minute, unnest([
     'service=' || service,

@@ -7,6 +7,8 @@ import type { Answers } from "./types";
 
 /** How often a moving range is asked again, while the tab is seen. */
 export const REFRESH_MS = 5000;
+/** The same of which metrics there are: all points are counted, and new names are rare. */
+const NAMES_REFRESH_MS = 30_000;
 
 export type Search = Record<string, string | string[] | undefined>;
 export type Answered<Data> = UseQueryResult<Data, ApiError>;
@@ -74,6 +76,10 @@ export function useApi<Path extends keyof Answers>(
     },
     enabled,
     placeholderData: keepPreviousData,
-    refetchInterval: moves && bounds ? REFRESH_MS : false,
+    refetchInterval: ({ state }) => {
+      if (!moves || !bounds) return false;
+      const isCatalog = path === "/metrics" && (state.data as Answers["/metrics"])?.rows.length > 0;
+      return isCatalog ? NAMES_REFRESH_MS : REFRESH_MS;
+    },
   });
 }

@@ -207,6 +207,10 @@ export interface MetricSeries extends Rows<MetricSeriesRow> {
   processes?: "sum" | "max" | "min" | "";
   /** Seconds between points. */
   step_s: number;
+  /** The names of its series' attributes: what lines may be by. */
+  labels: string[];
+  /** Sets of attributes whose series were not read, there being too many. */
+  left_out: number;
 }
 
 export interface MapRow {

@@ -6,6 +6,13 @@ import type { ChartProps } from "./chart";
 import { showMarks } from "./chart_marks";
 
 const COLOURS = 6;
+// Ticks of bytes are powers of two: 64 MiB, not 95.4.
+const BINARY = Array.from({ length: 60 }, (_, power) => 2 ** power);
+// Moments that are told apart by what `tickTime` shows: never less than a second.
+const CLOCK_S = [
+  ...[1, 2, 5, 10, 15, 30].flatMap((step) => [step, step * 60]),
+  ...[1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 168, 336, 720].map((hours) => hours * 3600),
+].sort((one, other) => one - other);
 
 /** The canvas of `Chart`: uPlot, in the theme's colours, as wide as its place. */
 export default function ChartCanvas(props: ChartProps) {
@@ -49,32 +56,42 @@ export default function ChartCanvas(props: ChartProps) {
             },
           },
         },
-        scales: { y: { range: (_self, _least, most) => [0, highest(most, latest.current)] } },
+        scales: {
+          // One moment alone: a minute on both sides, where uPlot has a day.
+          x: { range: (_self, from, to) => (from === to ? [from - 60, to + 60] : [from, to]) },
+          y: { range: (_self, _least, most) => [0, highest(most, latest.current)] },
+        },
         axes: [
           {
             ...axis,
             size: 28,
+            incrs: CLOCK_S,
             values: (_self, ticks, _axis, _space, step_s) =>
               ticks.map((time_s) => tickTime(time_s, step_s)),
           },
           {
             ...axis,
             size: 64,
+            ...(unit.startsWith("By") ? { incrs: BINARY } : {}),
             values: (_self, ticks) => ticks.map((tick) => withUnit(tick, bareUnit(unit))),
           },
         ],
         series: [
           {
             label: "Time",
-            value: (_self, time_s: number | null) =>
-              time_s === null ? "" : localTime(time_s * 1e9),
+            value: (self, time_s: number | null) => {
+              const shown_s = time_s ?? self.data[0].at(-1);
+              return shown_s === undefined ? "" : localTime(shown_s * 1e9);
+            },
           },
           ...lines.map(([label, colour], at) => ({
             label,
             stroke: colourOf(element, `text-series-${colour ?? (at % COLOURS) + 1}`),
             width: 1.5,
             points: { show: (self: uPlot, at: number) => isSparse(self.data[at]) },
-            value: (_self: uPlot, value: number | null) => withUnit(value, unit),
+            // Where the pointer is; the newest while it is elsewhere.
+            value: (self: uPlot, value: number | null, at: number, place: number | null) =>
+              withUnit(place === null ? self.data[at]?.at(-1) : value, unit),
           })),
         ],
         hooks: {

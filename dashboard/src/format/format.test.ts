@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import {
   bytes,
   count,
+  counted,
   duration,
+  fromMoment,
   healthOf,
   leastOf,
   levelOf,
@@ -30,8 +32,22 @@ describe("numbers", () => {
     [null, "–"],
   ])("a duration of %s ms is %s", (ms, shown) => expect(duration(ms)).toBe(shown));
 
+  it("say before and after, one and many", () => {
+    expect([fromMoment(1.5), fromMoment(0), fromMoment(-0.00102)]).toEqual([
+      "+1.5 ms",
+      "+0 ms",
+      "-1.02 µs",
+    ]);
+    expect([counted(0, "log"), counted(1, "log"), counted(12_300, "log")]).toEqual([
+      "0 logs",
+      "1 log",
+      "12.3 k logs",
+    ]);
+  });
+
   it.each([
     [0, "0/s"],
+    [0.001, "3.6/h"],
     [0.05, "3/min"],
     [12.345, "12.3/s"],
     [25_000, "25 k/s"],

@@ -27,10 +27,21 @@ export function duration(ms: number | null | undefined): string {
   return `${sign}${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
 }
 
-/** A rate in seconds, told by the minute where it is slow. */
+/** How long after a moment (+), or before it (-). */
+export function fromMoment(ms: number): string {
+  return `${ms < 0 ? "-" : "+"}${duration(Math.abs(ms))}`;
+}
+
+/** So many of a thing: one log, two logs. */
+export function counted(number: number, one: string): string {
+  return `${count(number)} ${one}${number === 1 ? "" : "s"}`;
+}
+
+/** A rate in seconds, told by the minute or the hour where it is slow. */
 export function rate(per_second: number | null | undefined): string {
   if (!isKnown(per_second)) return UNKNOWN;
   if (per_second === 0) return "0/s";
+  if (per_second * 60 < 1) return `${digits.format(per_second * 3600)}/h`;
   if (per_second < 1) return `${digits.format(per_second * 60)}/min`;
   return `${per_second < 10_000 ? digits.format(per_second) : count(per_second)}/s`;
 }

@@ -2,7 +2,7 @@ import { useMemo } from "react";
 import { useApi } from "../api";
 import type { Family } from "../catalog";
 import { Answer, Chart, PageLink } from "../components";
-import { isHistogram, joinedOf, linesOf } from "./lines";
+import { isHistogram, joinedOf, leftOut, linesOf } from "./lines";
 import { useIsSeen } from "./seen";
 import { shownUnit } from "./units";
 
@@ -44,7 +44,7 @@ export function FamilyChart({ family, by, service }: Props) {
         <p className="font-medium">{family.name}</p>
       )}
       <p className="mt-1 text-faint">
-        {family.help} {data && joinedOf(data)}{" "}
+        {family.help} {data && joinedOf(data)} {data && leftOut(data)}{" "}
         <PageLink
           to="/metrics"
           search={{ name: family.name, service: service || undefined, by }}

@@ -7,6 +7,8 @@ const predictions: MetricSeries = {
   kind: "sum",
   unit: "{prediction}",
   step_s: 10,
+  labels: [],
+  left_out: 0,
   rows: [
     {
       attributes: { status: "ok" },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { MetricSeries, MetricSeriesRow } from "../api/types";
-import { exemplarsOf, joinedOf, labelOf, linesOf } from "./lines";
+import { exemplarsOf, joinedOf, labelOf, leftOut, linesOf } from "./lines";
 
 const row = (more: Partial<MetricSeriesRow>): MetricSeriesRow => ({
   attributes: {},
@@ -12,6 +12,8 @@ const answer = (kind: string, rows: MetricSeriesRow[]): MetricSeries => ({
   kind,
   unit: "s",
   step_s: 60,
+  labels: [],
+  left_out: 0,
   rows,
 });
 const quantiles = (p95: number | null) => ({ rate: 1, mean: 2, p50: 3, p95, p99: 5 });
@@ -35,6 +37,11 @@ describe("the lines of a metric", () => {
       { label: "user", values: [1, undefined, 3] },
       { label: "idle", values: [undefined, 2, undefined] },
     ]);
+  });
+
+  it("say where they are not of all series", () => {
+    expect(leftOut(answer("sum", []))).toBe("");
+    expect(leftOut({ ...answer("sum", []), left_out: 1 })).toContain("Choose a service");
   });
 
   it("break where five minutes have no point", () => {

@@ -24,6 +24,12 @@ export function joinedOf(answer: MetricSeries): string {
   return isHistogram(answer) || !answer.processes ? "" : JOINED[answer.processes];
 }
 
+/** What is missing in the lines, as a sentence; empty where they have all. */
+export function leftOut({ left_out }: MetricSeries): string {
+  if (!left_out) return "";
+  return "There are more series than are read at once: some are left out. Choose a service.";
+}
+
 export function numberOf(point: number | Quantiles, statistic: Statistic): number | null {
   return typeof point === "number" ? point : (point[statistic] ?? null);
 }

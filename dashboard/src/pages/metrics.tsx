@@ -4,7 +4,7 @@ import { Answer, Empty, Panel } from "../components";
 import { ServiceSelect } from "../measures/service_select";
 import { Explored } from "./metrics_parts/explored";
 import { MetricList } from "./metrics_parts/list";
-import { found } from "./metrics_parts/search";
+import { firstOf, found } from "./metrics_parts/search";
 
 /** All metrics that came, whoever sent them, and one of them over time. */
 export default function Metrics() {
@@ -14,7 +14,7 @@ export default function Metrics() {
   const metrics = useApi("/metrics");
   const rows = metrics.data?.rows;
   const shown = useMemo(() => found(rows ?? [], text, service), [rows, text, service]);
-  const chosen = name || shown[0]?.name;
+  const chosen = name || firstOf(shown);
   const services = useMemo(() => (rows ?? []).flatMap((row) => row.services), [rows]);
   return (
     <Answer query={metrics} empty={<NoMetrics />}>
@@ -24,7 +24,7 @@ export default function Metrics() {
             <div className="mb-3 flex flex-wrap gap-2">
               <input
                 type="search"
-                className="control min-w-0 flex-1"
+                className="control min-w-48 flex-1"
                 placeholder="Name, unit or help"
                 aria-label="Find a metric"
                 value={text}

@@ -15,7 +15,7 @@ export default function Overview() {
           {({ rows }) => <Services rows={rows} />}
         </Answer>
       </Panel>
-      <div className="grid gap-4 xl:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]">
+      <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]">
         <Panel title="What changed" aside="against the same time before">
           <Answer query={before}>
             {(old) => <Changes now={services.data?.rows ?? []} before={old.rows} />}

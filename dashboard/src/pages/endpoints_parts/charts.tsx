@@ -83,7 +83,7 @@ function Three({ now, before, offset_s, labels, onSelect }: ThreeProps) {
       <Chart
         {...shared}
         title="Rate"
-        unit="{/s}"
+        unit="{request}/s"
         series={both("Requests", (row) => row?.rate ?? 0)}
       />
       <Chart

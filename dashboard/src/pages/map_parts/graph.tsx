@@ -2,12 +2,13 @@ import { type KeyboardEvent, useMemo, useRef, useState } from "react";
 import type { MapRow, ServiceRow } from "../../api";
 import { PageLink, useIsNarrow } from "../../components";
 import { DEGRADED_FROM, duration, FAILING_FROM, percent, rate } from "../../format";
+import { curveOf } from "./curves";
 import { type Layout, layersOf, type Place, placed, type Sizes, towards } from "./layers";
 import { failed, type MapNode, nodesOf, thickness_px } from "./nodes";
 
 const WIDE: Sizes = { node_width: 190, node_height: 66, gap_along: 150, gap_across: 26 };
 const NARROW: Sizes = {
-  node_width: 144,
+  node_width: 138, // lines go beside the boxes, too
   node_height: 66,
   gap_along: 62,
   gap_across: 14,
@@ -162,7 +163,7 @@ function Lines({ calls, layout, sizes, near, isNarrow }: LinesProps) {
         const from = layout.places.get(row.service);
         const to = layout.places.get(row.peer);
         if (!from || !to || row.service === row.peer) return null;
-        const curve = curveOf(from, to, sizes);
+        const curve = curveOf(from, to, sizes, layout);
         const share = failed(row);
         const isNear = near === row.service || near === row.peer;
         const opacity = near === "" || isNear ? 1 : 0.15;
@@ -193,37 +194,4 @@ function Lines({ calls, layout, sizes, near, isNarrow }: LinesProps) {
       })}
     </svg>
   );
-}
-
-/** From the side that looks onward to the side that looks back; its label two thirds of the way. */
-function curveOf(from: Place, to: Place, { node_width, node_height, down }: Sizes) {
-  const [a, b] = down
-    ? [
-        { x: from.x + node_width / 2, y: from.y + node_height },
-        { x: to.x + node_width / 2, y: to.y },
-      ]
-    : [
-        { x: from.x + node_width, y: from.y + node_height / 2 },
-        { x: to.x, y: to.y + node_height / 2 },
-      ];
-  const bend = Math.max(Math.abs(down ? b.y - a.y : b.x - a.x) / 2, 30);
-  const [c, d] = down
-    ? [
-        { x: a.x, y: a.y + bend },
-        { x: b.x, y: b.y - bend },
-      ]
-    : [
-        { x: a.x + bend, y: a.y },
-        { x: b.x - bend, y: b.y },
-      ];
-  const along = 0.62;
-  const mix = (one: number, two: number, three: number, four: number) =>
-    (1 - along) ** 3 * one +
-    3 * (1 - along) ** 2 * along * two +
-    3 * (1 - along) * along ** 2 * three +
-    along ** 3 * four;
-  return {
-    path: `M${a.x} ${a.y}C${c.x} ${c.y} ${d.x} ${d.y} ${b.x} ${b.y}`,
-    label: { x: mix(a.x, c.x, d.x, b.x), y: mix(a.y, c.y, d.y, b.y) },
-  };
 }

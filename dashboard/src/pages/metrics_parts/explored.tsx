@@ -14,6 +14,7 @@ import {
   exemplarsOf,
   isHistogram,
   joinedOf,
+  leftOut,
   linesOf,
   STATISTICS,
   type Statistic,
@@ -41,8 +42,6 @@ export function Explored({ name, about, service }: Props) {
   const family = FAMILIES.get(name);
   const by = asked || family?.labels[0] || "service";
   const series = useApi("/metrics/series", { name, service, by });
-  // What the lines can be split by is in the attributes of the lines that are not split at all.
-  const whole = useApi("/metrics/series", { name, service }, { enabled: family === undefined });
   const { data } = series;
   const statistic = STATISTICS.find((one) => one === chosen);
   const isOfHistogram = data !== undefined && isHistogram(data);
@@ -66,16 +65,13 @@ export function Explored({ name, about, service }: Props) {
   return (
     <Panel title={name} aside={[about?.kind, about?.unit].filter(Boolean).join(", ")}>
       <p className="mb-3 text-faint">
-        {family?.help} {data && joinedOf(data)}
+        {family?.help} {data && joinedOf(data)} {data && leftOut(data)}
       </p>
       <div className="mb-3 flex flex-wrap gap-x-4 gap-y-2">
         <Choice
           label="Lines by"
           value={by}
-          options={splits(
-            name,
-            (whole.data?.rows ?? []).map(({ attributes }) => attributes),
-          )}
+          options={splits(name, data?.labels ?? [])}
           choose={setBy}
         />
         {isOfHistogram && (

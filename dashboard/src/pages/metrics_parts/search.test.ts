@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { found, splits } from "./search";
+import { firstOf, found, splits } from "./search";
 
 const metric = (name: string, services: string[]) => ({
   name,
@@ -20,11 +20,16 @@ describe("metrics", () => {
     expect(names("", "stock")).toEqual(["queue.size"]);
   });
 
+  it("begin with how long requests take, else with the first that is found", () => {
+    expect(firstOf(ROWS)).toBe("cpython.gc.collections");
+    expect(firstOf([...ROWS, metric("http.server.request.duration", [])])).toBe(
+      "http.server.request.duration",
+    );
+    expect(firstOf([])).toBeUndefined();
+  });
+
   it("are split by labels of the catalog, attributes that came, and the service last", () => {
-    expect(splits("queue.size", [{ queue: "a", service: "s" }, { __other__: "3" }])).toEqual([
-      "queue",
-      "service",
-    ]);
+    expect(splits("queue.size", ["queue", "service"])).toEqual(["queue", "service"]);
     expect(splits("system.disk.io", [])).toEqual(["disk.io.direction", "service"]);
   });
 });

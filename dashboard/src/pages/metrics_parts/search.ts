@@ -12,14 +12,15 @@ export function found(rows: MetricName[], text: string, service: string): Metric
   });
 }
 
-/**
- * Names of attributes that lines can differ in: those of the catalog that came, and others of
- * theirs. `service` comes last.
- */
-export function splits(name: string, attributes: Record<string, unknown>[]): string[] {
-  const seen = new Set(attributes.flatMap((one) => Object.keys(one)));
-  for (const label of FAMILIES.get(name)?.labels ?? []) seen.add(label);
-  seen.delete("__other__");
-  seen.delete("service");
-  return [...[...seen].sort(), "service"];
+/** The one that is shown before any is chosen: how long requests take, where that is there. */
+export function firstOf(shown: MetricName[]): string | undefined {
+  const telling = shown.find(({ name }) => name === "http.server.request.duration");
+  return (telling ?? shown[0])?.name;
+}
+
+/** What lines can be by: labels of the catalog, those that came, and the service last. */
+export function splits(name: string, labels: string[]): string[] {
+  const all = new Set([...labels, ...(FAMILIES.get(name)?.labels ?? [])]);
+  all.delete("service");
+  return [...[...all].sort(), "service"];
 }

@@ -1,5 +1,5 @@
 import type { LogRow } from "../../api";
-import { duration, levelOf } from "../../format";
+import { duration, fromMoment, levelOf } from "../../format";
 import type { Stretch } from "./critical_path";
 import type { Tree } from "./tree";
 import { placeOf, type View } from "./zoom";
@@ -99,7 +99,7 @@ export function LogMark({ tree, view, log }: { tree: Tree; view: View; log: LogR
           left < 75 ? { left: `calc(${left}% + 14px)` } : { right: `calc(${100 - left}% + 14px)` }
         }
       >
-        +{duration(from_ms)}
+        {fromMoment(from_ms)}
       </span>
     </>
   );

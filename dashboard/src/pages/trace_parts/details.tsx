@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import type { LogRow, SpanEvent, SpanLink, Trace } from "../../api";
 import { Duration, MaskedText, Severity, Time, TraceLink } from "../../components";
-import { duration } from "../../format";
+import { duration, fromMoment } from "../../format";
 import { CopyButton } from "./copy_button";
 import { curlOf } from "./curl";
 import type { SpanNode } from "./tree";
@@ -55,7 +55,7 @@ export function Details({ trace, node, onPath_ms, close }: Props) {
         </Fact>
         <Fact name="Start">
           <Time ns={span.start_ns} />
-          <span className="text-faint"> (+{duration(node.from_ms)})</span>
+          <span className="text-faint"> ({fromMoment(node.from_ms)})</span>
         </Fact>
         <Fact name="Span id">
           <code>{span.span_id}</code>
@@ -164,7 +164,7 @@ function Events({ events, start_ns }: { events: SpanEvent[]; start_ns: number })
         // biome-ignore lint/suspicious/noArrayIndexKey: a span's events never change places
         <li key={at}>
           <span className="text-faint tabular-nums">
-            +{duration((event.time_ns - start_ns) / 1e6)}
+            {fromMoment((event.time_ns - start_ns) / 1e6)}
           </span>{" "}
           <span className="wrap-anywhere font-medium">
             <MaskedText text={event.name} />
@@ -205,7 +205,7 @@ export function Logs({ logs, start_ns }: { logs: LogRow[]; start_ns: number }) {
         // biome-ignore lint/suspicious/noArrayIndexKey: records of a trace are never sorted anew
         <li key={at}>
           <span className="text-faint tabular-nums">
-            +{duration((log.time_ns - start_ns) / 1e6)}
+            {fromMoment((log.time_ns - start_ns) / 1e6)}
           </span>{" "}
           <Severity number={log.severity} text={log.severity_text} />{" "}
           <span className="wrap-anywhere whitespace-pre-wrap font-mono text-xs">

@@ -1,6 +1,6 @@
 import type { Trace } from "../../api";
 import { MaskedText, PageLink, Time } from "../../components";
-import { count, duration } from "../../format";
+import { count, counted, duration } from "../../format";
 import { CopyButton } from "./copy_button";
 import { mainRoot, type Tree } from "./tree";
 
@@ -18,18 +18,18 @@ export function Summary({ trace, tree, colours }: Props) {
     .find((id) => typeof id === "string" && id !== "");
   return (
     <section className="panel space-y-2" aria-label="Trace">
-      <h2 className="wrap-anywhere font-semibold text-base">
+      <h2 className="wrap-anywhere line-clamp-3 font-semibold text-base" title={root?.span.name}>
         <span className="text-faint">{root?.span.service}</span>{" "}
         <MaskedText text={root?.span.name || "(no name)"} />
       </h2>
       <p className="flex flex-wrap gap-x-4 gap-y-1">
         <span className="text-faint">{root && <Time ns={root.span.start_ns} />}</span>
         <span className="font-medium tabular-nums">{duration(tree.duration_ms)}</span>
-        <span>{count(trace.spans.length)} spans</span>
+        <span>{counted(trace.spans.length, "span")}</span>
         <span className={tree.errors ? "font-medium text-bad" : "text-faint"}>
           {tree.errors ? `${count(tree.errors)} with errors` : "no errors"}
         </span>
-        <span>{count(trace.logs.length)} logs</span>
+        <span>{counted(trace.logs.length, "log")}</span>
         <span className="wrap-anywhere">
           <span className="text-faint">id</span> <code>{trace.trace_id}</code>
         </span>
