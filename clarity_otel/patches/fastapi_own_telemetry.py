@@ -78,7 +78,4 @@ class _Recorded(ServerErrorMiddleware):
             return
         del scope[_MARK]
         scope[_RECORDED] = True
-        try:
-            await self._telemetry(app=below, scope=scope, receive=receive, send=send)
-        finally:
-            scope[_MARK] = None
+        await self._telemetry(app=below, scope=scope, receive=receive, send=send)

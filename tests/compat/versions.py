@@ -1,8 +1,9 @@
 """One small service under each set of versions, on both engines: are the spans the same?
 
-    python -m tests.compat.versions            all sets of versions.toml
-    python -m tests.compat.versions oldest     one of them
-    python -m tests.compat.versions --write    keep the results for docs/compatibility.md
+    python -m tests.compat.versions                  all sets of versions.toml
+    python -m tests.compat.versions oldest           one of them
+    python -m tests.compat.versions --python 3.12    on that Python alone
+    python -m tests.compat.versions --write          keep the results for docs/compatibility.md
 
 The sdk engine's spans are those of the contrib instrumentations in that set. Compared are
 kinds, names, parents, states and the attributes that searches and alerts stand on (`MAIN`);
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -265,6 +266,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.compat.versions", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("set", nargs="*", help="a set of versions.toml")
+    parser.add_argument("--python", action="append", help="such as 3.12 (may be repeated)")
     parser.add_argument("--write", action="store_true", help="keep the results for the page")
     options = parser.parse_args()
     known, here = sets(), pythons()
@@ -273,7 +275,7 @@ def main() -> int:
         surroundings = Surroundings(Path(folder))
         try:
             for name in options.set or known:
-                outcomes += _try_everywhere(known[name], here, surroundings)
+                outcomes += _try_everywhere(known[name], here, surroundings, options.python)
         finally:
             surroundings.stop()
     for outcome in outcomes:
@@ -284,11 +286,16 @@ def main() -> int:
 
 
 def _try_everywhere(
-    chosen: VersionSet, here: Mapping[str, str], surroundings: Surroundings
+    chosen: VersionSet,
+    here: Mapping[str, str],
+    surroundings: Surroundings,
+    only: Sequence[str] | None,
 ) -> list[Outcome]:
     own = "{}.{}".format(*sys.version_info)
     found = []
     for version in dict.fromkeys(version or own for version in chosen.pythons):
+        if only and version not in only:
+            continue
         progress(f"==> {chosen.name} on Python {version}")
         python = here.get(version) if version != own else sys.executable
         if python is None:
