@@ -275,13 +275,14 @@ def main() -> int:
         surroundings = Surroundings(Path(folder))
         try:
             for name in options.set or known:
-                outcomes += _try_everywhere(known[name], here, surroundings, options.python)
+                tried = _try_everywhere(known[name], here, surroundings, options.python)
+                if options.write:
+                    results.keep_versions(tried)  # at once: a set takes minutes
+                outcomes += tried
         finally:
             surroundings.stop()
     for outcome in outcomes:
         print(_sentence(outcome))
-    if options.write:
-        results.keep_versions(outcomes)
     return 0 if all(outcome.is_same or outcome.problem == NOT_HERE for outcome in outcomes) else 1
 
 
@@ -303,7 +304,7 @@ def _try_everywhere(
             continue
         try:
             found.append(try_set(chosen, python, surroundings))
-        except UnavailableError as reason:
+        except (UnavailableError, AssertionError) as reason:
             found.append(Outcome(chosen.name, version, problem=str(reason)))
     return found
 
