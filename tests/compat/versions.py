@@ -229,7 +229,7 @@ def _serve(
                 },
                 cwd=ROOT,
                 ready_port=port,
-                timeout_s=60,
+                timeout_s=240,
             ) as process,
         ):
             _wait_for_an_answer(port)
@@ -269,6 +269,7 @@ def main() -> int:
     parser.add_argument("--python", action="append", help="such as 3.12 (may be repeated)")
     parser.add_argument("--write", action="store_true", help="keep the results for the page")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends all it began
     known, here = sets(), pythons()
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="clarity-versions-") as folder:
