@@ -55,6 +55,9 @@ PATCHES = (
     ),
     Patch("fastapi", "fastapi.applications", "fastapi", "fastapi", ((0, 100), (1, 0))),
     Patch("fastapi", "fastapi.applications", "fastapi_telemetry", "fastapi", ((0, 100), (1, 0))),
+    Patch(
+        "fastapi", "fastapi.applications", "fastapi_own_telemetry", "fastapi", ((0, 100), (1, 0))
+    ),
     Patch("fastapi", "fastapi.telemetry._runtime", "fastapi_export", "fastapi", ((0, 100), (1, 0))),
     Patch("asgi", "uvicorn.config", "uvicorn_config", "uvicorn", ((0, 20), (1, 0))),
     Patch("asgi", "uvicorn.server", "uvicorn_server", "uvicorn", ((0, 20), (1, 0))),

@@ -1,4 +1,4 @@
-"""Real redis-server processes: one alone, or three masters of a cluster."""
+"""Real redis-server processes: one alone, or a cluster with three masters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from .build import UnavailableError
@@ -20,6 +21,14 @@ def redis_binary(name: str) -> str:
     if path is None:
         raise UnavailableError(f"no {name!r} on PATH: install Debian's package redis-server")
     return path
+
+
+def ask(port: int, line: str) -> str:
+    """The first line of a server's answer to an inline command, such as ``PING``."""
+    with socket.create_connection((LOOPBACK, port), timeout=5) as connection:
+        connection.sendall(line.encode() + b"\r\n")
+        with connection.makefile("rb") as answer:
+            return answer.readline().decode().rstrip()
 
 
 class RedisServer:
@@ -71,10 +80,7 @@ class RedisServer:
 
     def command(self, line: str) -> str:
         """The first line of Redis's answer to an inline command, such as ``PING``."""
-        with socket.create_connection((LOOPBACK, self.port), timeout=5) as connection:
-            connection.sendall(line.encode() + b"\r\n")
-            with connection.makefile("rb") as answer:
-                return answer.readline().decode().rstrip()
+        return ask(self.port, line)
 
     def reset(self) -> None:
         """Makes it run, without a key or a script."""
@@ -85,20 +91,24 @@ class RedisServer:
 
 
 class RedisCluster:
-    """Three masters, without replicas, that share the slots."""
+    """Three masters that share the slots, and ``replicas`` of each.
 
-    def __init__(self, folder: Path) -> None:
+    ``extra`` are further arguments of the first one.
+    """
+
+    def __init__(self, folder: Path, replicas: int = 0, extra: Sequence[str] = ()) -> None:
         self.servers: list[RedisServer] = []
         try:
-            for number in range(CLUSTER_MASTERS):
+            for number in range(CLUSTER_MASTERS * (1 + replicas)):
                 bus = str(free_port())
                 self.servers.append(
                     RedisServer(
                         folder / str(number),
                         *("--cluster-enabled", "yes", "--cluster-port", bus),
+                        *(() if number else extra),
                     )
                 )
-            self._join()
+            self._join(replicas)
         except BaseException:
             self.stop()
             raise
@@ -120,16 +130,20 @@ class RedisCluster:
         for server in self.servers:
             server.stop()
 
-    def _join(self) -> None:
+    def _join(self, replicas: int) -> None:
         nodes = [f"{LOOPBACK}:{server.port}" for server in self.servers]
         command = [redis_binary("redis-cli"), "--cluster", "create", *nodes]
         done = subprocess.run(
-            [*command, "--cluster-yes"], capture_output=True, text=True, timeout=60
+            [*command, "--cluster-replicas", str(replicas), "--cluster-yes"],
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         wait_until(
             lambda: all(_cluster_is_ok(server) for server in self.servers),
-            "every master knows all slots",
+            "every node knows all slots",
+            timeout_s=30,
         )
 
 

@@ -103,7 +103,7 @@ def keep_versions(outcomes: Sequence[Outcome]) -> None:
 
 def page() -> str:
     """The text of docs/compatibility.md."""
-    from tests.compat.suites import accepted
+    from tests.compat.suites import accepted, suites
 
     kept = _kept()
     lines = [_HEAD]
@@ -115,6 +115,9 @@ def page() -> str:
         part = f", `{suite['selection']}`" if suite["selection"] else ""
         which = f"{name} {suite['version']}{part}"
         lines += _row(which, suite["tests"], suite["bare"], *shown, *where)
+    left_out = [(name, suite.left_out) for name, suite in suites().items() if suite.left_out]
+    lines += ["", "What is not run, and why:", ""]
+    lines += [f"- {name}: {'; '.join(reasons)}." for name, reasons in left_out]
     rows = accepted()
     if rows:
         lines += ["", "What is listed, and why:", ""]

@@ -18,7 +18,7 @@ from typing import NoReturn
 from tests.backends.otlp import Span
 from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.backends.process import clean_environment
-from tests.backends.redis_server import RedisCluster, RedisServer
+from tests.compat.services import Places, service
 from tests.compat.suites import Prepared
 
 PLUGIN = Path(__file__).parent / "plugin"
@@ -59,7 +59,7 @@ def run(
     *,
     sends: bool = True,
     extra: Mapping[str, str] | None = None,
-    deadline_s: float = 1200.0,
+    deadline_s: float = 2400.0,
 ) -> Run:
     """Run the suite's tests once; `engine` is bare, native or sdk.
 
@@ -70,7 +70,7 @@ def run(
     """
     with (
         tempfile.TemporaryDirectory(prefix="clarity-compat-") as scratch,
-        _service(prepared.suite.service, Path(scratch)) as places,
+        service(prepared.suite.service, Path(scratch), prepared.folder) as places,
         _sink() as sink,
     ):
         record = Path(scratch) / "outcomes.jsonl"
@@ -81,6 +81,8 @@ def run(
         if engine != BARE:
             command.insert(0, str(prepared.environment / "bin" / "clarity-instrument"))
         environ = _environ(prepared, engine, record, sink.endpoint if sends else None)
+        for name, value in prepared.suite.environ.items():
+            environ[name] = _placed(value, places)
         environ |= extra or {}
         started = time.monotonic()
         said = Path(scratch) / "said.txt"
@@ -95,7 +97,7 @@ def run(
         return result
 
 
-def _placed(argument: str, places: Mapping[str, object]) -> str:
+def _placed(argument: str, places: Places) -> str:
     # Not str.format: a test's id may hold braces.
     for name, value in places.items():
         argument = argument.replace("{" + name + "}", str(value))
@@ -184,18 +186,6 @@ def _sink() -> Iterator[OtlpHttpStub]:
         yield stub
     finally:
         stub.stop()
-
-
-@contextmanager
-def _service(name: str | None, folder: Path) -> Iterator[dict[str, object]]:
-    if name is None:
-        yield {}
-        return
-    server = (RedisServer if name == "redis" else RedisCluster)(folder / name)
-    try:
-        yield {"redis_port": server.port}
-    finally:
-        server.stop()
 
 
 def progress(text: str) -> None:

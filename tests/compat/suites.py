@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +27,8 @@ class Suite:
     arguments: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
     service: str | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
     spans: bool = True
     alone: bool = False
 

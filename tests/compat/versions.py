@@ -1,8 +1,9 @@
 """One small service under each set of versions, on both engines: are the spans the same?
 
-    python -m tests.compat.versions            all sets of versions.toml
-    python -m tests.compat.versions oldest     one of them
-    python -m tests.compat.versions --write    keep the results for docs/compatibility.md
+    python -m tests.compat.versions                  all sets of versions.toml
+    python -m tests.compat.versions oldest           one of them
+    python -m tests.compat.versions --python 3.12    on that Python alone
+    python -m tests.compat.versions --write          keep the results for docs/compatibility.md
 
 The sdk engine's spans are those of the contrib instrumentations in that set. Compared are
 kinds, names, parents, states and the attributes that searches and alerts stand on (`MAIN`);
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -228,7 +229,7 @@ def _serve(
                 },
                 cwd=ROOT,
                 ready_port=port,
-                timeout_s=60,
+                timeout_s=240,
             ) as process,
         ):
             _wait_for_an_answer(port)
@@ -265,30 +266,38 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.compat.versions", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("set", nargs="*", help="a set of versions.toml")
+    parser.add_argument("--python", action="append", help="such as 3.12 (may be repeated)")
     parser.add_argument("--write", action="store_true", help="keep the results for the page")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends all it began
     known, here = sets(), pythons()
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="clarity-versions-") as folder:
         surroundings = Surroundings(Path(folder))
         try:
             for name in options.set or known:
-                outcomes += _try_everywhere(known[name], here, surroundings)
+                tried = _try_everywhere(known[name], here, surroundings, options.python)
+                if options.write:
+                    results.keep_versions(tried)  # at once: a set takes minutes
+                outcomes += tried
         finally:
             surroundings.stop()
     for outcome in outcomes:
         print(_sentence(outcome))
-    if options.write:
-        results.keep_versions(outcomes)
     return 0 if all(outcome.is_same or outcome.problem == NOT_HERE for outcome in outcomes) else 1
 
 
 def _try_everywhere(
-    chosen: VersionSet, here: Mapping[str, str], surroundings: Surroundings
+    chosen: VersionSet,
+    here: Mapping[str, str],
+    surroundings: Surroundings,
+    only: Sequence[str] | None,
 ) -> list[Outcome]:
     own = "{}.{}".format(*sys.version_info)
     found = []
     for version in dict.fromkeys(version or own for version in chosen.pythons):
+        if only and version not in only:
+            continue
         progress(f"==> {chosen.name} on Python {version}")
         python = here.get(version) if version != own else sys.executable
         if python is None:
@@ -296,7 +305,7 @@ def _try_everywhere(
             continue
         try:
             found.append(try_set(chosen, python, surroundings))
-        except UnavailableError as reason:
+        except (UnavailableError, AssertionError) as reason:
             found.append(Outcome(chosen.name, version, problem=str(reason)))
     return found
 

@@ -81,7 +81,7 @@ def request(
     body: bytes | None = None,
 ) -> None:
     """One request of a case on a connection of its own; the answer is read to its end."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=20)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=60)
     fields = {"traceparent": traceparent(case), "User-Agent": "differential/1.0", **(headers or {})}
     connection.request(method, path, body, fields)
     with suppress(http.client.IncompleteRead, ConnectionError):
@@ -107,7 +107,7 @@ def websocket(port: int, case: str, path: str, *messages: str) -> None:
         for message in messages:
             socket.send(message)
         while True:
-            socket.recv(timeout=20)
+            socket.recv(timeout=60)
 
 
 def cases_of(program: str) -> list[str]:

@@ -92,6 +92,75 @@ def test_starlettes_own_middleware_doubles_no_span(run_script: RunScript, engine
     assert [(span.kind, span.name) for span in run.spans] == [("SERVER", "GET /fine")] * 2
 
 
+OWN_PROVIDERS = """
+import asyncio
+from fastapi import FastAPI
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+kept, reader = InMemorySpanExporter(), InMemoryMetricReader()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(kept))
+inner = FastAPI(telemetry={"tracer_provider": provider})
+inner.get("/deep")(lambda: "deep")
+
+async def get(path, **telemetry):
+    app = FastAPI(telemetry=telemetry)
+    app.mount("/inner", inner)
+    app.get("/items/{item}")(lambda item: item)
+    async def send(message):
+        pass
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    await app(scope, receive, send)
+
+def told():
+    print(*sorted(span.name for span in kept.get_finished_spans()))
+    kept.clear()
+
+asyncio.run(get("/items/1", tracer_provider=provider))
+spans = {span.name: span for span in kept.get_finished_spans()}
+print(spans["fastapi.endpoint"].parent.span_id == spans["GET /items/{item}"].context.span_id)
+told()
+asyncio.run(get("/items/2"))
+asyncio.run(get("/items/3", tracer_provider=trace.get_tracer_provider()))
+told()
+asyncio.run(get("/inner/deep"))
+told()
+asyncio.run(get("/inner/deep", tracer_provider=provider, exclude=lambda scope: True))
+told()
+asyncio.run(get("/items/4", meter_provider=MeterProvider([reader])))
+told()
+(resource,) = reader.get_metrics_data().resource_metrics
+print(*sorted(metric.name for metric in resource.scope_metrics[0].metrics))
+"""
+
+
+def test_fastapis_own_telemetry_has_the_providers_it_was_given(
+    run_script: RunScript, engine: str
+) -> None:
+    """With providers of the app it records all it does without us; with ours, nothing twice."""
+    run = run_script(OWN_PROVIDERS, engine)
+    operations = "fastapi.dependencies fastapi.endpoint fastapi.serialization"
+    assert run.stdout.splitlines() == [
+        "True",
+        f"GET /items/{{item}} {operations}",
+        "",
+        f"GET /deep {operations}",
+        "",
+        "",
+        "http.server.active_requests http.server.request.duration",
+    ]
+    assert {span.kind for span in run.spans if span.parent_id == ""} == {"SERVER"}
+    assert len([span for span in run.spans if span.kind == "SERVER"]) == 6
+    assert not [span for span in run.spans if span.name.startswith("fastapi.")]
+
+
 OWN_EXPORT = """
 import asyncio
 from fastapi import FastAPI

@@ -40,6 +40,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from hypercorn.config import Config as HypercornConfig
 from opentelemetry import propagate, trace
 from opentelemetry._logs import SeverityNumber, get_logger
+from opentelemetry.sdk.trace import TracerProvider
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from starlette.applications import Starlette
@@ -174,6 +175,13 @@ async def not_found() -> Any:
 async def starlette_s_own_telemetry() -> Any:
     own = Starlette(routes=[Route("/", hello)], middleware=[Middleware(OpenTelemetryMiddleware)])
     return await _asked(own, http_scope("/"))
+
+
+@scenario
+async def fastapi_s_own_telemetry() -> Any:
+    own = FastAPI(telemetry={"tracer_provider": TracerProvider(shutdown_on_exit=False)})
+    own.get("/")(hello)
+    return [await _asked(own, http_scope("/")) for _ in range(2)]
 
 
 @scenario

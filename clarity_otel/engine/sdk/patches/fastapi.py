@@ -25,11 +25,37 @@ def apply(module: Any, replaced: Replaced) -> None:
                 FastAPIInstrumentor.instrument_app(
                     self, exclude_spans=WITHOUT_SPANS, server_request_hook=note_ids
                 )
+                _keep_own_telemetry(self)
 
         return __init__
 
     replaced.replace(module.FastAPI, "__init__", make_init)
     replaced.replace(module.FastAPI, "__call__", lambda call: returns_id(call, _template))
+
+
+def _keep_own_telemetry(application: Any) -> None:
+    """Where the application gives FastAPI's telemetry its own providers, put it below contrib's.
+
+    FastAPI itself has it stand down where contrib's middleware is.
+    """
+    from clarity_otel.patches.fastapi_own_telemetry import own_signals, with_own_telemetry
+
+    if own_signals(getattr(application, "_telemetry", None)) is None:
+        return
+    build = application.build_middleware_stack
+
+    def build_middleware_stack() -> Any:
+        stack = build()
+        with never_break_the_app("fastapi.own_telemetry"):
+            from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+
+            middleware = stack
+            while not isinstance(middleware, OpenTelemetryMiddleware):
+                middleware = middleware.app
+            middleware.app = with_own_telemetry(application, middleware.app)
+        return stack
+
+    application.build_middleware_stack = build_middleware_stack
 
 
 def _template(scope: Any) -> str | None:
