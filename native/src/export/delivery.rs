@@ -122,7 +122,10 @@ impl<S: Sink> Delivery<'_, S> {
         items: u64,
     ) -> Result<Fate, (Failure, Option<Duration>)> {
         let cut = cut_off(self.stop.clone());
-        let outcome = before(cut, self.sink.send(body)).await;
+        // On its own: a future that another one waits for is in it twice, as what was
+        // handed over and as what runs, and TLS' handshake is large. A lane would take
+        // 70 KB for as long as the process lives.
+        let outcome = before(cut, Box::pin(self.sink.send(body))).await;
         let unconfirmed = items * self.sink.take_unanswered();
         self.counters
             .unconfirmed
