@@ -62,7 +62,7 @@ const LONGEST_DOWN: Duration = Duration::from_secs(3600);
 impl<S: Sink> Delivery<'_, S> {
     /// Delivers one batch of `items`. While it waits for another attempt the pipeline
     /// fills.
-    pub async fn deliver(&mut self, request: Vec<u8>, items: u64) -> Fate {
+    pub async fn deliver(&mut self, request: Bytes, items: u64) -> Fate {
         let was_down = self.keeps && self.down_until.is_some();
         if self.keeps && self.down_until.is_some_and(|until| Instant::now() < until) {
             return self.unsent();
@@ -108,7 +108,7 @@ impl<S: Sink> Delivery<'_, S> {
     /// there.
     pub async fn send_again(&mut self, request: Vec<u8>, items: u64) -> Fate {
         self.keeps = true;
-        let body = self.sink.prepare(request);
+        let body = self.sink.prepare(request.into());
         match self.attempt(body, items).await {
             Ok(fate) => fate,
             Err((failure, asked)) => self.goes_down(&failure, asked),
