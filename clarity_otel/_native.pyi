@@ -347,7 +347,10 @@ def on_first_span(callback: Callable[[], object]) -> None:
     """Call `callback()` in the main thread soon after the first span of this process."""
 
 def trim_memory() -> None:
-    """Give memory that nobody uses back to the system."""
+    """Give memory that nobody uses back to the system, and pages that only the start needed.
+
+    Not while the process may be forking: see `clarity_otel.forks`.
+    """
 
 def bind_api(objects: dict[str, Any]) -> None: ...
 def register_scope(

@@ -31,10 +31,13 @@ def start_if_wanted() -> None:
             names = disabled.kind.from_text(text) if text.strip() else disabled.default
             if why_not_instrumented(argv, names):  # type: ignore[arg-type]
                 return
+        from clarity_otel import settings
         from clarity_otel.entry_points.start import start
-        from clarity_otel.settings import load
 
-        start(load(os.environ), argv)
+        try:
+            start(settings.load(os.environ), argv)
+        finally:
+            settings.let_go()
 
 
 def is_launched(environ: Mapping[str, str]) -> bool:

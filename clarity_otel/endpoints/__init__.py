@@ -19,7 +19,21 @@ has itself; `access` says who is answered. By hand, in any ASGI app:
 
 from __future__ import annotations
 
-from clarity_otel.endpoints.asgi import app
-from clarity_otel.endpoints.table import Answer, Endpoint, Operation, Request, register
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from clarity_otel.endpoints.asgi import app
+    from clarity_otel.endpoints.table import Answer, Endpoint, Operation, Request, register
 
 __all__ = ["Answer", "Endpoint", "Operation", "Request", "app", "register"]
+
+
+def __getattr__(name: str) -> object:
+    # Loaded with the first request to an endpoint: most processes get none.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    home = import_module(f"{__name__}.{'asgi' if name == 'app' else 'table'}")
+    value: object = getattr(home, name)
+    globals()[name] = value
+    return value

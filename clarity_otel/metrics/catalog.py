@@ -9,8 +9,6 @@ generators of alert rules and dashboards read this table.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from clarity_otel.metrics.family import (
     API,
     APP,
@@ -79,7 +77,7 @@ _SIGNAL = Label("signal", ("traces", "metrics", "logs"))
 
 
 def _group(group: str, *rows: Family) -> tuple[Family, ...]:
-    return tuple(replace(row, group=group, rule=row.rule or SUM) for row in rows)
+    return tuple(row._replace(group=group, rule=row.rule or SUM) for row in rows)
 
 
 # fmt: off

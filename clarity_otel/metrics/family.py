@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # Kinds, by OpenTelemetry's names. Prometheus knows the second and third as gauge.
 COUNTER = "counter"
@@ -56,8 +56,7 @@ SIZE_BYTES = (128, 512, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 1677
 _UNITS = {"s": "seconds", "By": "bytes", "1": "ratio"}
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(NamedTuple):
     """A label: its attribute's name, and its allowed `values` or the `limit` of their number."""
 
     name: str
@@ -70,8 +69,7 @@ class Label:
         return self.name.replace(".", "_")
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """A metric and all its series.
 
     `name` is OpenTelemetry's, `unit` UCUM's (an annotation such as {request} counts
@@ -88,7 +86,7 @@ class Family:
     rule: str = ""
     attribute: str = ""
     buckets: tuple[float, ...] = ()
-    group: str = field(default="", compare=False)
+    group: str = ""
 
     @property
     def prometheus_name(self) -> str:

@@ -13,7 +13,6 @@ import threading
 import time
 from typing import Any
 
-from clarity_otel.cost import limit
 from clarity_otel.engine import signals
 from clarity_otel.forks import patiently_quiet, quiet
 from clarity_otel.guard import never_break_the_app
@@ -69,9 +68,12 @@ class _Running:
         )
         self.noting = HistoryTurn(self.store)
         self.sampler.take_turns(self.noting)
-        cost_limit = limit.begin(settings)
-        if cost_limit is not None:
-            self.sampler.take_turns(cost_limit)
+        if settings.guard:
+            from clarity_otel.cost import limit
+
+            cost_limit = limit.begin(settings)
+            if cost_limit is not None:
+                self.sampler.take_turns(cost_limit)
         if settings.metrics_port is not None:
             from clarity_otel.metrics.server import PortTurn
 
@@ -93,9 +95,13 @@ def _of_the_engine() -> list[Any]:
 def settings() -> Settings:
     """Return the engine's settings, or those of the environment where none was started."""
     from clarity_otel import engine
-    from clarity_otel.settings import load
 
-    return engine.settings() or load(os.environ)
+    chosen = engine.settings()
+    if chosen is None:
+        from clarity_otel.settings import load
+
+        chosen = load(os.environ)
+    return chosen
 
 
 def is_on() -> bool:

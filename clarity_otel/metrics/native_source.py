@@ -6,7 +6,6 @@ changed since it was last asked, and leaves the exemplars where the exposition f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from time import monotonic
 
 from clarity_otel import _native
@@ -26,13 +25,15 @@ PART = 200
 _FREQUENT = tuple(family for family in FAMILIES if family in KEPT)
 
 
-@dataclass(frozen=True, slots=True)
 class NativeExemplar:
     """One measurement and its span, in the form of prometheus_client's exemplars."""
 
-    labels: dict[str, str]
-    value: float
-    timestamp: float
+    __slots__ = ("labels", "timestamp", "value")
+
+    def __init__(self, labels: dict[str, str], value: float, timestamp: float) -> None:
+        self.labels = labels
+        self.value = value
+        self.timestamp = timestamp
 
 
 class NativeMetrics:

@@ -431,10 +431,15 @@ fn after_fork_in_child(resource: Vec<u8>) {
     }
 }
 
-/// Gives memory that nobody uses back to the system. Releases the GIL.
+/// Gives memory that nobody uses back to the system, and what only the start needed of this
+/// library. Not while the process may be forking. Releases the GIL.
 #[pyfunction]
 fn trim_memory(py: Python<'_>) {
-    py.detach(raw::trim_memory);
+    py.detach(|| {
+        raw::trim_memory();
+        #[cfg(target_os = "linux")]
+        raw::release_library();
+    });
 }
 
 #[pyfunction]

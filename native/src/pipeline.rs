@@ -159,6 +159,8 @@ pub struct Batch {
     request: Vec<u8>,
     items: u64,
     bytes: usize,
+    /// Makes OTLP of the parts, where they are drafts.
+    finish: Option<Finish>,
 }
 
 impl Batch {
@@ -212,15 +214,11 @@ impl Batch {
         &mut self.parts[at].1
     }
 
-    /// Makes OTLP of the drafts in it.
-    pub fn finish(&mut self, finish: Finish) {
-        self.bytes = 0;
-        for (_, part) in &mut self.parts {
-            // What is added to a draft, keys above all, is about as long as the draft.
-            let mut out = Vec::with_capacity(part.len() * 2);
-            finish(part, &mut out);
-            self.bytes += out.len();
-            *part = out;
+    /// Its items are drafts, of which `finish` makes OTLP.
+    pub fn of_drafts(finish: Finish) -> Self {
+        Batch {
+            finish: Some(finish),
+            ..Batch::default()
         }
     }
 
@@ -242,44 +240,37 @@ impl Batch {
     }
 
     /// The whole export request; `resource` is the body of a `Resource` message and
-    /// `schema_url` the resource's.
+    /// `schema_url` the resource's. Of drafts it is made anew each time, straight into the
+    /// request: a batch is in memory as drafts and as a request, and no third time.
     pub fn to_request(&self, resource: &[u8], schema_url: &str) -> Vec<u8> {
         if !self.request.is_empty() {
             return self.request.clone();
         }
-        let parts: Vec<(&Scope, &Vec<u8>)> = self
-            .parts
-            .iter()
-            .filter(|(_, bytes)| !bytes.is_empty())
-            .filter_map(|(id, bytes)| Some((scopes().find(|s| s.id == id.0)?, bytes)))
-            .collect();
-        let mut parts_len = 0;
-        for (scope, bytes) in &parts {
-            let len = scope.head.len() + bytes.len() + scope.tail.len();
-            parts_len += 1 + proto::varint_len(len as u64) + len;
-        }
-        let mut head = Vec::with_capacity(resource.len() + 16);
-        proto::bytes_field(&mut head, 1, resource);
-        let mut tail = Vec::new();
-        if !schema_url.is_empty() {
-            proto::bytes_field(&mut tail, 3, schema_url.as_bytes());
-        }
-        let of_resource = head.len() + parts_len + tail.len();
-        let mut out = Vec::with_capacity(of_resource + 12);
-        proto::tag(&mut out, 1, proto::BYTES);
-        proto::varint(&mut out, of_resource as u64);
-        out.extend_from_slice(&head);
+        let parts = self.parts.iter().filter(|(_, bytes)| !bytes.is_empty());
+        let parts = parts.filter_map(|(id, bytes)| Some((scopes().find(|s| s.id == id.0)?, bytes)));
+        // What is added to a draft, keys above all, is about as long as the draft.
+        let growth = if self.finish.is_some() { 2 } else { 1 };
+        let room = |(scope, bytes): (&Scope, &Vec<u8>)| {
+            scope.head.len() + scope.tail.len() + bytes.len() * growth + 8
+        };
+        let room: usize = parts.clone().map(room).sum();
+        let mut out = Vec::with_capacity(resource.len() + schema_url.len() + room + 24);
+        let of_resource = proto::open_large(&mut out, 1);
+        proto::bytes_field(&mut out, 1, resource);
         for (scope, bytes) in parts {
-            proto::tag(&mut out, 2, proto::BYTES);
-            proto::varint(
-                &mut out,
-                (scope.head.len() + bytes.len() + scope.tail.len()) as u64,
-            );
+            let of_scope = proto::open_large(&mut out, 2);
             out.extend_from_slice(&scope.head);
-            out.extend_from_slice(bytes);
+            match self.finish {
+                Some(finish) => finish(bytes, &mut out),
+                None => out.extend_from_slice(bytes),
+            }
             out.extend_from_slice(&scope.tail);
+            proto::close_large(&mut out, of_scope);
         }
-        out.extend_from_slice(&tail);
+        if !schema_url.is_empty() {
+            proto::bytes_field(&mut out, 3, schema_url.as_bytes());
+        }
+        proto::close_large(&mut out, of_resource);
         out
     }
 }
@@ -397,8 +388,8 @@ impl Pipeline {
         }
     }
 
-    /// One whose items are drafts: the exporter's thread makes OTLP of them when it takes
-    /// a batch. Until then sizes are those of the drafts.
+    /// One whose items are drafts: the exporter's thread makes OTLP of them with the
+    /// request. Sizes are those of the drafts.
     pub fn finishing(limits: Limits, finish: Finish) -> Self {
         Pipeline {
             finish: Some(finish),
@@ -534,10 +525,7 @@ impl Pipeline {
             state.close_open();
         }
         match self.take(&mut state) {
-            Some(batch) => {
-                drop(state);
-                Some(Next::Batch(self.finished(batch)))
-            }
+            Some(batch) => Some(Next::Batch(batch)),
             None if state.stopping => Some(Next::Stop),
             None => is_due.then_some(Next::Idle),
         }
@@ -562,10 +550,6 @@ impl Pipeline {
 
     /// A closed batch or the open one, without waiting.
     pub fn try_next(&self) -> Option<Batch> {
-        self.take_any().map(|batch| self.finished(batch))
-    }
-
-    fn take_any(&self) -> Option<Batch> {
         let mut state = self.lock();
         if state.closed.is_empty() {
             state.close_open();
@@ -573,16 +557,9 @@ impl Pipeline {
         self.take(&mut state)
     }
 
-    /// Not under the lock: the application's threads do not wait for it.
-    fn finished(&self, mut batch: Batch) -> Batch {
-        if let Some(finish) = self.finish {
-            batch.finish(finish);
-        }
-        batch
-    }
-
     fn take(&self, state: &mut State) -> Option<Batch> {
-        let batch = state.closed.pop_front()?;
+        let mut batch = state.closed.pop_front()?;
+        batch.finish = self.finish;
         state.waiting_bytes -= batch.bytes;
         state.waiting_items -= batch.items;
         self.counters
@@ -673,7 +650,7 @@ impl Pipeline {
     /// Drops what still waits (at the end of the process), counted.
     pub fn abandon(&self, reason: DropReason) -> u64 {
         let mut dropped = 0;
-        while let Some(batch) = self.take_any() {
+        while let Some(batch) = self.try_next() {
             dropped += batch.items;
             self.settle(batch, 0, reason);
         }

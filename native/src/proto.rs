@@ -82,6 +82,25 @@ pub fn close(out: &mut Vec<u8>, mark: usize) {
     out.splice(mark..mark + 2, prefix);
 }
 
+/// Opens a message of any length that OTLP knows, up to 256 MiB; the result goes to
+/// [`close_large`].
+pub fn open_large(out: &mut Vec<u8>, field: u32) -> usize {
+    tag(out, field, BYTES);
+    let mark = out.len();
+    out.extend_from_slice(&[0; 4]);
+    mark
+}
+
+/// Closes the message opened at `mark`: its length takes four bytes, as in [`close`].
+pub fn close_large(out: &mut [u8], mark: usize) {
+    let len = out.len() - mark - 4;
+    debug_assert!(len < 1 << 28);
+    for (at, byte) in out[mark..mark + 4].iter_mut().enumerate() {
+        let more = if at < 3 { 0x80 } else { 0 };
+        *byte = (len >> (7 * at)) as u8 & 0x7f | more;
+    }
+}
+
 /// A `KeyValue` with a string value, as repeated field `field`.
 #[inline]
 pub fn string_attribute(out: &mut Vec<u8>, field: u32, key: &[u8], value: &[u8]) {
@@ -154,6 +173,22 @@ fn key_and_any_value_head(out: &mut Vec<u8>, field: u32, key: &[u8], any_len: us
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The length of a large message is a varint like any other.
+    #[test]
+    fn large_messages_have_their_length() {
+        for len in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x20_0000] {
+            let mut out = b"before".to_vec();
+            let mark = open_large(&mut out, 3);
+            out.resize(out.len() + len, 7);
+            close_large(&mut out, mark);
+            let read = (0..4).map(|at| (usize::from(out[mark + at]) & 0x7f) << (7 * at));
+            assert_eq!(read.sum::<usize>(), len);
+            assert!(out[mark..mark + 3].iter().all(|byte| byte & 0x80 != 0));
+            assert_eq!(out[mark + 3] & 0x80, 0);
+            assert_eq!(out.len(), mark + 4 + len);
+        }
+    }
 
     /// `varint_len` is what `varint` writes, at every boundary.
     #[test]

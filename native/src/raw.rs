@@ -31,6 +31,53 @@ pub fn trim_memory() {
     }
 }
 
+/// Lets go of those pages of this library that nothing writes to: code and constants, of
+/// which the start needed more than a service does. What is run again comes back from the
+/// file's pages in the system's cache.
+///
+/// The loader's lock is held meanwhile: not while the process may be forking.
+#[cfg(all(feature = "python", target_os = "linux"))]
+pub fn release_library() {
+    use std::ffi::{c_int, c_void};
+
+    unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: usize, _: *mut c_void) -> c_int {
+        // SAFETY: the loader hands over a valid description of a loaded object, and its
+        // program headers. Only whole segments that are mapped without a right to write
+        // are advised on, so that they are what the file holds (no text relocations); one
+        // that was made read-only after relocation is a writable segment here.
+        unsafe {
+            let base = (*info).dlpi_addr as usize;
+            let headers =
+                std::slice::from_raw_parts((*info).dlpi_phdr, usize::from((*info).dlpi_phnum));
+            let segments = || {
+                let loaded = headers.iter().filter(|h| h.p_type == libc::PT_LOAD);
+                loaded.map(|h| {
+                    let begin = base + h.p_vaddr as usize;
+                    (h.p_flags, begin..begin + h.p_memsz as usize)
+                })
+            };
+            let here = release_library as *const () as usize;
+            if !segments().any(|(_, segment)| segment.contains(&here)) {
+                return 0;
+            }
+            let page = libc::sysconf(libc::_SC_PAGESIZE) as usize;
+            for (_, segment) in segments().filter(|(flags, _)| flags & libc::PF_W == 0) {
+                // A page that two segments share may be written to.
+                let begin = segment.start.next_multiple_of(page);
+                let end = segment.end / page * page;
+                if begin < end {
+                    libc::madvise(begin as *mut c_void, end - begin, libc::MADV_DONTNEED);
+                }
+            }
+            1
+        }
+    }
+    // SAFETY: the callback keeps nothing of what it is shown.
+    unsafe {
+        libc::dl_iterate_phdr(Some(visit), std::ptr::null_mut());
+    }
+}
+
 /// Takes a file's lock for this process; false when another one has it.
 ///
 /// A POSIX record lock: unlike `flock`, a forked child does not share it, so that it is

@@ -140,12 +140,38 @@ fn a_request_is_a_whole_export_request() {
     proto::bytes_field(&mut scope_one, 2, b"s2");
     let mut resource_spans = Vec::new();
     proto::bytes_field(&mut resource_spans, 1, b"resource");
-    proto::bytes_field(&mut resource_spans, 2, &scope_two);
-    proto::bytes_field(&mut resource_spans, 2, &scope_one);
+    large(&mut resource_spans, 2, &scope_two);
+    large(&mut resource_spans, 2, &scope_one);
     proto::bytes_field(&mut resource_spans, 3, b"https://resource");
     let mut request = Vec::new();
-    proto::bytes_field(&mut request, 1, &resource_spans);
+    large(&mut request, 1, &resource_spans);
     assert_eq!(block.to_request(b"resource", "https://resource"), request);
+}
+
+/// A nested message whose length was not known when it began.
+fn large(out: &mut Vec<u8>, field: u32, body: &[u8]) {
+    let mark = proto::open_large(out, field);
+    out.extend_from_slice(body);
+    proto::close_large(out, mark);
+}
+
+/// Drafts are finished in the request, those of each scope together, as often as it is made.
+#[test]
+fn drafts_are_finished_in_the_request() {
+    let second = register_scope(b"\x0a\x03two", "");
+    let finish = |drafts: &[u8], out: &mut Vec<u8>| {
+        for draft in drafts {
+            proto::bytes_field(out, 2, &[*draft; 40]);
+        }
+    };
+    let (mut drafts, mut block) = (Batch::of_drafts(finish), Batch::default());
+    for (scope, byte) in [(second, b'a'), (scope(), b'b'), (second, b'c')] {
+        drafts.push(scope, |out| out.push(byte));
+        block.push(scope, |out| proto::bytes_field(out, 2, &[byte; 40]));
+    }
+    let request = block.to_request(b"resource", "");
+    assert_eq!(drafts.to_request(b"resource", ""), request);
+    assert_eq!(drafts.to_request(b"resource", ""), request, "again");
 }
 
 /// A whole request is a batch of its own, in turn with the items around it, sent as

@@ -304,3 +304,33 @@ def test_launcher_imports_no_more_than_it_needs(workshop: Workshop) -> None:
     assert run.stderr == ""
     # What tells interpreters apart before 3.12: 0.3 ms.
     assert set(run.stdout.split()) <= {"_xxsubinterpreters"}
+
+
+def test_service_lets_go_of_what_read_its_settings(workshop: Workshop) -> None:
+    """The table and its readers are for the start alone: no module and no object keeps them."""
+    code = (
+        "import gc, sys\n"
+        "from clarity_otel import engine\n"
+        "readers = [f'clarity_otel.settings.{name}'"
+        " for name in ('kinds', 'loading', 'otlp', 'variables')]\n"
+        "spaces = [space for space in gc.get_objects() if type(space) is dict]\n"
+        "alive = {str(space.get('__name__')) for space in spaces}\n"
+        "print(engine.settings().service_name, *(r for r in readers if r in sys.modules"
+        " or r in alive))"
+    )
+    # The real engine, not the recorder.
+    run = workshop.run(sys.executable, "-c", code, PYTHONPATH="", OTEL_SERVICE_NAME="lamp")
+    assert run.stdout == "lamp\n"
+
+
+def test_settings_are_there_again_for_who_asks(workshop: Workshop) -> None:
+    """After the start everything of `clarity_otel.settings` still works."""
+    code = (
+        "import os\n"
+        "from clarity_otel import engine, settings\n"
+        "read = settings.load(os.environ)\n"
+        "print(type(read) is type(engine.settings()), read.service_name,"
+        " settings.VARIABLES[0].kind is not None)"
+    )
+    run = workshop.run(sys.executable, "-c", code, PYTHONPATH="", OTEL_SERVICE_NAME="lamp")
+    assert run.stdout == "True lamp True\n"

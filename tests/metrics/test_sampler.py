@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -206,3 +208,30 @@ print([t.name for t in threading.enumerate()])
         tmp_path,
     )
     assert output.splitlines() == ["True", "True", "['MainThread', 'clarity-metrics']"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/smaps")
+def test_pages_of_the_engine_that_only_the_start_needed_are_let_go(
+    tmp_path: Path,
+) -> None:
+    """Giving memory back takes the engine's unused code with it; what is called comes back."""
+    pytest.importorskip("clarity_otel._native")
+    code = """
+        from clarity_otel import _native
+
+        def resident_kb():
+            found, is_ours = 0, False
+            for line in open("/proc/self/smaps"):
+                first, second, *_ = line.split()
+                if not first.endswith(":"):
+                    is_ours = "_native." in line and "w" not in second
+                elif is_ours and first in ("Shared_Clean:", "Private_Clean:"):
+                    found += int(second)
+            return found
+
+        said = [_native.mask_text("password=hunter22"), resident_kb()]
+        _native.trim_memory()
+        said += [resident_kb(), _native.mask_text("password=hunter22")]
+        print(said[0] == said[3] != "password=hunter22", 0 < said[2] < said[1])
+    """
+    assert run_python(dedent(code), tmp_path) == "True True\n"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
 from clarity_otel import engine, guard
-from clarity_otel.cost import limit
 from clarity_otel.masking import mask_counts
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.metrics.sources import Writer
@@ -41,7 +42,8 @@ class Pipeline:
         self._tell(write, "clarity.internal_errors", guard.internal_errors())
         self._tell(write, "clarity.masked", mask_counts())
         self._tell(write, "clarity.patches.taken_back", trial.taken_back())
-        cost_limit = limit.running()
+        limit = sys.modules.get("clarity_otel.cost.limit")
+        cost_limit = limit.running() if limit is not None else None
         if cost_limit is not None:
             write.number(BY_NAME["clarity.guard.cost_ratio"], (), cost_limit.ratio)
             write.number(BY_NAME["clarity.guard.level"], (), cost_limit.level)

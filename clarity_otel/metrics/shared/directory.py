@@ -11,8 +11,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 SEGMENT_CELLS = 8192  # 64 KiB: what a process maps at a time
 HEADER_CELLS = 8  # the first places are a process's own, see `cells`
@@ -21,8 +21,7 @@ HEADER_CELLS = 8  # the first places are a process's own, see `cells`
 LINE_LIMIT_CHARACTERS = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(NamedTuple):
     """One number of one series, or two for a gauge (the value and when it was set).
 
     `name` is the exposition's: for a histogram with _bucket (and the label le) or _sum.

@@ -93,7 +93,7 @@ const LONGEST_DOWN: Duration = Duration::from_secs(3600);
 impl<S: Sink> Delivery<'_, S> {
     /// Delivers one batch of `items`. While it waits for another attempt the pipeline
     /// fills.
-    pub async fn deliver(&mut self, request: Vec<u8>, items: u64) -> Fate {
+    pub async fn deliver(&mut self, request: Bytes, items: u64) -> Fate {
         let was_down = self.keeps && self.down_until.is_some();
         if self.keeps && self.down_until.is_some_and(|until| Instant::now() < until) {
             return self.unsent();
@@ -139,7 +139,7 @@ impl<S: Sink> Delivery<'_, S> {
     /// there.
     pub async fn send_again(&mut self, request: Vec<u8>, items: u64) -> Fate {
         self.keeps = true;
-        let body = self.sink.prepare(request);
+        let body = self.sink.prepare(request.into());
         match self.attempt(body, items).await {
             Ok(fate) => fate,
             Err((failure, asked)) => self.goes_down(&failure, asked),
@@ -153,7 +153,10 @@ impl<S: Sink> Delivery<'_, S> {
         items: u64,
     ) -> Result<Fate, (Failure, Option<Duration>)> {
         let cut = cut_off(self.stop.clone());
-        let outcome = before(cut, self.sink.send(body)).await;
+        // On its own: a future that another one waits for is in it twice, as what was
+        // handed over and as what runs, and TLS' handshake is large. A lane would take
+        // 70 KB for as long as the process lives.
+        let outcome = before(cut, Box::pin(self.sink.send(body))).await;
         let unconfirmed = items * self.sink.take_unanswered();
         self.counters
             .unconfirmed

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Signal;
@@ -46,21 +47,27 @@ impl Keeping {
         spool.is_some_and(|spool| spool.borrow().is_usable(now))
     }
 
+    /// The export request of a batch, as it is kept and sent.
+    pub fn request(&self, batch: &Batch) -> Bytes {
+        let Envelope {
+            resource,
+            resource_schema_url,
+        } = &self.envelope;
+        batch.to_request(resource, resource_schema_url).into()
+    }
+
     /// Settles a batch that was not taken: on disk, or dropped for `otherwise` where
-    /// there is no spool. A drop for the disk's own reasons is said here.
-    pub fn keep(&self, batch: Batch, otherwise: DropReason) -> Kept {
+    /// there is no spool. A drop for the disk's own reasons is said here. `request` is what
+    /// [`Keeping::request`] made of it, where it has been.
+    pub fn keep(&self, batch: Batch, request: Option<Bytes>, otherwise: DropReason) -> Kept {
         let pipeline = self.pipeline();
         let items = batch.items();
         let Some(spool) = self.spool.as_ref().filter(|_| self.is_on()) else {
             pipeline.settle(batch, 0, otherwise);
             return Kept::No;
         };
-        let Envelope {
-            resource,
-            resource_schema_url,
-        } = &self.envelope;
-        let request = batch.to_request(resource, resource_schema_url);
         let now = Instant::now().into_std();
+        let request = request.unwrap_or_else(|| self.request(&batch));
         let kept = spool.borrow_mut().keep(self.signal, &request, items, now);
         let kept = match kept {
             Ok(()) => {
@@ -98,7 +105,7 @@ impl Keeping {
                 let Some(batch) = self.pipeline().try_next() else {
                     break;
                 };
-                if self.keep(batch, DropReason::ExportFailed) == Kept::OnDisk {
+                if self.keep(batch, None, DropReason::ExportFailed) == Kept::OnDisk {
                     self.say_kept();
                 }
                 // An attempt that may go on does so between two batches.

@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
 use super::Sink;
@@ -87,12 +88,13 @@ impl<S: Sink> Lane<S> {
         } = self;
         delivery.keeps = keeping.is_on();
         let was_down = delivery.is_down();
-        let deliver = async {
-            let envelope = &keeping.envelope;
-            let request = batch.to_request(&envelope.resource, &envelope.resource_schema_url);
-            delivery.deliver(request, batch.items()).await
-        };
         // A panic costs this batch, not the export.
+        let request = catch_unwind(AssertUnwindSafe(|| keeping.request(&batch)));
+        let Ok(request) = request else {
+            pipeline.settle(batch, 0, DropReason::Internal);
+            return;
+        };
+        let deliver = delivery.deliver(request.clone(), batch.items());
         let fate = caught(alongside(keeping.relieve(), deliver)).await;
         let fate = fate.unwrap_or(Fate::Settled(0, DropReason::Internal));
         match fate {
@@ -104,7 +106,7 @@ impl<S: Sink> Lane<S> {
                 }
             }
             Fate::Unsent(reason) => {
-                let kept = self.keep(batch, reason);
+                let kept = self.keep(batch, Some(request), reason);
                 if kept == Kept::OnDisk && reason == DropReason::ExportFailed && !was_down {
                     self.keeping.say_kept();
                 }
@@ -116,9 +118,9 @@ impl<S: Sink> Lane<S> {
     }
 
     /// Settles a batch that was not taken.
-    fn keep(&mut self, batch: Batch, otherwise: DropReason) -> Kept {
+    fn keep(&mut self, batch: Batch, request: Option<Bytes>, otherwise: DropReason) -> Kept {
         let items = batch.items();
-        let kept = self.keeping.keep(batch, otherwise);
+        let kept = self.keeping.keep(batch, request, otherwise);
         if otherwise == DropReason::Shutdown {
             match kept {
                 Kept::OnDisk => self.delivery.kept_at_shutdown += items,
@@ -136,7 +138,7 @@ impl<S: Sink> Lane<S> {
             let Some(batch) = self.pipeline.try_next() else {
                 break;
             };
-            self.keep(batch, DropReason::Shutdown);
+            self.keep(batch, None, DropReason::Shutdown);
         }
         self.delivery.lost_at_shutdown += self.pipeline.abandon(DropReason::Shutdown);
     }

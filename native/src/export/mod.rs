@@ -124,8 +124,8 @@ pub enum Outcome {
 /// time; dropping the future of [`Sink::send`] cuts the attempt.
 pub trait Sink {
     /// The body to send, made once for a batch however often it is tried.
-    fn prepare(&self, request: Vec<u8>) -> Bytes {
-        request.into()
+    fn prepare(&self, request: Bytes) -> Bytes {
+        request
     }
 
     /// One attempt.

@@ -147,13 +147,13 @@ impl OtlpSink {
 }
 
 impl Sink for OtlpSink {
-    fn prepare(&self, request: Vec<u8>) -> Bytes {
+    fn prepare(&self, request: Bytes) -> Bytes {
         let message = match self.config.gzip {
-            true => gzip(&request),
+            true => gzip(&request).into(),
             false => request,
         };
         match self.config.protocol {
-            Protocol::HttpProtobuf => message.into(),
+            Protocol::HttpProtobuf => message,
             Protocol::Grpc => grpc::frame(&message, self.config.gzip).into(),
         }
     }

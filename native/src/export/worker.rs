@@ -280,6 +280,8 @@ fn runtime() -> Result<Runtime, String> {
     Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        // Three sockets at most: the default has room for 1024.
+        .max_io_events_per_tick(16)
         .thread_name("clarity-resolve")
         .build()
         .map_err(|error| {

@@ -4,6 +4,7 @@
 //! quotes of any depth of escaping around it, and what follows is its value. How the
 //! value is read is in [`super::value`].
 
+use super::slots::Slots;
 use super::{Find, Masker, Value, table, value};
 
 /// A key without separators and case, at most its last 64 letters and digits.
@@ -66,7 +67,7 @@ impl Squeezed {
             self.len -= digits;
             return true;
         }
-        for qualifier in &index.qualifiers[Index::slot(self.text())] {
+        for qualifier in index.qualifiers.of(Index::slot(self.text())) {
             if qualifier.len() < self.len && self.ends_with(qualifier.as_bytes(), true) {
                 self.len -= qualifier.len();
                 return true;
@@ -104,31 +105,27 @@ pub fn secret_key(masker: &Masker, key: &[u8]) -> Option<(u16, Value)> {
 /// The rules' keys and the qualifiers by their last two bytes: most keys end like none
 /// of them, and that is one look.
 pub struct Index {
-    keys: Vec<Vec<&'static super::Key>>,
-    qualifiers: Vec<Vec<&'static str>>,
+    keys: Slots<&'static super::Key, SLOTS>,
+    qualifiers: Slots<&'static str, SLOTS>,
 }
 
-impl Index {
-    const SLOTS: usize = 1024;
+const SLOTS: usize = 1024;
 
+impl Index {
     pub fn build() -> Self {
-        let mut index = Index {
-            keys: vec![Vec::new(); Index::SLOTS],
-            qualifiers: vec![Vec::new(); Index::SLOTS],
-        };
-        for key in table::KEYS {
-            index.keys[Index::slot(key.text.as_bytes())].push(key);
+        let by_end = |text: &str| Index::slot(text.as_bytes());
+        let keys = table::KEYS.iter().map(|key| (by_end(key.text), key));
+        let qualifiers = table::QUALIFIERS.iter().map(|end| (by_end(end), *end));
+        Index {
+            keys: Slots::build(keys),
+            qualifiers: Slots::build(qualifiers),
         }
-        for qualifier in table::QUALIFIERS {
-            index.qualifiers[Index::slot(qualifier.as_bytes())].push(qualifier);
-        }
-        index
     }
 
     #[inline]
     fn slot(end: &[u8]) -> usize {
         match end {
-            [.., second, last] => (usize::from(*second) << 5 ^ usize::from(*last)) % Index::SLOTS,
+            [.., second, last] => (usize::from(*second) << 5 ^ usize::from(*last)) % SLOTS,
             _ => 0,
         }
     }
@@ -141,7 +138,7 @@ fn lookup(masker: &Masker, squeezed: &Squeezed) -> Option<(u16, Value)> {
         }
     }
     let mut found: Option<&super::Key> = None;
-    for key in &masker.index.keys[Index::slot(squeezed.text())] {
+    for key in masker.index.keys.of(Index::slot(squeezed.text())) {
         if found.is_none_or(|f| f.text.len() < key.text.len())
             && squeezed.ends_with(key.text.as_bytes(), key.words)
             && masker.is_on(key.rule)

@@ -19,6 +19,7 @@ pub mod numbers;
 pub mod scan;
 pub mod schemes;
 pub mod shapes;
+mod slots;
 pub mod table;
 mod value;
 

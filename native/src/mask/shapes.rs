@@ -5,6 +5,7 @@
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::scan::TOKEN_RUN;
+use super::slots::Slots;
 use super::{Find, Masker, Pattern, begins_word, schemes, table};
 
 /// Words that announce credentials or key blocks; see [`schemes`].
@@ -30,23 +31,21 @@ const WORDS: [&str; 18] = [
 ];
 
 /// The patterns by the first two bytes of their prefixes.
-pub struct Prefixes(Vec<Vec<&'static Pattern>>);
+pub struct Prefixes(Slots<&'static Pattern, SLOTS>);
+
+const SLOTS: usize = 1024;
 
 impl Prefixes {
-    const SLOTS: usize = 1024;
-
     pub fn build() -> Self {
-        let mut slots = vec![Vec::new(); Prefixes::SLOTS];
-        for pattern in table::PATTERNS {
+        Prefixes(Slots::build(table::PATTERNS.iter().map(|pattern| {
             let prefix = pattern.prefix.as_bytes();
-            slots[Prefixes::slot(prefix[0], prefix[1])].push(pattern);
-        }
-        Prefixes(slots)
+            (Prefixes::slot(prefix[0], prefix[1]), pattern)
+        })))
     }
 
     #[inline]
     fn slot(first: u8, second: u8) -> usize {
-        (usize::from(first) << 3 ^ usize::from(second)) % Prefixes::SLOTS
+        (usize::from(first) << 3 ^ usize::from(second)) % SLOTS
     }
 }
 
@@ -84,7 +83,7 @@ pub fn tokens(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
             continue;
         }
         let mut end = at + 1;
-        for pattern in &masker.prefixes.0[Prefixes::slot(text[at], text[at + 1])] {
+        for pattern in masker.prefixes.0.of(Prefixes::slot(text[at], text[at + 1])) {
             let is_endless = pattern.steps.iter().any(|step| step.2 >= NO_LIMIT);
             if !text[at..].starts_with(pattern.prefix.as_bytes()) || is_endless && at < tried {
                 continue;

@@ -153,13 +153,11 @@ fn span(out: &mut Vec<u8>, number: usize) {
 
 /// The body that `count` spans must arrive as.
 fn request(count: usize) -> Vec<u8> {
-    let mut block = block(count);
-    block.finish(draft::finish);
-    block.to_request(RESOURCE, "")
+    block(count).to_request(RESOURCE, "")
 }
 
 fn block(count: usize) -> Batch {
-    let mut block = Batch::default();
+    let mut block = Batch::of_drafts(draft::finish);
     for number in 0..count {
         block.push(scope(), |out| span(out, number));
     }
@@ -174,7 +172,7 @@ fn attempt(config: ExportConfig) -> Outcome {
         .enable_all()
         .build()
         .unwrap();
-    let body = sink.prepare(request(3));
+    let body = sink.prepare(request(3).into());
     runtime.block_on(sink.send(body))
 }
 

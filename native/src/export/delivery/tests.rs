@@ -101,7 +101,7 @@ fn paused<T>(test: impl Future<Output = T>) -> T {
 fn the_targets_delay_is_waited_before_the_next_attempt() {
     let bench = Bench::new();
     let mut delivery = bench.delivery([later(Some(7)), later(None), taken()]);
-    let settled = paused(delivery.deliver(vec![1], 10));
+    let settled = paused(delivery.deliver(vec![1].into(), 10));
     assert_eq!(settled, Fate::Settled(10, DropReason::Rejected));
     let at = &delivery.sink.at;
     assert_eq!((at[1] - at[0]).as_secs(), 7);
@@ -127,7 +127,7 @@ fn the_targets_delay_is_waited_before_the_next_attempt() {
 fn a_batch_is_dropped_after_the_limit() {
     let bench = Bench::new();
     let mut delivery = bench.delivery((0..100).map(|_| later(None)));
-    let settled = paused(delivery.deliver(vec![1], 10));
+    let settled = paused(delivery.deliver(vec![1].into(), 10));
     assert_eq!(settled, Fate::Settled(0, DropReason::ExportFailed));
     let at = &delivery.sink.at;
     let took = at[at.len() - 1] - at[0];
@@ -150,7 +150,7 @@ fn a_batch_is_dropped_after_the_limit() {
 fn an_endless_retry_after_is_bounded_by_the_limit() {
     let bench = Bench::new();
     let mut delivery = bench.delivery([later(Some(u64::MAX)), later(Some(u64::MAX))]);
-    let settled = paused(delivery.deliver(vec![1], 10));
+    let settled = paused(delivery.deliver(vec![1].into(), 10));
     assert_eq!(settled, Fate::Settled(0, DropReason::ExportFailed));
     let at = &delivery.sink.at;
     assert_eq!(at.len(), 2);
@@ -165,7 +165,7 @@ fn a_batch_that_can_be_kept_is_not_tried_for_long() {
     let bench = Bench::new();
     let mut delivery = bench.delivery((0..100).map(|_| later(None)));
     delivery.keeps = true;
-    let fate = paused(delivery.deliver(vec![1], 10));
+    let fate = paused(delivery.deliver(vec![1].into(), 10));
     assert_eq!(fate, Fate::Unsent(DropReason::ExportFailed));
     let at = &delivery.sink.at;
     assert!(at.len() > 1 && at[at.len() - 1] - at[0] <= Duration::from_millis(1001));
@@ -173,7 +173,7 @@ fn a_batch_that_can_be_kept_is_not_tried_for_long() {
 
     let mut delivery = bench.delivery([later(Some(7)), taken()]);
     delivery.keeps = true;
-    let fate = paused(delivery.deliver(vec![1], 10));
+    let fate = paused(delivery.deliver(vec![1].into(), 10));
     assert_eq!(fate, Fate::Unsent(DropReason::ExportFailed));
     assert_eq!(delivery.sink.at.len(), 1);
 }
@@ -184,7 +184,7 @@ fn a_refused_batch_is_dropped_at_once() {
     let bench = Bench::new();
     let refused = Outcome::Refused(failure(FailureKind::Refused, "No."));
     let mut delivery = bench.delivery([refused]);
-    let settled = paused(delivery.deliver(vec![1], 10));
+    let settled = paused(delivery.deliver(vec![1].into(), 10));
     assert_eq!(settled, Fate::Settled(0, DropReason::Rejected));
     assert_eq!(delivery.sink.at.len(), 1);
     assert_eq!(bench.lines(), ["clarity-otel: No. 10 spans were dropped."]);
@@ -203,7 +203,7 @@ fn a_partial_success_drops_what_was_rejected() {
     };
     let mut delivery = bench.delivery([partial(3, "too old"), partial(99, ""), partial(0, "hm")]);
     for exported in [7, 0, 10] {
-        let settled = paused(delivery.deliver(vec![1], 10));
+        let settled = paused(delivery.deliver(vec![1].into(), 10));
         assert_eq!(settled, Fate::Settled(exported, DropReason::Rejected));
     }
     delivery.finish();
@@ -225,7 +225,7 @@ fn a_shutdown_cuts_a_hanging_attempt() {
         let start = Instant::now();
         let deadline = start + Duration::from_secs(4);
         bench.stop.send_replace(Some(deadline.into_std()));
-        let settled = delivery.deliver(vec![1], 10).await;
+        let settled = delivery.deliver(vec![1].into(), 10).await;
         assert_eq!(settled, Fate::Settled(0, DropReason::Shutdown));
         start.elapsed()
     });
@@ -249,7 +249,7 @@ fn a_shutdown_ends_the_back_off_with_one_last_attempt() {
                 bench.stop.send_replace(Some(deadline.into_std()));
                 std::future::pending::<()>().await
             };
-            let deliver = delivery.deliver(vec![1], 10);
+            let deliver = delivery.deliver(vec![1].into(), 10);
             let settled = before(stop, deliver).await.unwrap();
             let reason = match exported {
                 0 => DropReason::Shutdown,
@@ -272,7 +272,7 @@ fn a_full_buffer_is_said_while_the_target_is_down() {
         .counters
         .drop_items(DropReason::QueueFull, 42);
     let mut delivery = bench.delivery([later(None), taken()]);
-    paused(delivery.deliver(vec![1], 1));
+    paused(delivery.deliver(vec![1].into(), 1));
     let lines = bench.lines();
     assert!(lines[1].contains("CLARITY_QUEUE_LIMIT_BYTES"), "{lines:?}");
     assert!(lines[1].ends_with("42 spans were dropped."), "{lines:?}");
