@@ -112,6 +112,14 @@ else
 	@echo "==> The crate is not tested: no cargo"
 endif
 
+.PHONY: loom
+loom: ## the hand-over between threads in every order of their steps (models below native/src)
+ifneq ($(CARGO),)
+	@$(STRICT) cargo test --quiet --locked --manifest-path native/Cargo.toml --no-default-features --features models --lib models::
+else
+	@echo "==> The models are not run: no cargo"
+endif
+
 .PHONY: test-matrix
 test-matrix: ## the quick tests on every other supported Python found here
 	@tools/test-matrix.sh

@@ -307,6 +307,16 @@ def configure_signal(signal: str, config: dict[str, Any]) -> None:
     (dict, see settings.otlp). Raises ValueError with a sentence for a bad exporter.
     """
 
+def exporter_target(
+    signal: str, exporter: dict[str, Any], environ: dict[str, str]
+) -> dict[str, Any]:
+    """Return where the exporter of `configure_signal` would connect, and what it would send.
+
+    tls, host, port, authority, path, headers (dict), proxy (None, or host, port and the value
+    of Proxy-Authorization), by `environ` in place of the process's. Holds secrets. Raises
+    ValueError with a sentence for what `configure_signal` refuses. Changes and sends nothing.
+    """
+
 def set_log_bodies(are_sent: bool) -> None:
     """Send log records with their bodies, or leave those of records below ERROR out."""
 

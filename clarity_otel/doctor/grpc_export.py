@@ -13,6 +13,11 @@ from clarity_otel.doctor.peers import Peer
 from clarity_otel.doctor.steps import Deadline, StepFailedError, evidence_of
 from clarity_otel.doctor.tls import WANTS_CERTIFICATE
 
+# What the exporter tries again.
+_TEMPORARY = (
+    *("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"),
+)
+
 
 def over_grpc(peer: Peer, deadline: Deadline, found: list[Finding]) -> None:
     """Make the same over gRPC, whose library opens a connection of its own after ours."""
@@ -75,6 +80,22 @@ def _credentials(peer: Peer) -> Any:
     )
 
 
+def _names_a_time(error: Any) -> bool:
+    """Whether an answer says when to try again."""
+    from google.protobuf.message import DecodeError
+    from google.rpc.error_details_pb2 import RetryInfo
+    from google.rpc.status_pb2 import Status
+
+    for name, value in error.trailing_metadata() or ():
+        if name == "grpc-status-details-bin":
+            try:
+                details = Status.FromString(value).details
+            except DecodeError:
+                return False
+            return any(detail.Is(RetryInfo.DESCRIPTOR) for detail in details)
+    return False
+
+
 def _refused(peer: Peer, signal: str, error: Any, deadline: Deadline) -> Finding:
     code = error.code().name
     said = plain(error.details() or "", 200, peer.secrets)
@@ -82,6 +103,8 @@ def _refused(peer: Peer, signal: str, error: Any, deadline: Deadline) -> Finding
         peer, signal=signal, status=code, answer=said, headers_sent=sorted(peer.headers)
     )
     names = ", ".join(sorted(peer.headers)) or "none"
+    is_tried_again = code in _TEMPORARY or (code == "RESOURCE_EXHAUSTED" and _names_a_time(error))
+    later = f" {LATER}" if is_tried_again else ""
     advice = {
         "UNAUTHENTICATED": "Set OTEL_EXPORTER_OTLP_HEADERS to the credentials that it wants; "
         f"headers that were sent: {names}.",
@@ -89,12 +112,15 @@ def _refused(peer: Peer, signal: str, error: Any, deadline: Deadline) -> Finding
         f"headers that were sent: {names}.",
         "UNIMPLEMENTED": f"Let the target take {signal}, or set OTEL_{signal.upper()}_EXPORTER to "
         "none; or the address is no OTLP receiver's.",
-        "RESOURCE_EXHAUSTED": f"Its limit is reached. {LATER}",
+        "RESOURCE_EXHAUSTED": "Its limit is reached."
+        if is_tried_again
+        else "Its limit is reached, and it does not say when to try again: batches are dropped. "
+        "Raise the limit, or lower CLARITY_BATCH_LIMIT_BYTES where it is one of sizes.",
         "DEADLINE_EXCEEDED": "Look at what listens there and what stands before it; --timeout "
         "gives it more time.",
         "UNAVAILABLE": "A port that speaks HTTP/1.1 does this: write port 4317 for gRPC, or set "
-        f"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf. Or it takes nothing now. {LATER}",
-    }.get(code, "Look at the target's log.")
+        "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf. Or it takes nothing now.",
+    }.get(code, "Look at the target's log.") + later
     if code == "UNAVAILABLE" and peer.is_tls and not peer.config["client_cert"]:
         advice += f" {WANTS_CERTIFICATE}"
     if code == "DEADLINE_EXCEEDED":

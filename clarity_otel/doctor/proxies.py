@@ -1,7 +1,7 @@
 """The proxy on the way to a target, by the rules that the exporter has for it.
 
 HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, the lower-case name before the upper-case
-one. Only http:// proxies are known: see native/src/export/proxy.rs.
+one, also where it is empty. Only http:// proxies are known: see native/src/export/proxy.rs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from clarity_otel.settings.otlp import Endpoint, parse_endpoint, without_userinfo
 
@@ -41,14 +41,14 @@ def proxy_for(scheme: str, endpoint: Endpoint, environ: Mapping[str, str]) -> Pr
         raise ValueError(f"{name}={shown} is no http:// proxy")
     authorization = ""
     if parts.userinfo:
-        pair = unquote(parts.userinfo).encode()
-        authorization = f"Basic {base64.b64encode(pair).decode()}"
+        pair = base64.b64encode(unquote_to_bytes(parts.userinfo))
+        authorization = f"Basic {pair.decode()}"
     return Proxy(parts.host.strip("[]"), parts.port or 80, shown, name, authorization)
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> str:
-    lower = environ.get(name.lower(), "")
-    if lower:
+    lower = environ.get(name.lower())
+    if lower is not None:
         return lower.strip()
     # In a CGI program a client sends HTTP_PROXY.
     if name == "HTTP_PROXY" and "REQUEST_METHOD" in environ:
@@ -62,11 +62,16 @@ def _is_excepted(endpoint: Endpoint, excepted: str) -> bool:
         entry, port = text.strip().lower(), None
         name, colon, digits = entry.rpartition(":")
         if colon and (":" not in name or name.endswith("]")):
-            entry, port = name, int(digits) if digits.isdigit() else None
-        entry = entry.strip("[]").removeprefix("*.").lstrip(".")
-        if entry == "*":
-            return True
-        is_same = bool(entry) and (host == entry or host.endswith(f".{entry}"))
+            entry, port = name, _port(digits)
+        while entry.startswith("*."):
+            entry = entry[2:]
+        entry = entry.lstrip("[").rstrip("]").lstrip(".")
+        is_same = entry == "*" or (bool(entry) and (host == entry or host.endswith(f".{entry}")))
         if is_same and port in (None, endpoint.port):
             return True
     return False
+
+
+def _port(digits: str) -> int | None:
+    is_number = digits.isascii() and digits.isdigit() and int(digits) < 65536
+    return int(digits) if is_number else None

@@ -6,8 +6,10 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import TYPE_CHECKING
 
+from clarity_otel.doctor import engine
 from clarity_otel.doctor.findings import LEVELS, Finding, info, ok, plain, problem, worst
 from clarity_otel.doctor.grpc_export import over_grpc
 from clarity_otel.doctor.http_export import over_http
@@ -39,11 +41,28 @@ def reach(settings: Settings, environ: Mapping[str, str], timeout_s: float) -> l
     peers = peers_of(settings, environ)
     if not peers:
         return []
+    is_native = engine.name(settings) == "native"
+    refusals = [refusal(peer, environ) if is_native else "" for peer in peers]
     with ThreadPoolExecutor(len(peers)) as pool:
-        return list(pool.map(lambda peer: _reached(peer, timeout_s), peers))
+        return list(pool.map(_reached, peers, refusals, repeat(timeout_s)))
 
 
-def _reached(peer: Peer, timeout_s: float) -> Reached:
+def refusal(peer: Peer, environ: Mapping[str, str]) -> str:
+    """Return the native exporter's sentence for settings that it does not take, else nothing.
+
+    Certificates are left to the steps, which say more of them.
+    """
+    from clarity_otel import _native
+
+    config = {**peer.config, "ca_file": None, "client_cert": None, "client_key": None}
+    try:
+        _native.exporter_target(peer.signals[0], config, dict(environ))
+    except ValueError as failure:
+        return plain(failure, 300, peer.secrets)
+    return ""
+
+
+def _reached(peer: Peer, refused: str, timeout_s: float) -> Reached:
     reached = Reached(peer)
     found = reached.findings
     if not (peer.host + "".join(peer.paths.values())).isascii():
@@ -52,6 +71,16 @@ def _reached(peer: Peer, timeout_s: float) -> Reached:
                 "target.parse",
                 f"{peer.setting} holds characters that an address does not: nothing is sent.",
                 "Percent-encode them in the path, and write a host's name in ASCII (xn--…).",
+                {"signals": peer.signals, "variable": peer.setting},
+            )
+        )
+        return reached
+    if refused and not peer.proxy_failure:
+        found.append(
+            problem(
+                "target.parse",
+                refused,
+                "Correct it: until then nothing is sent.",
                 {"signals": peer.signals, "variable": peer.setting},
             )
         )

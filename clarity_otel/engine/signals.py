@@ -8,6 +8,9 @@ A handler in Python runs between two instructions: a SIGTERM just before a call 
 blocks would wait as long as that does, and `Pool.terminate()` with it. The native module
 sends it again until the handler has run; without it that gap of some microseconds is
 left, as with any handler of Python.
+
+SIGABRT is how gunicorn ends a worker that is stuck, and SIGKILL comes about a second
+later: what waits then has half a second to go to the target, or else to the disk.
 """
 
 from __future__ import annotations
@@ -37,13 +40,20 @@ if TYPE_CHECKING:
 
     from clarity_otel.settings import Settings
 
-_flush_and_stop: Callable[[], None] | None = None
+# gunicorn looks once a second, and kills what it has aborted at its last look.
+_ABORT_BOUND_S = 0.5
+_NO_BOUND_S = float("inf")
+
+_flush_and_stop: Callable[[float], None] | None = None
 _flushes_on_sigterm = False
 _when_ended: list[Callable[[], None]] = []
 
 
-def install(settings: Settings, flush_and_stop: Callable[[], None]) -> None:
-    """Register for all; a handler that the app has set, or sets later, is left alone."""
+def install(settings: Settings, flush_and_stop: Callable[[float], None]) -> None:
+    """Register for all; a handler that the app has set, or sets later, is left alone.
+
+    `flush_and_stop(within_s)` ends by its own bound, or within that time where it is less.
+    """
     global _flush_and_stop, _flushes_on_sigterm
     _flush_and_stop = flush_and_stop
     _flushes_on_sigterm = settings.flush_on_sigterm
@@ -68,9 +78,9 @@ def when_ended(callback: Callable[[], None]) -> None:
         atexit.register(callback)  # no engine was started
 
 
-def _stop_all() -> None:
+def _stop_all(within_s: float = _NO_BOUND_S) -> None:
     if _flush_and_stop is not None:
-        _flush_and_stop()
+        _flush_and_stop(within_s)
     for callback in _when_ended:
         callback()
 
@@ -101,7 +111,7 @@ def _flush_and_die(number: int, frame: FrameType | None) -> None:
         # been nothing to call: how the process ends is the app's to say.
         return
     try:
-        _stop_all()
+        _stop_all(_ABORT_BOUND_S if number == _signal.SIGABRT else _NO_BOUND_S)
     finally:
         # Die of the signal all the same: the parent sees it in the exit status.
         _signal.signal(number, _signal.SIG_DFL)

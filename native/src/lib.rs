@@ -26,6 +26,7 @@ pub mod redact;
 pub mod repeated;
 pub mod sampler;
 pub mod spool;
+mod sync;
 
 #[cfg(feature = "python")]
 pub mod asgi;
@@ -43,6 +44,8 @@ pub mod copied_scope;
 pub mod engine;
 #[cfg(feature = "python")]
 pub mod exception;
+#[cfg(feature = "python")]
+pub mod export_settings;
 #[cfg(feature = "faults")]
 pub mod faults;
 #[cfg(feature = "python")]

@@ -13,7 +13,8 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::context::{self, Api};
 use crate::engine::{self, Engine, SpanLimits};
-use crate::export::{self, Envelope, ExportConfig, Protocol, Setup, Signal};
+use crate::export::{self, Setup, Signal};
+use crate::export_settings::{self, exporter_setup};
 use crate::guard;
 use crate::health;
 use crate::ids;
@@ -91,7 +92,7 @@ fn start_worker(pipelines: &'static Pipelines) {
     }
 }
 
-fn optional<'py, T>(config: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<T>>
+pub fn optional<'py, T>(config: &Bound<'py, PyDict>, key: &str) -> PyResult<Option<T>>
 where
     T: for<'a> FromPyObject<'a, 'py>,
     for<'a> <T as FromPyObject<'a, 'py>>::Error: Into<PyErr>,
@@ -209,44 +210,6 @@ fn set_up_signal(signal: Signal, config: &Bound<'_, PyDict>) -> PyResult<()> {
     Ok(())
 }
 
-/// Checks the exporter's settings; a ValueError's sentence names the wrong one.
-fn exporter_setup(
-    signal: Signal,
-    exporter: &Bound<'_, PyDict>,
-    resource: Vec<u8>,
-    batch_timeout_ms: u64,
-) -> PyResult<Setup> {
-    let protocol = match optional::<String>(exporter, "protocol")?.as_deref() {
-        Some("grpc") => Protocol::Grpc,
-        _ => Protocol::HttpProtobuf,
-    };
-    let endpoint: String = optional(exporter, "endpoint")?.unwrap_or_default();
-    let mut config = ExportConfig::new(signal, protocol, &endpoint);
-    if let Some(headers) =
-        optional::<std::collections::BTreeMap<String, String>>(exporter, "headers")?
-    {
-        config.headers = headers.into_iter().collect();
-    }
-    if let Some(timeout_ms) = optional(exporter, "timeout_ms")? {
-        config.timeout = Duration::from_millis(timeout_ms);
-    }
-    config.gzip = optional(exporter, "gzip")?.unwrap_or(false);
-    config.insecure = optional(exporter, "insecure")?.unwrap_or(false);
-    config.ca_file = optional(exporter, "ca_file")?;
-    config.client_certificate_file = optional(exporter, "client_cert")?;
-    config.client_key_file = optional(exporter, "client_key")?;
-    config.retry.max_elapsed = match batch_timeout_ms {
-        0 => Duration::MAX,
-        limit_ms => Duration::from_millis(limit_ms),
-    };
-    config.proxy = export::proxy::from_environment(&endpoint, |name| std::env::var(name).ok());
-    let envelope = Envelope {
-        resource: resource.into(),
-        resource_schema_url: String::new(),
-    };
-    Setup::new(config, envelope).map_err(PyValueError::new_err)
-}
-
 /// Tells the engine the objects of `opentelemetry-api` once it is imported.
 #[pyfunction]
 fn bind_api(py: Python<'_>, objects: &Bound<'_, PyDict>) -> PyResult<()> {
@@ -360,7 +323,7 @@ pub fn exporter_targets() -> Vec<(Signal, String)> {
     setups.iter().map(target).collect()
 }
 
-fn named(signal: Option<&str>) -> Option<Signal> {
+pub fn named(signal: Option<&str>) -> Option<Signal> {
     let mut known = Signal::ALL.into_iter();
     known.find(|known| Some(known.name()) == signal)
 }
@@ -493,6 +456,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(context::context_variable, module)?)?;
     module.add_function(wrap_pyfunction!(configure, module)?)?;
     module.add_function(wrap_pyfunction!(configure_signal, module)?)?;
+    module.add_function(wrap_pyfunction!(export_settings::exporter_target, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::set_log_limits, module)?)?;
     module.add_function(wrap_pyfunction!(log_record::configure_log_records, module)?)?;
     module.add_function(wrap_pyfunction!(

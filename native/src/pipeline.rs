@@ -19,16 +19,16 @@
 //! child, has no lock at all.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-
-use tokio::sync::Notify;
-use tokio::time::timeout_at;
 
 use crate::draft;
 use crate::export::{Signal, Worker};
 use crate::proto;
+use crate::sync::{
+    AtomicBool, AtomicPtr, AtomicU64, Condvar, Mutex, MutexGuard, Notify, Ordering, global,
+    timeout_at,
+};
 
 /// Why an item was dropped; the label of the dropped counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,8 +109,10 @@ struct Scope {
     older: Option<&'static Scope>,
 }
 
-/// The newest scope; a scope is never removed.
-static SCOPES: AtomicPtr<Scope> = AtomicPtr::new(std::ptr::null_mut());
+global! {
+    /// The newest scope; a scope is never removed.
+    static SCOPES: AtomicPtr<Scope> = AtomicPtr::new(std::ptr::null_mut());
+}
 
 fn scopes() -> impl Iterator<Item = &'static Scope> {
     let newest = crate::raw::deref_leaked(SCOPES.load(Ordering::Acquire));
@@ -713,7 +715,9 @@ impl Pipelines {
     }
 }
 
-static CURRENT: AtomicPtr<Pipelines> = AtomicPtr::new(std::ptr::null_mut());
+global! {
+    static CURRENT: AtomicPtr<Pipelines> = AtomicPtr::new(std::ptr::null_mut());
+}
 
 /// The process's pipelines; `None` before [`install`].
 #[inline]
@@ -757,3 +761,6 @@ pub fn snapshot(pipeline: &Pipeline) -> HashMap<&'static str, u64> {
     }
     out
 }
+
+#[cfg(all(test, feature = "models"))]
+mod models;

@@ -236,6 +236,41 @@ def access(data: bytes) -> None:
         assert not any(name.startswith((b"x-forwarded", b"forwarded")) for name in names)
 
 
+# ---- where telemetry goes ----
+
+
+def exporter(data: bytes) -> None:
+    """An environment: the exporter does, or refuses, what the doctor says of it."""
+    from tests.doctor.test_rules import agree
+
+    lines = data.decode("utf-8", "replace").replace("\0", "").split("\n")
+    agree({name: value for name, mark, value in (line.partition("=") for line in lines) if mark})
+
+
+_EXPORTER_SEEDS = (
+    b"OTEL_EXPORTER_OTLP_ENDPOINT=http://u:p@c.example:4318/x?y\nhttp_proxy=http://u:p@p:1",
+    b"OTEL_EXPORTER_OTLP_ENDPOINT=https://[::1]:4318\nALL_PROXY=p\nNO_PROXY=x.example:1,[::1]",
+    b"OTEL_EXPORTER_OTLP_ENDPOINT=c:4317\nOTEL_EXPORTER_OTLP_INSECURE=true\nHTTPS_PROXY=http://p",
+    b"OTEL_EXPORTER_OTLP_HEADERS=a=b,authorization=Bearer%20t\nHTTP_PROXY=http://p:1",
+)
+_EXPORTER_WORDS = (
+    *(b"OTEL_EXPORTER_OTLP_ENDPOINT=", b"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=", b"\n", b"http://"),
+    *(b"OTEL_EXPORTER_OTLP_PROTOCOL=grpc", b"OTEL_EXPORTER_OTLP_HEADERS=", b"https://", b"@", b":"),
+    *(
+        b"http_proxy=",
+        b"NO_PROXY=",
+        b"*.",
+        b".example",
+        b"[::1]",
+        b"%41",
+        b"/v1/traces",
+        b"?",
+        b"#",
+    ),
+    *(b":4318", b"JAEGER_ENDPOINT=", b"REQUEST_METHOD=GET", b"host=", b"content-type="),
+)
+
+
 def _modules(*names: str) -> tuple[ModuleType, ...]:
     import importlib
 
@@ -274,5 +309,16 @@ def targets() -> list[Target]:
             lambda: [b"host:localhost:8000", b"host:[::1]", b"host:127.0.0.1\norigin:http://x"],
             (b"host:", b"origin:", b"x-forwarded-for:", b"authorization:Bearer t", *_HEADER_WORDS),
             _modules("clarity_otel.endpoints.access"),
+        ),
+        Target(
+            "exporter",
+            exporter,
+            lambda: list(_EXPORTER_SEEDS),
+            _EXPORTER_WORDS,
+            _modules(
+                "clarity_otel.settings.otlp",
+                "clarity_otel.doctor.peers",
+                "clarity_otel.doctor.proxies",
+            ),
         ),
     ]

@@ -21,11 +21,11 @@ import pytest
 
 from clarity_otel.patches import CORRELATION_PATCHES, PATCHES
 from examples.shop.seed import seed
+from tests.backends import extension
 from tests.backends.aws_server import REGION, AwsServer
 from tests.backends.process import LOOPBACK, clean_environment
 from tests.backends.redis_server import RedisServer
 from tests.conftest import not_tested
-from tests.guard import faulty
 from tests.metrics.test_every_family import stock_backend
 
 pytest.importorskip("clarity_otel._native", reason="not tested: faults, without the extension")
@@ -124,8 +124,8 @@ def test_every_native_entry_may_panic_or_fail(
 ) -> None:
     """By a panic and by an error before it has done anything, and by one when it is done."""
     try:
-        module = faulty.build()
-    except faulty.NoCargoError as reason:
+        module = extension.built("faults", "--features", "faults")
+    except extension.NoCargoError as reason:
         not_tested(reason, "faults inside the native module")
     report = walked(["native", module], tmp_path, redis_server, aws_server, backend)
     assert guarded_places() - set(report["entered"]) <= set(NEVER_ENTERED)

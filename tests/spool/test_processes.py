@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.backends.otlp_http_stub import OK, OtlpHttpStub, refused
+from tests.backends.otlp_http_stub import HANG, OK, OtlpHttpStub, refused
 from tests.backends.process import wait_until
 from tests.processes.service import LAUNCHER, QUIET, ROOT, env_for
 from tests.spool import files
-from tests.spool.service import Service, Start, totals
+from tests.spool.service import Service, Start, gunicorn, totals
 
 N = 60
 Stub = Callable[..., OtlpHttpStub]
@@ -87,6 +88,26 @@ def test_of_several_workers_one_sends_again_and_another_when_it_dies(
     wait_until(all_came, "all spans")
     assert senders - {None} == {second}
     assert len({span.span_id for span in stub.spans()}) == len(stub.spans()) == made
+
+
+def test_a_worker_that_gunicorn_aborts_leaves_what_waits_on_disk(
+    run_process: Start, otlp_http_stub: Stub, tmp_path: Path
+) -> None:
+    """Also what hangs in an attempt that would go on for seconds: SIGKILL follows sooner."""
+    stub = otlp_http_stub()
+    stub.always(HANG)
+    env = env_for(stub.endpoint, OTEL_BSP_EXPORT_TIMEOUT="9000", OTEL_BLRP_EXPORT_TIMEOUT="9000")
+    # Nothing is killed by the arbiter itself: on a slow machine it would be too soon.
+    options = ("--workers", "1", "--timeout", "0")
+    service = Service(run_process, tmp_path, env, server=gunicorn, options=options)
+    service.load(N)
+    arbiter = psutil.Process(service.process.pid)
+    (worker,) = arbiter.children()
+    worker.send_signal(signal.SIGABRT)
+    service.wait_until_kept("traces", N)
+    service.wait_until_kept("logs", N)
+    wait_until(lambda: arbiter.children() not in ([], [worker]), "another worker")
+    stub.always(OK)
 
 
 FORKS = """

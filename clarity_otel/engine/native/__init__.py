@@ -347,13 +347,14 @@ def force_flush(timeout_s: float) -> bool:
     return flushed
 
 
-def shutdown() -> None:
-    """Send what waits, within the shutdown bound, and stop. Idempotent."""
+def shutdown(within_s: float = float("inf")) -> None:
+    """Send what waits, within the shutdown bound or `within_s`, and stop. Idempotent."""
     from time import monotonic
 
-    deadline = monotonic() + _settings.shutdown_timeout_ms / 1000
+    bound_s = min(_settings.shutdown_timeout_ms / 1000, within_s)
+    deadline = monotonic() + bound_s
     # What it leaves of the time is for the network.
-    collection.before_end(_settings.shutdown_timeout_ms / 2000)
+    collection.before_end(bound_s / 2)
     _native.shutdown(max(0.0, deadline - monotonic()))
     for provider in (_provider, _logger_provider):
         if provider is not None:

@@ -167,8 +167,8 @@ def force_flush(timeout_s: float) -> bool:
     return bool(within(timeout_s, flush))
 
 
-def shutdown() -> None:
-    """Send what waits, within the shutdown bound, and stop. Idempotent."""
+def shutdown(within_s: float = float("inf")) -> None:
+    """Send what waits, within the shutdown bound or `within_s`, and stop. Idempotent."""
     global _is_shut_down
     if _provider is None or _is_shut_down:
         return
@@ -182,8 +182,9 @@ def shutdown() -> None:
 
     from time import monotonic
 
-    deadline = monotonic() + _settings.shutdown_timeout_ms / 1000
-    collection.before_end(_settings.shutdown_timeout_ms / 2000)
+    bound_s = min(_settings.shutdown_timeout_ms / 1000, within_s)
+    deadline = monotonic() + bound_s
+    collection.before_end(bound_s / 2)
     with never_break_the_app("the sdk engine's shutdown"):
         within(max(0.0, deadline - monotonic()), end)
 

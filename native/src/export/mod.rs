@@ -13,6 +13,7 @@ mod answer;
 pub mod config;
 mod connection;
 mod delivery;
+mod ended;
 mod grpc;
 mod http;
 mod keeping;

@@ -39,12 +39,16 @@ impl Proxy {
             return Err(wrong());
         };
         let host = authority.host();
+        if bare(host).is_empty() {
+            return Err(wrong());
+        }
         let port = match (authority.port_u16(), authority.as_str().ends_with(host)) {
             (Some(port @ 1..), _) => port,
             (None, true) => 80,
             _ => return Err(wrong()),
         };
-        let authorization = authority.as_str().rsplit_once('@').map(|(user, _)| {
+        let user = authority.as_str().rsplit_once('@').map(|(user, _)| user);
+        let authorization = user.filter(|user| !user.is_empty()).map(|user| {
             let basic = format!("Basic {}", base64_encode(&percent_decode(user)));
             HeaderValue::try_from(basic).map(|mut value| {
                 value.set_sensitive(true);
@@ -99,8 +103,8 @@ impl Proxy {
 }
 
 /// The proxy for an endpoint by the environment, read with `variable`: the
-/// lower-case name counts before the upper-case one. HTTP_PROXY in upper case is
-/// not read where REQUEST_METHOD is set: in a CGI program a client sends it.
+/// lower-case name counts before the upper-case one, also where it is empty. HTTP_PROXY in
+/// upper case is not read where REQUEST_METHOD is set: in a CGI program a client sends it.
 pub fn from_environment(
     endpoint: &str,
     variable: impl Fn(&str) -> Option<String>,
@@ -109,7 +113,8 @@ pub fn from_environment(
         let lower = variable(&name.to_lowercase());
         let usable = name != "HTTP_PROXY" || variable("REQUEST_METHOD").is_none();
         let upper = || variable(name).filter(|_| usable);
-        lower.or_else(upper).filter(|value| !value.is_empty())
+        let value = lower.or_else(upper)?.trim().to_owned();
+        (!value.is_empty()).then_some(value)
     };
     let uri: Uri = endpoint.parse().ok()?;
     let host = bare(uri.host()?).to_ascii_lowercase();
@@ -123,7 +128,9 @@ pub fn from_environment(
         let entry = entry.trim().to_ascii_lowercase();
         let (entry, port) = match entry.rsplit_once(':') {
             Some((name, port)) if !name.contains(':') || name.ends_with(']') => {
-                (name.to_owned(), port.parse::<u16>().ok())
+                let digits = port.bytes().all(|digit| digit.is_ascii_digit());
+                let port = port.parse::<u16>().ok().filter(|_| digits);
+                (name.to_owned(), port)
             }
             _ => (entry, None),
         };
@@ -164,6 +171,10 @@ mod tests {
         assert_eq!(chosen("https://c/x", &[("http_proxy", "http://a:1")]), None);
         let all = [("ALL_PROXY", "http://a:1")];
         assert_eq!(chosen("https://c", &all).unwrap(), "http://a:1");
+        let off = [("HTTP_PROXY", "http://a:1"), ("http_proxy", "")];
+        assert_eq!(chosen("http://c", &off), None);
+        let padded = [("HTTP_PROXY", " http://a:1\n")];
+        assert_eq!(chosen("http://c", &padded).unwrap(), "http://a:1");
         let cgi = [("HTTP_PROXY", "http://evil:1"), ("REQUEST_METHOD", "GET")];
         assert_eq!(chosen("http://c", &cgi), None);
         for (no_proxy, direct) in [
@@ -190,10 +201,18 @@ mod tests {
     fn a_wrong_proxy_is_named_without_its_password() {
         assert_eq!(Proxy::parse("proxy:3128").unwrap().port, 3128);
         assert_eq!(Proxy::parse("http://proxy").unwrap().port, 80);
+        assert!(
+            Proxy::parse("http://@proxy")
+                .unwrap()
+                .authorization
+                .is_none()
+        );
         for url in [
             "socks5://u:hunter2@p:1",
             "http://u:hunter2@p:99999",
             "http://",
+            ":",
+            "http://u:hunter2@:3128",
         ] {
             let error = Proxy::parse(url).err().unwrap();
             assert!(error.contains("NO_PROXY"), "{error}");

@@ -47,6 +47,8 @@ pub fn percent_decode(text: &str) -> Vec<u8> {
         let escaped = (*first == b'%')
             .then(|| std::str::from_utf8(tail.get(..2)?).ok())
             .flatten()
+            // "+A" is a number too.
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
         out.push(escaped.unwrap_or(*first));
         rest = if escaped.is_some() { &tail[2..] } else { tail };
@@ -100,6 +102,7 @@ mod tests {
     fn percent_escapes() {
         assert_eq!(percent_decode("a%20b%2"), b"a b%2");
         assert_eq!(percent_decode("%"), b"%");
+        assert_eq!(percent_decode("%+A"), b"%+A");
         assert_eq!(percent_decode("%zz%41é"), "%zzAé".as_bytes());
     }
 

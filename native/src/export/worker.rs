@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use super::delivery::Delivery;
+use super::ended::{Ended, TellEnd};
 use super::keeping::Keeping;
 use super::lane::{Lane, Recovery};
 use super::report::{self, Health, Output, Reporter};
@@ -67,6 +68,11 @@ impl Setup {
     /// Where it goes, without credentials and query.
     pub fn target(&self) -> &str {
         &self.target.shown
+    }
+
+    /// Where it goes and what is sent with each request, secrets included.
+    pub fn checked(&self) -> &Target {
+        &self.target
     }
 
     /// A forked child's own resource.
@@ -128,22 +134,6 @@ pub struct Worker {
     health: Vec<(Signal, Arc<Mutex<Health>>)>,
     /// What the thread needs at the end, after its last attempt.
     margin: Duration,
-}
-
-#[derive(Default)]
-struct Ended {
-    flag: Mutex<bool>,
-    changed: Condvar,
-}
-
-/// Tells of the thread's end, also when it ends by a panic.
-struct TellEnd(Arc<Ended>);
-
-impl Drop for TellEnd {
-    fn drop(&mut self) {
-        *self.0.flag.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.0.changed.notify_all();
-    }
 }
 
 impl Worker {
@@ -255,23 +245,7 @@ impl Worker {
         let margin = (left / 4).min(self.margin);
         self.stop
             .send_replace(Some(deadline.checked_sub(margin).unwrap_or(now)));
-        let mut ended = self
-            .ended
-            .flag
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while !*ended {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            (ended, _) = self
-                .ended
-                .changed
-                .wait_timeout(ended, left)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        true
+        self.ended.wait(deadline)
     }
 }
 

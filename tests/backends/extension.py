@@ -1,0 +1,54 @@
+"""The native module built in another way than a wheel's, once for each state of its sources.
+
+It is compiled in parts, as it is tested and not measured, into a folder of its own below
+`native/target`: only what has changed is compiled again, and what it stands on once for all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+NATIVE = Path(__file__).resolve().parents[2] / "native"
+
+
+class NoCargoError(RuntimeError):
+    """There is no Rust here to build it with."""
+
+
+def built(name: str, *options: str, flags: tuple[str, ...] = ()) -> Path:
+    """Return the module's file; `options` are cargo's, `flags` those of the crate's compiler.
+
+    Raises NoCargoError, and CalledProcessError with the reason.
+    """
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        raise NoCargoError("cargo was not found")
+    target = NATIVE / "target" / f"extension-{sys.implementation.cache_tag}"
+    subprocess.run(
+        [
+            *(cargo, "rustc", "--quiet", "--locked", "--lib", "--crate-type", "cdylib"),
+            *("--release", *options, "--manifest-path", NATIVE / "Cargo.toml", "--", *flags),
+        ],
+        env={
+            **os.environ,
+            "CARGO_TARGET_DIR": str(target),
+            "CARGO_PROFILE_RELEASE_LTO": "off",
+            "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16",
+            # As setuptools-rust does: the interpreter's symbols come with the interpreter.
+            "PYO3_BUILD_EXTENSION_MODULE": "1",
+            "PYO3_PYTHON": sys.executable,
+        },
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    library = "lib_native.dylib" if sys.platform == "darwin" else "lib_native.so"
+    module = target / name / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
+    module.parent.mkdir(exist_ok=True)
+    shutil.copyfile(target / "release" / library, module)
+    return module
