@@ -14,7 +14,7 @@ from typing import Any
 from clarity_otel._native import server_enter
 from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.patches.websockets import counted
-from clarity_otel.patches.wrapping import Replaced
+from clarity_otel.patches.wrapping import Replaced, only_uses
 
 SPAN_KEY = "clarity.span"
 
@@ -91,14 +91,8 @@ def apply(module: Any, replaced: Replaced) -> None:
             return traced(self, scope, receive, send)
 
         mark_coroutine_function(__call__)
-        if _only_calls_its_stack(original):
+        if only_uses(original, ["middleware_stack", "build_middleware_stack"], ["app"]):
             setattr(__call__, ONLY_CALLS_ITS_STACK, __call__)
         return __call__
 
     replaced.replace(module.Starlette, "__call__", make)
-
-
-def _only_calls_its_stack(function: Any) -> bool:
-    code = getattr(function, "__code__", None)
-    names, consts = getattr(code, "co_names", ()), getattr(code, "co_consts", ())
-    return names == ("middleware_stack", "build_middleware_stack") and consts == (None, "app")
