@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel.patches.starlette import ONLY_CALLS_ITS_STACK, traced_app
+from clarity_otel.endpoints.front import answered
+from clarity_otel.patches.asgi_app import traced_app
+from clarity_otel.patches.starlette import ONLY_CALLS_ITS_STACK
 from clarity_otel.patches.wrapping import Replaced, only_uses
 
 # The names and constants of `FastAPI.__call__`, which with these only notes its root path
@@ -56,7 +58,7 @@ def _traced(module: Any, original: Any) -> Any:
     """
     fastapi, starlette = module.FastAPI, module.Starlette
     if not any(only_uses(original, *known) for known in _ONLY_CALLS_STARLETTE):
-        return traced_app(original)
+        return traced_app(original, answered)
 
     def served(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         stack, below = self.middleware_stack, starlette.__call__
@@ -69,4 +71,4 @@ def _traced(module: Any, original: Any) -> Any:
         scope["app"] = self
         return stack(scope, receive, send)
 
-    return traced_app(original, served)
+    return traced_app(original, answered, served)
