@@ -8,7 +8,7 @@ nothing to trace. No function is safe to call from a signal handler.
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, ClassVar, Literal, Self, TypeVar, overload
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _V = TypeVar("_V")
@@ -136,18 +136,18 @@ class ServerRequest:
     def __call__(self, message: Any) -> Any: ...
     def finish(self) -> None: ...
     def fail(self, exception: BaseException) -> None: ...
-    def received(self, message: Any) -> None:
-        """Count a message that came from a WebSocket's client, or a part of a body."""
 
-    @property
-    def counts_messages(self) -> bool:
-        """Whether messages are to be shown to `received`.
-
-        Those of a WebSocket, and of a request whose body's size no Content-Length tells.
-        """
+    # Whether messages from the client are to be shown to `received`.
+    counts_messages: ClassVar[bool]
 
     @property
     def span(self) -> Span: ...
+
+class CountedRequest(ServerRequest):
+    """A WebSocket, or a request whose body's size no Content-Length tells."""
+
+    def received(self, message: Any) -> None:
+        """Count a message that came from the WebSocket's client, or a part of the body."""
 
 class ByteSearch:
     """`search` of an expression that is a class of bytes, by a table."""

@@ -10,35 +10,35 @@ from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.patches.websockets import counted
 
 
-class TracedApp:
-    """An ASGI 3 application with a server span around each request.
+def traced_app(original: Any, answered: Any, served: Any = None) -> Any:
+    """Return a `__call__` for an ASGI class that opens the server span.
 
-    Everything but the call is the wrapped application's.
+    `answered(self, scope, receive, send)` is asked where the path may be an endpoint's;
+    `served(self, scope, receive, send)` stands in for the original where there is a span.
     """
+    if served is None:
+        served = original
 
-    def __init__(self, app: Any) -> None:
-        self.__wrapped__ = app
-
-    async def traced(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI 3, with a span."""
+    async def traced(self: Any, scope: Any, receive: Any, send: Any) -> None:
+        request: Any
         try:
             request = server_enter(scope, send)
         except Exception as failure:
             request = keep("asgi.enter", failure)
         if request is False:
-            if await answered_around(self.__wrapped__, scope, receive, send):
+            if await answered(self, scope, receive, send):
                 return
             request = None
             with never_break_the_app("asgi.enter"):
                 request = server_enter(scope, send)
         if not request:
-            await self.__wrapped__(scope, receive, send)
+            await original(self, scope, receive, send)
             return
         if request.counts_messages:
             with never_break_the_app("asgi.receive"):
                 receive = counted(receive, request)
         try:
-            await self.__wrapped__(scope, receive, request)
+            await served(self, scope, receive, request)
         except BaseException as exception:
             with never_break_the_app("asgi.fail"):
                 request.fail(exception)
@@ -48,10 +48,33 @@ class TracedApp:
         except Exception as failure:
             keep("asgi.finish", failure)
 
-    async def passed_on(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI 3 without a span."""
-        await self.__wrapped__(scope, receive, send)
+    return traced
 
+
+async def _passed_on(self: TracedApp, scope: Any, receive: Any, send: Any) -> None:
+    await self.__wrapped__(scope, receive, send)
+
+
+async def _answered(self: TracedApp, scope: Any, receive: Any, send: Any) -> bool:
+    return await answered_around(self.__wrapped__, scope, receive, send)
+
+
+def _served(self: TracedApp, scope: Any, receive: Any, send: Any) -> Any:
+    return self.__wrapped__(scope, receive, send)
+
+
+class TracedApp:
+    """An ASGI 3 application with a server span around each request.
+
+    Everything but the call is the wrapped application's.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.__wrapped__ = app
+
+    # ASGI 3, without a span and with one.
+    passed_on = _passed_on
+    traced = traced_app(_passed_on, _answered, _served)
     # `passed_on` where the patch is taken back (`trial`).
     __call__ = traced
 

@@ -4,43 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarity_otel.patches.starlette import ONLY_CALLS_ITS_STACK, traced_app
-from clarity_otel.patches.wrapping import Replaced
+from clarity_otel.endpoints.front import answered
+from clarity_otel.patches.asgi_app import traced_app
+from clarity_otel.patches.starlette import ONLY_CALLS_ITS_STACK
+from clarity_otel.patches.wrapping import Replaced, only_uses
 
 # The names and constants of `FastAPI.__call__`, which with these only notes its root path
 # and calls Starlette's, once our mark is in the scope: before 0.142, and since.
-_ONLY_CALLS_STARLETTE: tuple[tuple[frozenset[Any], frozenset[Any]], ...] = (
-    (frozenset({"root_path", "super", "__call__"}), frozenset({None, "root_path"})),
+_ONLY_CALLS_STARLETTE: tuple[tuple[tuple[str, ...], tuple[Any, ...]], ...] = (
+    (("root_path", "super", "__call__"), ("root_path",)),
     (
-        frozenset(
-            {
-                "root_path",
-                "fastapi.telemetry._runtime",
-                "lifespan",
-                "_telemetry",
-                "super",
-                "__call__",
-                "_native_telemetry",
-                "enabled",
-                "middleware_stack",
-                "build_middleware_stack",
-                "_legacy_otel",
-            }
+        (
+            "root_path",
+            "fastapi.telemetry._runtime",
+            "lifespan",
+            "_telemetry",
+            "super",
+            "__call__",
+            "_native_telemetry",
+            "enabled",
+            "middleware_stack",
+            "build_middleware_stack",
+            "_legacy_otel",
         ),
-        frozenset(
-            {
-                None,
-                0,
-                "root_path",
-                "type",
-                "lifespan",
-                ("lifespan",),
-                ("config", "app", "scope", "receive", "send"),
-                ("http", "websocket"),
-                "fastapi.telemetry",
-                "app",
-                ("app", "scope", "receive", "send", "legacy_otel"),
-            }
+        (
+            0,
+            "root_path",
+            "type",
+            "lifespan",
+            ("lifespan",),
+            ("config", "app", "scope", "receive", "send"),
+            ("http", "websocket"),
+            "fastapi.telemetry",
+            "app",
+            ("app", "scope", "receive", "send", "legacy_otel"),
         ),
     ),
 )
@@ -60,8 +57,8 @@ def _traced(module: Any, original: Any) -> Any:
     subclass may have put another class between the two.
     """
     fastapi, starlette = module.FastAPI, module.Starlette
-    if _shape(original) not in _ONLY_CALLS_STARLETTE:
-        return traced_app(original)
+    if not any(only_uses(original, *known) for known in _ONLY_CALLS_STARLETTE):
+        return traced_app(original, answered)
 
     def served(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         stack, below = self.middleware_stack, starlette.__call__
@@ -74,12 +71,4 @@ def _traced(module: Any, original: Any) -> Any:
         scope["app"] = self
         return stack(scope, receive, send)
 
-    return traced_app(original, served)
-
-
-def _shape(function: Any) -> tuple[frozenset[Any], frozenset[Any]] | None:
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return None
-    consts = {one for one in code.co_consts if one != function.__doc__}
-    return frozenset(code.co_names), frozenset(consts | {None})
+    return traced_app(original, answered, served)

@@ -12,7 +12,7 @@ from typing import Any
 from clarity_otel._native import server_routing
 from clarity_otel.guard import keep
 from clarity_otel.patches.starlette import SPAN_KEY, mark_coroutine_function
-from clarity_otel.patches.wrapping import Replaced
+from clarity_otel.patches.wrapping import Replaced, only_uses
 
 
 def apply(module: Any, replaced: Replaced) -> None:
@@ -43,7 +43,7 @@ def apply(module: Any, replaced: Replaced) -> None:
         return handle
 
     def make_router(original: Any) -> Any:
-        only_calls_its_stack = _names(original) == ("middleware_stack",)
+        only_calls_its_stack = only_uses(original, ["middleware_stack"], [])
 
         def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:  # noqa: N807
             try:
@@ -65,11 +65,6 @@ def apply(module: Any, replaced: Replaced) -> None:
     if not keeps_route:
         replaced.replace(module.Route, "handle", make_route)
         replaced.replace(module.WebSocketRoute, "handle", make_route)
-
-
-def _names(function: Any) -> tuple[str, ...]:
-    names: tuple[str, ...] = getattr(getattr(function, "__code__", None), "co_names", ())
-    return names
 
 
 def _router_keeps_route(router: Any) -> bool:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
-    from clarity_otel._native import ServerRequest
+    from clarity_otel._native import CountedRequest
 
 
-def counted(receive: Callable[[], Awaitable[Any]], request: ServerRequest) -> Any:
+def counted(receive: Callable[[], Awaitable[Any]], request: CountedRequest) -> Any:
     """Return ASGI's `receive` with each message shown to `request`."""
 
     async def received() -> Any:

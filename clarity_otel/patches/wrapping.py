@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from clarity_otel.patches.trial import Trial
@@ -80,3 +80,16 @@ class Replaced:
                 setattr(owner, name, original)
             else:
                 delattr(owner, name)
+
+
+def only_uses(function: Any, names: Iterable[str], constants: Iterable[Any]) -> bool:
+    """Whether a function of Python's uses these names and constants and no others.
+
+    Beside its parameters, its docstring and None: a short function that only these make
+    up does what is expected of it and nothing else. False for what has no code to look at.
+    """
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return False
+    used = {one for one in code.co_consts if one not in (None, function.__doc__)}
+    return set(code.co_names) == set(names) and used == set(constants)

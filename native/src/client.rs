@@ -535,7 +535,10 @@ pub fn httpx_enter<'py>(
         let method = request
             .getattr(intern!(py, "method"))?
             .cast_into::<PyString>()?;
-        let known = http_method::is_known(engine, &method);
+        let known_methods = engine.known_methods.as_deref();
+        let known = method
+            .to_str()
+            .is_ok_and(|method| http_method::is_known(known_methods, method));
         let name = if known {
             method.clone()
         } else {
@@ -548,7 +551,9 @@ pub fn httpx_enter<'py>(
         if span.recording() {
             span.attributes = SpanAttributes::with_buffer(Vec::with_capacity(320));
             let attributes = &mut span.attributes;
-            http_method::push(attributes, &method, known);
+            with_text(&method, None, |method| {
+                http_method::push(attributes, method.as_bytes(), known);
+            });
             attributes.push_str("url.full", &url.full);
             if !url.host.is_empty() {
                 attributes.push_str("server.address", &url.host);

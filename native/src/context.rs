@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::borrow::look;
 use crate::raw::{ContextVar, set_in_new_dict};
 use crate::span::{Held, Span, State};
 use parking_lot::Mutex;
@@ -101,7 +102,7 @@ impl Parent {
 
     #[inline]
     fn of_native(py: Python<'_>, span: &Bound<'_, Span>) -> Self {
-        let span = span.borrow();
+        let span = look(span);
         Parent {
             trace_id: span.trace_id,
             span_id: span.span_id,
@@ -284,7 +285,7 @@ pub fn context_get_value<'py>(
         return Ok(value);
     }
     if let (Ok(span), Some(api)) = (value.cast::<Span>(), api(py)) {
-        if span.borrow().is_all_of_its_context() {
+        if look(span).is_all_of_its_context() {
             let span_key = api.span_key.bind(py);
             let is_span = key.is(span_key) || key.eq(span_key)?;
             return Ok(if is_span {
@@ -305,7 +306,7 @@ fn context_of<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let class = api.context.bind(py);
     let (base, suppressed, suppress_http) = {
-        let span = span.borrow();
+        let span = look(span);
         let base = span.base.as_ref().map(|b| b.clone_ref(py));
         (base, span.suppressed, span.suppress_http)
     };

@@ -3,10 +3,11 @@
 //! scope that it is given, and a copy is kept with the server span, which the copy
 //! still refers to, until the route is read.
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::asgi::keys::{item, keys};
+use crate::borrow::{change, look};
 use crate::guard;
 use crate::metrics;
 use crate::span::Span;
@@ -25,23 +26,29 @@ pub fn server_routing(scope: &Bound<'_, PyAny>) -> PyResult<()> {
         let Ok(scope) = scope.cast::<PyDict>() else {
             return Ok(());
         };
-        let Some(span) = scope.get_item(intern!(py, "clarity.span"))? else {
+        let Some(span) = item(scope, &keys(py).span) else {
             return Ok(());
         };
         let span = span.cast::<Span>()?;
         // Every request passes here, and nearly all with the scope they began with.
-        if span.borrow().asgi_scope == address(scope) {
-            return Ok(());
+        let is_its_first = look(span).asgi_scope == address(scope);
+        match is_its_first {
+            true => Ok(()),
+            false => keep(span, scope),
         }
-        let mut span = span.borrow_mut();
-        // The copy refers to the span: both are freed because the end takes it out.
-        if span.recording() || metrics::is_on() && span.asgi_scope != 0 {
-            let before = span.extra().routed.replace(scope.clone().unbind());
-            drop(span);
-            drop(before);
-        }
-        Ok(())
     })
+}
+
+/// The copy refers to the span: both are freed because the end takes it out.
+#[cold]
+fn keep(span: &Bound<'_, Span>, scope: &Bound<'_, PyDict>) -> PyResult<()> {
+    let mut span = change(span);
+    if span.recording() || metrics::is_on() && span.asgi_scope != 0 {
+        let before = span.extra().routed.replace(scope.clone().unbind());
+        drop(span);
+        drop(before);
+    }
+    Ok(())
 }
 
 /// The scope that the router of a request has seen so far, and `scope` where it was that.
@@ -55,12 +62,14 @@ pub fn routed_so_far<'py>(
 }
 
 /// The same at the request's end: no copy is kept from now on.
-pub fn routed<'py>(span: &Bound<'py, Span>, scope: &Bound<'py, PyDict>) -> Bound<'py, PyDict> {
-    let mut span = span.borrow_mut();
+#[inline]
+pub fn routed<'py>(span: &mut Span, scope: Bound<'py, PyDict>) -> Bound<'py, PyDict> {
     span.asgi_scope = 0;
     let copy = span.extra.as_mut().and_then(|extra| extra.routed.take());
-    drop(span);
-    copy.map_or_else(|| scope.clone(), |copy| copy.into_bound(scope.py()))
+    match copy {
+        None => scope,
+        Some(copy) => copy.into_bound(scope.py()),
+    }
 }
 
 #[inline]

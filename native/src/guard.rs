@@ -4,6 +4,7 @@
 //! (which logs it once a minute, and raises it again in tests), and the
 //! entry's fallback is returned instead.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,16 +39,18 @@ pub fn run<R>(
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => report(py, place, error).map(|()| fallback),
-        Err(panic) => {
-            let what = panic
-                .downcast_ref::<&str>()
-                .map(|s| (*s).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_else(|| "unknown".to_owned());
-            let error = crate::raw::runtime_error(&format!("panic: {what}"));
-            report(py, place, error).map(|()| fallback)
-        }
+        Err(panic) => report(py, place, error_of(&*panic)).map(|()| fallback),
     }
+}
+
+#[cold]
+fn error_of(panic: &(dyn Any + Send)) -> PyErr {
+    let what = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "unknown".to_owned());
+    crate::raw::runtime_error(&format!("panic: {what}"))
 }
 
 #[cold]

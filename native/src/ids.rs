@@ -6,7 +6,6 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Forks since the process tree's first interpreter; spans of another
 /// generation belong to the parent process.
@@ -94,9 +93,7 @@ pub fn trace_id() -> u128 {
 /// Nanoseconds since the Unix epoch; 0 for a clock before it.
 #[inline]
 pub fn now_ns() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos() as u64)
+    crate::raw::now_ns()
 }
 
 #[cfg(test)]

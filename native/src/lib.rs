@@ -10,6 +10,7 @@
 pub mod attributes;
 pub mod draft;
 pub mod export;
+pub mod http_method;
 pub mod ids;
 mod json_text;
 pub mod log_text;
@@ -33,6 +34,8 @@ pub mod asgi;
 #[cfg(feature = "python")]
 pub mod aws;
 #[cfg(feature = "python")]
+pub mod borrow;
+#[cfg(feature = "python")]
 pub mod byte_search;
 #[cfg(feature = "python")]
 pub mod client;
@@ -52,8 +55,6 @@ pub mod faults;
 pub mod guard;
 #[cfg(feature = "python")]
 pub mod health;
-#[cfg(feature = "python")]
-pub mod http_method;
 #[cfg(feature = "python")]
 pub mod idle;
 #[cfg(feature = "python")]

@@ -422,6 +422,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tracer::Tracer>()?;
     module.add_class::<tracer::SpanBlock>()?;
     module.add_class::<asgi::ServerRequest>()?;
+    module.add_class::<asgi::CountedRequest>()?;
     module.add_class::<propagator::W3CPropagator>()?;
     module.add_class::<aws::AwsOperation>()?;
     module.add_class::<crate::byte_search::ByteSearch>()?;

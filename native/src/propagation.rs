@@ -15,8 +15,6 @@ pub struct RemoteParent {
     pub flags: u8,
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 #[inline]
 fn nibble(byte: u8) -> Option<u8> {
     match byte {
@@ -58,21 +56,27 @@ pub fn parse_traceparent(value: &[u8]) -> Option<RemoteParent> {
     })
 }
 
+/// Eight hexadecimal digits, all at once: the first is the lowest byte.
 #[inline]
-pub fn write_hex(out: &mut [u8], mut value: u128) {
-    for slot in out.iter_mut().rev() {
-        *slot = HEX[(value & 15) as usize];
-        value >>= 4;
-    }
+fn hex_digits(value: u32) -> [u8; 8] {
+    // Each digit's number in a byte of its own.
+    let bytes = u64::from(value.swap_bytes());
+    let pairs = (bytes | bytes << 16) & 0x0000_ffff_0000_ffff;
+    let lanes = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
+    let digits = (lanes >> 4 | lanes << 8) & 0x0f0f_0f0f_0f0f_0f0f;
+    // 1 where a letter is due: it stands 39 after the tenth digit.
+    let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    (digits + 0x3030_3030_3030_3030 + letters * 39).to_le_bytes()
 }
 
 /// The `traceparent` of version 00 for a span.
 #[inline]
 pub fn format_traceparent(trace_id: u128, span_id: u64, flags: u8) -> [u8; 55] {
     let mut out = *b"00-00000000000000000000000000000000-0000000000000000-00";
-    write_hex(&mut out[3..35], trace_id);
-    write_hex(&mut out[36..52], u128::from(span_id));
-    write_hex(&mut out[53..55], u128::from(flags));
+    out[3..35].copy_from_slice(&trace_id_hex(trace_id));
+    out[36..44].copy_from_slice(&hex_digits((span_id >> 32) as u32));
+    out[44..52].copy_from_slice(&hex_digits(span_id as u32));
+    out[53..].copy_from_slice(&hex_digits(u32::from(flags))[6..]);
     out
 }
 
@@ -80,7 +84,10 @@ pub fn format_traceparent(trace_id: u128, span_id: u64, flags: u8) -> [u8; 55] {
 #[inline]
 pub fn trace_id_hex(trace_id: u128) -> [u8; 32] {
     let mut out = [0; 32];
-    write_hex(&mut out, trace_id);
+    for (at, part) in out.chunks_exact_mut(8).enumerate() {
+        let value = (trace_id >> (96 - 32 * at)) as u32;
+        part.copy_from_slice(&hex_digits(value));
+    }
     out
 }
 
@@ -168,6 +175,20 @@ mod tests {
             format_traceparent(parent.trace_id, parent.span_id, parent.flags),
             GOOD
         );
+    }
+
+    /// Each digit at each place.
+    #[test]
+    fn ids_are_lower_case_hexadecimal() {
+        for id in [
+            0,
+            0x0123_4567_89ab_cdef_fedc_ba98_7654_3210,
+            u128::MAX,
+            10 << 124,
+        ] {
+            let text = trace_id_hex(id);
+            assert_eq!(text.as_slice(), format!("{id:032x}").as_bytes());
+        }
     }
 
     /// Malformed values are absent values.

@@ -21,6 +21,28 @@ pub fn os_random(out: &mut [u8]) -> bool {
     got == out.len() as isize
 }
 
+/// Nanoseconds since the Unix epoch; 0 for a clock before it, or none.
+///
+/// `SystemTime` has a second of its own type subtracted, each time.
+#[cfg(unix)]
+#[inline]
+pub fn now_ns() -> u64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the pointer is to a live local, which is left as it is where there is no clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut now) };
+    (now.tv_sec * 1_000_000_000 + now.tv_nsec).max(0) as u64
+}
+
+#[cfg(not(unix))]
+pub fn now_ns() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
+}
+
 /// Gives memory that nobody uses back to the system.
 #[cfg(feature = "python")]
 pub fn trim_memory() {
@@ -335,6 +357,23 @@ mod python {
             }
         }
         Ok(())
+    }
+
+    unsafe extern "C" {
+        fn PyMethod_Self(method: *mut ffi::PyObject) -> *mut ffi::PyObject;
+    }
+
+    /// The object that a method is bound to, without a look-up by name; `None` for what is
+    /// no method, which costs an exception.
+    pub fn method_self<'py>(method: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+        let py = method.py();
+        // SAFETY: the function looks at what it is given; its answer is borrowed from the
+        // method, or null with an exception set.
+        let bound = unsafe { Bound::from_borrowed_ptr_or_opt(py, PyMethod_Self(method.as_ptr())) };
+        if bound.is_none() {
+            drop(PyErr::take(py));
+        }
+        bound
     }
 
     /// Lets the main thread run `call` at its next safe point, with the GIL held. Where

@@ -20,6 +20,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyMapping, PyString, PyType};
 
 use crate::attributes::{Attributes, Entries, SpanAttributes};
+use crate::borrow::{change, look};
 use crate::context::{self, Parent, api};
 use crate::draft::{self, Dropped, Head, Parts};
 use crate::engine::{self, Engine};
@@ -321,10 +322,9 @@ impl Span {
         if engine.keep_unsampled && self.local_root {
             self.note_probability(engine);
         }
-        let name = self.name.clone_ref(py);
         // The text comes before the lock: a name with lone surrogates raises and
         // catches an error on the way, and that may run the collector.
-        with_text(name.bind(py), None, |name| match &self.held {
+        with_text(self.name.bind(py), None, |name| match &self.held {
             None => {
                 pipeline.emit(self.scope, |out| self.draft(out, name));
             }
@@ -333,6 +333,7 @@ impl Span {
     }
 
     /// Adds the span to its local trace, and decides about that when it is its root.
+    #[cold]
     fn emit_held(&self, pipeline: &Pipeline, engine: &Engine, held: &Held, name: &str) {
         let mut state = held.0.lock();
         let mut keep = state.decision;
@@ -360,6 +361,7 @@ impl Span {
 
     /// The probability with which a trace like this one is kept, so that counts
     /// can be scaled: 1 for what failed or was slow, else the sampling rate.
+    #[cold]
     fn note_probability(&mut self, engine: &Engine) {
         let probability = if self.is_kept_unsampled(engine) {
             1.0
@@ -377,7 +379,7 @@ impl Span {
     pub fn finish(slf: &Bound<'_, Span>, end_ns: Option<u64>) -> PyResult<bool> {
         let py = slf.py();
         {
-            let mut span = slf.borrow_mut();
+            let mut span = change(slf);
             match span.state {
                 State::Ended => return Ok(false),
                 State::Propagating => return Ok(true),
@@ -395,24 +397,31 @@ impl Span {
             }
         }
         if engine::has_processors() {
-            // Who sees the span here sees it masked; the exporter masks all others.
-            Span::mask(slf);
-            guard::run(py, "span processors", (), || match api(py) {
-                Some(api) => api.support.call_method1(py, "on_end", (slf,)).map(drop),
-                None => Ok(()),
-            })?;
+            Span::notify_end(slf)?;
         }
         if let Some(engine) = engine::current() {
-            slf.borrow_mut().emit(py, engine);
+            change(slf).emit(py, engine);
         }
         Ok(true)
+    }
+
+    /// `on_end` of the Python span processors. Who sees the span here sees it masked; the
+    /// exporter masks all others.
+    #[cold]
+    fn notify_end(slf: &Bound<'_, Span>) -> PyResult<()> {
+        let py = slf.py();
+        Span::mask(slf);
+        guard::run(py, "span processors", (), || match api(py) {
+            Some(api) => api.support.call_method1(py, "on_end", (slf,)).map(drop),
+            None => Ok(()),
+        })
     }
 
     /// Masks all that the span says. Runs no Python code. Where that fails, the span
     /// keeps its times and ids and says nothing.
     fn mask(slf: &Bound<'_, Span>) {
         let py = slf.py();
-        let mut span = slf.borrow_mut();
+        let mut span = change(slf);
         let name = span.name.clone_ref(py);
         let masked = catch_unwind(AssertUnwindSafe(|| {
             if let Some(masked) = with_text(name.bind(py), None, encoded::text) {
@@ -446,7 +455,7 @@ impl Span {
     /// `on_start` of the Python span processors; costs one load without any.
     #[inline]
     pub fn notify_start(slf: &Bound<'_, Span>, parent: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        if engine::has_processors() && slf.borrow().recording() {
+        if engine::has_processors() && look(slf).recording() {
             let py = slf.py();
             if let Some(api) = api(py) {
                 api.support
@@ -475,7 +484,7 @@ impl Span {
                 Ok(key) => Span::set_text_key(slf, key, &value)?,
                 Err(_) => match key_text(&key) {
                     Some(key) => Span::set_text_key(slf, &key, &value)?,
-                    None => slf.borrow_mut().attributes_mut().drop_one(),
+                    None => change(slf).attributes_mut().drop_one(),
                 },
             }
         }
@@ -491,7 +500,7 @@ impl Span {
         match key.cast::<PyString>() {
             Ok(key) => Span::set_text_key(slf, key, value),
             Err(_) => {
-                slf.borrow_mut().attributes_mut().drop_one();
+                change(slf).attributes_mut().drop_one();
                 warn(slf.py(), INVALID_KEY);
                 Ok(())
             }
@@ -511,34 +520,32 @@ impl Span {
         let length = engine.limits.span_attribute_length;
         with_text(key, None, |key| {
             if key.is_empty() {
-                slf.borrow_mut().attributes_mut().drop_one();
+                change(slf).attributes_mut().drop_one();
                 warn(slf.py(), INVALID_KEY);
                 return Ok(());
             }
             // What nearly every attribute is goes straight into the span's bytes.
             if let Ok(text) = value.cast_exact::<PyString>() {
                 with_text(text, length, |text| {
-                    slf.borrow_mut().attributes_mut().set_str(key, text, limit);
+                    change(slf).attributes_mut().set_str(key, text, limit);
                 });
                 return Ok(());
             }
             if let Ok(flag) = value.cast_exact::<PyBool>() {
                 let flag = flag.is_true();
-                slf.borrow_mut().attributes_mut().set_bool(key, flag, limit);
+                change(slf).attributes_mut().set_bool(key, flag, limit);
                 return Ok(());
             }
             if let Ok(number) = value.cast_exact::<PyInt>() {
                 if let Ok(number) = number.extract::<i64>() {
-                    slf.borrow_mut()
-                        .attributes_mut()
-                        .set_int(key, number, limit);
+                    change(slf).attributes_mut().set_int(key, number, limit);
                     return Ok(());
                 }
             }
             let mut any = Vec::with_capacity(64);
             encode_any(&mut any, value, length)?;
             // The value's own code may have ended the span.
-            let mut span = slf.borrow_mut();
+            let mut span = change(slf);
             if span.recording() {
                 span.attributes_mut().set(key, &any, limit);
             }
@@ -581,7 +588,7 @@ impl Span {
             proto::varint_field(&mut entry, 4, u64::from(pairs.dropped()));
         }
         proto::close(&mut entry, mark);
-        slf.borrow_mut()
+        change(slf)
             .extra()
             .events
             .push(&entry, engine.limits.events);
@@ -625,10 +632,7 @@ impl Span {
         }
         proto::fixed32_field(&mut entry, 6, flags | if remote { 0x300 } else { 0x100 });
         proto::close(&mut entry, mark);
-        slf.borrow_mut()
-            .extra()
-            .links
-            .push(&entry, engine.limits.links);
+        change(slf).extra().links.push(&entry, engine.limits.links);
         Ok(())
     }
 
@@ -640,7 +644,7 @@ impl Span {
         set_status: bool,
         escaped: bool,
     ) -> PyResult<()> {
-        if !slf.borrow().recording() {
+        if !look(slf).recording() {
             return Ok(());
         }
         let recorded = if record {
@@ -651,7 +655,7 @@ impl Span {
         // An error stays one also when it could not be described.
         if set_status {
             let message = status_message(exception);
-            slf.borrow_mut().set_error(Some(message));
+            change(slf).set_error(Some(message));
         }
         recorded
     }
@@ -812,12 +816,12 @@ impl Span {
 
     fn get_span_context(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
-        let cached = slf.borrow().span_context.as_ref().map(|c| c.clone_ref(py));
+        let cached = look(slf).span_context.as_ref().map(|c| c.clone_ref(py));
         if let Some(cached) = cached {
             return Ok(cached);
         }
         let (trace_id, span_id, flags, state) = {
-            let span = slf.borrow();
+            let span = look(slf);
             (
                 span.trace_id,
                 span.span_id,
@@ -826,7 +830,7 @@ impl Span {
             )
         };
         let made = make_span_context(py, trace_id, span_id, false, flags, state.as_deref())?;
-        slf.borrow_mut().span_context = Some(made.clone_ref(py));
+        change(slf).span_context = Some(made.clone_ref(py));
         Ok(made)
     }
 
@@ -894,7 +898,7 @@ impl Span {
         }
         guard::run(py, "Span.update_name", (), || {
             let name = text_of(name).unbind();
-            let old = std::mem::replace(&mut slf.borrow_mut().name, name);
+            let old = std::mem::replace(&mut change(slf).name, name);
             drop(old);
             Ok(())
         })
@@ -918,7 +922,7 @@ impl Span {
             let Some((code, message)) = status_of(status, description)? else {
                 return Ok(());
             };
-            let mut span = slf.borrow_mut();
+            let mut span = change(slf);
             if code != STATUS_UNSET && span.status != STATUS_OK {
                 span.status = code;
                 span.status_message = message;
@@ -961,7 +965,7 @@ impl Span {
         guard::run(py, "Span.__exit__", (), || {
             if let Some(exception) = exception.filter(|e| !e.is_none()) {
                 let (record, set_status) = {
-                    let span = slf.borrow();
+                    let span = look(slf);
                     (span.record_exception_on_exit, span.set_status_on_exception)
                 };
                 guard::run(py, "Span.__exit__", (), || {
@@ -1001,7 +1005,7 @@ impl Span {
     fn parent(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let (trace_id, id, remote, flags, state) = {
-            let span = slf.borrow();
+            let span = look(slf);
             let state = span.trace_state.clone();
             let (remote, flags) = (span.remote_parent, span.parent_flags);
             (span.trace_id, span.parent_id, remote, flags, state)
@@ -1020,7 +1024,7 @@ impl Span {
 
     #[getter]
     fn kind(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let value = slf.borrow().kind_value();
+        let value = look(slf).kind_value();
         support(slf.py())?.call_method1(slf.py(), "span_kind", (value,))
     }
 
@@ -1050,14 +1054,14 @@ impl Span {
 
     #[getter]
     fn status(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let parts = slf.borrow().status_parts();
+        let parts = look(slf).status_parts();
         support(slf.py())?.call_method1(slf.py(), "status", parts)
     }
 
     #[getter]
     fn attributes<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
         let py = slf.py();
-        let attributes = slf.borrow_mut().attributes_mut().clone();
+        let attributes = change(slf).attributes_mut().clone();
         let dict = PyDict::new(py);
         for (key, value) in attributes.iter() {
             dict.set_item(String::from_utf8_lossy(key), decode_any(py, value)?)?;
@@ -1084,7 +1088,7 @@ impl Span {
     #[getter]
     fn event_parts<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
         let py = slf.py();
-        let events = slf.borrow().extra.as_ref().map(|e| e.events.clone());
+        let events = look(slf).extra.as_ref().map(|e| e.events.clone());
         let list = PyList::empty(py);
         for body in events.iter().flat_map(Entries::iter) {
             let (mut name, mut time_ns, mut dropped) = (String::new(), 0, 0);
@@ -1107,7 +1111,7 @@ impl Span {
     #[getter]
     fn link_parts<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
         let py = slf.py();
-        let links = slf.borrow().extra.as_ref().map(|e| e.links.clone());
+        let links = look(slf).extra.as_ref().map(|e| e.links.clone());
         let list = PyList::empty(py);
         for body in links.iter().flat_map(Entries::iter) {
             let (mut trace_id, mut span_id, mut flags, mut dropped) = (0u128, 0u64, 0, 0);
@@ -1148,7 +1152,7 @@ impl Span {
 
     #[getter]
     fn instrumentation_scope(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let scope = slf.borrow().scope.0;
+        let scope = look(slf).scope.0;
         support(slf.py())?.call_method1(slf.py(), "instrumentation_scope", (scope,))
     }
 
@@ -1192,7 +1196,7 @@ fn support(py: Python<'_>) -> PyResult<&Py<PyAny>> {
 /// nothing is borrowed then.
 #[inline]
 fn is_open(slf: &Bound<'_, Span>, warning: &str) -> bool {
-    let state = slf.borrow().state;
+    let state = look(slf).state;
     if state == State::Ended {
         warn(slf.py(), warning);
     }

@@ -1,12 +1,13 @@
 //! The correlation id on its way back to the caller.
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use super::headers::decimal;
-use crate::engine;
+use super::keys::{item, keys};
+use crate::borrow::look;
+use crate::engine::Engine;
 use crate::propagation::trace_id_hex;
 use crate::span::Span;
 
@@ -21,60 +22,86 @@ fn header_name<'py>(py: Python<'py>, name: &[u8]) -> Bound<'py, PyBytes> {
     }
 }
 
-/// A copy of the message that returns the correlation id to the caller; `None`
-/// where the app's own is there. A copy, because an app may send one message
-/// (or one list of headers) with each answer. Beside it the response's Content-Length.
+/// A copy of the message that returns the correlation id to the caller: an app may send
+/// one message (or one list of headers) with each answer. One of its own stays. Beside it
+/// the response's Content-Length.
 pub fn with_correlation<'py>(
-    py: Python<'py>,
-    span: &Py<Span>,
+    engine: &Engine,
+    span: &Bound<'py, Span>,
     message: &Bound<'py, PyDict>,
-) -> PyResult<(Option<Bound<'py, PyDict>>, Option<u64>)> {
-    let mut length = None;
-    let Some(engine) = engine::current() else {
-        return Ok((None, None));
-    };
+) -> PyResult<(Bound<'py, PyDict>, Option<u64>)> {
+    let py = message.py();
+    let keys = keys(py);
     let name = engine.correlation_header.as_bytes();
-    let headers = match message.get_item(intern!(py, "headers"))? {
-        Some(headers) if !headers.is_none() => match headers.cast_into::<PyList>() {
-            Ok(list) => list.get_slice(0, list.len()),
-            Err(other) => other
-                .into_inner()
-                .try_iter()?
-                .collect::<PyResult<Vec<_>>>()
-                .and_then(|all| PyList::new(py, all))?,
-        },
-        _ => PyList::empty(py),
+    let headers = match item(message, &keys.headers).map(Bound::cast_into::<PyList>) {
+        Some(Ok(list)) => list.get_slice(0, list.len()),
+        Some(Err(other)) => list_of(&other.into_inner())?,
+        None => PyList::empty(py),
     };
-    let mut given = false;
+    let mut told = Told::default();
     for pair in headers.iter() {
-        let key = match pair.cast::<PyTuple>() {
-            Ok(pair) => pair.get_item(0),
-            Err(_) => pair.get_item(0),
-        };
-        if let Ok(Ok(key)) = key.map(|key| key.cast_into::<PyBytes>()) {
-            let key = key.as_bytes();
-            given |= key.len() == name.len() && key.eq_ignore_ascii_case(name);
-            if key.len() == 14 && key.eq_ignore_ascii_case(b"content-length") {
-                let value = pair
-                    .get_item(1)
-                    .ok()
-                    .and_then(|v| v.cast_into::<PyBytes>().ok());
-                length = value.and_then(|value| decimal(value.as_bytes()));
+        match pair.cast::<PyTuple>() {
+            Ok(pair) => {
+                if let [key, value, ..] = pair.as_slice() {
+                    told.note(key, value, name);
+                }
             }
+            Err(_) => told.note_other(&pair, name),
         }
     }
     let message = message.copy()?;
-    message.set_item(intern!(py, "headers"), &headers)?;
-    if given {
-        // The app's own, in a list that can be read again.
-        return Ok((Some(message), length));
+    message.set_item(keys.headers.bind(py), &headers)?;
+    if !told.correlation {
+        let span = look(span);
+        let value = match &span.correlation {
+            Some(id) => PyBytes::new(py, id.bind(py).to_string_lossy().as_bytes()),
+            None => PyBytes::new(py, &trace_id_hex(span.trace_id)),
+        };
+        drop(span);
+        headers.append((header_name(py, name), value))?;
     }
-    let span = span.bind(py).borrow();
-    let value = match &span.correlation {
-        Some(id) => PyBytes::new(py, id.bind(py).to_string_lossy().as_bytes()),
-        None => PyBytes::new(py, &trace_id_hex(span.trace_id)),
-    };
-    drop(span);
-    headers.append(PyTuple::new(py, [header_name(py, name), value])?)?;
-    Ok((Some(message), length))
+    Ok((message, told.length))
+}
+
+/// Headers that are no list.
+#[cold]
+fn list_of<'py>(headers: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    if headers.is_none() {
+        return Ok(PyList::empty(headers.py()));
+    }
+    let all = headers.try_iter()?.collect::<PyResult<Vec<_>>>()?;
+    PyList::new(headers.py(), all)
+}
+
+/// What the app's own headers say.
+#[derive(Default)]
+struct Told {
+    /// It answers a correlation id by itself.
+    correlation: bool,
+    length: Option<u64>,
+}
+
+impl Told {
+    #[inline]
+    fn note(&mut self, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>, correlation: &[u8]) {
+        self.correlation |= is_named(key, correlation);
+        if is_named(key, b"content-length") {
+            let value = value.cast::<PyBytes>().ok();
+            self.length = value.and_then(|value| decimal(value.as_bytes()));
+        }
+    }
+
+    /// A pair that is no tuple: some frameworks make lists.
+    #[cold]
+    fn note_other(&mut self, pair: &Bound<'_, PyAny>, correlation: &[u8]) {
+        if let (Ok(key), Ok(value)) = (pair.get_item(0), pair.get_item(1)) {
+            self.note(&key, &value, correlation);
+        }
+    }
+}
+
+#[inline(never)]
+fn is_named(key: &Bound<'_, PyAny>, name: &[u8]) -> bool {
+    key.cast::<PyBytes>()
+        .is_ok_and(|key| key.as_bytes().eq_ignore_ascii_case(name))
 }

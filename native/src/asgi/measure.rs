@@ -7,58 +7,52 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyString, PyType};
 
 use super::headers::Headers;
+use super::keys::{Keys, item};
 use crate::metrics::http_server::{self, Served};
-use crate::values::with_text;
+use crate::raw;
 
 /// A request begins; `method` is `None` for one that is not known.
 pub fn begin(
     scope: &Bound<'_, PyDict>,
+    keys: &Keys,
     headers: &Headers<'_>,
-    method: Option<&Bound<'_, PyString>>,
-    websocket: bool,
-) -> PyResult<Option<Served>> {
-    if websocket {
-        return Ok(http_server::begin_websocket());
+    method: Option<&str>,
+) -> Option<Served> {
+    let own = item(scope, &keys.scheme);
+    let own = own.as_ref().and_then(|own| own.cast::<PyString>().ok());
+    let scheme = match (headers.forwarded_scheme(), own) {
+        (Some(proxied), _) => proxied,
+        (None, Some(own)) => own.to_str().unwrap_or_default(),
+        // ASGI: where it is missing.
+        (None, None) => "http",
+    };
+    let method = method.unwrap_or("_OTHER");
+    let mut served = http_server::begin(method, scheme, headers.body_bytes())?;
+    if headers.has_unknown_body(method) {
+        served.receives(0);
     }
-    let forwarding = headers.forwarding();
-    let scheme = match forwarding.scheme() {
-        Some(_) => None,
-        None => scope.get_item(intern!(scope.py(), "scheme"))?,
-    };
-    let scheme = scheme
-        .as_ref()
-        .and_then(|scheme| scheme.cast::<PyString>().ok());
-    let scheme = match (forwarding.scheme(), scheme) {
-        (Some(proxied), _) => std::str::from_utf8(proxied).unwrap_or_default(),
-        // ASGI: "http" where it is missing.
-        (None, scheme) => scheme.map_or("http", |s| s.to_str().unwrap_or_default()),
-    };
-    let begin = |method: &str| {
-        let mut served = http_server::begin(method, scheme, headers.body_bytes())?;
-        if headers.has_unknown_body(method) {
-            served.receives(0);
-        }
-        Some(served)
-    };
-    Ok(match method {
-        Some(method) => with_text(method, None, begin),
-        None => begin("_OTHER"),
-    })
+    Some(served)
 }
 
 /// The length of a body in a message: bytes as a rule, but servers take more.
-pub fn body_bytes(message: &Bound<'_, PyDict>) -> PyResult<u64> {
-    let Some(body) = message.get_item(intern!(message.py(), "body"))? else {
-        return Ok(0);
+#[inline]
+pub fn body_bytes(message: &Bound<'_, PyDict>, keys: &Keys) -> u64 {
+    let Some(body) = item(message, &keys.body) else {
+        return 0;
     };
-    if let Ok(body) = body.cast::<PyBytes>() {
-        return Ok(body.as_bytes().len() as u64);
+    match body.cast::<PyBytes>() {
+        Ok(body) => body.as_bytes().len() as u64,
+        Err(_) => other_bytes(&body),
     }
+}
+
+#[cold]
+fn other_bytes(body: &Bound<'_, PyAny>) -> u64 {
     if let Ok(body) = body.cast::<PyByteArray>() {
-        return Ok(body.len() as u64);
+        return body.len() as u64;
     }
-    let length = body.getattr(intern!(message.py(), "nbytes"));
-    Ok(length.and_then(|n| n.extract()).unwrap_or(0))
+    let length = body.getattr(intern!(body.py(), "nbytes"));
+    length.and_then(|n| n.extract()).unwrap_or(0)
 }
 
 /// By which attribute the object behind a `send` tells that the client is gone.
@@ -86,7 +80,9 @@ pub fn is_disconnected(send: &Bound<'_, PyAny>) -> PyResult<bool> {
     if !send.get_type().is(method) {
         return Ok(false);
     }
-    let cycle = send.getattr(intern!(py, "__self__"))?;
+    let Some(cycle) = raw::method_self(send) else {
+        return Ok(false);
+    };
     let class = cycle.get_type();
     let known = CLASSES
         .lock()
@@ -97,11 +93,12 @@ pub fn is_disconnected(send: &Bound<'_, PyAny>) -> PyResult<bool> {
         Some(tells) => tells,
         None => learn(&cycle, class)?,
     };
-    match tells {
-        Tells::Disconnected => cycle.getattr(intern!(py, "disconnected"))?.is_truthy(),
-        Tells::Closed => cycle.getattr(intern!(py, "closed"))?.is_truthy(),
-        Tells::Nothing => Ok(false),
-    }
+    let attribute = match tells {
+        Tells::Disconnected => intern!(py, "disconnected"),
+        Tells::Closed => intern!(py, "closed"),
+        Tells::Nothing => return Ok(false),
+    };
+    cycle.getattr(attribute)?.is_truthy()
 }
 
 #[cold]

@@ -1,13 +1,17 @@
 //! One request in the works: the application's `send`, and the span's end.
+//!
+//! What nearly every request does stands in few functions, one after another; the rest is
+//! out of their way (`cold`), for a request pays for each line of code that it runs.
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::answer::with_correlation;
 use super::capture;
+use super::keys::{item, keys};
 use super::measure;
-use super::route::with_route;
+use super::route;
+use crate::borrow::{change, look};
 use crate::context;
 use crate::copied_scope;
 use crate::draft::request::fact;
@@ -35,14 +39,14 @@ pub enum Phase {
 }
 
 /// One request in the works; the application's `send`.
-#[pyclass(module = "clarity_otel._native")]
+#[pyclass(module = "clarity_otel._native", subclass)]
 pub struct ServerRequest {
     pub send: Py<PyAny>,
     pub scope: Py<PyDict>,
     pub span: Py<Span>,
     pub token: Option<Py<PyAny>>,
-    /// The method for the span's name; empty for a WebSocket.
-    pub method: Option<Py<PyString>>,
+    /// The span's as long as no route is known: the method, or "HTTP".
+    pub name: Py<PyString>,
     pub status: u16,
     pub phase: Phase,
     pub trailers: bool,
@@ -53,50 +57,53 @@ pub struct ServerRequest {
     pub measured: Option<Served>,
 }
 
+/// A request whose messages from the client count: those of a WebSocket, and a body whose
+/// size no Content-Length tells.
+#[pyclass(module = "clarity_otel._native", extends = ServerRequest)]
+pub struct CountedRequest;
+
 impl ServerRequest {
     /// Notes what the app sends; answers the message to be sent in its place.
     fn observe<'py>(
         slf: &Bound<'py, Self>,
         message: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let py = slf.py();
         let Ok(message) = message.cast::<PyDict>() else {
             return Ok(None);
         };
-        let Some(kind) = message.get_item(intern!(py, "type"))? else {
+        let Some(kind) = item(message, &keys(slf.py()).kind) else {
             return Ok(None);
         };
-        let Ok(kind) = kind.cast_into::<PyString>() else {
+        let Ok(kind) = kind.cast::<PyString>() else {
             return Ok(None);
         };
         match kind.to_str()? {
-            "http.response.start" | "websocket.http.response.start" => {
-                return ServerRequest::response_start(slf, message);
+            "http.response.start" => ServerRequest::response_start(slf, message).map(Some),
+            "http.response.body" => ServerRequest::body(slf, message, false).map(|()| None),
+            other => ServerRequest::observe_other(slf, message, other),
+        }
+    }
+
+    #[cold]
+    fn observe_other<'py>(
+        slf: &Bound<'py, Self>,
+        message: &Bound<'py, PyDict>,
+        kind: &str,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let py = slf.py();
+        match kind {
+            "websocket.http.response.start" => {
+                return ServerRequest::response_start(slf, message).map(Some);
             }
-            body @ ("http.response.body" | "http.response.zerocopysend") => {
-                if slf.borrow().measured.is_some() {
-                    let bytes = measure::body_bytes(message)?;
-                    if let Some(served) = &mut slf.borrow_mut().measured {
-                        served.response_bytes += bytes;
-                        served.is_sent_by_path |= body == "http.response.zerocopysend";
-                    }
-                }
-                let more = match message.get_item(intern!(py, "more_body"))? {
-                    Some(more) => more.is_truthy()?,
-                    None => false,
-                };
-                if !more && !slf.borrow().trailers {
-                    ServerRequest::response_end(slf)?;
-                }
-            }
+            "http.response.zerocopysend" => ServerRequest::body(slf, message, true)?,
             "http.response.pathsend" => {
-                if let Some(served) = &mut slf.borrow_mut().measured {
+                if let Some(served) = &mut change(slf).measured {
                     served.is_sent_by_path = true;
                 }
                 ServerRequest::response_end(slf)?;
             }
             "http.response.trailers" => {
-                let more = match message.get_item(intern!(py, "more_trailers"))? {
+                let more = match message.get_item("more_trailers")? {
                     Some(more) => more.is_truthy()?,
                     None => false,
                 };
@@ -106,16 +113,18 @@ impl ServerRequest {
             }
             "websocket.accept" => {
                 {
-                    let mut request = slf.borrow_mut();
+                    let mut request = change(slf);
                     request.status = 101;
                     request.phase = Phase::Started;
                 }
                 ServerRequest::accepted(slf)?;
-                let span = slf.borrow().span.clone_ref(py);
-                return Ok(with_correlation(py, &span, message)?.0);
+                let span = look(slf).span.clone_ref(py);
+                if let Some(engine) = engine::current() {
+                    return Ok(Some(with_correlation(engine, span.bind(py), message)?.0));
+                }
             }
             "websocket.close" => {
-                let mut request = slf.borrow_mut();
+                let mut request = change(slf);
                 if request.phase == Phase::Waiting {
                     // Closed before it was accepted: servers answer 403.
                     request.status = 403;
@@ -126,7 +135,7 @@ impl ServerRequest {
                 }
             }
             "websocket.send" => {
-                if let Some(served) = &slf.borrow().measured {
+                if let Some(served) = &look(slf).measured {
                     served.message("transmit");
                 }
             }
@@ -138,210 +147,240 @@ impl ServerRequest {
     fn response_start<'py>(
         slf: &Bound<'py, Self>,
         message: &Bound<'py, PyDict>,
-    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+    ) -> PyResult<Bound<'py, PyDict>> {
         let py = slf.py();
-        let status = match message.get_item(intern!(py, "status"))? {
-            Some(status) => status.extract::<u16>().unwrap_or(0),
-            None => 0,
-        };
-        let trailers = match message.get_item(intern!(py, "trailers"))? {
+        let keys = keys(py);
+        let status = item(message, &keys.status).and_then(|status| status.extract::<i64>().ok());
+        let trailers = match item(message, &keys.trailers) {
             Some(trailers) => trailers.is_truthy()?,
             None => false,
         };
-        {
-            let mut request = slf.borrow_mut();
-            request.status = status;
+        let span = {
+            let mut request = change(slf);
+            request.status = status.map_or(0, |status| u16::try_from(status).unwrap_or(0));
             request.trailers = trailers;
             request.phase = Phase::Started;
+            request.span.clone_ref(py)
+        };
+        let span = span.bind(py);
+        let Some(engine) = engine::current() else {
+            return Ok(message.clone());
+        };
+        if engine.captured_headers && look(span).recording() {
+            capture(py, span, message, "response")?;
         }
-        if engine::current().is_some_and(|e| e.captured_headers) {
-            let span = slf.borrow().span.clone_ref(py);
-            let span = span.bind(py);
-            if span.borrow().recording() {
-                capture(py, span, message, "response")?;
-            }
-        }
-        let span = slf.borrow().span.clone_ref(py);
-        let (message, length) = with_correlation(py, &span, message)?;
-        if let Some(served) = &mut slf.borrow_mut().measured {
+        let (message, length) = with_correlation(engine, span, message)?;
+        if let Some(served) = &mut change(slf).measured {
             served.announced_bytes = length;
         }
         Ok(message)
+    }
+
+    /// A part of the response's body; `is_by_path` where the server reads it from a file.
+    fn body(slf: &Bound<'_, Self>, message: &Bound<'_, PyDict>, is_by_path: bool) -> PyResult<()> {
+        let keys = keys(slf.py());
+        let bytes = measure::body_bytes(message, keys);
+        let more = match item(message, &keys.more_body) {
+            Some(more) => more.is_truthy()?,
+            None => false,
+        };
+        let is_last = {
+            let mut request = change(slf);
+            if let Some(served) = &mut request.measured {
+                served.response_bytes += bytes;
+                served.is_sent_by_path |= is_by_path;
+            }
+            !more && !request.trailers
+        };
+        match is_last {
+            true => ServerRequest::response_end(slf),
+            false => Ok(()),
+        }
     }
 
     /// The application accepts a WebSocket.
     fn accepted(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
         let (span, scope) = {
-            let request = slf.borrow();
+            let request = look(slf);
             if request.measured.is_none() {
                 return Ok(());
             }
             (request.span.clone_ref(py), request.scope.clone_ref(py))
         };
         let scope = copied_scope::routed_so_far(span.bind(py), scope.bind(py));
-        let served = slf.borrow_mut().measured.take();
-        let Some(mut served) = served else {
-            return Ok(());
-        };
-        let mut is_told = false;
-        let found = with_route(&scope, HTTP, |route| {
-            served.accepted(&route.template);
-            is_told = true;
-        });
-        if !is_told {
-            served.accepted("");
+        let found = route::of(&scope, HTTP);
+        if let Some(served) = &mut change(slf).measured {
+            let route = found.as_ref().ok().and_then(Option::as_ref);
+            served.accepted(route.map_or("", |route| &route.template));
         }
-        slf.borrow_mut().measured = Some(served);
-        found
+        found.map(drop)
     }
 
     /// The body is complete. A failed request waits for the exception, which
     /// the framework raises after it has sent its 500.
     fn response_end(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let failed = {
-            let mut request = slf.borrow_mut();
+        let is_waiting = {
+            let mut request = change(slf);
             request.phase = Phase::Complete;
             request.end_ns = ids::now_ns();
             request.status >= 500 || request.websocket
         };
-        if failed {
-            return Ok(());
+        match is_waiting {
+            true => Ok(()),
+            false => ServerRequest::end(slf, None),
         }
-        ServerRequest::end(slf, None)
     }
 
     fn end(slf: &Bound<'_, Self>, exception: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let py = slf.py();
-        let (span, scope, status, phase, websocket, mut end_ns, method, measured) = {
-            let mut request = slf.borrow_mut();
-            if request.ended {
+        let (span, scope, send, name, status, mut end_ns, is_measured, is_websocket, is_well) = {
+            let mut request = change(slf);
+            if std::mem::replace(&mut request.ended, true) {
                 return Ok(());
             }
-            request.ended = true;
             (
-                request.span.clone_ref(py),
-                request.scope.clone_ref(py),
+                request.span.clone_ref(py).into_bound(py),
+                request.scope.clone_ref(py).into_bound(py),
+                request.send.clone_ref(py).into_bound(py),
+                request.name.clone_ref(py).into_bound(py),
                 request.status,
-                request.phase,
-                request.websocket,
                 request.end_ns,
-                request.method.take(),
-                request.measured.take(),
+                request.measured.is_some(),
+                request.websocket,
+                request.status < 500 && (request.phase == Phase::Complete || request.websocket),
             )
         };
-        let span = span.bind(py);
-        let recording = span.borrow().recording();
-        if !recording && measured.is_none() {
+        let failed = match is_well && exception.is_none() {
+            true => None,
+            false => ServerRequest::failed(slf, &span, exception)?,
+        };
+        let (recording, is_ours, seconds, origin, scope) = {
+            let mut span = change(&span);
+            if end_ns == 0 {
+                end_ns = ids::now_ns().max(span.start_ns);
+            }
+            (
+                span.recording(),
+                span.generation == ids::generation(),
+                metrics::seconds(span.start_ns, end_ns),
+                span.origin(end_ns),
+                copied_scope::routed(&mut span, scope),
+            )
+        };
+        if !recording && !is_measured {
             return Ok(());
         }
-        let failure = exception.filter(|e| span::is_error(e) && !(websocket && is_disconnect(e)));
-        let error = error_type(status, exception, failure, phase, websocket);
-        let limit = engine::current().map_or(128, |e| e.limits.attributes);
-        // Ids, classes and templates of the code: what is written here holds no secret.
-        let mut is_checked = false;
-        if recording {
-            if let Some(exception) = failure {
-                Span::record(span, exception, None, None, false)?;
+        let method = name.to_str().unwrap_or(HTTP);
+        let found = route::of(&scope, method);
+        let route = found.as_ref().ok().and_then(Option::as_ref);
+        if is_measured {
+            let is_disconnected = !is_websocket && measure::is_disconnected(&send).unwrap_or(false);
+            let mut request = change(slf);
+            if !is_ours {
+                // The parent process counts it.
+                request.measured = None;
             }
-            is_checked = span.borrow().attributes.is_checked();
-            let message = match failure {
-                Some(exception) if status < 500 => Some(span::status_message(exception)),
-                _ => None,
-            };
-            let mut span = span.borrow_mut();
+            if let Some(served) = &mut request.measured {
+                served.end(
+                    method == "HEAD",
+                    &Ended {
+                        route: route.map_or("", |route| &route.template),
+                        status,
+                        error: failed.as_ref().map_or("", |failed| &failed.kind),
+                        seconds,
+                        origin,
+                        is_disconnected,
+                    },
+                );
+            }
+        }
+        if recording {
+            let limit = engine::current().map_or(128, |e| e.limits.attributes);
+            let mut span = change(&span);
+            // Ids, classes and templates of the code: what is written here holds no secret.
+            let is_checked = span.attributes.is_checked();
             if status != 0 {
                 let key = "http.response.status_code";
                 span.note_int(fact::STATUS, key, i64::from(status), limit);
             }
-            if let Some(error) = &error {
-                span.note_text(fact::ERROR, "error.type", error, limit);
-                if status < 500 {
-                    span.set_error(message);
-                } else if span.status != STATUS_OK {
-                    span.status = STATUS_ERROR;
+            if let Some(failed) = failed {
+                failed.note(&mut span, status, limit);
+            }
+            if let Some(route) = route {
+                span.note_text(fact::ROUTE, "http.route", &route.template, limit);
+                // The method stands for the name until the route is known; a name that
+                // the application gave stays.
+                if name.is(&span.name) {
+                    span.name = route.span_name.clone_ref(py);
                 }
             }
-        }
-        if end_ns == 0 {
-            end_ns = ids::now_ns().max(span.borrow().start_ns);
-        }
-        let mut measured = measured.filter(|_| span.borrow().generation == ids::generation());
-        let gone = match &measured {
-            Some(_) if !websocket => {
-                let send = slf.borrow().send.clone_ref(py);
-                measure::is_disconnected(send.bind(py)).unwrap_or(false)
+            if is_checked {
+                span.attributes.mark_checked();
             }
-            _ => false,
-        };
-        // The method stands for the name until the route is known; a name that the
-        // application gave stays.
-        let renamed = method.as_ref().is_some_and(|m| m.is(&span.borrow().name));
-        let is_head = method.as_ref().is_some_and(|m| m.bind(py) == "HEAD");
-        let mut tell = |route: &str| {
-            if let Some(served) = measured.as_mut() {
-                let span = span.borrow();
-                served.end(
-                    is_head,
-                    &Ended {
-                        route,
-                        status,
-                        error: error.as_deref().unwrap_or_default(),
-                        seconds: metrics::seconds(span.start_ns, end_ns),
-                        origin: span.origin(end_ns),
-                        is_disconnected: gone,
-                    },
-                );
-            }
-        };
-        let mut former = None;
-        let mut is_told = false;
-        let found = match &method {
-            Some(method) => with_route(
-                &copied_scope::routed(span, scope.bind(py)),
-                &method.bind(py).to_string_lossy(),
-                |route| {
-                    tell(&route.template);
-                    is_told = true;
-                    if !recording {
-                        return;
-                    }
-                    let mut span = span.borrow_mut();
-                    span.note_text(fact::ROUTE, "http.route", &route.template, limit);
-                    if renamed {
-                        let name = route.span_name.clone_ref(py);
-                        former = Some(std::mem::replace(&mut span.name, name));
-                    }
-                },
-            ),
-            None => Ok(()),
-        };
-        if !is_told {
-            tell("");
         }
-        slf.borrow_mut().measured = measured;
-        drop(former);
         found?;
-        if !recording {
-            return Ok(());
+        if recording {
+            Span::finish(&span, Some(end_ns))?;
         }
-        if is_checked {
-            span.borrow_mut().attributes.mark_checked();
-        }
-        Span::finish(span, Some(end_ns))?;
         Ok(())
+    }
+
+    /// What makes an error of a request that raised, has a status of a server's failure, or
+    /// no whole response; an exception is recorded.
+    #[cold]
+    fn failed(
+        slf: &Bound<'_, Self>,
+        span: &Bound<'_, Span>,
+        exception: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Failed>> {
+        let (status, phase, websocket) = {
+            let request = look(slf);
+            (request.status, request.phase, request.websocket)
+        };
+        let failure = exception.filter(|e| span::is_error(e) && !(websocket && is_disconnect(e)));
+        if let Some(exception) = failure.filter(|_| look(span).recording()) {
+            Span::record(span, exception, None, None, false)?;
+        }
+        let kind = if status >= 500 {
+            status.to_string()
+        } else if let Some(failure) = failure {
+            type_name(failure)
+        } else if phase == Phase::Complete || websocket {
+            return Ok(None);
+        } else {
+            exception.map_or_else(|| "incomplete_response".to_owned(), type_name)
+        };
+        Ok(Some(Failed {
+            kind,
+            message: match failure {
+                Some(exception) if status < 500 => Some(span::status_message(exception)),
+                _ => None,
+            },
+        }))
     }
 
     fn close(slf: &Bound<'_, Self>, exception: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let py = slf.py();
-        let token = slf.borrow_mut().token.take();
+        let (token, is_ended) = {
+            let mut request = change(slf);
+            (request.token.take(), request.ended)
+        };
         if let Some(token) = token {
-            context::leave(py, token.bind(py))?;
+            context::leave(py, &token.into_bound(py))?;
         }
-        let ended = ServerRequest::end(slf, exception);
-        // A task in the background may raise long after the response.
-        if let Some(exception) = exception.filter(|e| span::is_error(e)) {
-            let request = slf.borrow();
+        match is_ended {
+            true => Ok(()),
+            false => ServerRequest::end(slf, exception),
+        }
+    }
+
+    /// The application raised; a task in the background may do so long after the response.
+    #[cold]
+    fn close_failed(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        let ended = ServerRequest::close(slf, Some(exception));
+        if span::is_error(exception) {
+            let request = look(slf);
             if let Some(served) = &request.measured {
                 if !(request.websocket && is_disconnect(exception)) {
                     served.raised(&type_name(exception));
@@ -352,24 +391,24 @@ impl ServerRequest {
     }
 }
 
-/// The `error.type` of a server span, and of what is counted.
-fn error_type(
-    status: u16,
-    exception: Option<&Bound<'_, PyAny>>,
-    failure: Option<&Bound<'_, PyAny>>,
-    phase: Phase,
-    websocket: bool,
-) -> Option<String> {
-    if status >= 500 {
-        return Some(status.to_string());
+/// What is said of a failed request.
+struct Failed {
+    /// `error.type` of the span, and of what is counted.
+    kind: String,
+    /// The status' message.
+    message: Option<Box<str>>,
+}
+
+impl Failed {
+    #[cold]
+    fn note(self, span: &mut Span, status: u16, limit: u32) {
+        span.note_text(fact::ERROR, "error.type", &self.kind, limit);
+        if status < 500 {
+            span.set_error(self.message);
+        } else if span.status != STATUS_OK {
+            span.status = STATUS_ERROR;
+        }
     }
-    if let Some(failure) = failure {
-        return Some(type_name(failure));
-    }
-    if phase == Phase::Complete || websocket {
-        return None;
-    }
-    Some(exception.map_or_else(|| "incomplete_response".to_owned(), type_name))
 }
 
 #[pymethods]
@@ -383,11 +422,9 @@ impl ServerRequest {
         let sent = guard::run(py, "asgi.send", None, || {
             ServerRequest::observe(slf, message)
         })?;
-        let send = slf.borrow().send.clone_ref(py);
-        match sent {
-            Some(message) => send.into_bound(py).call1((message,)),
-            None => send.into_bound(py).call1((message,)),
-        }
+        let send = look(slf).send.clone_ref(py).into_bound(py);
+        let message = sent.as_ref().map_or(message, |sent| sent.as_any());
+        send.call1((message,))
     }
 
     /// The application returned.
@@ -400,8 +437,27 @@ impl ServerRequest {
     /// The application raised.
     fn fail(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
         guard::run(slf.py(), "asgi.fail", (), || {
-            ServerRequest::close(slf, Some(exception))
+            ServerRequest::close_failed(slf, exception)
         })
+    }
+
+    /// Whether what comes from the client is to be shown to `received`.
+    #[classattr]
+    fn counts_messages() -> bool {
+        false
+    }
+
+    #[getter]
+    fn span(&self, py: Python<'_>) -> Py<Span> {
+        self.span.clone_ref(py)
+    }
+}
+
+#[pymethods]
+impl CountedRequest {
+    #[classattr]
+    fn counts_messages() -> bool {
+        true
     }
 
     /// A message came from the WebSocket's client, or a part of a request's body.
@@ -409,15 +465,15 @@ impl ServerRequest {
         let py = slf.py();
         guard::run(py, "asgi.received", (), || {
             let message = message.cast::<PyDict>()?;
-            let Some(kind) = message.get_item(intern!(py, "type"))? else {
+            let keys = keys(py);
+            let Some(kind) = item(message, &keys.kind) else {
                 return Ok(());
             };
-            let mut request = slf.borrow_mut();
+            let bytes = measure::body_bytes(message, keys);
+            let mut request = change(slf.as_super());
             if let Some(served) = &mut request.measured {
                 match kind.cast::<PyString>()?.to_str()? {
-                    "http.request" if served.is_body_counted => {
-                        served.receives(measure::body_bytes(message)?);
-                    }
+                    "http.request" if served.is_body_counted => served.receives(bytes),
                     "websocket.receive" => served.message("receive"),
                     "websocket.disconnect" => served.closed(),
                     _ => {}
@@ -425,17 +481,5 @@ impl ServerRequest {
             }
             Ok(())
         })
-    }
-
-    /// Whether what comes from the client is to be shown to `received`.
-    #[getter]
-    fn counts_messages(&self) -> bool {
-        let served = self.measured.as_ref();
-        served.is_some_and(|served| self.websocket || served.is_body_counted)
-    }
-
-    #[getter]
-    fn span(&self, py: Python<'_>) -> Py<Span> {
-        self.span.clone_ref(py)
     }
 }

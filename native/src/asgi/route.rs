@@ -1,15 +1,28 @@
 //! The route of a request, read when it ends: the template that the router
 //! matched, never the raw path.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyType};
 
+use super::keys::{Keys, item, keys};
+
 /// The route of a request, and the name that it gives to the span.
 pub struct Route {
-    pub template: Box<str>,
+    pub template: Arc<str>,
     pub span_name: Py<PyString>,
+}
+
+impl Route {
+    fn clone_ref(&self, py: Python<'_>) -> Self {
+        Route {
+            template: self.template.clone(),
+            span_name: self.span_name.clone_ref(py),
+        }
+    }
 }
 
 /// A route object seen before. The references keep the objects, and so their
@@ -35,60 +48,70 @@ fn same(one: Option<&Py<PyAny>>, other: Option<&Bound<'_, PyAny>>) -> bool {
     }
 }
 
-/// Hands the request's route to `apply`, if it has one. `apply` must not run
-/// Python code: it is called under a lock.
-pub fn with_route(
-    scope: &Bound<'_, PyDict>,
-    method: &str,
-    apply: impl FnOnce(&Route),
-) -> PyResult<()> {
-    let py = scope.py();
-    let matched = scope.get_item(intern!(py, "route"))?;
-    let included = included_route(scope)?;
-    let is_mounted = scope.contains(intern!(py, "clarity.mount"))?;
+/// The request's route, if it has one.
+pub fn of(scope: &Bound<'_, PyDict>, method: &str) -> PyResult<Option<Route>> {
+    let keys = keys(scope.py());
+    let matched = item(scope, &keys.route);
+    let included = included_route(scope, keys)?;
     let object = included.as_ref().or(matched.as_ref());
-    // Objects stand 16 bytes apart, and routes are large.
-    let slot = object.map(|object| (object.as_ptr() as usize >> 6) % SLOTS);
-    if let (Some(slot), false) = (slot, is_mounted) {
+    // Objects stand 16 bytes apart, and routes are large. Below a mount it is another route.
+    let slot = object
+        .filter(|_| item(scope, &keys.mount).is_none())
+        .map(|object| (object.as_ptr() as usize >> 6) % SLOTS);
+    if let Some(slot) = slot {
         if let Some(known) = &KNOWN.lock()[slot] {
             if same(known.matched.as_ref(), matched.as_ref())
                 && same(known.included.as_ref(), included.as_ref())
                 && *known.method == *method
             {
-                apply(&known.route);
-                return Ok(());
+                return Ok(Some(known.route.clone_ref(scope.py())));
             }
         }
     }
+    read(scope, method, matched, included, slot)
+}
+
+/// The same from the route objects; what they say by themselves is kept in `slot`.
+#[cold]
+fn read(
+    scope: &Bound<'_, PyDict>,
+    method: &str,
+    matched: Option<Bound<'_, PyAny>>,
+    included: Option<Bound<'_, PyAny>>,
+    slot: Option<usize>,
+) -> PyResult<Option<Route>> {
+    let py = scope.py();
     let own = own_template(py, matched.as_ref(), included.as_ref())?;
-    let is_own = own.is_some() && !is_mounted;
+    let is_own = own.is_some();
     let Some(template) = whole_template(scope, own, matched.is_some())? else {
-        return Ok(());
+        return Ok(None);
     };
     let route = Route {
         span_name: PyString::new(py, &format!("{method} {template}")).unbind(),
         template: template.into(),
     };
-    apply(&route);
     if let (Some(slot), true) = (slot, is_own) {
         let known = Known {
             matched: matched.map(Bound::unbind),
             included: included.map(Bound::unbind),
             method: method.into(),
-            route,
+            route: route.clone_ref(py),
         };
         // What it replaces may run code when it is freed: not under the lock.
         let former = KNOWN.lock()[slot].replace(known);
         drop(former);
     }
-    Ok(())
+    Ok(Some(route))
 }
 
 /// FastAPI >= 0.137 keeps an included router's full template here. Below a mount
 /// it may be another route's.
-fn included_route<'py>(scope: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, PyAny>>> {
+fn included_route<'py>(
+    scope: &Bound<'py, PyDict>,
+    keys: &Keys,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = scope.py();
-    let Some(fastapi) = scope.get_item(intern!(py, "fastapi"))? else {
+    let Some(fastapi) = item(scope, &keys.fastapi) else {
         return Ok(None);
     };
     let Ok(fastapi) = fastapi.cast::<PyDict>() else {

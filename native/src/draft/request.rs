@@ -7,6 +7,7 @@ use std::cell::RefCell;
 
 use super::sections;
 use crate::attributes::SpanAttributes;
+use crate::http_method;
 use crate::mask::encoded;
 use crate::propagation::trace_id_hex;
 use crate::redact;
@@ -38,9 +39,6 @@ pub mod fact {
     pub const ERROR: u8 = 19;
     pub const ROUTE: u8 = 20;
 }
-
-/// A method that is not known is cut to this many characters.
-const METHOD_LIMIT: usize = 64;
 
 thread_local! {
     /// `user_agent.original` by header value: a service meets few at a time.
@@ -98,8 +96,8 @@ impl<'a> Forwarding<'a> {
 
 #[derive(Default)]
 struct Facts<'a> {
-    method: Option<&'a [u8]>,
-    other_method: Option<&'a [u8]>,
+    /// And whether it is known.
+    method: Option<(&'a [u8], bool)>,
     path: Option<&'a [u8]>,
     query: &'a [u8],
     scheme: Option<&'a [u8]>,
@@ -123,8 +121,8 @@ impl<'a> Facts<'a> {
         for (tag, value) in sections(bytes) {
             let number = || value.first_chunk().copied().map(i64::from_le_bytes);
             match tag {
-                fact::METHOD => facts.method = Some(value),
-                fact::OTHER_METHOD => facts.other_method = Some(value),
+                fact::METHOD => facts.method = Some((value, true)),
+                fact::OTHER_METHOD => facts.method = Some((value, false)),
                 fact::PATH => facts.path = Some(value),
                 fact::QUERY => facts.query = value,
                 fact::SCHEME => facts.scheme = Some(value),
@@ -153,7 +151,9 @@ impl<'a> Facts<'a> {
 /// Appends the attributes that the facts make; what a client chose is masked.
 pub fn describe(facts: &[u8], trace_id: u128, attributes: &mut SpanAttributes) {
     let facts = Facts::read(facts);
-    push_method(attributes, &facts);
+    if let Some((method, is_known)) = facts.method {
+        http_method::push(attributes, method, is_known);
+    }
     if let Some(path) = facts.path {
         push_masked(attributes, "url.path", path);
     }
@@ -193,22 +193,6 @@ pub fn describe(facts: &[u8], trace_id: u128, attributes: &mut SpanAttributes) {
     // Methods, schemes, versions, addresses of sockets, ids, classes and templates of the
     // code hold no secret.
     attributes.mark_checked();
-}
-
-fn push_method(attributes: &mut SpanAttributes, facts: &Facts<'_>) {
-    if let Some(method) = facts.method {
-        attributes.push_str("http.request.method", method);
-    }
-    if let Some(method) = facts.other_method {
-        attributes.push_str("http.request.method", b"_OTHER");
-        // Masked before it is cut: half a token is not known as one.
-        let method = String::from_utf8_lossy(method);
-        let masked = encoded::text(&method);
-        let method = masked.as_deref().unwrap_or(&method);
-        let end = method.char_indices().nth(METHOD_LIMIT);
-        let method = &method[..end.map_or(method.len(), |(at, _)| at)];
-        attributes.push_str("http.request.method_original", method.as_bytes());
-    }
 }
 
 /// Text that a client chose; what is not UTF-8 becomes U+FFFD.

@@ -45,14 +45,9 @@ impl<V: Copy, const SLOTS: usize> Memo<V, SLOTS> {
 /// A text of up to eight bytes as a number; zeros fill it.
 #[inline]
 pub fn word(text: &[u8]) -> Option<u64> {
-    if text.len() > 8 {
-        return None;
-    }
-    Some(
-        text.iter()
-            .rev()
-            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    )
+    let mut bytes = [0; 8];
+    bytes.get_mut(..text.len())?.copy_from_slice(text);
+    Some(u64::from_le_bytes(bytes))
 }
 
 #[cfg(test)]
