@@ -99,8 +99,9 @@ impl Parent {
         self.span_id != 0 && self.trace_id != 0
     }
 
+    /// Of a native span.
     #[inline]
-    fn of_native(py: Python<'_>, span: &Bound<'_, Span>) -> Self {
+    pub fn of_native(py: Python<'_>, span: &Bound<'_, Span>) -> Self {
         let span = span.borrow();
         Parent {
             trace_id: span.trace_id,
