@@ -410,7 +410,7 @@ fn write_headers(
                 outgoing.correlation = None;
             }
         } else if lower == correlation {
-            if item.get_item(0)?.is(&own_name(py, correlation)) {
+            if item.get_item(0)?.is(own_name(py, correlation)) {
                 at -= 1;
                 list.del_item(at)?;
             } else {
