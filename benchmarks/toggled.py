@@ -97,8 +97,12 @@ async def pairs_of_blocks(
 async def measure_pairs(case: str, pairs: int) -> list[tuple[float, float]]:
     """(bare, patched) us of `pairs` pairs of blocks, in this process."""
     from clarity_otel import patches
+    from clarity_otel.patches import trial
 
     settings = started()
+    # Each time they are put on, patches would be watched for their first 100 calls anew:
+    # more than a block has.
+    trial.CALLS = 1
 
     def switch(is_patched: bool) -> None:
         patches.uninstrument()

@@ -213,12 +213,18 @@ def client_exit(span: Span, exception: BaseException | None = None) -> None:
 def client_detach(span: Span) -> None:
     """Make the former context current; the span goes on."""
 
-def redis_enter(client: Any, args: tuple[Any, ...]) -> Span | None: ...
+class RedisCall:
+    """A command under way that has no span of its own yet: a word to `redis_exit`."""
+
+def redis_enter(client: Any, args: tuple[Any, ...]) -> RedisCall | Span | None: ...
 def redis_pipeline_enter(client: Any, commands: list[tuple[Any, ...]]) -> Span | None: ...
 def redis_exit(
-    span: Span, args: tuple[Any, ...], result: Any, exception: BaseException | None = None
+    call: RedisCall | Span,
+    args: tuple[Any, ...],
+    result: Any,
+    exception: BaseException | None = None,
 ) -> None:
-    """End a command's span and count it, with the hits and misses that the reply tells."""
+    """End a command and count it, with the hits and misses that the reply tells."""
 
 def redis_pipeline_exit(
     span: Span,

@@ -6,8 +6,6 @@
 //! that the extension would look at but the table's name, and its result nothing
 //! but the item: then the attributes of that table are known already.
 
-use std::collections::HashMap;
-
 use parking_lot::Mutex;
 use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
@@ -21,7 +19,7 @@ use crate::engine;
 use crate::exception::type_name;
 use crate::guard;
 use crate::ids;
-use crate::metrics::{self, rpc};
+use crate::metrics::{self, labels::FastMap, rpc};
 use crate::pipeline::ScopeId;
 use crate::span::{self, CLIENT, Span};
 use crate::values::{encode_any, with_text};
@@ -38,7 +36,7 @@ pub struct AwsOperation {
     /// Parameters and result keys that need no look from the extension; None
     /// where the service has no extension.
     plain_keys: Option<(Py<PyFrozenSet>, Py<PyFrozenSet>)>,
-    tables: Mutex<HashMap<String, SpanAttributes>>,
+    tables: Mutex<FastMap<Box<str>, SpanAttributes>>,
     /// What its calls are counted by: `Service/Operation`.
     method: String,
     is_dynamodb: bool,
@@ -56,8 +54,9 @@ fn encoded(attributes: &Bound<'_, PyDict>) -> PyResult<SpanAttributes> {
 }
 
 fn only_keys(dict: &Bound<'_, PyDict>, allowed: &Bound<'_, PyFrozenSet>) -> PyResult<bool> {
-    for key in dict.keys().iter() {
-        if !allowed.contains(key)? {
+    for (key, _) in dict.iter() {
+        // Another key's own code might change the dict.
+        if !key.is_exact_instance_of::<PyString>() || !allowed.contains(key)? {
             return Ok(false);
         }
     }
@@ -89,7 +88,7 @@ impl AwsOperation {
             scope: ScopeId(scope_id),
             common: encoded(attributes)?,
             plain_keys: parameters.zip(results),
-            tables: Mutex::new(HashMap::new()),
+            tables: Mutex::default(),
         })
     }
 
@@ -98,7 +97,7 @@ impl AwsOperation {
         let attributes = encoded(attributes)?;
         let mut tables = self.tables.lock();
         if tables.len() < TABLES_LIMIT {
-            tables.insert(table, attributes);
+            tables.insert(table.into(), attributes);
         }
         Ok(())
     }
@@ -115,9 +114,12 @@ impl AwsOperation {
             let Some(engine) = engine::current() else {
                 return Ok(py.None().into_bound(py));
             };
-            let mut buffer = Vec::with_capacity(512);
+            let mut attributes = SpanAttributes::with_buffer(Vec::with_capacity(512));
+            let mut push = |known: &SpanAttributes| {
+                attributes.push_encoded(known.bytes(), known.len());
+            };
             match &self.plain_keys {
-                None => buffer.extend_from_slice(self.common.bytes()),
+                None => push(&self.common),
                 Some((allowed, _)) => {
                     let Ok(params) = params.cast::<PyDict>() else {
                         return Ok(PyBool::new(py, false).to_owned().into_any());
@@ -127,8 +129,7 @@ impl AwsOperation {
                         Some(Ok(table)) if only_keys(params, allowed.bind(py))? => {
                             with_text(&table, None, |table| {
                                 let tables = self.tables.lock();
-                                let known = tables.get(table);
-                                known.map(|a| (buffer.extend_from_slice(a.bytes()), a.len()).1)
+                                tables.get(table).map(&mut push)
                             })
                         }
                         _ => None,
@@ -145,7 +146,7 @@ impl AwsOperation {
             };
             span.suppress_http = true;
             if span.recording() {
-                span.attributes = SpanAttributes::from_encoded(buffer);
+                span.attributes = attributes;
             }
             Ok(client::make_current(py, span)?.into_any())
         })
@@ -161,9 +162,10 @@ impl AwsOperation {
                     return Ok(false);
                 }
             }
-            note_response(span, result)?;
+            let response = Response::read(result)?;
+            response.note(span);
             client::exit(span, None)?;
-            self.count(span, Some(result), None)?;
+            self.count(span, &response, None)?;
             Ok(true)
         })
     }
@@ -171,8 +173,8 @@ impl AwsOperation {
     /// Notes what an error says of the response, and ends the span with it.
     fn fail(&self, span: &Bound<'_, Span>, exception: &Bound<'_, PyBaseException>) -> PyResult<()> {
         guard::run(span.py(), "aws.fail", (), || {
-            end_failed(span, exception)?;
-            self.count(span, None, Some(exception.as_any()))
+            let response = end_failed(span, exception)?;
+            self.count(span, &response, Some(exception.as_any()))
         })
     }
 
@@ -185,7 +187,11 @@ impl AwsOperation {
         exception: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         guard::run(span.py(), "aws.measure", (), || {
-            self.count(span, Some(result), exception)
+            let response = match exception {
+                Some(exception) => Response::of_error(exception)?,
+                None => Response::read(result)?,
+            };
+            self.count(span, &response, exception)
         })
     }
 }
@@ -194,28 +200,18 @@ impl AwsOperation {
     fn count(
         &self,
         span: &Bound<'_, Span>,
-        result: Option<&Bound<'_, PyAny>>,
+        response: &Response<'_>,
         exception: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         // A call that was cancelled has no result, and nothing failed.
         if !metrics::is_on() || exception.is_some_and(|e| !span::is_error(e)) {
             return Ok(());
         }
-        let py = span.py();
-        let response = match exception {
-            Some(exception) => exception.getattr_opt(intern!(py, "response"))?,
-            None => result.cloned(),
-        };
-        let (mut status, mut retries) = (0u16, 0u32);
-        if let Some(metadata) = response.as_ref().map(metadata_of).transpose()?.flatten() {
-            let number = |key: &Bound<'_, PyString>| -> PyResult<u32> {
-                let value = metadata.get_item(key)?;
-                Ok(value.and_then(|v| v.extract().ok()).unwrap_or(0))
-            };
-            status = u16::try_from(number(intern!(py, "HTTPStatusCode"))?).unwrap_or(0);
-            retries = number(intern!(py, "RetryAttempts"))?;
-        }
-        if let (None, Some(exception)) = (&response, exception) {
+        let status = response.status.map_or(0, |s| u16::try_from(s).unwrap_or(0));
+        let mut retries = response
+            .retries
+            .map_or(0, |n| u32::try_from(n).unwrap_or(0));
+        if let (false, Some(exception)) = (response.is_there, exception) {
             retries = retries_before(exception)?;
         }
         metrics::retried("aws", retries);
@@ -223,7 +219,7 @@ impl AwsOperation {
         let failure = exception.filter(|_| !(100..400).contains(&status));
         let error = failure.map(type_name).unwrap_or_default();
         if self.is_dynamodb {
-            let operation = self.method.split('/').next_back().unwrap_or_default();
+            let operation = self.method.split_once('/').map_or("", |(_, name)| name);
             client::count_database(span, "aws.dynamodb", operation, failure, &[])?;
         }
         let span = span.borrow();
@@ -258,84 +254,120 @@ fn retries_before(exception: &Bound<'_, PyAny>) -> PyResult<u32> {
     Ok(0)
 }
 
-/// The `ResponseMetadata` of a result, or of an error's response.
-fn metadata_of<'py>(result: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
-    let Ok(result) = result.cast::<PyDict>() else {
-        return Ok(None);
-    };
-    let metadata = result.get_item(intern!(result.py(), "ResponseMetadata"))?;
-    Ok(metadata.and_then(|metadata| metadata.cast_into::<PyDict>().ok()))
+/// What every AWS response says, by its `ResponseMetadata`.
+#[derive(Default)]
+struct Response<'py> {
+    /// There is one; it need not say anything.
+    is_there: bool,
+    request_id: Option<Bound<'py, PyString>>,
+    retries: Option<i64>,
+    status: Option<i64>,
 }
 
-/// The attributes that every AWS response has, by its `ResponseMetadata`.
-/// Answers the HTTP status, of a span that records.
-fn note_response(span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    let py = span.py();
-    if !span.borrow().recording() {
-        return Ok(None);
+impl<'py> Response<'py> {
+    /// Of a call's result, or of an error's response.
+    fn read(result: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let py = result.py();
+        let nothing = Response {
+            is_there: true,
+            ..Response::default()
+        };
+        let Ok(result) = result.cast::<PyDict>() else {
+            return Ok(nothing);
+        };
+        let metadata = result.get_item(intern!(py, "ResponseMetadata"))?;
+        let Some(Ok(metadata)) = metadata.map(|metadata| metadata.cast_into::<PyDict>()) else {
+            return Ok(nothing);
+        };
+        let number = |key: &Bound<'py, PyString>| -> PyResult<Option<i64>> {
+            let value = metadata.get_item(key)?;
+            Ok(value.and_then(|value| value.extract().ok()))
+        };
+        let request_id = match metadata.get_item(intern!(py, "RequestId"))? {
+            Some(id) => Some(id),
+            None => id_of_headers(&metadata)?,
+        };
+        Ok(Response {
+            request_id: request_id.and_then(|id| id.cast_into::<PyString>().ok()),
+            retries: number(intern!(py, "RetryAttempts"))?,
+            status: number(intern!(py, "HTTPStatusCode"))?,
+            ..nothing
+        })
     }
-    let Some(metadata) = metadata_of(result)? else {
-        return Ok(None);
-    };
-    let mut request_id = metadata.get_item(intern!(py, "RequestId"))?;
-    if request_id.is_none() {
-        if let Some(Ok(headers)) = metadata
-            .get_item(intern!(py, "HTTPHeaders"))?
-            .map(|headers| headers.cast_into::<PyDict>())
-        {
-            for name in ["x-amzn-requestid", "x-amz-request-id", "x-amz-id-2"] {
-                request_id = headers.get_item(name)?;
-                if request_id.is_some() {
-                    break;
-                }
-            }
+
+    /// Of what a call raised.
+    fn of_error(exception: &Bound<'py, PyAny>) -> PyResult<Self> {
+        match exception.getattr_opt(intern!(exception.py(), "response"))? {
+            Some(response) => Response::read(&response),
+            None => Ok(Response::default()),
         }
     }
-    let retries: Option<i64> = match metadata.get_item(intern!(py, "RetryAttempts"))? {
-        Some(retries) => retries.extract().ok(),
-        None => None,
+
+    /// Writes it on a span that records.
+    fn note(&self, span: &Bound<'_, Span>) {
+        let mut span = span.borrow_mut();
+        if !span.recording() {
+            return;
+        }
+        let limit = engine::current().map_or(128, |e| e.limits.attributes);
+        let attributes = &mut span.attributes;
+        if let Some(id) = &self.request_id {
+            with_text(id, None, |id| {
+                attributes.put_str("aws.request_id", id, limit)
+            });
+        }
+        if let Some(retries) = self.retries {
+            attributes.put_int("retry_attempts", retries, limit);
+        }
+        if let Some(status) = self.status {
+            attributes.put_int("http.status_code", status, limit);
+        }
+    }
+}
+
+/// The request's id where only the headers of the response have it.
+#[cold]
+fn id_of_headers<'py>(metadata: &Bound<'py, PyDict>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let headers = metadata.get_item(intern!(metadata.py(), "HTTPHeaders"))?;
+    let Some(Ok(headers)) = headers.map(|headers| headers.cast_into::<PyDict>()) else {
+        return Ok(None);
     };
-    let status: Option<i64> = match metadata.get_item(intern!(py, "HTTPStatusCode"))? {
-        Some(status) => status.extract().ok(),
-        None => None,
-    };
-    let limit = engine::current().map_or(128, |e| e.limits.attributes);
-    let mut span = span.borrow_mut();
-    if let Some(Ok(id)) = request_id.map(|id| id.cast_into::<PyString>()) {
-        with_text(&id, None, |id| {
-            span.attributes.put_str("aws.request_id", id, limit)
-        });
+    for name in ["x-amzn-requestid", "x-amz-request-id", "x-amz-id-2"] {
+        if let Some(id) = headers.get_item(name)? {
+            return Ok(Some(id));
+        }
     }
-    if let Some(retries) = retries {
-        span.attributes.put_int("retry_attempts", retries, limit);
-    }
-    if let Some(status) = status {
-        span.attributes.put_int("http.status_code", status, limit);
-    }
-    Ok(status)
+    Ok(None)
 }
 
 /// Notes a response (or an error's) on a span that stays open.
 #[pyfunction]
 pub fn aws_note_response(span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> PyResult<()> {
     guard::run(span.py(), "aws.note", (), || {
-        note_response(span, result).map(drop)
+        Response::read(result).map(|response| response.note(span))
     })
 }
 
 /// Notes what an error says of the response, and ends the span with it. Below
 /// 400 (S3 has not modified the object) botocore raises, but nothing failed.
-fn end_failed(span: &Bound<'_, Span>, exception: &Bound<'_, PyBaseException>) -> PyResult<()> {
-    let mut failed = true;
-    if let Ok(response) = exception.getattr(intern!(span.py(), "response")) {
-        let status = note_response(span, &response)?;
-        failed = !status.is_some_and(|status| (100..400).contains(&status));
-    }
-    client::exit(span, failed.then_some(exception.as_any()))
+fn end_failed<'py>(
+    span: &Bound<'py, Span>,
+    exception: &Bound<'py, PyBaseException>,
+) -> PyResult<Response<'py>> {
+    let response = Response::of_error(exception.as_any())?;
+    response.note(span);
+    let is_well = span.borrow().recording()
+        && response
+            .status
+            .is_some_and(|status| (100..400).contains(&status));
+    client::exit(span, (!is_well).then_some(exception.as_any()))?;
+    Ok(response)
 }
 
 /// The same for a call that is counted elsewhere.
 #[pyfunction]
 pub fn aws_fail(span: &Bound<'_, Span>, exception: &Bound<'_, PyBaseException>) -> PyResult<()> {
-    guard::run(span.py(), "aws.fail", (), || end_failed(span, exception))
+    guard::run(span.py(), "aws.fail", (), || {
+        end_failed(span, exception).map(drop)
+    })
 }

@@ -100,8 +100,9 @@ impl Parent {
         self.span_id != 0 && self.trace_id != 0
     }
 
+    /// Of a native span.
     #[inline]
-    fn of_native(py: Python<'_>, span: &Bound<'_, Span>) -> Self {
+    pub fn of_native(py: Python<'_>, span: &Bound<'_, Span>) -> Self {
         let span = look(span);
         Parent {
             trace_id: span.trace_id,

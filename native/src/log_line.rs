@@ -25,7 +25,7 @@ use crate::log_text::{
 };
 use crate::mask;
 use crate::mask::beside::{Told, named_key};
-use crate::propagation::trace_id_hex;
+use crate::propagation::{trace_id_hex, write_hex};
 use crate::span::Span;
 
 /// A value that no rule masks for what it is: whether a key's rule does is asked
@@ -129,7 +129,9 @@ fn made_ids<'py>(
     let trace = trace_id_hex(trace_id);
     let trace = PyString::new(py, std::str::from_utf8(&trace).unwrap_or_default());
     let correlation = correlation.map_or_else(|| trace.clone(), |id| id.bind(py).clone());
-    let span = PyString::new(py, &format!("{span_id:016x}"));
+    let mut span = [0; 16];
+    write_hex(&mut span, u128::from(span_id));
+    let span = PyString::new(py, std::str::from_utf8(&span).unwrap_or_default());
     (trace, span, correlation)
 }
 
@@ -164,6 +166,18 @@ fn remembered_ids<'py>(span: &Bound<'py, Span>) -> Ids<'py> {
     let former = LAST.lock().replace((span.clone().unbind(), texts));
     drop(former);
     ids
+}
+
+/// Whether these are the texts that were made last, and for this span.
+pub fn is_noted(
+    span: &Bound<'_, Span>,
+    trace_id: &Bound<'_, PyString>,
+    span_id: &Bound<'_, PyString>,
+) -> bool {
+    match &*LAST.lock() {
+        Some((known, [trace, id, _])) => known.is(span) && trace.is(trace_id) && id.is(span_id),
+        None => false,
+    }
 }
 
 /// The ids of the current span, native or not.

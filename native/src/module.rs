@@ -425,6 +425,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<asgi::CountedRequest>()?;
     module.add_class::<propagator::W3CPropagator>()?;
     module.add_class::<aws::AwsOperation>()?;
+    module.add_class::<client::RedisCall>()?;
     module.add_class::<crate::byte_search::ByteSearch>()?;
     module.add_class::<idle::AwaitedNone>()?;
     module.add_function(wrap_pyfunction!(aws::aws_note_response, module)?)?;
@@ -434,12 +435,18 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(client::client_enter, module)?)?;
     module.add_function(wrap_pyfunction!(client::client_exit, module)?)?;
     module.add_function(wrap_pyfunction!(client::client_detach, module)?)?;
-    module.add_function(wrap_pyfunction!(client::redis_enter, module)?)?;
-    module.add_function(wrap_pyfunction!(client::redis_pipeline_enter, module)?)?;
-    module.add_function(wrap_pyfunction!(client::redis_exit, module)?)?;
-    module.add_function(wrap_pyfunction!(client::redis_pipeline_exit, module)?)?;
-    module.add_function(wrap_pyfunction!(client::httpx_enter, module)?)?;
-    module.add_function(wrap_pyfunction!(client::httpx_exit, module)?)?;
+    module.add_function(wrap_pyfunction!(client::redis::redis_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(
+        client::redis::redis_pipeline_enter,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(client::redis::redis_exit, module)?)?;
+    module.add_function(wrap_pyfunction!(
+        client::redis::redis_pipeline_exit,
+        module
+    )?)?;
+    module.add_function(wrap_pyfunction!(client::httpx::httpx_enter, module)?)?;
+    module.add_function(wrap_pyfunction!(client::httpx::httpx_exit, module)?)?;
     module.add_function(wrap_pyfunction!(idle::idle_function, module)?)?;
     module.add_function(wrap_pyfunction!(client::correlation_id, module)?)?;
     module.add_function(wrap_pyfunction!(client::set_correlation_id, module)?)?;

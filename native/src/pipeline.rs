@@ -190,8 +190,7 @@ impl Batch {
 
     /// Lets `write` append one item (tag and length included) for `scope`. When
     /// `write` panics, what it wrote is taken back.
-    #[inline]
-    pub fn push(&mut self, scope: ScopeId, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn push(&mut self, scope: ScopeId, write: &mut dyn FnMut(&mut Vec<u8>)) {
         let part = self.part(scope);
         let before = part.len();
         let mut item = Unfinished { part, before };
@@ -413,7 +412,14 @@ impl Pipeline {
     /// the entry of its scope (field 2) with tag and length; should it panic, the
     /// item counts as dropped (internal) and the panic goes on.
     #[inline]
-    pub fn emit(&self, scope: ScopeId, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    pub fn emit(&self, scope: ScopeId, mut write: impl FnMut(&mut Vec<u8>)) -> bool {
+        self.append(scope, &mut write)
+    }
+
+    /// One piece of code for all that write: a request runs it several times, and only
+    /// the first time it comes from far.
+    #[inline(never)]
+    fn append(&self, scope: ScopeId, write: &mut dyn FnMut(&mut Vec<u8>)) -> bool {
         let mut state = self.lock();
         self.counters.made.fetch_add(1, Ordering::Relaxed);
         if let Some(reason) = self.refuses(&state, 0) {

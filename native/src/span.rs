@@ -344,7 +344,9 @@ impl Span {
         match keep {
             Some(false) => state.block = Batch::default(),
             _ if state.block.bytes() > HELD_LIMIT_BYTES => {}
-            _ => state.block.push(self.scope, |out| self.draft(out, name)),
+            _ => state
+                .block
+                .push(self.scope, &mut |out| self.draft(out, name)),
         }
         if keep == Some(true) {
             let block = std::mem::take(&mut state.block);

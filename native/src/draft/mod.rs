@@ -10,6 +10,7 @@
 //!
 //! Thread safety: a draft is bytes; no Python object is looked at here.
 
+pub mod known;
 pub mod request;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,6 +49,8 @@ pub struct Parts<'a> {
     pub trace_state: &'a [u8],
     /// What is known of a request instead of attributes ([`request`]).
     pub facts: &'a [u8],
+    /// Numbers of what is [`known`], two bytes each; then there is no name.
+    pub known: &'a [u8],
     /// Encoded attributes that hold nothing to be masked.
     pub checked: &'a [u8],
     /// Encoded attributes that nobody has looked at.
@@ -71,6 +74,7 @@ const STATUS_MESSAGE: u8 = 6;
 const EVENTS: u8 = 7;
 const LINKS: u8 = 8;
 const DROPPED: u8 = 9;
+const KNOWN: u8 = 10;
 
 /// Appends a section. One piece of code for all, because it is cold each time.
 #[inline(never)]
@@ -92,9 +96,9 @@ pub fn sections(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
-/// Appends the draft of a span.
-pub fn write(out: &mut Vec<u8>, head: &Head, parts: &Parts<'_>) {
-    let begin = out.len();
+/// The head's bytes. Its length is yet to be set.
+#[inline]
+fn fixed(head: &Head) -> [u8; HEAD] {
     let mut fixed = [0u8; HEAD];
     fixed[4] = head.flags;
     fixed[5] = u8::from(head.is_parent_remote);
@@ -105,7 +109,37 @@ pub fn write(out: &mut Vec<u8>, head: &Head, parts: &Parts<'_>) {
     fixed[32..40].copy_from_slice(&head.parent_id.to_le_bytes());
     fixed[40..48].copy_from_slice(&head.start_ns.to_le_bytes());
     fixed[48..56].copy_from_slice(&head.end_ns.to_le_bytes());
-    out.extend_from_slice(&fixed);
+    fixed
+}
+
+/// Appends the draft of a span that says nothing but what is [`known`]: its name and
+/// attributes.
+pub fn write_known(out: &mut Vec<u8>, head: &Head, trace_state: &str, known: [known::Id; 2]) {
+    let begin = out.len();
+    let mut whole = [0u8; HEAD + 9];
+    whole[..HEAD].copy_from_slice(&fixed(head));
+    whole[0] = (HEAD + 9) as u8;
+    whole[HEAD] = KNOWN;
+    whole[HEAD + 1] = 4;
+    whole[HEAD + 5..HEAD + 7].copy_from_slice(&known[0].to_le_bytes());
+    whole[HEAD + 7..].copy_from_slice(&known[1].to_le_bytes());
+    out.extend_from_slice(&whole);
+    if !trace_state.is_empty() {
+        put(out, TRACE_STATE, trace_state.as_bytes());
+        close(out, begin);
+    }
+}
+
+/// Sets the length of the draft that begins there.
+fn close(out: &mut [u8], begin: usize) {
+    let len = (out.len() - begin) as u32;
+    out[begin..begin + 4].copy_from_slice(&len.to_le_bytes());
+}
+
+/// Appends the draft of a span.
+pub fn write(out: &mut Vec<u8>, head: &Head, parts: &Parts<'_>) {
+    let begin = out.len();
+    out.extend_from_slice(&fixed(head));
     let of_text = [
         (NAME, parts.name),
         (FACTS, parts.facts),
@@ -133,8 +167,7 @@ pub fn write(out: &mut Vec<u8>, head: &Head, parts: &Parts<'_>) {
         counts[8..].copy_from_slice(&links.to_le_bytes());
         put(out, DROPPED, &counts);
     }
-    let len = (out.len() - begin) as u32;
-    out[begin..begin + 4].copy_from_slice(&len.to_le_bytes());
+    close(out, begin);
 }
 
 /// Appends the `ScopeSpans.spans` entries of `drafts`, masked. A span whose masking or
@@ -143,13 +176,13 @@ pub fn finish(mut drafts: &[u8], out: &mut Vec<u8>) {
     let mut attributes = SpanAttributes::new();
     while let Some((draft, rest)) = split(drafts) {
         drafts = rest;
-        let Some((head, parts)) = read(draft) else {
+        let Some((head, mut parts)) = read(draft) else {
             continue;
         };
         let before = out.len();
         attributes = SpanAttributes::with_buffer(attributes.into_buffer());
         let finished = catch_unwind(AssertUnwindSafe(|| {
-            describe(&head, &parts, &mut attributes);
+            describe(&head, &mut parts, &mut attributes);
             masked(out, &head, &parts, &attributes);
         }));
         if finished.is_err() {
@@ -191,6 +224,7 @@ fn read(draft: &[u8]) -> Option<(Head, Parts<'_>)> {
             NAME => parts.name = value,
             TRACE_STATE => parts.trace_state = value,
             FACTS => parts.facts = value,
+            KNOWN => parts.known = value,
             CHECKED => parts.checked = value,
             UNCHECKED => parts.unchecked = value,
             STATUS_MESSAGE => parts.status_message = value,
@@ -210,7 +244,15 @@ fn read(draft: &[u8]) -> Option<(Head, Parts<'_>)> {
     Some((head, parts))
 }
 
-fn describe(head: &Head, parts: &Parts<'_>, attributes: &mut SpanAttributes) {
+fn describe(head: &Head, parts: &mut Parts<'_>, attributes: &mut SpanAttributes) {
+    let ids = parts.known.chunks_exact(2);
+    for known in ids.filter_map(|id| known::get(u16::from_le_bytes([id[0], id[1]]))) {
+        if !known.name().is_empty() {
+            parts.name = known.name().as_bytes();
+        }
+        let known = known.attributes();
+        attributes.push_encoded(known.bytes(), known.len());
+    }
     if !parts.facts.is_empty() {
         request::describe(parts.facts, head.trace_id, attributes);
     }

@@ -107,3 +107,31 @@ fn a_torn_draft_makes_nothing() {
     assert_eq!(finished(&out), whole);
     assert!(finished(&[3, 0, 0, 0, 1]).is_empty());
 }
+
+/// What is known by its number comes out as if it had been written.
+#[test]
+fn known_parts_are_put_in_place() {
+    let mut command = SpanAttributes::new();
+    command.push_str("db.operation.name", b"GET");
+    let mut server = SpanAttributes::new();
+    server.push_int("server.port", 6379);
+    let both = [command.bytes(), server.bytes()].concat();
+    let ids = [
+        known::note("GET", &command).unwrap(),
+        known::note("", &server).unwrap(),
+    ];
+    for trace_state in ["", "vendor=1"] {
+        let (mut by_number, mut written) = (Vec::new(), Vec::new());
+        write_known(&mut by_number, &head(), trace_state, ids);
+        let parts = Parts {
+            name: b"GET",
+            trace_state: trace_state.as_bytes(),
+            checked: &both,
+            ..Parts::default()
+        };
+        write(&mut written, &head(), &parts);
+        // Each is whole, so that others may follow.
+        let twice = by_number.repeat(2);
+        assert_eq!(finished(&twice), finished(&written).repeat(2));
+    }
+}

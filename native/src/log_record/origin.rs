@@ -6,6 +6,7 @@ use pyo3::types::{PyDict, PyString};
 
 use super::field;
 use crate::context::{self, Parent};
+use crate::log_line::is_noted;
 use crate::propagation::trace_id_hex;
 use crate::proto;
 use crate::span::correlation_of;
@@ -59,27 +60,55 @@ impl<'py> Origin<'py> {
     /// What was noted on the record (`trace_id`, `span_id`, `correlation_id`: a
     /// server's own line after the request), else the current span's.
     pub(super) fn of_record(py: Python<'py>, attributes: &Bound<'py, PyDict>) -> PyResult<Self> {
-        let current = Origin::current(py)?;
         let noted = |name| -> PyResult<Option<Bound<'py, PyString>>> {
             let value = attributes.get_item(name)?;
             Ok(value.and_then(|value| value.cast_into::<PyString>().ok()))
         };
-        let (Some(trace), Some(span)) = (
+        let ids = (
             noted(intern!(py, "trace_id"))?,
             noted(intern!(py, "span_id"))?,
-        ) else {
-            return Ok(current);
+        );
+        let (Some(trace), Some(span)) = ids else {
+            return Origin::current(py);
         };
+        // As good as always: its texts were made of the span that is current still.
+        if let Some(current) = context::current_span(py)? {
+            if is_noted(&current, &trace, &span) {
+                let current = current.borrow();
+                let correlation = match noted(intern!(py, "correlation_id"))? {
+                    Some(id) if !id.is_empty()? => id,
+                    _ => correlation_of(py, &current).into_bound(py),
+                };
+                return Ok(Origin {
+                    trace_id: current.trace_id,
+                    span_id: current.span_id,
+                    flags: current.flags,
+                    correlation: Some(correlation),
+                    is_of_the_record: true,
+                });
+            }
+        }
+        Origin::of_texts(py, &trace, &span, noted(intern!(py, "correlation_id"))?)
+    }
+
+    /// Of texts that anybody may have noted.
+    #[cold]
+    fn of_texts(
+        py: Python<'py>,
+        trace: &Bound<'py, PyString>,
+        span: &Bound<'py, PyString>,
+        correlation: Option<Bound<'py, PyString>>,
+    ) -> PyResult<Self> {
+        let current = Origin::current(py)?;
         let hex = |text: &Bound<'_, PyString>, digits: usize| {
             with_text(text, None, |text| {
                 let is_hex = text.len() == digits && text.bytes().all(|b| b.is_ascii_hexdigit());
                 is_hex.then(|| u128::from_str_radix(text, 16).unwrap_or(0))
             })
         };
-        match (hex(&trace, 32), hex(&span, 16)) {
+        match (hex(trace, 32), hex(span, 16)) {
             (Some(trace_id @ 1..), Some(span_id @ 1..)) => {
                 let same = trace_id == current.trace_id;
-                let correlation = noted(intern!(py, "correlation_id"))?;
                 let correlation = match correlation {
                     Some(id) if !id.is_empty()? => Some(id),
                     _ => current.correlation.filter(|_| same),

@@ -211,7 +211,7 @@ fn extra_fields<'py>(
         };
         let is_extra = with_text(&key, None, |name| {
             let is_id = matches!(name, "trace_id" | "span_id" | "correlation_id");
-            !(setup.not_extra.contains(name) || has_ids && is_id)
+            !(has_ids && is_id || setup.not_extra.contains(name))
         });
         if is_extra {
             found.push((key, value));

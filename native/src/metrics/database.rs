@@ -52,6 +52,66 @@ pub struct Call<'a> {
     pub origin: Origin,
 }
 
+/// Where the series of a known command are ([`crate::draft::known`]), as far as they were
+/// made.
+#[derive(Clone, Copy, Default)]
+pub struct Places {
+    duration: usize,
+    hit: Option<usize>,
+    miss: Option<usize>,
+}
+
+/// Counts a Redis command that went well, with the hits and misses of its reply. False,
+/// with nothing counted, where [`learn`] has to name its series first.
+pub fn end_known(id: u16, found: (u64, u64), seconds: f64, origin: Origin) -> bool {
+    let mut state = lock();
+    let Some(state) = state.as_mut() else {
+        return true;
+    };
+    let Some(Some(places)) = state.known.get(usize::from(id)).copied() else {
+        return false;
+    };
+    let (hits, misses) = found;
+    if hits > 0 && places.hit.is_none() || misses > 0 && places.miss.is_none() {
+        return false;
+    }
+    let exemplar = state.exemplar(origin);
+    state.families[Name::DatabaseDuration as usize].observe_at(places.duration, seconds, exemplar);
+    let lookups = &mut state.families[Name::CacheLookups as usize];
+    for (place, count) in [(places.miss, misses), (places.hit, hits)] {
+        if count > 0 {
+            lookups.add_at(place.unwrap_or(NOWHERE), count as f64);
+        }
+    }
+    true
+}
+
+/// Makes the series that [`end_known`] needs for a command with that reply.
+#[cold]
+pub fn learn(id: u16, operation: &str, found: (u64, u64)) {
+    let mut state = lock();
+    let Some(state) = state.as_mut() else {
+        return;
+    };
+    let at = usize::from(id);
+    let mut places = state.known.get(at).copied().flatten().unwrap_or_default();
+    let system = state.id(Name::DatabaseDuration, 0, "redis");
+    let name = state.id(Name::DatabaseDuration, 1, operation);
+    let place = state.place(Name::DatabaseDuration, [system, name, 0, 0, 0]);
+    places.duration = place.unwrap_or(NOWHERE);
+    let (hits, misses) = found;
+    if hits > 0 {
+        places.hit = Some(lookup_place(state, operation, "hit"));
+    }
+    if misses > 0 {
+        places.miss = Some(lookup_place(state, operation, "miss"));
+    }
+    if state.known.len() <= at {
+        state.known.resize(at + 1, None);
+    }
+    state.known[at] = Some(places);
+}
+
 /// Counts a call and what its reply said of keys that were looked up: the
 /// operation, hits and misses.
 pub fn end(call: &Call<'_>, lookups: &[(&str, u64, u64)]) {

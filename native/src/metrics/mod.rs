@@ -91,6 +91,9 @@ pub struct State {
     pub filter: ExemplarFilter,
     pub requests: http_server::Memory,
     pub commands: database::Memory,
+    pub hosts: http_client::Memory,
+    /// By the number of a known command.
+    pub known: Vec<Option<database::Places>>,
 }
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -119,6 +122,8 @@ pub fn clear() {
         state.families.iter_mut().for_each(Family::clear);
         state.requests = http_server::Memory::default();
         state.commands = database::Memory::default();
+        state.hosts = http_client::Memory::default();
+        state.known.clear();
     }
 }
 
@@ -233,6 +238,8 @@ pub mod testing {
             filter: ExemplarFilter::TraceBased,
             requests: http_server::Memory::default(),
             commands: database::Memory::default(),
+            hosts: http_client::Memory::default(),
+            known: Vec::new(),
         }
     }
 

@@ -31,6 +31,8 @@ pub fn configure_metrics(
         },
         requests: Default::default(),
         commands: Default::default(),
+        hosts: Default::default(),
+        known: Vec::new(),
     };
     for (name, is_histogram, labels, bounds) in families {
         let Some(at) = NAMES.iter().position(|known| **known == *name) else {
