@@ -25,7 +25,7 @@ use crate::log_text::{
 };
 use crate::mask;
 use crate::mask::beside::{Told, named_key};
-use crate::propagation::{trace_id_hex, write_hex};
+use crate::propagation::{span_id_hex, trace_id_hex};
 use crate::span::Span;
 
 /// A value that no rule masks for what it is: whether a key's rule does is asked
@@ -129,8 +129,7 @@ fn made_ids<'py>(
     let trace = trace_id_hex(trace_id);
     let trace = PyString::new(py, std::str::from_utf8(&trace).unwrap_or_default());
     let correlation = correlation.map_or_else(|| trace.clone(), |id| id.bind(py).clone());
-    let mut span = [0; 16];
-    write_hex(&mut span, u128::from(span_id));
+    let span = span_id_hex(span_id);
     let span = PyString::new(py, std::str::from_utf8(&span).unwrap_or_default());
     (trace, span, correlation)
 }

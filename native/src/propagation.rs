@@ -74,8 +74,7 @@ fn hex_digits(value: u32) -> [u8; 8] {
 pub fn format_traceparent(trace_id: u128, span_id: u64, flags: u8) -> [u8; 55] {
     let mut out = *b"00-00000000000000000000000000000000-0000000000000000-00";
     out[3..35].copy_from_slice(&trace_id_hex(trace_id));
-    out[36..44].copy_from_slice(&hex_digits((span_id >> 32) as u32));
-    out[44..52].copy_from_slice(&hex_digits(span_id as u32));
+    out[36..52].copy_from_slice(&span_id_hex(span_id));
     out[53..].copy_from_slice(&hex_digits(u32::from(flags))[6..]);
     out
 }
@@ -88,6 +87,15 @@ pub fn trace_id_hex(trace_id: u128) -> [u8; 32] {
         let value = (trace_id >> (96 - 32 * at)) as u32;
         part.copy_from_slice(&hex_digits(value));
     }
+    out
+}
+
+/// A span id as 16 hexadecimal digits.
+#[inline]
+pub fn span_id_hex(span_id: u64) -> [u8; 16] {
+    let mut out = [0; 16];
+    out[..8].copy_from_slice(&hex_digits((span_id >> 32) as u32));
+    out[8..].copy_from_slice(&hex_digits(span_id as u32));
     out
 }
 
