@@ -305,7 +305,7 @@ def _try_everywhere(
             continue
         try:
             found.append(try_set(chosen, python, surroundings))
-        except (UnavailableError, AssertionError) as reason:
+        except UnavailableError as reason:
             found.append(Outcome(chosen.name, version, problem=str(reason)))
     return found
 
