@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common._internal import _encode_value
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -207,6 +208,24 @@ class TestSameRows:
     def test_of_any_log_records(self, request: ExportLogsServiceRequest) -> None:
         """With bodies of every kind."""
         assert agree("logs", request.SerializeToString())
+
+    def test_of_what_a_neighbour_tells(self) -> None:
+        """Pairs, options, names with their passwords, and what lies below a secret."""
+        request = logs()
+        record = request.resource_logs[0].scope_logs[0].log_records[0]
+        for key, value in {
+            "headers": [["cookie", "a=b12345"], [b"authorization", b"Bearer b12345"]],
+            "argv": ["app", "--password", "b12345", "-v"],
+            "auth": ["ann", "b12345"],
+            "scopes": {"auth": ["read", "write"]},
+            "credentials": {"user": "ann", "x": "b12345", "y": {"z": b"b12345"}, "n": 12345},
+            "form": [{"name": "password", "value": "b12345"}],
+        }.items():
+            record.attributes.append(KeyValue(key=key, value=_encode_value(value)))
+        payload = request.SerializeToString()
+        assert agree("logs", payload)
+        assert "b12345" not in repr(native("logs", payload))
+        assert "write" in repr(native("logs", payload))
 
     @given(st.floats())
     def test_of_any_number(self, number: float) -> None:
