@@ -17,14 +17,14 @@ fn scope() -> ScopeId {
 }
 
 /// A span entry of `len` bytes in all (2 to 129).
-fn span(len: usize) -> impl FnOnce(&mut Vec<u8>) {
+fn span(len: usize) -> impl FnMut(&mut Vec<u8>) {
     move |out| proto::bytes_field(out, 2, &vec![b'x'; len - 2])
 }
 
 fn block(count: u64, len: usize) -> Batch {
     let mut block = Batch::default();
     for _ in 0..count {
-        block.push(scope(), span(len));
+        block.push(scope(), &mut span(len));
     }
     block
 }
@@ -127,9 +127,9 @@ fn a_panicking_writer_costs_its_own_span_only() {
 fn a_request_is_a_whole_export_request() {
     let second = register_scope(b"\x0a\x03two", "https://two");
     let mut block = Batch::default();
-    block.push(second, |out| proto::bytes_field(out, 2, b"s1"));
-    block.push(scope(), |out| proto::bytes_field(out, 2, b"s2"));
-    block.push(second, |out| proto::bytes_field(out, 2, b"s3"));
+    block.push(second, &mut |out| proto::bytes_field(out, 2, b"s1"));
+    block.push(scope(), &mut |out| proto::bytes_field(out, 2, b"s2"));
+    block.push(second, &mut |out| proto::bytes_field(out, 2, b"s3"));
     let mut scope_two = Vec::new();
     proto::bytes_field(&mut scope_two, 1, b"\x0a\x03two");
     proto::bytes_field(&mut scope_two, 2, b"s1");
@@ -166,8 +166,8 @@ fn drafts_are_finished_in_the_request() {
     };
     let (mut drafts, mut block) = (Batch::of_drafts(finish), Batch::default());
     for (scope, byte) in [(second, b'a'), (scope(), b'b'), (second, b'c')] {
-        drafts.push(scope, |out| out.push(byte));
-        block.push(scope, |out| proto::bytes_field(out, 2, &[byte; 40]));
+        drafts.push(scope, &mut |out| out.push(byte));
+        block.push(scope, &mut |out| proto::bytes_field(out, 2, &[byte; 40]));
     }
     let request = block.to_request(b"resource", "");
     assert_eq!(drafts.to_request(b"resource", ""), request);

@@ -159,7 +159,7 @@ fn request(count: usize) -> Vec<u8> {
 fn block(count: usize) -> Batch {
     let mut block = Batch::of_drafts(draft::finish);
     for number in 0..count {
-        block.push(scope(), |out| span(out, number));
+        block.push(scope(), &mut |out| span(out, number));
     }
     block
 }
