@@ -133,6 +133,12 @@ ifneq ($(CARGO),)
 	@FUZZ_ROUNDS=20000 $(STRICT) cargo test --quiet --locked --manifest-path native/Cargo.toml --no-default-features --lib spool::tests::a_segment_with_bytes_changed
 endif
 
+.PHONY: fuzz-guided
+fuzz-guided: SECONDS ?= 600
+fuzz-guided: $(NATIVE_STAMP) ## the same, led by the Rust code's own coverage (atheris; FUZZ_ARGS="--target otlp-traces")
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/uv pip install --quiet --python $(PY) --only-binary :all: atheris
+	@$(PY) -m tests.fuzz.guided --seconds $(SECONDS) --keep $(FUZZ_ARGS)
+
 .PHONY: check
 check: check-python check-rust check-dashboard check-generated check-wheel audit ## format, lint, types, crate, pages, generated files, wheel, audit
 	@echo "All checks passed."

@@ -1,7 +1,7 @@
 //! Protobuf's wire format, read: fields in order, nothing copied.
 //!
-//! Refuses what Google's own parser (upb) refuses: a tag of more than 32 bits or with
-//! field 0, varints of more than ten bytes, lengths beyond the end, groups that do not
+//! Refuses what Google's own parser (upb) refuses: a tag of more than 32 bits or (but in a
+//! group that is passed over) with field 0, varints of more than ten bytes, lengths beyond the end, groups that do not
 //! close, nesting beyond 100 and text that is not UTF-8. A known field of another wire
 //! type is passed over as an unknown one (protobuf's encoding specification).
 
@@ -192,7 +192,8 @@ impl<'a> Reader<'a> {
             if self.rest.is_empty() {
                 return Err(Malformed::Group);
             }
-            let tag = self.tag()?;
+            // Field 0 is none of ours to refuse here: upb does not look at it either.
+            let tag = self.short_varint()?;
             if tag & 7 == 4 {
                 if tag >> 3 != *innermost {
                     return Err(Malformed::Group);
@@ -255,6 +256,7 @@ mod tests {
         let nested = [0x0b, 0x13, 0x08, 0x01, 0x14, 0x0c, 0x10, 0x05];
         assert_eq!(read(&nested), Ok(vec![(2, Field::Varint(5))]));
         assert_eq!(read(&nested[..5]), Err(Malformed::Group));
+        assert_eq!(read(&[0x4b, 0x00, 0x05, 0x4c]), Ok(vec![]), "field 0 in it");
         assert_eq!(read(&[0x0b, 0x14]), Err(Malformed::Group), "another's end");
         assert_eq!(
             read(&[0x0c]),
