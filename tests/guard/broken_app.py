@@ -23,5 +23,8 @@ def _fail(*_: Any, **__: Any) -> Any:
     raise RuntimeError("broken")
 
 
-module, _, name = os.environ["BROKEN"].rpartition(".")
-setattr(importlib.import_module(f"clarity_otel.patches.{module}"), name, _fail)
+name, _, function = os.environ["BROKEN"].rpartition(".")
+module = importlib.import_module(f"clarity_otel.patches.{name}")
+# What is not there any more would break nothing.
+assert callable(getattr(module, function))
+setattr(module, function, _fail)

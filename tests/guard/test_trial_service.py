@@ -73,7 +73,7 @@ def test_a_client_patch_that_fails(start: Start) -> None:
 
 def test_the_server_patch_that_fails(start: Start) -> None:
     """The service runs as bare, FastAPI's own telemetry included; the others go on."""
-    process, base, stub = start("starlette.server_enter")
+    process, base, stub = start("asgi_app.server_enter")
     result = load(f"{base}/child", 20, 2)
     assert (result.failures, set(result.statuses)) == ([], {200})
     process.stop()
