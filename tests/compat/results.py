@@ -61,9 +61,14 @@ tested (from 5.0, below 9.0)`.
 
 
 def keep_suites(reports: Sequence[Report], selection: str = "") -> None:
-    """Replace what is known of these suites; `selection` tells which part of them ran."""
+    """Replace what is known of these suites; `selection` tells which part of them ran.
+
+    One of which no test passes bare has not run: it replaces nothing.
+    """
     kept = _kept()
     for report in reports:
+        if not report.bare.passed():
+            continue
         suite = report.prepared.suite.name
         kept["suites"][suite] = {
             "version": report.prepared.version,
