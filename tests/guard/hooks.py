@@ -34,11 +34,14 @@ def callees() -> dict[str, Callee]:
 
     # Apps that a server loads are wrapped in an object instead.
     chosen = [hook for replaced in applied().values() for hook in hooks(replaced)]
+    chosen.append(TracedApp.traced)
     found = {
         str(callee): callee
-        for hook in [*chosen, TracedApp.traced]
+        for hook in chosen
         for function in _functions(hook)
         for callee in _called_by(function)
+        # A hook stands for the whole call: its own guards are inside it.
+        if getattr(callee.owner, callee.name) not in chosen
     }
     return dict(sorted(found.items()))
 
