@@ -68,7 +68,8 @@ class Service:
                 "OTEL_BLRP_SCHEDULE_DELAY": "50",
                 "OTEL_BLRP_EXPORT_TIMEOUT": str(TRIED_MS),
                 "CLARITY_SPOOL_DIR": str(self.spool),
-                "CLARITY_SPOOL_LIMIT": "10000000",
+                # The default: a fast machine fills 10 MB within a fault of some seconds.
+                "CLARITY_SPOOL_LIMIT": "268435456",
                 **env,
             },
             cwd=ROOT,

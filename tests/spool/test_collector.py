@@ -23,8 +23,6 @@ def test_a_collector_that_was_stopped_under_load_gets_everything(
     # Long enough for an answer that a busy machine delays: what is cut is sent twice.
     for name in ("OTEL_BSP", "OTEL_BLRP", "OTEL_METRIC"):
         more[f"{name}_EXPORT_TIMEOUT"] = "5000"
-    # As long as that is waited for, at whatever rate this machine answers requests.
-    more["CLARITY_SPOOL_LIMIT"] = "256000000"
     env = env_for(running.grpc_endpoint, "grpc", **more)
     service = Service(run_process, tmp_path, env)
     stop = threading.Event()
