@@ -127,10 +127,11 @@ def _head(*columns: str) -> list[str]:
 
 def _where(found: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {found['versions'][name]}" for name in _LIBRARIES)
+    # A part can be tried again: the rest of a table may be older.
     return (
-        f"Measured on {found['date']}: {found['cpu']}, {found['cores']} cores, Linux "
-        f"{found['kernel']}, Python {found['python']}, {versions}; load average "
-        f"{found['load_average_at_start']:.0f}."
+        f"Last run, of all rows or some, on {found['date']}: {found['cpu']}, "
+        f"{found['cores']} cores, Linux {found['kernel']}, Python {found['python']}, {versions}; "
+        f"load average {found['load_average_at_start']:.0f}."
     )
 
 
