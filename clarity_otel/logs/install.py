@@ -53,8 +53,6 @@ def all_of_it() -> None:
     if _replaced:
         return
     plans.original_format = logging.Handler.format
-    # Handlers have none of their own until they write.
-    logging.Handler._clarity_plan = None  # type: ignore[attr-defined]
     _replaced.replace(logging.Logger, "handle", _make_handle)
     _replaced.replace(logging.Handler, "format", _make_format)
     _replaced.replace(logging.Handler, "handleError", _make_handle_error)
@@ -114,7 +112,10 @@ def _make_format(original: Any) -> Any:
 def _make_emit(original: Any) -> Any:
     def emit(self: Any, record: logging.LogRecord) -> None:
         try:
-            plan = self._clarity_plan
+            try:
+                plan = self._clarity_plan
+            except AttributeError:  # it writes for the first time
+                plan = None
             stream = self.stream
             if plan is None or plan.stream is not stream or plan.formatter is not self.formatter:
                 plan = plans.plan_of(self)

@@ -59,13 +59,13 @@ class Plan:
 
 def plan_of(handler: logging.Handler) -> Plan:
     """Return the handler's plan, made anew where its stream or formatter is another."""
-    plan: Plan | None = handler.__dict__.get("_clarity_plan")
+    plan: Plan | None = getattr(handler, "_clarity_plan", None)
     if (
         plan is None
         or plan.formatter is not handler.formatter
         or plan.stream is not getattr(handler, "stream", None)
     ):
-        plan = handler.__dict__["_clarity_plan"] = _make(handler)
+        plan = handler._clarity_plan = _make(handler)  # type: ignore[attr-defined]
     return plan
 
 

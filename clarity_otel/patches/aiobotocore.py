@@ -33,7 +33,10 @@ def apply(module: Any, replaced: Replaced) -> None:
 
         async def _make_api_call(self: Any, operation_name: str, api_params: Any) -> Any:
             try:
-                operation: Any = operation_of(self, operation_name, _EXTENSIONS)
+                try:
+                    operation = self.meta._clarity_operations[operation_name]
+                except (AttributeError, KeyError):  # its first call
+                    operation = operation_of(self, operation_name, _EXTENSIONS)
                 span = None if operation is None else operation.native.enter(api_params)
             except Exception as failure:
                 span = keep("aws.enter", failure)

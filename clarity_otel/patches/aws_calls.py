@@ -186,15 +186,20 @@ class Call:
 
 
 def operation_of(client: Any, name: str, table: str) -> Operation | None:
-    """Return the operation of a client, made with its first call; None if that fails."""
-    operations = client.__dict__.get("_clarity_operations")
+    """Make the operation of a client, with its first call, and keep it; None if that fails.
+
+    It is kept as `_clarity_operations` of the client's `meta`, of which each client has its
+    own. The client itself has a `__getattr__`, which tells handlers of events what it does
+    not find.
+    """
+    meta = client.meta
+    operations = getattr(meta, "_clarity_operations", None)
     if operations is None:
-        operations = client.__dict__["_clarity_operations"] = {}
-    known = operations.get(name)
-    if known is None:
-        with never_break_the_app("aws.extension"):
-            known = operations[name] = Operation(client, name, table)
-    return known  # type: ignore[no-any-return]
+        operations = meta._clarity_operations = {}
+    with never_break_the_app("aws.extension"):
+        made = operations[name] = Operation(client, name, table)
+        return made
+    return None
 
 
 def _server(endpoint_url: str | None) -> tuple[str, int]:

@@ -37,8 +37,9 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make_bootstrap(original: Any) -> Any:
         def _bootstrap_inner(self: Any) -> None:
             try:
-                value = self.__dict__.pop("_clarity_context", None)
+                value = getattr(self, "_clarity_context", None)
                 if value is not None:
+                    del self._clarity_context
                     current.set(value)
             except Exception as failure:
                 keep("threads.run", failure)

@@ -146,13 +146,25 @@ impl<const FIELD: u32> Attributes<FIELD> {
             }
         }
         if self.count >= limit {
-            let mut end = 1;
-            let len = read_varint(&self.bytes, &mut end) as usize;
-            self.remove(0, end + len);
-            self.count -= 1;
-            self.dropped += 1;
+            self.remove_oldest();
         }
         true
+    }
+
+    /// Lets the oldest go that are beyond `limit`, and counts them.
+    #[cold]
+    pub fn keep_newest(&mut self, limit: u32) {
+        while self.count > limit {
+            self.remove_oldest();
+        }
+    }
+
+    fn remove_oldest(&mut self) {
+        let mut end = 1;
+        let len = read_varint(&self.bytes, &mut end) as usize;
+        self.remove(0, end + len);
+        self.count -= 1;
+        self.dropped += 1;
     }
 
     /// Takes the bytes of one entry out.

@@ -6,6 +6,8 @@
 //! that the extension would look at but the table's name, and its result nothing
 //! but the item: then the attributes of that table are known already.
 
+use std::borrow::Cow;
+
 use parking_lot::Mutex;
 use pyo3::exceptions::PyBaseException;
 use pyo3::intern;
@@ -13,12 +15,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFrozenSet, PyString};
 
 use crate::attributes::SpanAttributes;
+use crate::borrow::look;
 use crate::client;
 use crate::context::Parent;
+use crate::draft::{call, known};
 use crate::engine;
 use crate::exception::type_name;
 use crate::guard;
 use crate::ids;
+use crate::mask::encoded;
 use crate::metrics::{self, labels::FastMap, rpc};
 use crate::pipeline::ScopeId;
 use crate::span::{self, CLIENT, Span};
@@ -27,22 +32,68 @@ use crate::values::{encode_any, with_text};
 /// Tables remembered for one operation; a service has a handful.
 const TABLES_LIMIT: usize = 256;
 
+/// With a lower limit of attributes they are set one by one: some must go.
+const MOST_ATTRIBUTES: u32 = 32;
+
+/// `db.system.name` of DynamoDB's calls.
+const DYNAMODB: &str = "aws.dynamodb";
+
 /// One operation of one client.
 #[pyclass(module = "clarity_otel._native", frozen)]
 pub struct AwsOperation {
     name: Py<PyString>,
     scope: ScopeId,
-    common: SpanAttributes,
+    /// What all calls say, where the service has no extension.
+    common: Said,
     /// Parameters and result keys that need no look from the extension; None
     /// where the service has no extension.
     plain_keys: Option<(Py<PyFrozenSet>, Py<PyFrozenSet>)>,
-    tables: Mutex<FastMap<Box<str>, SpanAttributes>>,
-    /// What its calls are counted by: `Service/Operation`.
+    tables: Mutex<FastMap<Box<str>, Said>>,
+    /// The table of the last call, by the very text: code names it by a constant.
+    last: Mutex<Option<(Py<PyString>, known::Id)>>,
+    /// What its calls are counted by: `Service/Operation`, and where that is known.
     method: String,
+    counted: Option<known::Id>,
     is_dynamodb: bool,
 }
 
-fn encoded(attributes: &Bound<'_, PyDict>) -> PyResult<SpanAttributes> {
+/// What the spans of some calls all say.
+#[derive(Clone)]
+enum Said {
+    /// By its number.
+    Known(known::Id),
+    /// Where that table is full.
+    Attributes(SpanAttributes),
+}
+
+impl Said {
+    /// Masked once for all spans, as what is [`known`] has to be.
+    fn of(name: &str, attributes: SpanAttributes) -> Said {
+        let masked = match encoded::attributes(attributes.bytes()) {
+            Some(masked) => SpanAttributes::from_encoded(masked),
+            None => attributes.clone(),
+        };
+        let name = encoded::text(name).map_or(Cow::Borrowed(name), Cow::Owned);
+        match known::note(&name, &masked) {
+            Some(id) => Said::Known(id),
+            None => Said::Attributes(attributes),
+        }
+    }
+
+    fn on(self, span: &mut Span, limit: u32) {
+        match self {
+            Said::Known(id) => {
+                span.facts = call::begin(id);
+                if limit < MOST_ATTRIBUTES {
+                    span.describe();
+                }
+            }
+            Said::Attributes(attributes) => span.attributes = attributes,
+        }
+    }
+}
+
+fn of_dict(attributes: &Bound<'_, PyDict>) -> PyResult<SpanAttributes> {
     let mut out = SpanAttributes::new();
     for (key, value) in attributes.iter() {
         let mut any = Vec::new();
@@ -53,7 +104,23 @@ fn encoded(attributes: &Bound<'_, PyDict>) -> PyResult<SpanAttributes> {
     Ok(out)
 }
 
-fn only_keys(dict: &Bound<'_, PyDict>, allowed: &Bound<'_, PyFrozenSet>) -> PyResult<bool> {
+/// Whether a dict has no other keys than these. `found` of them are known to be there, and
+/// `likely` is one that often makes up the rest: a look for it is less than a walk.
+fn only_keys(
+    dict: &Bound<'_, PyDict>,
+    found: usize,
+    likely: &Bound<'_, PyString>,
+    allowed: &Bound<'_, PyFrozenSet>,
+) -> PyResult<bool> {
+    let len = dict.len();
+    if len == found || len == found + 1 && dict.contains(likely)? {
+        return Ok(true);
+    }
+    all_in(dict, allowed)
+}
+
+#[cold]
+fn all_in(dict: &Bound<'_, PyDict>, allowed: &Bound<'_, PyFrozenSet>) -> PyResult<bool> {
     for (key, _) in dict.iter() {
         // Another key's own code might change the dict.
         if !key.is_exact_instance_of::<PyString>() || !allowed.contains(key)? {
@@ -81,25 +148,39 @@ impl AwsOperation {
             Ok(value.map(|v| v.extract()).transpose()?.unwrap_or_default())
         };
         let service = text("rpc.service")?;
+        let method = format!("{service}/{}", text("rpc.method")?);
+        let span_name = name.to_string_lossy(attributes.py()).into_owned();
         Ok(AwsOperation {
-            method: format!("{service}/{}", text("rpc.method")?),
+            counted: known::note(&method, &SpanAttributes::new()),
+            method,
             is_dynamodb: service == "DynamoDB",
             name,
             scope: ScopeId(scope_id),
-            common: encoded(attributes)?,
+            common: Said::of(&span_name, of_dict(attributes)?),
             plain_keys: parameters.zip(results),
             tables: Mutex::default(),
+            last: Mutex::default(),
         })
     }
 
     /// Remembers the attributes of a table.
-    fn remember(&self, table: String, attributes: &Bound<'_, PyDict>) -> PyResult<()> {
-        let attributes = encoded(attributes)?;
-        let mut tables = self.tables.lock();
-        if tables.len() < TABLES_LIMIT {
-            tables.insert(table.into(), attributes);
-        }
-        Ok(())
+    fn remember(
+        &self,
+        table: &Bound<'_, PyString>,
+        attributes: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
+        let py = table.py();
+        guard::run(py, "aws.remember", (), || {
+            let attributes = of_dict(attributes)?;
+            let said = with_text(self.name.bind(py), None, |name| Said::of(name, attributes));
+            with_text(table, None, |table| {
+                let mut tables = self.tables.lock();
+                if tables.len() < TABLES_LIMIT {
+                    tables.insert(table.into(), said);
+                }
+            });
+            Ok(())
+        })
     }
 
     /// Opens the span of a call. None: nothing to trace. False: this call is
@@ -114,31 +195,18 @@ impl AwsOperation {
             let Some(engine) = engine::current() else {
                 return Ok(py.None().into_bound(py));
             };
-            let mut attributes = SpanAttributes::with_buffer(Vec::with_capacity(512));
-            let mut push = |known: &SpanAttributes| {
-                attributes.push_encoded(known.bytes(), known.len());
-            };
-            match &self.plain_keys {
-                None => push(&self.common),
+            let table = match &self.plain_keys {
+                None => None,
                 Some((allowed, _)) => {
-                    let Ok(params) = params.cast::<PyDict>() else {
+                    let Some(table) = plain_table(params, allowed.bind(py))? else {
                         return Ok(PyBool::new(py, false).to_owned().into_any());
                     };
-                    let table = params.get_item(intern!(py, "TableName"))?;
-                    let known = match table.map(|t| t.cast_into::<PyString>()) {
-                        Some(Ok(table)) if only_keys(params, allowed.bind(py))? => {
-                            with_text(&table, None, |table| {
-                                let tables = self.tables.lock();
-                                tables.get(table).map(&mut push)
-                            })
-                        }
-                        _ => None,
-                    };
-                    if known.is_none() {
-                        return Ok(PyBool::new(py, false).to_owned().into_any());
-                    }
+                    Some(table)
                 }
-            }
+            };
+            let Some(said) = self.said(table.as_ref()) else {
+                return Ok(PyBool::new(py, false).to_owned().into_any());
+            };
             let parent = Parent::current(py)?;
             let name = self.name.bind(py).clone();
             let Some(mut span) = client::child(parent, engine, name, self.scope, CLIENT) else {
@@ -146,7 +214,7 @@ impl AwsOperation {
             };
             span.suppress_http = true;
             if span.recording() {
-                span.attributes = attributes;
+                said.on(&mut span, engine.limits.attributes);
             }
             Ok(client::make_current(py, span)?.into_any())
         })
@@ -157,12 +225,13 @@ impl AwsOperation {
     fn exit(&self, span: &Bound<'_, Span>, result: &Bound<'_, PyAny>) -> PyResult<bool> {
         let py = span.py();
         guard::run(py, "aws.exit", true, || {
+            let response = Response::read(result)?;
             if let (Some((_, allowed)), Ok(result)) = (&self.plain_keys, result.cast::<PyDict>()) {
-                if !only_keys(result, allowed.bind(py))? {
+                let found = usize::from(response.has_metadata);
+                if !only_keys(result, found, intern!(py, "Item"), allowed.bind(py))? {
                     return Ok(false);
                 }
             }
-            let response = Response::read(result)?;
             response.note(span);
             client::exit(span, None)?;
             self.count(span, &response, None)?;
@@ -197,14 +266,74 @@ impl AwsOperation {
 }
 
 impl AwsOperation {
+    /// What a call's span says from the beginning; `None` for a table that the extension
+    /// has not described yet.
+    #[inline]
+    fn said(&self, table: Option<&Bound<'_, PyString>>) -> Option<Said> {
+        let Some(table) = table else {
+            return Some(self.common.clone());
+        };
+        if let Some((last, id)) = &*self.last.lock() {
+            if last.is(table) {
+                return Some(Said::Known(*id));
+            }
+        }
+        self.looked_up(table)
+    }
+
+    #[inline(never)]
+    fn looked_up(&self, table: &Bound<'_, PyString>) -> Option<Said> {
+        let said = with_text(table, None, |table| self.tables.lock().get(table).cloned())?;
+        if let Said::Known(id) = said {
+            let former = self.last.lock().replace((table.clone().unbind(), id));
+            // It may be the last reference: not under the lock.
+            drop(former);
+        }
+        Some(said)
+    }
+
     fn count(
         &self,
         span: &Bound<'_, Span>,
         response: &Response<'_>,
         exception: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
+        if !metrics::is_on() {
+            return Ok(());
+        }
+        if let (None, Some(200), Some(0) | None) = (exception, response.status, response.retries) {
+            if self.count_well(span) {
+                return Ok(());
+            }
+        }
+        self.count_any(span, response, exception)
+    }
+
+    /// Counts a call that went well; false, with nothing counted, where its series are to
+    /// be made first.
+    #[inline]
+    fn count_well(&self, span: &Bound<'_, Span>) -> bool {
+        let Some(id) = self.counted else {
+            return false;
+        };
+        let span = look(span);
+        if span.generation != ids::generation() {
+            return true;
+        }
+        let end_ns = span.ended_ns();
+        let took_s = metrics::seconds(span.start_ns, end_ns);
+        rpc::end_known(id, took_s, span.origin(end_ns))
+    }
+
+    #[cold]
+    fn count_any(
+        &self,
+        span: &Bound<'_, Span>,
+        response: &Response<'_>,
+        exception: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         // A call that was cancelled has no result, and nothing failed.
-        if !metrics::is_on() || exception.is_some_and(|e| !span::is_error(e)) {
+        if exception.is_some_and(|e| !span::is_error(e)) {
             return Ok(());
         }
         let status = response.status.map_or(0, |s| u16::try_from(s).unwrap_or(0));
@@ -219,17 +348,43 @@ impl AwsOperation {
         let failure = exception.filter(|_| !(100..400).contains(&status));
         let error = failure.map(type_name).unwrap_or_default();
         if self.is_dynamodb {
-            let operation = self.method.split_once('/').map_or("", |(_, name)| name);
-            client::count_database(span, "aws.dynamodb", operation, failure, &[])?;
+            client::count_database(span, DYNAMODB, self.operation(), failure, &[])?;
         }
         let span = span.borrow();
         if span.generation == ids::generation() {
             let end_ns = span.ended_ns();
             let took_s = metrics::seconds(span.start_ns, end_ns);
             rpc::end(&self.method, status, &error, took_s, span.origin(end_ns));
+            if let (200, "", Some(id)) = (status, &*error, self.counted) {
+                let database = self.is_dynamodb.then_some((DYNAMODB, self.operation()));
+                rpc::learn(id, &self.method, database);
+            }
         }
         Ok(())
     }
+
+    fn operation(&self) -> &str {
+        self.method.split_once('/').map_or("", |(_, name)| name)
+    }
+}
+
+/// The table of a call whose parameters hold nothing else that the extension looks at.
+#[inline]
+fn plain_table<'py>(
+    params: &Bound<'py, PyAny>,
+    allowed: &Bound<'py, PyFrozenSet>,
+) -> PyResult<Option<Bound<'py, PyString>>> {
+    let py = params.py();
+    let Ok(params) = params.cast::<PyDict>() else {
+        return Ok(None);
+    };
+    let Some(table) = params.get_item(intern!(py, "TableName"))? else {
+        return Ok(None);
+    };
+    let Ok(table) = table.cast_into::<PyString>() else {
+        return Ok(None);
+    };
+    Ok(only_keys(params, 1, intern!(py, "Key"), allowed)?.then_some(table))
 }
 
 /// How often a call was tried again before it failed without a response. botocore tells
@@ -259,6 +414,7 @@ fn retries_before(exception: &Bound<'_, PyAny>) -> PyResult<u32> {
 struct Response<'py> {
     /// There is one; it need not say anything.
     is_there: bool,
+    has_metadata: bool,
     request_id: Option<Bound<'py, PyString>>,
     retries: Option<i64>,
     status: Option<i64>,
@@ -288,6 +444,7 @@ impl<'py> Response<'py> {
             None => id_of_headers(&metadata)?,
         };
         Ok(Response {
+            has_metadata: true,
             request_id: request_id.and_then(|id| id.cast_into::<PyString>().ok()),
             retries: number(intern!(py, "RetryAttempts"))?,
             status: number(intern!(py, "HTTPStatusCode"))?,
@@ -309,18 +466,26 @@ impl<'py> Response<'py> {
         if !span.recording() {
             return;
         }
-        let limit = engine::current().map_or(128, |e| e.limits.attributes);
-        let attributes = &mut span.attributes;
-        if let Some(id) = &self.request_id {
-            with_text(id, None, |id| {
-                attributes.put_str("aws.request_id", id, limit)
-            });
-        }
-        if let Some(retries) = self.retries {
-            attributes.put_int("retry_attempts", retries, limit);
-        }
-        if let Some(status) = self.status {
-            attributes.put_int("http.status_code", status, limit);
+        let numbers = call::Response {
+            request_id: None,
+            retries: self.retries,
+            status: self.status,
+        };
+        let mut write = |request_id: Option<&str>| {
+            let response = call::Response {
+                request_id,
+                ..numbers
+            };
+            if call::is_one(&span.facts) {
+                call::answer(&mut span.facts, &response);
+            } else {
+                let limit = engine::current().map_or(128, |e| e.limits.attributes);
+                call::push(span.attributes_mut(), &response, limit);
+            }
+        };
+        match &self.request_id {
+            Some(id) => with_text(id, None, |id| write(Some(id))),
+            None => write(None),
         }
     }
 }

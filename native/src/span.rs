@@ -98,8 +98,8 @@ pub struct Span {
     pub name: Py<PyString>,
     /// Without what `facts` say; see [`Span::attributes_mut`].
     pub attributes: SpanAttributes,
-    /// What a server span knows of its request, as long as nobody asks for attributes:
-    /// then nothing else was set ([`draft::request`]).
+    /// What a server span knows of its request, or an AWS span of its call, as long as
+    /// nobody asks for attributes: then nothing else was set ([`draft::described`]).
     pub facts: Vec<u8>,
     pub status_message: Option<Box<str>>,
     pub extra: Option<Box<Extra>>,
@@ -245,7 +245,7 @@ impl Span {
         let facts = std::mem::take(&mut self.facts);
         // A typical server span's attributes take 400 to 600 bytes.
         let mut attributes = SpanAttributes::with_buffer(Vec::with_capacity(640));
-        draft::request::describe(&facts, self.trace_id, &mut attributes);
+        draft::described(&facts, self.trace_id, &mut attributes);
         self.attributes = attributes;
     }
 
@@ -322,6 +322,10 @@ impl Span {
         if engine.keep_unsampled && self.local_root {
             self.note_probability(engine);
         }
+        if self.held.is_none() && draft::call::is_one(&self.facts) {
+            pipeline.emit(self.scope, |out| self.draft(out, ""));
+            return;
+        }
         // The text comes before the lock: a name with lone surrogates raises and
         // catches an error on the way, and that may run the collector.
         with_text(self.name.bind(py), None, |name| match &self.held {
@@ -393,6 +397,11 @@ impl Span {
                 None => ids::now_ns().max(span.start_ns),
             };
             span.state = State::Ended;
+            // What patches describe is not counted one by one.
+            let limit = engine::current().map_or(u32::MAX, |e| e.limits.attributes);
+            if span.attributes.len() > limit {
+                span.attributes.keep_newest(limit);
+            }
             if span.generation != ids::generation() {
                 // The parent process ends it.
                 return Ok(true);
@@ -900,7 +909,11 @@ impl Span {
         }
         guard::run(py, "Span.update_name", (), || {
             let name = text_of(name).unbind();
-            let old = std::mem::replace(&mut change(slf).name, name);
+            let mut span = change(slf);
+            // A call's facts tell a name.
+            span.attributes_mut();
+            let old = std::mem::replace(&mut span.name, name);
+            drop(span);
             drop(old);
             Ok(())
         })

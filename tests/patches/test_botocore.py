@@ -108,6 +108,48 @@ def test_dynamodb(spans: Recorder, client: Any) -> None:
     assert "secret-1" not in repr(spans.all())
 
 
+def test_what_a_handler_does_to_the_open_span_counts(spans: Recorder, client: Any) -> None:
+    """The span of a call is current, and a handler of botocore's events may say more of it."""
+    dynamodb = client("dynamodb")
+    dynamodb.create_table(**TABLE)
+    item = {"id": {"S": "1"}}
+    dynamodb.get_item(TableName="orders", Key=item)
+    spans.forget()
+
+    def more(**_: Any) -> None:
+        span = trace.get_current_span()
+        assert span.attributes["aws.dynamodb.table_names"] == ("orders",)  # type: ignore[attr-defined]
+        span.update_name("look an order up")
+        span.set_attribute("attempts", 1)
+
+    dynamodb.meta.events.register("before-call.dynamodb.GetItem", more)
+    dynamodb.get_item(TableName="orders", Key=item)
+    dynamodb.meta.events.unregister("before-call.dynamodb.GetItem", more)
+    dynamodb.get_item(TableName="orders", Key=item)
+    told, plain = spans.of_kind("CLIENT")
+    assert (told.name, plain.name) == ("look an order up", "DynamoDB.GetItem")
+    assert told.attributes["attempts"] == 1
+    assert told.attributes.keys() - {"attempts"} == plain.attributes.keys()
+
+
+def test_what_calls_repeat_is_masked_and_counts_for_the_limit(
+    spans: Recorder, client: Any, configure: Callable[..., Any]
+) -> None:
+    """A table's name is told as any text is; a low limit keeps as many attributes."""
+    dynamodb = client("dynamodb")
+    dynamodb.create_table(**{**TABLE, "TableName": "4111111111111111"})
+    item = {"id": {"S": "1"}}
+    for _ in range(2):
+        dynamodb.get_item(TableName="4111111111111111", Key=item)
+    configure(OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="4")
+    dynamodb.get_item(TableName="4111111111111111", Key=item)
+    first, again, limited = (s for s in spans.of_kind("CLIENT") if s.name == "DynamoDB.GetItem")
+    assert first.attributes.keys() == again.attributes.keys()
+    for span in (first, again):
+        assert span.attributes["aws.dynamodb.table_names"] == ["[masked:card]"]
+    assert len(limited.attributes) == 4
+
+
 def test_errors(spans: Recorder, client: Any) -> None:
     """What AWS refuses is an error with its response's attributes; wrong parameters too."""
     dynamodb = client("dynamodb")

@@ -65,8 +65,9 @@ pub fn exit(span: &Bound<'_, Span>, exception: Option<&Bound<'_, PyAny>>) -> PyR
             let kind = type_name(exception);
             {
                 let mut span = span.borrow_mut();
-                if !span.attributes.contains("error.type") {
-                    span.attributes.put_str("error.type", &kind, limit);
+                let attributes = span.attributes_mut();
+                if !attributes.contains("error.type") {
+                    attributes.put_str("error.type", &kind, limit);
                 }
             }
             Span::escaped(span, exception, true, true, false)?;

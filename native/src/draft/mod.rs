@@ -10,6 +10,7 @@
 //!
 //! Thread safety: a draft is bytes; no Python object is looked at here.
 
+pub mod call;
 pub mod known;
 pub mod request;
 
@@ -47,7 +48,7 @@ pub struct Dropped {
 pub struct Parts<'a> {
     pub name: &'a [u8],
     pub trace_state: &'a [u8],
-    /// What is known of a request instead of attributes ([`request`]).
+    /// What is known of a request or a call instead of attributes ([`request`], [`call`]).
     pub facts: &'a [u8],
     /// Numbers of what is [`known`], two bytes each; then there is no name.
     pub known: &'a [u8],
@@ -253,9 +254,21 @@ fn describe(head: &Head, parts: &mut Parts<'_>, attributes: &mut SpanAttributes)
         let known = known.attributes();
         attributes.push_encoded(known.bytes(), known.len());
     }
-    if !parts.facts.is_empty() {
-        request::describe(parts.facts, head.trace_id, attributes);
+    let name = described(parts.facts, head.trace_id, attributes);
+    if !name.is_empty() {
+        parts.name = name.as_bytes();
     }
+}
+
+/// Appends the attributes that facts make; returns the span's name where they tell it.
+pub fn described(facts: &[u8], trace_id: u128, attributes: &mut SpanAttributes) -> &'static str {
+    if call::is_one(facts) {
+        return call::describe(facts, attributes);
+    }
+    if !facts.is_empty() {
+        request::describe(facts, trace_id, attributes);
+    }
+    ""
 }
 
 /// Encodes the span with what is in it masked; `described` is masked already.

@@ -95,10 +95,7 @@ pub fn learn(id: u16, operation: &str, found: (u64, u64)) {
     };
     let at = usize::from(id);
     let mut places = state.known.get(at).copied().flatten().unwrap_or_default();
-    let system = state.id(Name::DatabaseDuration, 0, "redis");
-    let name = state.id(Name::DatabaseDuration, 1, operation);
-    let place = state.place(Name::DatabaseDuration, [system, name, 0, 0, 0]);
-    places.duration = place.unwrap_or(NOWHERE);
+    places.duration = place_of(state, "redis", operation);
     let (hits, misses) = found;
     if hits > 0 {
         places.hit = Some(lookup_place(state, operation, "hit"));
@@ -110,6 +107,14 @@ pub fn learn(id: u16, operation: &str, found: (u64, u64)) {
         state.known.resize(at + 1, None);
     }
     state.known[at] = Some(places);
+}
+
+/// Where the durations of an operation are that did not fail.
+pub fn place_of(state: &mut State, system: &str, operation: &str) -> usize {
+    let system = state.id(Name::DatabaseDuration, 0, system);
+    let operation = state.id(Name::DatabaseDuration, 1, operation);
+    let place = state.place(Name::DatabaseDuration, [system, operation, 0, 0, 0]);
+    place.unwrap_or(NOWHERE)
 }
 
 /// Counts a call and what its reply said of keys that were looked up: the

@@ -94,6 +94,8 @@ pub struct State {
     pub hosts: http_client::Memory,
     /// By the number of a known command.
     pub known: Vec<Option<database::Places>>,
+    /// By the number of a known operation of AWS.
+    pub calls: Vec<Option<rpc::Places>>,
 }
 
 static ON: AtomicBool = AtomicBool::new(false);
@@ -124,6 +126,7 @@ pub fn clear() {
         state.commands = database::Memory::default();
         state.hosts = http_client::Memory::default();
         state.known.clear();
+        state.calls.clear();
     }
 }
 
@@ -240,6 +243,7 @@ pub mod testing {
             commands: database::Memory::default(),
             hosts: http_client::Memory::default(),
             known: Vec::new(),
+            calls: Vec::new(),
         }
     }
 

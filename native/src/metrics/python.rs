@@ -33,6 +33,7 @@ pub fn configure_metrics(
         commands: Default::default(),
         hosts: Default::default(),
         known: Vec::new(),
+        calls: Vec::new(),
     };
     for (name, is_histogram, labels, bounds) in families {
         let Some(at) = NAMES.iter().position(|known| **known == *name) else {

@@ -4,7 +4,58 @@
 //! `Service/Operation`, for an operation's name alone is not unique.
 
 use super::table::NOWHERE;
-use super::{Name, Origin, State, lock};
+use super::{Name, Origin, State, database, lock};
+
+/// Where the series of an operation's calls are that went well ([`crate::draft::known`]
+/// numbers the operation).
+#[derive(Clone, Copy)]
+pub struct Places {
+    rpc: usize,
+    /// NOWHERE where the service is no database.
+    database: usize,
+}
+
+/// Counts a call that was answered with 200, as what its service is too. False, with
+/// nothing counted, where [`learn`] has to name its series first.
+pub fn end_known(id: u16, seconds: f64, origin: Origin) -> bool {
+    let mut state = lock();
+    let Some(state) = state.as_mut() else {
+        return true;
+    };
+    let Some(Some(places)) = state.calls.get(usize::from(id)).copied() else {
+        return false;
+    };
+    let exemplar = state.exemplar(origin);
+    for (family, place) in [
+        (Name::DatabaseDuration, places.database),
+        (Name::RpcDuration, places.rpc),
+    ] {
+        state.families[family as usize].observe_at(place, seconds, exemplar);
+    }
+    true
+}
+
+/// Makes the series that [`end_known`] needs. `database` is the system and the operation of
+/// a call to a database.
+#[cold]
+pub fn learn(id: u16, method: &str, database: Option<(&str, &str)>) {
+    let mut state = lock();
+    let Some(state) = state.as_mut() else {
+        return;
+    };
+    let places = Places {
+        rpc: place_of(state, method, 200, ""),
+        database: match database {
+            Some((system, operation)) => database::place_of(state, system, operation),
+            None => NOWHERE,
+        },
+    };
+    let at = usize::from(id);
+    if state.calls.len() <= at {
+        state.calls.resize(at + 1, None);
+    }
+    state.calls[at] = Some(places);
+}
 
 /// Counts a call that has ended. `status` is the HTTP status, 0 without a response;
 /// `error` is empty where nothing failed.
@@ -13,19 +64,12 @@ pub fn end(method: &str, status: u16, error: &str, seconds: f64, origin: Origin)
     let Some(state) = state.as_mut() else {
         return;
     };
-    // Others that share the memory stay below, or have the highest bit.
-    let number = 1 << 32 | u64::from(status);
-    let known = match error.is_empty() {
-        true => state.commands.get(number, method),
-        false => None,
-    };
-    let place = known.unwrap_or_else(|| place_of(state, number, method, status, error));
+    let place = place_of(state, method, status, error);
     let exemplar = state.exemplar(origin);
     state.families[Name::RpcDuration as usize].observe_at(place, seconds, exemplar);
 }
 
-#[cold]
-fn place_of(state: &mut State, number: u64, method: &str, status: u16, error: &str) -> usize {
+fn place_of(state: &mut State, method: &str, status: u16, error: &str) -> usize {
     let labels = [
         state.id(Name::RpcDuration, 0, "aws-api"),
         state.id(Name::RpcDuration, 1, method),
@@ -33,9 +77,5 @@ fn place_of(state: &mut State, number: u64, method: &str, status: u16, error: &s
         state.id(Name::RpcDuration, 3, error),
         0,
     ];
-    let place = state.place(Name::RpcDuration, labels).unwrap_or(NOWHERE);
-    if error.is_empty() {
-        state.commands.put(number, method, place);
-    }
-    place
+    state.place(Name::RpcDuration, labels).unwrap_or(NOWHERE)
 }
