@@ -306,6 +306,12 @@ def test_launcher_imports_no_more_than_it_needs(workshop: Workshop) -> None:
     assert set(run.stdout.split()) <= {"_xxsubinterpreters"}
 
 
+def said_by_a_service(workshop: Workshop, code: str) -> str:
+    """What a program prints with the real engine, not the recorder; its service is called lamp."""
+    run = workshop.run(sys.executable, "-c", code, PYTHONPATH="", OTEL_SERVICE_NAME="lamp")
+    return run.stdout
+
+
 def test_service_lets_go_of_what_read_its_settings(workshop: Workshop) -> None:
     """The table and its readers are for the start alone: no module and no object keeps them."""
     code = (
@@ -318,9 +324,7 @@ def test_service_lets_go_of_what_read_its_settings(workshop: Workshop) -> None:
         "print(engine.settings().service_name, *(r for r in readers if r in sys.modules"
         " or r in alive))"
     )
-    # The real engine, not the recorder.
-    run = workshop.run(sys.executable, "-c", code, PYTHONPATH="", OTEL_SERVICE_NAME="lamp")
-    assert run.stdout == "lamp\n"
+    assert said_by_a_service(workshop, code) == "lamp\n"
 
 
 def test_settings_are_there_again_for_who_asks(workshop: Workshop) -> None:
@@ -332,5 +336,4 @@ def test_settings_are_there_again_for_who_asks(workshop: Workshop) -> None:
         "print(type(read) is type(engine.settings()), read.service_name,"
         " settings.VARIABLES[0].kind is not None)"
     )
-    run = workshop.run(sys.executable, "-c", code, PYTHONPATH="", OTEL_SERVICE_NAME="lamp")
-    assert run.stdout == "True lamp True\n"
+    assert said_by_a_service(workshop, code) == "True lamp True\n"
