@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from clarity_otel.masking.named import NAMED
 from clarity_otel.masking.rules import RULES
 from clarity_otel.masking.twin import at, ip, keys, numbers, shapes
 from clarity_otel.masking.twin.keys import option_key
@@ -337,13 +338,7 @@ class _Walk:
     def _named(self, value: Mapping[Any, Any]) -> tuple[str, _Rule] | None:
         if not isinstance(value, dict) or not 2 <= len(value) <= 8:
             return None
-        for name, held in (
-            ("name", "value"),
-            ("Name", "Value"),
-            ("key", "value"),
-            ("Key", "Value"),
-            ("system", "value"),
-        ):
+        for name, held in NAMED:
             if name in value and held in value and (rule := self.rule_of(value[name])):
                 return held, rule
         return None
