@@ -266,8 +266,21 @@ def test_dry_run_shows_and_runs_nothing(workshop: Workshop) -> None:
     assert f"PYTHONPATH={SITE_FOLDER}{os.pathsep}{workshop.user_site}" in run.stdout
     assert "otlp over grpc to http://c:4317" in run.stdout
     assert "hunter2" not in run.stdout
-    for library in ("fastapi", "redis", "httpx", "botocore"):
-        assert library in run.stdout
+    told = [line.split()[0] for line in run.stdout.partition("patched  why\n")[2].splitlines()]
+    assert {"fastapi", "redis", "httpx", "botocore"} <= set(told)
+    assert len(told) == len(set(told))
+
+
+def test_dry_run_says_no_of_a_version_that_is_not_known(workshop: Workshop) -> None:
+    """As the doctor, and as the service itself will; what is not installed is not patched."""
+    (workshop.folder / "redis-99.0.dist-info").mkdir()
+    (workshop.folder / "redis-99.0.dist-info" / "METADATA").write_text(
+        "Name: redis\nVersion: 99.0\n"
+    )
+    run = workshop.run("--dry-run", "python", "x.py", PYTHONPATH=str(workshop.folder))
+    words = {line.split()[0]: line.split()[1:] for line in run.stdout.splitlines() if line.strip()}
+    assert words["redis"][:2] == ["99.0", "no"], run.stdout
+    assert words["httpx2"][:2] == ["-", "no"]
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h", "--version"])
