@@ -34,8 +34,10 @@ def masked(args: Any) -> Any:
         if type(found) is not dict:  # the masker has failed
             return dict.fromkeys(args, found)
         return {key: _hidden(args.get(key), value) for key, value in found.items()}
+    if type(args) is _Masking or not isinstance(args, Mapping):
+        return args
     # A mapping of another class may make its values when it is asked for one.
-    return _Masking(args) if isinstance(args, Mapping) else args
+    return _Masking(args)
 
 
 def apart(record: LogRecord) -> LogRecord:
@@ -53,7 +55,7 @@ class Template(str):
 
     __slots__ = ()
 
-    def format(self, *args: Any, **fields: Any) -> str:
+    def format(self, /, *args: Any, **fields: Any) -> str:
         """Return the text with its fields filled in, masked."""
         return super().format(*args, **masked_fields(fields))
 
@@ -63,7 +65,7 @@ class QuietTemplate(str):
 
     __slots__ = ()
 
-    def format(self, *args: Any, **fields: Any) -> str:
+    def format(self, /, *args: Any, **fields: Any) -> str:
         """Return the text with its fields filled in; the masked one is beside it."""
         made = Filled(super().format(*args, **fields))
         made.masked = super().format(*args, **masked_fields(fields))

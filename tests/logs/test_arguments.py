@@ -87,9 +87,13 @@ def test_clean_arguments_are_the_same_object() -> None:
     record = logging.makeLogRecord({"msg": "%(order)d", "args": clean})
     assert arguments.apart(record) is record
     assert arguments.masked(clean) is clean
+    once = arguments.masked(UserDict(clean))
+    assert arguments.masked(once) is once
 
 
 def test_a_field_keeps_what_a_template_wants_of_it() -> None:
     """Attributes and items of an object, and a format of a number."""
     template = arguments.Template("{user.real} {tokens:03d} {pin:>6} {0}")
     assert template.format("x", user=7, tokens=5, pin=12345) == "7 005      0 x"
+    for kind in (arguments.Template, arguments.QuietTemplate):
+        assert kind("{self}").format(self=7) == "7"
