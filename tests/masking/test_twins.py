@@ -24,6 +24,7 @@ WORDS = [
     "--password", "-u ", "redis-cli", " -a ", "=>", "->", "QWxhZGRpbjpvcGVu", ";", "/", "0", "7",
     'name="password"', "<value>", "</", "&gt;", "&lt;", "Content-Type: a", "\r\n", "system",
     "phone ", "nr ", "0171-3920077", "docker login", " -p ", "[masked:phone]",
+    "\x1b[36m", "\x1b[0m", "\x1b[",
 ]  # fmt: skip
 
 

@@ -28,6 +28,8 @@ _CUT = "[nested too deep]"
 _MAX_DEPTH = 16
 _MAX_VALUES = 10_000
 _WHOLE = ("any", "line", "scheme")
+# Control sequences (ECMA-48, 5.4).
+_COLOURS = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
 
 
 class _Masker:
@@ -91,9 +93,18 @@ class _Masker:
         return keys.secret_key(key, self.keys, self.on.__getitem__)
 
     def text(self, text: str) -> str:
-        """Mask free text."""
+        """Mask free text; colours of a terminal are taken out where something is masked."""
         if not self.enabled:
             return text
+        masked = self._uncoloured(text)
+        if "\x1b" in masked:
+            plain = _COLOURS.sub("", masked)
+            again = self._uncoloured(plain) if len(plain) < len(masked) else plain
+            if again is not plain:
+                return again
+        return masked
+
+    def _uncoloured(self, text: str) -> str:
         looked_at = text[: self.limit] if self.limit else text
         cut = len(text) - len(looked_at)
         try:

@@ -12,6 +12,7 @@
 //! installed the default rules are on.
 
 pub mod at;
+mod colours;
 pub mod encoded;
 pub mod ip;
 pub mod keys;
@@ -333,6 +334,24 @@ impl Masker {
         if !self.enabled || text.is_empty() {
             return Cow::Borrowed(text);
         }
+        let masked = self.uncoloured(text);
+        if memchr::memchr(0x1b, masked.as_bytes()).is_none() {
+            return masked;
+        }
+        self.coloured(&masked).map_or(masked, Cow::Owned)
+    }
+
+    /// What is found once colours are taken out; None where nothing is.
+    #[cold]
+    fn coloured(&self, text: &str) -> Option<String> {
+        let plain = colours::stripped(text)?;
+        match self.uncoloured(&plain) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        }
+    }
+
+    fn uncoloured<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let (looked_at, cut) = self.looked_at(text);
         let Ok(finds) = catch_unwind(AssertUnwindSafe(|| self.find(looked_at))) else {
             count_failure();
