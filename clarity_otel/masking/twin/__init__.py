@@ -28,8 +28,8 @@ _CUT = "[nested too deep]"
 _MAX_DEPTH = 16
 _MAX_VALUES = 10_000
 _WHOLE = ("any", "line", "scheme")
-# Control sequences (ECMA-48, 5.4).
-_COLOURS = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]")
+# ECMA-48's SGR.
+_COLOURS = re.compile("\x1b\\[[0-9:;]*m")
 
 
 class _Masker:
@@ -96,13 +96,13 @@ class _Masker:
         """Mask free text; colours of a terminal are taken out where something is masked."""
         if not self.enabled:
             return text
-        masked = self._uncoloured(text)
-        if "\x1b" in masked:
-            plain = _COLOURS.sub("", masked)
-            again = self._uncoloured(plain) if len(plain) < len(masked) else plain
-            if again is not plain:
-                return again
-        return masked
+        if "\x1b" in text:
+            # As a terminal shows it.
+            plain = _COLOURS.sub("", text)
+            masked = self._uncoloured(plain) if len(plain) < len(text) else plain
+            if masked is not plain:
+                return masked
+        return self._uncoloured(text)
 
     def _uncoloured(self, text: str) -> str:
         looked_at = text[: self.limit] if self.limit else text

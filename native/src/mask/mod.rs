@@ -334,16 +334,13 @@ impl Masker {
         if !self.enabled || text.is_empty() {
             return Cow::Borrowed(text);
         }
-        let masked = self.uncoloured(text);
-        if memchr::memchr(0x1b, masked.as_bytes()).is_none() {
-            return masked;
-        }
-        self.coloured(&masked).map_or(masked, Cow::Owned)
+        let seen = memchr::memchr(0x1b, text.as_bytes()).and_then(|_| self.as_seen(text));
+        seen.map_or_else(|| self.uncoloured(text), Cow::Owned)
     }
 
-    /// What is found once colours are taken out; None where nothing is.
+    /// A coloured text masked as a terminal shows it; None where nothing is found then.
     #[cold]
-    fn coloured(&self, text: &str) -> Option<String> {
+    fn as_seen(&self, text: &str) -> Option<String> {
         let plain = colours::stripped(text)?;
         match self.uncoloured(&plain) {
             Cow::Borrowed(_) => None,
