@@ -213,6 +213,11 @@ def picture(results: Row, path: Path) -> None:
     plt.close(figure)
 
 
+def for_readme(results: Row) -> str:
+    """What the README shows of it."""
+    return f"{costs(results)}\n\n{surroundings(results)}"
+
+
 def put_between_markers(readme: str, text: str) -> str:
     """`readme` with what stands between its two markers replaced by `text`.
 
@@ -240,9 +245,8 @@ def main() -> int:
     if any(row["app"] == "shop" for row in results.get("sockets", [])):
         picture(results, source.with_suffix(".png"))
     if options.readme:
-        text = f"{costs(results)}\n\n{surroundings(results)}"
         try:
-            readme = put_between_markers(options.readme.read_text("utf-8"), text)
+            readme = put_between_markers(options.readme.read_text("utf-8"), for_readme(results))
         except ValueError as error:
             print(f"{options.readme}: {error}", file=sys.stderr)
             return 1

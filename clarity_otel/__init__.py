@@ -2,6 +2,8 @@
 
 The public API is loaded on first use: `import clarity_otel` costs 0.2 ms, so that
 the launcher and every Python process that it touches start as fast as before.
+
+For pytest, which would warn of a plugin that is imported already: PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations

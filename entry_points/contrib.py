@@ -102,6 +102,16 @@ def module_of(name: str) -> str:
     return _MODULES.get(name, name.replace("-", "_"))
 
 
+def is_importable(name: str) -> bool:
+    """Whether the library that an instrumentor waits for is there; nothing is imported.
+
+    One package may have instrumentors of two libraries: httpx's has httpx2's.
+    """
+    from importlib.util import find_spec
+
+    return find_spec(module_of(name).partition(".")[0]) is not None
+
+
 def instrumented() -> frozenset[str]:
     """Return the names of the instrumentors that are in place, for the doctor."""
     return frozenset(_instrumented)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 
-from clarity_otel.entry_points.contrib import GROUP, unfit_reason
-from clarity_otel.patches import PATCHES, REPLACED_INSTRUMENTORS
+from clarity_otel.entry_points.contrib import GROUP, is_importable, unfit_reason
+from clarity_otel.patches import PATCHES, REPLACED_INSTRUMENTORS, unknown_version
 from clarity_otel.patches.installed import version_of
 from clarity_otel.resource import service_name
 from clarity_otel.settings import Settings, load
@@ -63,14 +63,18 @@ def _libraries(settings: Settings) -> Iterator[str]:
     is_native = _is_native(settings)
     rows = [("library", "version", "patched", "why")]
     if is_native:
-        for name, library in dict.fromkeys((patch.name, patch.library) for patch in PATCHES):
-            version = version_of(library) if library else "built in"
-            verdict = ("yes", "by Clarity OTel") if version else ("no", "not installed")
-            rows.append(_row(settings, name, library or name, version, verdict))
+        own = {patch.library: patch for patch in reversed(PATCHES) if patch.library}
+        for library, patch in sorted(own.items()):
+            version = version_of(library)
+            unfit = unknown_version(patch, version) if version else "not installed"
+            verdict = ("no", unfit) if unfit else ("yes", "by Clarity OTel")
+            rows.append(_row(settings, patch.name, library, version, verdict))
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         if point.name == "clarity" or (is_native and point.name in REPLACED_INSTRUMENTORS):
             continue
         reason = unfit_reason(point)
+        if not reason and not is_importable(point.name):
+            reason = "it is not installed"
         package = point.dist.name if point.dist else "?"
         verdict = ("no", reason) if reason else ("yes", f"by {package}")
         rows.append(_row(settings, point.name, point.name, version_of(point.name), verdict))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import entry_points
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from clarity_otel.doctor import engine
 from clarity_otel.doctor.findings import Evidence, Finding, info, ok, warning
-from clarity_otel.entry_points.contrib import GROUP, module_of, unfit_reason
+from clarity_otel.entry_points.contrib import GROUP, is_importable, unfit_reason
 from clarity_otel.patches import (
     CORRELATION_PATCHES,
     PATCHES,
@@ -112,18 +111,13 @@ def _instrumentors(settings: Settings) -> dict[str, tuple[bool, str]]:
         package = point.dist.name if point.dist else "its instrumentor"
         if settings.is_instrumentation_disabled(point.name):
             rows[point.name] = (False, _switched_off(point.name))
-        elif reason == "it is not installed" or not _is_importable(module_of(point.name)):
+        elif reason == "it is not installed" or not is_importable(point.name):
             rows[point.name] = (False, NOT_INSTALLED)
         elif reason:
             rows[point.name] = (False, reason)
         else:
             rows[point.name] = (True, f"by {package}")
     return rows
-
-
-def _is_importable(module: str) -> bool:
-    """Whether there is such a module; nothing is imported."""
-    return find_spec(module.partition(".")[0]) is not None
 
 
 def _switched_off(name: str) -> str:

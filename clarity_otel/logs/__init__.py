@@ -42,7 +42,7 @@ def start(settings: Settings, service: str, engine: str | None) -> None:
     if settings.logs == "off":
         # Their calls are sent by OTLP all the same, as those of `logging`.
         when_imported("structlog._output", _applied("structlog", "with_structlog", "calls_only"))
-        for name in ("loguru._simple_sinks", "loguru._handler"):
+        for name in ("loguru._simple_sinks", "loguru._handler", "loguru._logger"):
             when_imported(name, _applied(name, "loguru_calls"))
         return
     for name, home in (
@@ -52,6 +52,8 @@ def start(settings: Settings, service: str, engine: str | None) -> None:
         ("structlog.processors", "with_structlog"),
         ("loguru._simple_sinks", "with_loguru"),
         ("loguru._handler", "with_loguru"),
+        ("loguru._logger", "with_loguru"),
+        ("loguru._colorizer", "with_loguru"),
         ("loguru._better_exceptions", "with_loguru"),
         ("rich.logging", "with_rich"),
     ):

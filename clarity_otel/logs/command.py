@@ -41,7 +41,8 @@ def log_level(
     if wanted is not None and for_s is not None:
         end = datetime.now().astimezone().timestamp() + for_s
         until = f" until {datetime.fromtimestamp(end).astimezone():%H:%M:%S}"
-    typer.echo(f"{chosen}: {name} has {what}{until} in {followers} processes, within a second.")
+    where = "1 process" if followers == 1 else f"{followers} processes"
+    typer.echo(f"{chosen}: {name} has {what}{until} in {where}, within a second.")
 
 
 def _service(given: str | None) -> str:

@@ -81,8 +81,13 @@ class Event:
 
 def of_record(record: LogRecord) -> Event:
     """Return the event of a LogRecord. Never raises an Exception for a strange record."""
+    if "trace_id" not in record.__dict__:
+        # No logger has had it: loguru, for one, hands its records to handlers.
+        from clarity_otel.logs import ids
+
+        ids.engines_note()(record)
     extra = _extra(record)
-    fields = getattr(record.msg, "event_dict", None)
+    fields = _rendered(record.msg)
     if fields is None and type(record.msg) is dict and not record.args:
         fields = record.msg
     error = None
@@ -104,6 +109,14 @@ def of_record(record: LogRecord) -> Event:
         extra=extra,
         error=error,
     )
+
+
+def _rendered(message: object) -> Mapping[str, Any] | None:
+    """Return the event that one of structlog's renderers has made a message of."""
+    if type(message) is str or not isinstance(message, str):
+        return None
+    fields = getattr(message, "event_dict", None) or getattr(message, "fields", None)
+    return fields if isinstance(fields, dict) else None
 
 
 def of_fields(
@@ -128,7 +141,7 @@ def of_fields(
         created_s,
         level,
         logger,
-        message if isinstance(message, str) else _str(message),
+        message if isinstance(message, str) else text_of(message),
         ids=ids,
         exception=exception,
         stack=stack if isinstance(stack, str) else None,
@@ -153,11 +166,12 @@ def _message(record: LogRecord) -> tuple[str, str | None]:
         error = "the message and its arguments do not fit"
         if logging.raiseExceptions:
             place = f"{record.pathname}:{record.lineno}"
-            error = f"{type(failure).__name__}: {_str(failure)} ({place})"
-        return _str(record.msg), error
+            error = f"{type(failure).__name__}: {text_of(failure)} ({place})"
+        return text_of(record.msg), error
 
 
-def _str(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return `str(value)`, or what it raised."""
     try:
         return str(value)
     except Exception as failure:

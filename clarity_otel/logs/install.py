@@ -4,7 +4,7 @@ The app's loggers, handlers and formatters stay as it has set them, by whatever 
 and at whatever time: `basicConfig`, `dictConfig` and `fileConfig` need no hook, and
 there is no handler of ours to be doubled or lost.
 
-    Logger.handle       ids on the record, rate limits
+    Logger.handle       ids on the record, named arguments masked, rate limits
     Handler.format      masked text; on the console, the line
     StreamHandler.emit  the same for handlers with a `format` of their own; one line a
                         record and console, however many handlers write there
@@ -18,9 +18,9 @@ import sys
 from types import FunctionType
 
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.logs import console, exceptions, ids, levels, otlp, output, plans, rate
+from clarity_otel.logs import arguments, console, exceptions, ids, levels, otlp, output, plans, rate
 from clarity_otel.logs import event as events
-from clarity_otel.patches.wrapping import Replaced
+from clarity_otel.patches.wrapping import Replaced, seen_as
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def ids_only() -> None:
                 plans.add_otel_attributes(record)
             return original(self, record)
 
-        return handle
+        return seen_as(original, handle)
 
     _replaced.replace(logging.Logger, "handle", make)
 
@@ -81,6 +81,8 @@ def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
         try:
             if not note(record):
                 ids.note_request(record)
+            if type(record.args) is not tuple and record.args:
+                record.args = arguments.masked(record.args)
             if record.created >= levels.next_look_s:
                 levels.look(record.created)
             if limiter is not None and not _is_passed_on(record) and not limiter.allows(record):
@@ -90,7 +92,7 @@ def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
                 raise failure
         return original(self, record)
 
-    return handle
+    return seen_as(original, handle)
 
 
 def _is_passed_on(record: logging.LogRecord) -> bool:

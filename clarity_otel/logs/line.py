@@ -14,6 +14,7 @@ from time import gmtime
 from clarity_otel.logs import limits
 from clarity_otel.logs.values import plain
 from clarity_otel.masking import mask_text, mask_value
+from clarity_otel.masking.named import NAMED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,13 +194,7 @@ class _Extra:
 
 def _named(fields: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the value of `{"name": "password", "value": …}` masked, by its field."""
-    for name, held in (
-        ("name", "value"),
-        ("Name", "Value"),
-        ("key", "value"),
-        ("Key", "Value"),
-        ("system", "value"),
-    ):
+    for name, held in NAMED:
         pair = {field: fields.get(field) for field in (name, held)}
         if all(isinstance(value, str | bytes) for value in pair.values()):
             masked = mask_value(None, pair)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.logs import foreign, otlp, rate
+from clarity_otel.logs import arguments, foreign, otlp, rate
 from clarity_otel.patches.wrapping import Replaced
 
 TYPE_CHECKING = False
@@ -24,10 +24,17 @@ _DECIDED = "clarity_decided"
 _replaced = Replaced()
 
 
-def apply(module: Any) -> None:
-    """Patch `loguru._simple_sinks` or `loguru._handler`."""
+def apply(module: Any, template: type[str] = arguments.QuietTemplate) -> None:
+    """Patch `loguru._simple_sinks`, `loguru._handler` or `loguru._logger`.
+
+    `template` fills in the fields of a message: what is sent is masked by their names, and
+    with `arguments.Template` what sinks are given too.
+    """
     if module.__name__ == "loguru._handler":
         module.Handler._filter = _Filter()
+        return
+    if module.__name__ == "loguru._logger":
+        _replaced.replace(module.Logger, "_log", partial(_make_log, template))
         return
     otlp.is_passed_on = foreign.is_passed_on
     for sink in (module.StandardSink, module.CallableSink):
@@ -67,13 +74,25 @@ def _take(record: dict[str, Any]) -> bool:
         logger=record["name"] or "",
         level=level.no,
         level_name=level.name,
-        message=record["message"],
+        message=getattr(record["message"], "masked", record["message"]),
         extra=record["extra"],
         noted=record.get(IDS) or foreign.current_ids(),
         place=(record["file"].path, record["line"], record["function"]),
         exc_info=(exc.type, exc.value, exc.traceback) if exc else None,
     )
     return foreign.take(made)
+
+
+def _make_log(template: type[str], original: Any) -> Any:
+    def _log(self: Any, *given: Any) -> Any:
+        *first, options, message, args, fields = given
+        if fields and type(message) is str:
+            message = template(message)
+        # The caller is looked for so many frames above: ours is one of them.
+        exception, depth, *others = options
+        return original(self, *first, (exception, depth + 1, *others), message, args, fields)
+
+    return _log
 
 
 def _make_write(original: Any) -> Any:

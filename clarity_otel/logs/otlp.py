@@ -19,9 +19,10 @@ import sys
 from time import thread_time_ns
 
 from clarity_otel.logs import exceptions
+from clarity_otel.logs.encodable import encodable
 from clarity_otel.logs.event import ID_ATTRIBUTES as IDS
-from clarity_otel.logs.event import NOT_EXTRA
-from clarity_otel.patches.wrapping import Replaced
+from clarity_otel.logs.event import NOT_EXTRA, text_of
+from clarity_otel.patches.wrapping import Replaced, seen_as
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,16 +82,19 @@ def hook(emit: Emit | None) -> None:
     def make(original: Any) -> Any:
         def callHandlers(self: Any, record: LogRecord) -> None:  # noqa: N802 - logging's name
             # First, so that what formatters write on the record is not seen.
+            taken = record
+            if type(record.args) is not tuple and record.args:
+                taken = _with_masked_arguments(record)
             if is_passed_on is None and apart is None:
                 if _emit is not None:
-                    _emit(self, record)
+                    _emit(self, taken)
                 if _listeners:
-                    _tell(self, record)
+                    _tell(self, taken)
             else:
-                _take(self, record)
+                _take(self, taken)
             original(self, record)
 
-        return callHandlers
+        return seen_as(original, callHandlers)
 
     _replaced.replace(logging.Logger, "callHandlers", make)
 
@@ -125,6 +129,15 @@ def unhook() -> None:
 def is_hooked() -> bool:
     """Whether anybody wants records."""
     return _emit is not None or bool(_listeners)
+
+
+def _with_masked_arguments(record: LogRecord) -> LogRecord:
+    from clarity_otel.guard import never_break_the_app
+    from clarity_otel.logs import arguments
+
+    with never_break_the_app("a log record's arguments"):
+        return arguments.apart(record)
+    return record
 
 
 def emit(record: LogRecord) -> None:
@@ -213,7 +226,7 @@ def attributes_of(record: LogRecord, correlation_id: str | None) -> dict[str, An
     for key, value in list(record.__dict__.items()):
         if key in NOT_EXTRA or key in attributes or (has_ids and key in IDS):
             continue
-        attributes[mask_text(key)] = mask_value(key, value)
+        attributes[mask_text(key)] = encodable(mask_value(key, value))
     return attributes
 
 
@@ -222,12 +235,12 @@ def body_of(record: LogRecord) -> Any:
     from clarity_otel.masking import mask_text, mask_value
 
     if isinstance(record.msg, dict) and not record.args:
-        return mask_value(None, record.msg)
+        return encodable(mask_value(None, record.msg))
     try:
         message = record.getMessage()
     except Exception:
-        message = str(record.msg)
-    return mask_text(message)
+        message = text_of(record.msg)
+    return encodable(mask_text(message))
 
 
 def ids_of(record: LogRecord) -> tuple[int, int, str] | None:

@@ -79,6 +79,8 @@ def _make(handler: logging.Handler) -> Plan:
         text: Callable[[logging.LogRecord], Any] = _own(handler, is_coloured)
     else:
         text = output.of_record(is_coloured)
+        if _is_message_alone(formatter):
+            text = _or_own(text, _own(handler, is_coloured))
     if _is_strict(handler):
         text = _strict(text)
     if not console.is_utf8(stream):
@@ -135,6 +137,26 @@ def _has_code(formatter: Any) -> bool:
                 return True
     template = str(getattr(formatter, "_fmt", "") or "").strip()
     return template.startswith("{") and template.endswith("}") and ":" in template
+
+
+def _is_message_alone(formatter: Any) -> bool:
+    template = "%(message)s" if formatter is None else getattr(formatter, "_fmt", None)
+    return str(template).strip() in ("%(message)s", "{message}", "$message", "${message}")
+
+
+def _or_own(
+    text: Callable[[logging.LogRecord], Any], own: Callable[[logging.LogRecord], str]
+) -> Callable[[logging.LogRecord], Any]:
+    """Return `text`, and `own` for a record whose message may be an object of JSON."""
+
+    def chosen(record: logging.LogRecord) -> Any:
+        message = record.msg
+        # 50 ns, where parsing each message would be microseconds.
+        if not isinstance(message, str) or (message[:1] != "{" and message != "%s"):
+            return text(record)
+        return own(record)
+
+    return chosen
 
 
 def _is_strict(handler: logging.Handler) -> bool:

@@ -9,7 +9,16 @@ from __future__ import annotations
 import re
 import sys
 
-from clarity_otel.logs import console, event, exceptions, ids, loguru_calls, output, passthrough
+from clarity_otel.logs import (
+    arguments,
+    console,
+    event,
+    exceptions,
+    ids,
+    loguru_calls,
+    output,
+    passthrough,
+)
 from clarity_otel.logs.loguru_calls import IDS as _IDS
 from clarity_otel.masking import mask_text, mask_value
 from clarity_otel.patches.wrapping import Replaced
@@ -22,7 +31,13 @@ _replaced = Replaced()
 
 
 def apply(module: Any) -> None:
-    """Patch `loguru._simple_sinks`, `loguru._handler` or `loguru._better_exceptions`."""
+    """Patch one of loguru's modules: `clarity_otel.logs.start` names them."""
+    if module.__name__ == "loguru._logger":
+        loguru_calls.apply(module, arguments.Template)
+        return
+    if module.__name__ == "loguru._colorizer":
+        _replaced.replace(module.Colorizer, "prepare_message", _make_prepare)
+        return
     if module.__name__ == "loguru._better_exceptions":
         _replaced.replace(module.ExceptionFormatter, "_get_relevant_values", _make_values)
         return
@@ -31,10 +46,19 @@ def apply(module: Any) -> None:
         _replaced.replace(module.Handler, "emit", _make_emit)
         return
     _replaced.replace(module.StreamSink, "write", _make_write)
+    for sink in (module.CallableSink, module.AsyncSink):
+        _replaced.replace(sink, "write", _make_masked_write)
     # Its file sinks are another module's; all of them are given a Message.
     from loguru import _file_sink
 
     _replaced.replace(_file_sink.FileSink, "write", _make_masked_write)
+
+
+def _make_prepare(original: Any) -> Any:
+    def prepare_message(string: Any, args: Any = (), kwargs: Any = {}) -> Any:  # noqa: B006
+        return original(string, args, arguments.masked_fields(kwargs))
+
+    return prepare_message
 
 
 def _make_emit(original: Any) -> Any:

@@ -46,7 +46,7 @@ A pattern or a name that cannot be used is refused at start with its name, in on
 
 ## Rules
 
-Keys are found in nested values, in JSON inside of texts (either quote, at any depth of escaping), `key=value`, `key: value`, headers, query strings and forms (also URL-encoded, or with JSON's escapes as `\\u003d`), YAML (also on the next line), tags, pairs, the names of a named tuple's fields, command lines (also as lists of arguments), and in snake, kebab, camel and dotted case, with words before (`db_password`) and numbers or words such as confirm, hash and new behind. A list, a tuple or a set under a secret's key is masked item by item. Of an object that is called a secret or credentials, its own keys say what is masked, and else the look of its values: six characters and more, a letter and a digit among them, no blank and no colon.
+Keys are found in nested values, in JSON inside of texts (either quote, at any depth of escaping), `key=value`, `key: value`, headers, query strings and forms (also URL-encoded, or with JSON's escapes as `\\u003d`), YAML (also on the next line), tags, pairs, the names of a named tuple's fields, command lines (also as lists of arguments), and in snake, kebab, camel and dotted case, with words before (`db_password`) and numbers or words such as confirm, hash and new behind. A list, a tuple or a set under a secret's key is masked item by item. Of an object that is called a secret or credentials, its own keys say what is masked, and else the look of its values: six characters and more, a letter and a digit among them, no blank and no colon. A terminal's colours in a text hide nothing; where something is masked behind them, they are taken out.
 
 | Rule | What | Known by | Example |
 |---|---|---|---|
@@ -71,8 +71,9 @@ Phone numbers: {len(PHONE_LENGTHS)} country codes with the lengths that each use
 - Secrets in base64 other than Basic credentials, compressed, encrypted, in hexadecimal, or split over two texts. Tokens of vendors that are bare hexadecimal digits, without a key.
 - The code of an OAuth redirect (`?code=`), the user code of a device flow, a one-time code in a sentence, a cookie of a name of your own after `curl -b`: all short-lived or named by the app. Name such keys in `CLARITY_MASK_KEYS`.
 - A pagination token by a name as `next_token`; a token under a key that says nothing (`value=`, `x=`).
-- Keys in languages other than English, but for the words for password, and some for secret and token, in some twenty. Keys written with letters that only look Latin.
+- Keys in languages other than English, but for the words for password, and some for secret and token, in some twenty. Keys written with letters that only look Latin, or with invisible characters between.
 - A password in a sentence of the form "password is …", beside `->` or `|`, or without a sign as in `.netrc` and a SQL dialect's own statements.
+- `user:password@host` without `://` before it, as in the `netloc` of a parsed URL.
 - In a text longer than the limit nothing is leaked: the rest is cut off.
 - On the sdk engine, OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT cuts before masking: half a token may not be known as one. The native engine masks first.
 - A span processor written in Python that keeps spans from `on_start` and reads them before they end sees them as the app set them.

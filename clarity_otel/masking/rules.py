@@ -161,6 +161,8 @@ RULES: tuple[Rule, ...] = (
             "secretvalue",
             "signingkey",
             "encryptionkey",
+            "encryptioncustomerkey",
+            "ssecustomerkey",
             "masterkey",
             "sharedkey",
             "credential",

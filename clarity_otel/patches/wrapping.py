@@ -22,6 +22,20 @@ if TYPE_CHECKING:
 _NAMES = ("__module__", "__name__", "__qualname__", "__doc__")
 
 
+def seen_as(original: Any, function: Any) -> Any:
+    """Return `function`, which stands in stack traces where `original` does.
+
+    For code that looks for its caller above the frames of a library's file, as loguru's
+    documented handler for `logging` does: ours would be taken for the application.
+    """
+    code = getattr(original, "__code__", None)
+    if code is not None:
+        function.__code__ = function.__code__.replace(
+            co_filename=code.co_filename, co_firstlineno=code.co_firstlineno
+        )
+    return function
+
+
 class Replaced:
     """What one patch has replaced, in order."""
 

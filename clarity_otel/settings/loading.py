@@ -21,7 +21,7 @@ from clarity_otel.settings.variables import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 DEFAULT = "default"
 ENVIRONMENT = "environment"
@@ -45,9 +45,23 @@ def load(environ: Mapping[str, str], overrides: Mapping[str, object] | None = No
     `environ` become warnings.
     """
     reader = _Reader(environ)
-    if overrides:
-        reader.override(overrides)
-    return reader.settings()
+    if not overrides:
+        return reader.settings()
+    reader.override(overrides)
+    settings = reader.settings()
+    _raise_for_what_python_gave(settings.warnings, overrides)
+    return settings
+
+
+def _raise_for_what_python_gave(warnings: Iterable[str], overrides: Mapping[str, object]) -> None:
+    """Raise ValueError for a value whose kind is right and that cannot be used all the same."""
+    given = {BY_FIELD[field].name: field for field in overrides if field in BY_FIELD}
+    for sentence in warnings:
+        name = sentence.partition("=")[0].partition(" ")[0]
+        # What contradicts the environment is no mistake of the app's.
+        if name in given and "is not used, because" not in sentence:
+            what = sentence.removeprefix(name).rpartition("; ")[0]
+            raise ValueError(given[name] + what)
 
 
 class _Reader:

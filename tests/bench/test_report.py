@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.report import BEGIN, END, markdown, put_between_markers
-from benchmarks.results import merge
+from benchmarks.report import BEGIN, END, for_readme, markdown, put_between_markers
+from benchmarks.results import RESULTS as KEPT
+from benchmarks.results import merge, newest
 
 WIDE = {"value": 1.02, "low": 1.01, "high": 1.03}
 ROW: dict[str, Any] = {
@@ -66,3 +67,13 @@ def test_measuring_one_variant_again_replaces_only_its_rows(tmp_path: Path) -> N
         ("bare", 100.0),
         ("clarity", 101.0),
     ]
+
+
+def test_what_is_kept_is_what_is_shown() -> None:
+    """After a new measurement: python -m benchmarks.report --readme README.md."""
+    source = newest()
+    assert source is not None
+    results = json.loads(source.read_text("utf-8"))
+    assert source.with_suffix(".md").read_text("utf-8") == markdown(results)
+    readme = (KEPT.parents[1] / "README.md").read_text("utf-8")
+    assert put_between_markers(readme, for_readme(results)) == readme

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -165,8 +166,18 @@ def test_servers(workshop: Workshop, command: tuple[str, ...]) -> None:
 
 
 def test_pytest_can_be_launched(workshop: Workshop) -> None:
-    """A test suite runs under the launcher as it does without."""
+    """A test suite runs under the launcher as it does without, also where warnings are errors."""
     workshop.write("test_one.py", "def test_one(): pass\n")
-    run = workshop.run("pytest", "-q", "-p", "no:cacheprovider", "test_one.py")
+    workshop.write("pytest.ini", "[pytest]\nfilterwarnings = error\n")
+    # Of an editable install pytest does not know which files are the plugin's.
+    installed = workshop.folder / "clarity_otel-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: clarity-otel\nVersion: 1.0\n")
+    (installed / "RECORD").write_text("clarity_otel/__init__.py,,\n")
+    (installed / "entry_points.txt").write_text(
+        "[pytest11]\nclarity = clarity_otel.entry_points.pytest_plugin\n"
+    )
+    path = os.pathsep.join((str(workshop.folder), str(workshop.user_site)))
+    run = workshop.run("pytest", "-q", "-p", "no:cacheprovider", "test_one.py", PYTHONPATH=path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert [start["service"] for start in workshop.started()] == ["pytest"]

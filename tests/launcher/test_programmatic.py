@@ -63,6 +63,10 @@ def test_setup_in_a_launched_process_keeps_the_launchers(workshop: Workshop) -> 
         ("setup(nonsense=1)", "TypeError: nonsense"),
         ("setup(service_name=5)", "TypeError: service_name=5"),
         ("setup(engine='turbo')", "ValueError: engine='turbo'"),
+        ("setup(otlp_endpoint='ftp://x')", "ValueError: otlp_endpoint=ftp://x begins with ftp://"),
+        ("setup(otlp_certificate='/nowhere')", "ValueError: otlp_certificate=/nowhere is not a"),
+        ("setup(traces_exporter=['smoke'])", "ValueError: traces_exporter names smoke, which"),
+        ("setup(traces_sampler='dice')", "ValueError: traces_sampler=dice is neither"),
     ],
 )
 def test_wrong_value_raises_with_the_settings_name(

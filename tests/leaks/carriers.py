@@ -223,6 +223,41 @@ def baggage_that_is_told(text: str) -> None:
         context.detach(token)
 
 
+@carrier
+def named_argument(text: str) -> None:
+    """Filled into a message by its name, after which nothing says what it is."""
+    logger.warning("%(user)s comes with %(password)s", {"user": "ann", "password": text})
+
+
+@carrier
+def named_field_of_loguru(text: str) -> None:
+    """The same in `str.format`."""
+    import loguru
+
+    loguru.logger.info("{user} comes with {api_key}", user="ann", api_key=text)
+
+
+@carrier
+def sink_of_loguru(text: str) -> None:
+    """A function that prints what it is given."""
+    import loguru
+
+    added = loguru.logger.add(print)
+    loguru.logger.info("password={}", text)
+    loguru.logger.remove(added)
+
+
+@carrier
+def header_of_an_access_log(text: str) -> None:
+    """As gunicorn and hypercorn have it: a dict that knows more than it holds."""
+
+    class Atoms(dict[str, object]):
+        def __getitem__(self, name: str) -> object:
+            return text if name == "{x-api-key}i" else super().__getitem__(name)
+
+    logger.info("%(h)s %({x-api-key}i)s", Atoms(h="127.0.0.1"))
+
+
 def tell_the_process() -> None:
     """Environment and arguments, as debugging leaves them in."""
     logger.error("environment %s", dict(os.environ))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.logs.conftest import ENGINES, Output
+from tests.logs.conftest import ENGINES, Output, parsed
 
 SECRET = "hunter2secret"
 # One call for each of three loggers, one with a secret, one with an exception.
@@ -218,6 +218,44 @@ def test_an_app_that_logs_json_is_not_encoded_again(
         assert lines[2]["password"] == "[masked:password]"
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_message_that_is_json_is_not_encoded_again(
+    engine: str, run_program: Callable[..., Output]
+) -> None:
+    """As structlog's documentation renders to `logging`, and as apps dump by hand."""
+    output = run_program(
+        f"""
+import json, logging, structlog, sys
+structlog.configure(processors=[structlog.stdlib.add_log_level,
+                                structlog.processors.JSONRenderer()],
+                    logger_factory=structlog.stdlib.LoggerFactory(),
+                    wrapper_class=structlog.stdlib.BoundLogger)
+{IN_A_SPAN}
+def calls():
+    structlog.get_logger("shop").warning("placed", order=7, password="{SECRET}")
+    made = json.dumps({{"event": "dumped", "password": "{SECRET}"}})
+    logging.warning(made)
+    logging.warning("%s", made)
+    logging.warning("{{no}} %s", "json")
+logging.basicConfig(format="%(message)s")
+calls()
+logging.basicConfig(force=True)
+structlog.get_logger("shop").warning("placed", order=7, password="{SECRET}")
+""",
+        engine=engine,
+    )
+    *own, no_json, layout = output.stderr.splitlines()
+    placed, dumped, formatted = map(json.loads, own)
+    assert (placed["event"], placed["order"]) == ("placed", 7)
+    assert dumped["event"] == "dumped"
+    assert dumped == formatted
+    assert all(line["password"] == "[masked:password]" for line in (placed, dumped))
+    assert all(len(line["trace_id"]) == 32 for line in (placed, dumped))
+    assert parsed(no_json)["message"] == "{no} json"
+    assert parsed(layout)["message"] == "placed"
+    assert parsed(layout)["extra"] == {"order": 7, "password": "[masked:password]"}
+
+
 def test_a_formatter_that_hides_something_still_does(run_program: Callable[..., Output]) -> None:
     """A formatter with code of its own runs: what it hides is hidden in our line."""
     output = run_program("""
@@ -380,17 +418,57 @@ except ValueError:
 
 
 def test_loguru_intercepting_logging_writes_one_line(run_program: Callable[..., Output]) -> None:
-    """The usual InterceptHandler: a stdlib call is one line, loguru's."""
+    """The InterceptHandler of its documentation: a stdlib call is one line, of its place."""
     output = run_program("""
-import logging
+import inspect, logging, sys
 from loguru import logger
 class InterceptHandler(logging.Handler):
     def emit(self, record):
-        logger.opt(exception=record.exc_info).log(record.levelname, record.getMessage())
+        frame, depth = inspect.currentframe(), 0
+        while frame:
+            filename = frame.f_code.co_filename
+            is_frozen = "importlib" in filename and "_bootstrap" in filename
+            if depth > 0 and not (filename == logging.__file__ or is_frozen):
+                break
+            frame = frame.f_back
+            depth += 1
+        logger.opt(depth=depth, exception=record.exc_info).log(
+            record.levelname, record.getMessage())
 logging.basicConfig(handlers=[InterceptHandler()], level=0, force=True)
-logging.getLogger("shop").warning("one")
+logger.add(sys.stdout, serialize=True)
+def place():
+    logging.getLogger("shop").warning("one")
+place()
 """)
-    assert output.messages() == ["one"]
+    (line,) = output.lines()
+    assert (line["message"], line["logger"]) == ("one", "__main__")
+    record = json.loads(output.stdout)["record"]
+    assert (record["function"], record["line"]) == ("place", 19)
+
+
+def test_what_loguru_hands_on_is_masked_with_ids(run_program: Callable[..., Output]) -> None:
+    """To functions, to coroutine functions, and to handlers of `logging`."""
+    output = run_program(f"""
+import asyncio, logging, sys
+from loguru import logger
+async def later(message):
+    print(message, end="")
+async def main():
+    logger.add(later, format="{{message}}")
+    logger.info("password={SECRET}")
+    await logger.complete()
+logger.remove()
+logger.add(lambda message: print(message, end=""), format="{{message}}")
+asyncio.run(main())
+logger.remove()
+logger.add(logging.StreamHandler(), format="{{message}}")
+{IN_A_SPAN}
+logger.info("token={SECRET}")
+""")
+    assert output.stdout == "password=[masked:password]\n" * 2
+    (line,) = output.lines()
+    assert line["message"] == "token=[masked:token]"
+    assert len(line["trace_id"]) == 32
 
 
 def test_rich_writes_our_line(run_program: Callable[..., Output]) -> None:

@@ -7,12 +7,15 @@ import math
 import os
 from collections import namedtuple
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common._internal import _encode_value
 from opentelemetry.proto.logs.v1.logs_pb2 import SeverityNumber
 
 from clarity_otel import _native
@@ -352,3 +355,25 @@ def test_a_forked_child_has_an_empty_pipeline(records: Records, logger: Loggers)
     os.waitpid(pid, 0)
     assert os.read(read, 100) == b"1 1"
     assert records.one().body == "parent"
+
+
+class Plain:
+    """An object without a text of its own."""
+
+
+@MANY
+@given(
+    value=st.recursive(
+        _scalars | st.sampled_from([Decimal("1.50"), date(2026, 1, 2), Plain(), {1}]),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    )
+)
+def test_no_value_costs_the_sdks_exporter_its_batch(value: Any) -> None:
+    """What it cannot encode (it would lose all records of a request) is text by then."""
+    for message in ({"event": "x", "value": value}, value):
+        record = logging.makeLogRecord({"msg": message, "value": value})
+        body, attributes = otlp.body_of(record), otlp.attributes_of(record, None)
+        _encode_value(body).SerializeToString()
+        _encode_value(attributes).SerializeToString()
+    # Python refuses to write it out.
+    assert otlp.body_of(logging.makeLogRecord({"msg": 10**5000})) == "[str() raised ValueError]"

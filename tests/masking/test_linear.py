@@ -54,6 +54,7 @@ HOSTILE = {
     "next lines": "password:\n  ",
     "escaped signs": "password\\u003d",
     "escaped codes of quotes": "password:\\u0022",
+    "colours": "\x1b[0",
     "names and passwords": "auth=('a',",
 }
 

@@ -150,3 +150,19 @@ def test_an_object_without_a_text_does_not_pass(masker: ModuleType) -> None:
     """Its error is ours to hold back."""
     assert masker.mask_value("password", Unprintable()) == "[masking failed]"
     assert masker.mask_text(Unprintable()) == "[masking failed]"
+
+
+COLOURED = "\x1b[36mpassword\x1b[0m=\x1b[35mhunter2!\x1b[0m"
+
+
+def test_colours_hide_nothing(masker: ModuleType) -> None:
+    """Renderers for terminals colour name and value: where something is masked, colours go."""
+    assert masker.mask_text(COLOURED) == "password=[masked:password]"
+    assert masker.mask_text(f"\x1b[1;38:5:2m{COLOURED} é") == "password=[masked:password] é"
+    plain = "\x1b[31morder\x1b[0m=7"
+    assert masker.mask_text(plain) is plain
+    assert masker.mask_value("note", COLOURED) == "password=[masked:password]"
+    code = '\x1b[1mf\x1b[0m(password=\x1b[33m"\x1b[0m\x1b[33mhunter2!\x1b[0m\x1b[33m"\x1b[0m)'
+    assert masker.mask_text(code) == 'f(password="[masked:password]")'
+    text = "\x1b[2Kpassword=hunter2! \x1b["
+    assert masker.mask_text(text) == "\x1b[2Kpassword=[masked:password] \x1b["

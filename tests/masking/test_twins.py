@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
 from clarity_otel.masking import plans
 from clarity_otel.masking.generate import NATIVE_TABLE, native_table
+from clarity_otel.masking.named import NAMED
 from clarity_otel.masking.patterns import parse
 from clarity_otel.masking.rules import RULES
 from tests.masking.engines import MASKERS
@@ -22,6 +24,7 @@ WORDS = [
     "--password", "-u ", "redis-cli", " -a ", "=>", "->", "QWxhZGRpbjpvcGVu", ";", "/", "0", "7",
     'name="password"', "<value>", "</", "&gt;", "&lt;", "Content-Type: a", "\r\n", "system",
     "phone ", "nr ", "0171-3920077", "docker login", " -p ", "[masked:phone]",
+    "\x1b[36m", "\x1b[0m", "\x1b[",
 ]  # fmt: skip
 
 
@@ -39,6 +42,13 @@ def test_both_maskers_agree_on_random_text() -> None:
 def test_the_native_table_is_what_the_rules_say() -> None:
     """Rust and Python read the same rules."""
     assert NATIVE_TABLE.read_text(encoding="utf-8") == native_table()
+
+
+def test_both_maskers_know_the_same_named_pairs() -> None:
+    """The table stands once in Python and once in Rust."""
+    source = NATIVE_TABLE.with_name("mod.rs").read_text(encoding="utf-8")
+    table = source.partition("pub const NAMED")[2].partition("];")[0]
+    assert tuple(re.findall(r'\("(\w+)", "(\w+)"\)', table)) == NAMED
 
 
 def test_the_number_plans_hold_what_is_known() -> None:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from clarity_otel.masking.named import NAMED
 from clarity_otel.masking.rules import RULES
 from clarity_otel.masking.twin import at, ip, keys, numbers, shapes
 from clarity_otel.masking.twin.keys import option_key
@@ -27,6 +28,8 @@ _CUT = "[nested too deep]"
 _MAX_DEPTH = 16
 _MAX_VALUES = 10_000
 _WHOLE = ("any", "line", "scheme")
+# ECMA-48's SGR.
+_COLOURS = re.compile("\x1b\\[[0-9:;]*m")
 
 
 class _Masker:
@@ -90,9 +93,18 @@ class _Masker:
         return keys.secret_key(key, self.keys, self.on.__getitem__)
 
     def text(self, text: str) -> str:
-        """Mask free text."""
+        """Mask free text; colours of a terminal are taken out where something is masked."""
         if not self.enabled:
             return text
+        if "\x1b" in text:
+            # As a terminal shows it.
+            plain = _COLOURS.sub("", text)
+            masked = self._uncoloured(plain) if len(plain) < len(text) else plain
+            if masked is not plain:
+                return masked
+        return self._uncoloured(text)
+
+    def _uncoloured(self, text: str) -> str:
         looked_at = text[: self.limit] if self.limit else text
         cut = len(text) - len(looked_at)
         try:
@@ -337,13 +349,7 @@ class _Walk:
     def _named(self, value: Mapping[Any, Any]) -> tuple[str, _Rule] | None:
         if not isinstance(value, dict) or not 2 <= len(value) <= 8:
             return None
-        for name, held in (
-            ("name", "value"),
-            ("Name", "Value"),
-            ("key", "value"),
-            ("Key", "Value"),
-            ("system", "value"),
-        ):
+        for name, held in NAMED:
             if name in value and held in value and (rule := self.rule_of(value[name])):
                 return held, rule
         return None

@@ -12,6 +12,7 @@
 //! installed the default rules are on.
 
 pub mod at;
+mod colours;
 pub mod encoded;
 pub mod ip;
 pub mod keys;
@@ -333,6 +334,21 @@ impl Masker {
         if !self.enabled || text.is_empty() {
             return Cow::Borrowed(text);
         }
+        let seen = memchr::memchr(0x1b, text.as_bytes()).and_then(|_| self.as_seen(text));
+        seen.map_or_else(|| self.uncoloured(text), Cow::Owned)
+    }
+
+    /// A coloured text masked as a terminal shows it; None where nothing is found then.
+    #[cold]
+    fn as_seen(&self, text: &str) -> Option<String> {
+        let plain = colours::stripped(text)?;
+        match self.uncoloured(&plain) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        }
+    }
+
+    fn uncoloured<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let (looked_at, cut) = self.looked_at(text);
         let Ok(finds) = catch_unwind(AssertUnwindSafe(|| self.find(looked_at))) else {
             count_failure();

@@ -481,6 +481,8 @@ pub const KEYS: &[Key] = &[
     Key { text: "secretvalue", words: false, rule: 1, value: Value::Any },
     Key { text: "signingkey", words: false, rule: 1, value: Value::Any },
     Key { text: "encryptionkey", words: false, rule: 1, value: Value::Any },
+    Key { text: "encryptioncustomerkey", words: false, rule: 1, value: Value::Any },
+    Key { text: "ssecustomerkey", words: false, rule: 1, value: Value::Any },
     Key { text: "masterkey", words: false, rule: 1, value: Value::Any },
     Key { text: "sharedkey", words: false, rule: 1, value: Value::Any },
     Key { text: "credential", words: false, rule: 1, value: Value::Any },

@@ -414,11 +414,14 @@ impl<'v, 'a> Known<'v, 'a> {
         let mut known = [None; NAMES.len()];
         for (key, value) in pairs {
             // By the first byte: most names are none of these.
-            if matches!(
+            let is_likely = matches!(
                 key.as_bytes().first(),
                 Some(b'h' | b'p' | b's' | b'n' | b'd' | b'm' | b'r')
-            ) && let Some(at) = NAMES.iter().position(|name| *name == key)
-            {
+            );
+            if !is_likely {
+                continue;
+            }
+            if let Some(at) = NAMES.iter().position(|name| *name == key) {
                 known[at] = Some(value);
             }
         }
