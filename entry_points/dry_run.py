@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 
-from clarity_otel.entry_points.contrib import GROUP, unfit_reason
+from clarity_otel.entry_points.contrib import GROUP, module_of, unfit_reason
 from clarity_otel.patches import PATCHES, REPLACED_INSTRUMENTORS
 from clarity_otel.patches.installed import version_of
 from clarity_otel.resource import service_name
@@ -63,14 +63,19 @@ def _libraries(settings: Settings) -> Iterator[str]:
     is_native = _is_native(settings)
     rows = [("library", "version", "patched", "why")]
     if is_native:
-        for name, library in dict.fromkeys((patch.name, patch.library) for patch in PATCHES):
-            version = version_of(library) if library else "built in"
+        # Once, however many patches a library has: the first one's name is its own.
+        first = {patch.library or patch.name: patch for patch in reversed(PATCHES)}
+        for library in dict.fromkeys(patch.library or patch.name for patch in PATCHES):
+            patch = first[library]
+            version = version_of(library) if patch.library else "built in"
             verdict = ("yes", "by Clarity OTel") if version else ("no", "not installed")
-            rows.append(_row(settings, name, library or name, version, verdict))
+            rows.append(_row(settings, patch.name, library, version, verdict))
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         if point.name == "clarity" or (is_native and point.name in REPLACED_INSTRUMENTORS):
             continue
-        reason = unfit_reason(point)
+        # Two libraries may share a package of instrumentors, which fits when one of them does.
+        is_there = find_spec(module_of(point.name).partition(".")[0]) is not None
+        reason = unfit_reason(point) if is_there else "not installed"
         package = point.dist.name if point.dist else "?"
         verdict = ("no", reason) if reason else ("yes", f"by {package}")
         rows.append(_row(settings, point.name, point.name, version_of(point.name), verdict))
