@@ -125,6 +125,34 @@ class TestQueries:
         ]
         assert len(groups[0]["trace_ids"]) == 2
 
+    def test_one_exception_counts_once_whoever_tells_it(self, store: Store) -> None:
+        """A span and a log record in it, with other frames of libraries around the app's."""
+        around = '  File "/x/lib/python3.11/site-packages/web/{0}.py", line 9, in call\n'
+        for frames in (around.format("one"), around.format("two")):
+            request = failure()
+            span = request.resource_spans[0].scope_spans[0].spans[0]
+            attributes = span.events[0].attributes
+            own = attributes[2].value.string_value
+            attributes[2].value.string_value = frames + own
+            record = logs("failed", trace_id=span.trace_id)
+            told = record.resource_logs[0].scope_logs[0].log_records[0]
+            told.span_id = span.span_id
+            told.attributes.extend(attributes)
+            told.attributes[2].value.string_value = around.format("server") + frames + own
+            store.take(decode_spans(request, 1))
+            store.take(decode_logs(record, 1))
+        (group,) = store.query.errors(about_now())
+        assert (group["count"], len(group["trace_ids"])) == (2, 2)
+        assert sum(count for _start, count in group["trend"]) == 2
+
+    def test_an_exception_that_a_span_tells_again_counts_again(self, store: Store) -> None:
+        """As of a loop that tries and fails: the same stack, twice in one span."""
+        request = failure()
+        events = request.resource_spans[0].scope_spans[0].spans[0].events
+        events.append(events[0])
+        store.take(decode_spans(request, 1))
+        assert [group["count"] for group in store.query.errors(about_now())] == [2]
+
     def test_pages_give_every_trace_once(self, store: Store) -> None:
         """A cursor goes on where the page ended, also among spans of one nanosecond."""
         store.take(decode_spans(traces(25, start_ns=time.time_ns()), 1))

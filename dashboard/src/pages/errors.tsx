@@ -34,9 +34,13 @@ export default function Errors() {
   useLive(isMoving ? { topics: ["errors"], service } : undefined, hear);
   const rows = useMemo(() => {
     const stored = errors.data?.rows ?? [];
-    const arrived = live.filter((error) => service === "" || error.service === service);
+    // Telemetry that waited on a disk may be older than the time that is looked at.
+    const first_ns = boundsOf(range, Date.now() / 1000).start * 1e9;
+    const arrived = live.filter(
+      (error) => (service === "" || error.service === service) && error.time_ns >= first_ns,
+    );
     return withArrived(stored, isMoving ? arrived : []).filter((row) => fits(row, text));
-  }, [errors.data, live, isMoving, service, text]);
+  }, [errors.data, live, isMoving, service, text, range]);
   const bounds = boundsOf(range, Date.now() / 1000);
 
   return (
