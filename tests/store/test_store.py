@@ -243,6 +243,37 @@ class TestQueries:
         found = {row["peer"]: row["calls"] for row in store.query.service_map(about_now())}
         assert found == Counter(peer for _, peer in calls)
 
+    def test_a_call_is_of_the_service_that_answers(self, store: Store) -> None:
+        """Whatever the address; at another port of it, where nothing of ours answers, it is not."""
+        request = traces(1, service="front")
+        spans = request.resource_spans[0].scope_spans[0].spans
+        del spans[1:]
+        back = request.resource_spans.add()
+        back.resource.attributes.append(pair("service.name", "back"))
+        served = back.scope_spans.add().spans
+        for number, (port, is_answered) in enumerate(
+            [(1, True), (1, True), (1, False), (2, False)]
+        ):
+            call = spans.add()
+            call.CopyFrom(spans[0])
+            call.span_id, call.kind = (number + 1).to_bytes(8, "big"), 3
+            call.parent_span_id, call.status.code = spans[0].span_id, 1 if is_answered else 2
+            del call.attributes[:]
+            call.attributes.extend([pair("server.address", "::1"), pair("server.port", port)])
+            if is_answered:
+                answer = served.add()
+                answer.CopyFrom(spans[0])
+                answer.span_id, answer.parent_span_id = (
+                    (number + 9).to_bytes(8, "big"),
+                    call.span_id,
+                )
+        store.take(decode_spans(request, 1))
+        found = {
+            (row["service"], row["peer"]): (row["calls"], row["errors"])
+            for row in store.query.service_map(about_now())
+        }
+        assert found == {("front", "back"): (3, 1), ("front", "::1"): (1, 1)}
+
 
 @pytest.mark.usefixtures("either_decoder")
 class TestHostileInput:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clarity_otel.store.answers.rows import MINUTE_NS, minutes_of, steps_of
 from clarity_otel.store.answers.sampling import AWAY
@@ -83,11 +83,3 @@ def heatmap(ask: Rows, within: Range, service: str, route: str, version: str) ->
 def _bounds_ms(bucket: int) -> tuple[float, float]:
     """Return what a bucket holds: see red_minute.sql."""
     return 2 ** (bucket / 4) / 1000, 2 ** ((bucket + 1) / 4) / 1000
-
-
-def service_map(ask: Rows, within: Range) -> list[Row]:
-    """See `Query`."""
-    rows: list[dict[str, Any]] = ask(sql("service_map"), minutes_of(within))
-    for row in rows:
-        row["rate"] = row["calls"] / within.seconds
-    return rows
