@@ -86,6 +86,19 @@ class TestQueries:
         assert store.query.endpoints(about_now(), "other") == []
         assert sum(point["requests"] for point in store.query.series(about_now(), "shop")) == 101
 
+    def test_a_rate_is_of_the_time_that_is_known(self, store: Store) -> None:
+        """What was before the store's first span is no lull; what was after it is one."""
+        second_ns = 10**9
+        # Within one minute, of which sums are kept.
+        now_ns = time.time_ns() // (60 * second_ns) * 60 * second_ns - 10 * second_ns
+        store.take(decode_spans(traces(60, start_ns=now_ns - 30 * second_ns), 1))
+        for since_s, known_s in ((900, 30), (20, 20)):
+            within = Range(now_ns - since_s * second_ns, now_ns)
+            (row,) = store.query.services(within)
+            assert row["rate"] == pytest.approx(60 / known_s)
+            for call in store.query.service_map(within):
+                assert call["rate"] == pytest.approx(60 / known_s)
+
     def test_a_quantile_is_enclosed_by_what_so_few_requests_can_tell(self, store: Store) -> None:
         """By whole buckets, as PromQL's histograms are; of twenty requests p95 has no bound."""
         store.take(decode_spans(traces(100), 1))  # 1 to 10 ms, ten of each

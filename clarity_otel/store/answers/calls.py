@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from clarity_otel.store.answers.rows import MINUTE_NS, minutes_of
+from clarity_otel.store.answers.rows import MINUTE_NS, known_seconds, minutes_of
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ def service_map(ask: Rows, within: Range) -> list[Row]:
     for row in ask(sql("service_map"), minutes):
         for part in _by_callee(row, answered.get((row["service"], row["peer"]))):
             _add(calls, part)
+    seconds = known_seconds(ask, within)
     for row in calls.values():
-        row["rate"] = row["calls"] / within.seconds
+        row["rate"] = row["calls"] / seconds
     return sorted(calls.values(), key=lambda row: (-row["calls"], row["service"], row["peer"]))
 
 
