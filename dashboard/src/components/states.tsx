@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 import { type Answered, ApiError } from "../api";
+import { Sentence } from "./values";
 
 /** A view without data: what is not there, and which instrumentation would fill it. */
 export function Empty({ what, fill }: { what: ReactNode; fill: ReactNode }) {
@@ -30,7 +31,7 @@ export function Failed({ error, retry }: Failure) {
   if (isUnreachable) return <Disconnected {...(retry ? { retry } : {})} />;
   return (
     <Trouble state="error" title="This could not be shown" retry={retry}>
-      {error instanceof Error ? error.message : String(error)}
+      <Sentence text={error instanceof Error ? error.message : String(error)} />
     </Trouble>
   );
 }

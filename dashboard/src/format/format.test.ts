@@ -12,6 +12,7 @@ import {
   percent,
   rate,
   tickTime,
+  tickValue,
   utcTime,
   withUnit,
 } from ".";
@@ -61,6 +62,15 @@ describe("numbers", () => {
     [0.99999, ">99.9 %"],
     [1, "100 %"],
   ])("a share of %s is %s", (share, shown) => expect(percent(share)).toBe(shown));
+
+  it("is told apart from its neighbour on an axis", () => {
+    expect([0, 0.00002, 0.00004].map((share) => tickValue(share, "share"))).toEqual([
+      "0 %",
+      "0.002 %",
+      "0.004 %",
+    ]);
+    expect(tickValue(64, "{request}")).toBe("64");
+  });
 
   it("counts and sizes take the unit that fits", () => {
     expect([count(9999), count(12_345), count(4.2e6)]).toEqual(["9,999", "12.3 k", "4.2 M"]);

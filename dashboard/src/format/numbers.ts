@@ -81,6 +81,11 @@ export function withUnit(value: number | null | undefined, unit: string): string
   return said ? `${number} ${said}` : number;
 }
 
+/** The same for an axis, on which neighbours must differ: no share is rounded to "<0.01 %". */
+export function tickValue(value: number, unit: string): string {
+  return unit === "share" ? `${digits.format(value * 100)} %` : withUnit(value, bareUnit(unit));
+}
+
 /** The unit without what is counted ({request}): for places that say that already. */
 export function bareUnit(unit: string): string {
   return unit.replace(/\{[^}]*\}/, "1");

@@ -1,5 +1,5 @@
 import { useCallback, useMemo, useState } from "react";
-import { boundsOf, useApi, useSearchParameter, useTimeRange } from "../api";
+import { boundsOf, useApi, useChangeSearch, useSearchParameter, useTimeRange } from "../api";
 import {
   Answer,
   type Column,
@@ -19,7 +19,8 @@ import { Group } from "./errors_parts/group";
 /** Exceptions in groups, with those that arrive. */
 export default function Errors() {
   const [service] = useSearchParameter("service");
-  const [text, setText] = useSearchParameter("text");
+  const [text] = useSearchParameter("text");
+  const change = useChangeSearch();
   const [range] = useTimeRange();
   const [live, setLive] = useState<LiveError[]>([]);
   const errors = useApi("/errors", { service });
@@ -53,8 +54,8 @@ export default function Errors() {
             type="search"
             className="control min-w-0"
             placeholder="type, message, stack"
-            defaultValue={text}
-            onChange={({ target }) => setText(target.value)}
+            value={text}
+            onChange={({ target }) => change({ text: target.value }, true)}
           />
         </label>
       </div>
@@ -117,6 +118,7 @@ function columnsOf(
     {
       title: "Error",
       width: "minmax(9rem, 4fr)",
+      isOwnLine: true,
       sortBy: (row) => row.type,
       cell: (row) => (
         <>

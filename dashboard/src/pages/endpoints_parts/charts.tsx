@@ -1,7 +1,7 @@
 import { type SeriesRow, useApi } from "../../api";
 import { Answer, Chart, Empty, type Series } from "../../components";
 import type { Comparison } from "./comparing";
-import { linesOf } from "./lines";
+import { linesOf, toldMinutes } from "./lines";
 
 interface Props {
   service: string;
@@ -62,13 +62,7 @@ interface ThreeProps extends Pick<Props, "onSelect"> {
 }
 
 function Three({ now, before, offset_s, labels, onSelect }: ThreeProps) {
-  // A minute that still runs looks like a lull.
-  const running_s = Date.now() / 1000 - 60;
-  const lines = linesOf(
-    now.filter(({ time_ns }) => time_ns / 1e9 <= running_s),
-    before,
-    offset_s,
-  );
+  const lines = linesOf(toldMinutes(now, Date.now() / 1000), before, offset_s);
   const isCompared = labels[1] !== "";
   const both = (label: string, of: (row: SeriesRow | null) => number | null): Series[] => [
     { label: isCompared ? `${label}, ${labels[0]}` : label, values: lines.now.map(of), colour: 1 },

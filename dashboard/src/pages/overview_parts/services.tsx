@@ -7,6 +7,7 @@ const COLUMNS: Column<ServiceRow>[] = [
   {
     title: "Service",
     width: "minmax(5rem, 2fr)",
+    isOwnLine: true,
     cell: (row) => (
       <>
         <HealthMark health={healthOf(row)} isShort />{" "}
@@ -74,6 +75,9 @@ function RateLine({ service }: { service: string }) {
   const minutes = wholeMinutes(data?.rows ?? [], Date.now() / 1000);
   const values = minutes.map((row) => row.rate);
   const last = values.at(-1);
+  if (values.length < 2) {
+    return <span className="text-faint text-xs">after two minutes</span>;
+  }
   return (
     <Sparkline
       values={values}
