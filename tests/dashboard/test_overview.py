@@ -77,15 +77,20 @@ def test_a_browser_that_cannot_be_pushed_to_asks(
 def test_a_server_that_comes_back_is_live_again(
     lone_dashboard: Dashboard, window_on: Callable[..., Window]
 ) -> None:
-    """By itself; what came meanwhile is asked for."""
+    """By itself; what came meanwhile is asked for, also a page that was opened meanwhile."""
     page = window_on(lone_dashboard).open("/")
+    links = page.get_by_role("navigation")
     expect(page.locator("[data-connection=live]")).to_be_visible()
     lone_dashboard.process.kill()
     expect(page.locator("[data-connection=disconnected]")).to_be_visible()
+    links.get_by_role("link", name="Errors").click()
+    expect(page.locator("[data-state=disconnected]")).to_be_visible()
     again = lone_dashboard.restarted()
     try:
         assert again.post("traces", traces(3).SerializeToString()).status_code == 200
         expect(page.locator("[data-connection=live]")).to_be_visible()
+        expect(page.get_by_text("No errors in this time")).to_be_visible()
+        links.get_by_role("link", name="Overview").click()
         expect(page.get_by_test_id("feed").get_by_role("link")).to_have_count(3)
     finally:
         again.process.kill()

@@ -119,7 +119,7 @@ function Filled({ rows, before, comparison, service, version }: FilledProps) {
   const change = useChangeSearch();
   const fitting = joined(rows, before).filter((row) => fitsRoute(row, find));
   // Without a choice the busiest service is shown: a page is not half empty.
-  const shown = { service: service || (rows[0]?.service ?? ""), route };
+  const shown = { service: service || ((fitting[0] ?? rows[0])?.service ?? ""), route };
   return (
     <>
       <Panel
