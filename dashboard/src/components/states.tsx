@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { type Answered, ApiError } from "../api";
+import { type Answered, ApiError, UNREACHABLE } from "../api";
 import { Sentence } from "./values";
 
 /** A view without data: what is not there, and which instrumentation would fill it. */
@@ -39,8 +39,7 @@ export function Failed({ error, retry }: Failure) {
 export function Disconnected({ retry }: { retry?: () => void }) {
   return (
     <Trouble state="disconnected" title="Disconnected" retry={retry}>
-      The dashboard's process does not answer. Is <code>clarity dashboard</code> still running? This
-      page goes on by itself when it is back.
+      <Sentence text={UNREACHABLE} /> This page goes on by itself when it is back.
     </Trouble>
   );
 }
@@ -84,7 +83,7 @@ export function Answer<Data>({ query, empty, isEmpty = hasNoRows, children }: An
     <>
       {error && (
         <p className="mb-2 text-bad" role="status" data-state="stale">
-          This is the last answer. {error.message}
+          This is the last answer. <Sentence text={error.message} />
         </p>
       )}
       {empty && isEmpty(data) ? empty : children(data)}
