@@ -74,6 +74,20 @@ def test_a_browser_that_cannot_be_pushed_to_asks(
     expect(newest).to_have_text("GET /ddb")
 
 
+def test_no_row_moves_away_under_the_pointer(window: Window, shop: Shop) -> None:
+    """What comes meanwhile is counted, and shown when the pointer is elsewhere."""
+    page = window.open("/")
+    feed = page.get_by_test_id("feed")
+    feed.hover()
+    first = feed.get_by_role("link").first
+    held = first.get_attribute("href")
+    shop.get("/hello")
+    expect(page.get_by_test_id("waiting")).to_have_text(re.compile("new"))
+    expect(first).to_have_attribute("href", held or "")
+    page.mouse.move(0, 0)
+    expect(first).not_to_have_attribute("href", held or "")
+
+
 def test_a_server_that_comes_back_is_live_again(
     lone_dashboard: Dashboard, window_on: Callable[..., Window]
 ) -> None:

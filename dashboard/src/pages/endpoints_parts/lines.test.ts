@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { SeriesRow } from "../../api/types";
-import { linesOf, toldMinutes } from "./lines";
+import { linesOf, ratesOf, toldMinutes } from "./lines";
 
 const at = (minute: number, rate: number): SeriesRow => ({
   time_ns: minute * 60e9,
@@ -26,6 +26,11 @@ describe("lines", () => {
     expect(toldMinutes(rows, 150).map(({ rate }) => rate)).toEqual([9]);
     expect(toldMinutes(rows.slice(1), 150).map(({ rate }) => rate)).toEqual([1]);
     expect(toldMinutes([], 150)).toEqual([]);
+  });
+
+  it("have a lull between requests, and nothing around them", () => {
+    const rows = [null, at(1, 5), null, at(3, 6), null];
+    expect(ratesOf(rows)).toEqual([null, 5, 0, 6, null]);
   });
 
   it("of two times begin together", () => {

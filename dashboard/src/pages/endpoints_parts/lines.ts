@@ -24,6 +24,16 @@ export function toldMinutes(rows: SeriesRow[], now_s: number): SeriesRow[] {
   });
 }
 
+/**
+ * The rates of steps: none between two that have requests is a lull of 0; before the first and
+ * after the last of them nothing is known.
+ */
+export function ratesOf(rows: (SeriesRow | null)[]): (number | null)[] {
+  const first = rows.findIndex((row) => row !== null);
+  const last = rows.findLastIndex((row) => row !== null);
+  return rows.map((row, at) => row?.rate ?? (at > first && at < last ? 0 : null));
+}
+
 /** Both times step by step, from the first that has requests to the last. */
 export function linesOf(now: SeriesRow[], before: SeriesRow[], offset_s: number): Lines {
   const step_s = now[0]?.step_s ?? before[0]?.step_s ?? 60;

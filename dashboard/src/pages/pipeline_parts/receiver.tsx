@@ -49,7 +49,8 @@ export function Receiver({ counts, samples }: Props) {
           {store ? `of ${bytes(store.limit_bytes)} (CLARITY_STORE_LIMIT)` : "its size is not told"}
         </Fact>
       </dl>
-      <div className="mt-4" data-testid="live-rates" data-samples={samples.length}>
+      {/* As high as the chart from the beginning: what is below does not jump. */}
+      <div className="mt-4 min-h-64" data-testid="live-rates" data-samples={samples.length}>
         {chart.times_s.length > 1 ? (
           <Chart title="Items a second, while this page is open" {...chart} unit="{item}/s" />
         ) : (
