@@ -63,7 +63,7 @@ def known_seconds(ask: Rows, within: Range) -> float:
         return within.seconds
     bounds = {"start": minute * MINUTE_NS, "end": (minute + 1) * MINUTE_NS}
     first_ns = ask(sql("first_span"), bounds)[0]["first_ns"] or minute * MINUTE_NS
-    known_s = (within.end_ns - first_ns) / 1e9
+    known_s = float(within.end_ns - first_ns) / 1e9
     return min(max(known_s, _SHORTEST_S), within.seconds)
 
 
