@@ -80,7 +80,12 @@ describe("numbers", () => {
   it("units are OpenTelemetry's", () => {
     expect(withUnit(0.25, "s")).toBe("250 ms");
     expect(withUnit(2048, "By")).toBe("2 KiB");
-    expect(withUnit(3, "{request}")).toBe("3 request");
+    expect(withUnit(3, "{request}")).toBe("3 requests");
+    expect(withUnit(1, "{request}")).toBe("1 request");
+    expect(withUnit(0, "{file_descriptor}")).toBe("0 file descriptors");
+    expect(withUnit(2, "{process}")).toBe("2 processes");
+    expect(withUnit(2, "{query}")).toBe("2 queries");
+    expect(withUnit(2, "widget<b>")).toBe("2 widget<b>");
     expect(withUnit(0.5, "1")).toBe("0.5");
   });
 });
