@@ -73,7 +73,7 @@ export default function Traces() {
             </div>
           </>
         )}
-        {!traces.isPending && (
+        {!traces.isPending && (rows.length > 0 || hasNextPage) && (
           <p className="mt-2 flex flex-wrap items-center gap-3 text-faint" role="status">
             <span>
               {count(rows.length)} {rows.length === 1 ? "trace" : "traces"}

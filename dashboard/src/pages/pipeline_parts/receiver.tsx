@@ -54,7 +54,7 @@ export function Receiver({ counts, samples }: Props) {
         {chart.times_s.length > 1 ? (
           <Chart title="Items a second, while this page is open" {...chart} unit="{item}/s" />
         ) : (
-          <p className="text-faint">
+          <p className="flex min-h-64 items-center justify-center rounded-md border border-line border-dashed p-6 text-faint">
             A chart of items a second begins here with the next telemetry that arrives.
           </p>
         )}
