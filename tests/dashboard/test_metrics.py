@@ -51,6 +51,9 @@ def test_a_metric_is_found_and_chosen(window: Window) -> None:
     panel = page.locator("section.panel").filter(has=page.get_by_role("heading", name="cpython.gc"))
     expect(panel.get_by_label("Lines by")).to_have_value("cpython.gc.generation")
     expect(panel).to_contain_text("Increase a second")
+    # A link to it shows it in the list, however long that is.
+    page = window.open("/metrics?name=system.network.io")
+    expect(page.get_by_role("button", name="system.network.io")).to_be_in_viewport()
 
 
 def test_a_histogram_is_quantiles_by_label(window: Window, sampled: set[str]) -> None:

@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useMemo, useRef, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { useIsNarrow } from "./narrow";
 
 export interface Column<Row> {
@@ -27,6 +27,8 @@ interface Props<Row> {
   /** How high it is at most before rows scroll (and only those that are seen exist). */
   maxHeight?: string;
   rowHeight_px?: number;
+  /** The row that is chosen: it is scrolled to, where a link has named it. */
+  chosenKey?: string | undefined;
   onRow?: (row: Row) => void;
   /** Called when the last rows come into view: fetch the next page. */
   onEnd?: () => void;
@@ -43,6 +45,7 @@ export function Table<Row>({
   minWidth = "36rem",
   maxHeight = "60vh",
   rowHeight_px = 40,
+  chosenKey,
   onRow,
   onEnd,
 }: Props<Row>) {
@@ -68,6 +71,12 @@ export function Table<Row>({
       }
     },
   });
+  const hasRows = sorted.length > 0;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once; what is clicked is seen already
+  useEffect(() => {
+    const at = chosenKey ? sorted.findIndex((row) => keyOf(row) === chosenKey) : -1;
+    if (at >= 0) virtual.scrollToIndex(at, { align: "center" });
+  }, [hasRows]);
   const tracks = isTwoLined
     ? columns
         .slice(1)

@@ -100,6 +100,7 @@ function Groups({ rows, start_s, end_s }: GroupsProps) {
           minWidth="52rem"
           maxHeight="26rem"
           rowHeight_px={60}
+          chosenKey={group}
           onRow={(row) => setGroup(row.group)}
         />
       </Panel>

@@ -20,6 +20,9 @@ export function Routes({ rows, isCompared, isNothingBefore, chosen }: Props) {
     () => columnsOf(search, isCompared, isNothingBefore, chosen.service, chosen.route),
     [search, isCompared, isNothingBefore, chosen.service, chosen.route],
   );
+  const isChosen = (row: ComparedRow) =>
+    row.route !== "" && row.service === chosen.service && row.route === chosen.route;
+  const shown = rows.find(isChosen);
   return (
     <Table
       label="Routes"
@@ -29,6 +32,7 @@ export function Routes({ rows, isCompared, isNothingBefore, chosen }: Props) {
       minWidth="44rem"
       maxHeight="24rem"
       rowHeight_px={isCompared ? 56 : 40}
+      chosenKey={shown && keyOfRoute(shown)}
     />
   );
 }
