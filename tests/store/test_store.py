@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from clarity_otel.store import retention
 from clarity_otel.store.answers.sampling import between
 from clarity_otel.store.decode import decode_metrics
+from clarity_otel.store.decode.stacks import place_of
 from clarity_otel.store.file import TABLE_FILES, StoreNotOwnError, open_store
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
 from tests.store.conftest import Store
@@ -40,6 +41,43 @@ def everything(store: Store) -> str:
     cursor = store.connection.cursor()
     found = [cursor.execute(f"SELECT * FROM {table}").fetchall() for table in TABLE_FILES]
     return repr(found)
+
+
+@pytest.mark.parametrize(
+    ("frames", "own"),
+    [
+        (
+            [
+                'File "/v/lib/python3.11/site-packages/uvicorn/a.py", line 3, in run',
+                'File "/srv/shop/app.py", line 9, in pay',
+                'File "/v/lib64/python3.12/json/decoder.py", line 9, in decode',
+                'File "<frozen runpy>", line 1, in _run_code',
+            ],
+            "app.py:pay",
+        ),
+        (
+            ['File "/v/site-packages/clarity_otel/demo/shop.py", line 9, in pay'],
+            "shop.py:pay",
+        ),
+        (
+            [
+                "at pay (/srv/pay.js:3:4)",
+                "at go (/srv/node_modules/a.js:9:5)",
+                "at node:internal:1",
+            ],
+            "at pay (/srv/pay.js::)",
+        ),
+        (
+            ["at shop.Pay.charge(Pay.java:3)", "at java.base/java.lang.Thread.run(Thread.java:1)"],
+            "at shop.Pay.charge(Pay.java:)",
+        ),
+        (['File "/v/site-packages/a.py", line 3, in run'], "a.py:run"),
+    ],
+    ids=["Python", "the demo", "JavaScript", "Java", "no frame of the app"],
+)
+def test_an_error_is_at_the_apps_own_frames(frames: list[str], own: str) -> None:
+    """Without those of libraries and of the runtime, unless there are no others."""
+    assert place_of("\n".join(f"  {frame}" for frame in frames)) == own
 
 
 @pytest.mark.usefixtures("either_decoder")

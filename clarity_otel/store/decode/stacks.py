@@ -39,8 +39,13 @@ def place_of(stacktrace: str) -> str:
     What stands around them depends on who tells of an exception (a span, the server's log)
     and on the versions of the libraries: for a reader it is one error.
     """
-    own = (line for line in _LINE_ENDS.split(stacktrace) if not _OF_LIBRARY.search(line[:_LONGEST]))
+    own = (line for line in _LINE_ENDS.split(stacktrace) if not _is_of_library(line[:_LONGEST]))
     return "\n".join(_frames("\n".join(own))) or normalised(stacktrace)
+
+
+def _is_of_library(line: str) -> bool:
+    # `clarity demo` runs apps that are part of our package.
+    return bool(_OF_LIBRARY.search(line)) and "/clarity_otel/demo/" not in line
 
 
 def _frames(stacktrace: str) -> list[str]:
