@@ -1,5 +1,5 @@
 import { Outlet, useLocation } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useLayoutEffect, useState } from "react";
 import { WITHOUT_TOKEN } from "../api";
 import { Sentence } from "../components";
 import { useConnection, useLive } from "../live";
@@ -20,7 +20,8 @@ export function Layout() {
   // Also on pages that read nothing live: the connection's state is told on all.
   useLive(NOTHING, () => {});
 
-  useEffect(() => {
+  // Before the page's own effects: a trace has a better title.
+  useLayoutEffect(() => {
     document.title = `${title} · Clarity OTel`;
   }, [title]);
 
