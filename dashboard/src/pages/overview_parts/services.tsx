@@ -75,17 +75,16 @@ function RateLine({ service }: { service: string }) {
   const minutes = wholeMinutes(data?.rows ?? [], Date.now() / 1000);
   const values = minutes.map((row) => row.rate);
   const last = values.at(-1);
+  const label =
+    last === undefined
+      ? `Requests of ${service}: no minute yet`
+      : `Requests of ${service} by the minute: last ${rate(last)}, most ${rate(Math.max(...values))}`;
   if (values.length < 2) {
-    return <span className="text-faint text-xs">after two minutes</span>;
+    return (
+      <span role="img" aria-label={label} className="text-faint text-xs">
+        after two minutes
+      </span>
+    );
   }
-  return (
-    <Sparkline
-      values={values}
-      label={
-        last === undefined
-          ? `Requests of ${service}: no minute yet`
-          : `Requests of ${service} by the minute: last ${rate(last)}, most ${rate(Math.max(...values))}`
-      }
-    />
-  );
+  return <Sparkline values={values} label={label} />;
 }
