@@ -6,6 +6,7 @@ one that is no message is INVALID_ARGUMENT and not grpcio's INTERNAL.
 
 from __future__ import annotations
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,6 +37,8 @@ def serve(intake: Intake, host: str, port: int) -> tuple[grpc.Server, int]:
 
     PortTakenError where something listens there.
     """
+    if port:
+        _check_free(host, port)
     server = grpc.server(
         ThreadPoolExecutor(2, thread_name_prefix="clarity-grpc"),
         options=[
@@ -64,6 +67,14 @@ def serve(intake: Intake, host: str, port: int) -> tuple[grpc.Server, int]:
         raise PortTakenError(f"Port {port} of {host} is taken") from None
     server.start()
     return server, bound
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise PortTakenError: grpcio would say it on stderr besides, in lines of its own."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError:
+        raise PortTakenError(f"Port {port} of {host} is taken") from None
 
 
 def _method(intake: Intake, signal: Signal) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clarity_otel.store.answers import errors, logs, metrics, red, series, traces
+from clarity_otel.store.answers import calls, errors, logs, metrics, red, series, traces
 from clarity_otel.store.answers.rows import STATEMENT_LIMIT_S, Rows
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class DuckDbQuery:
 
     def service_map(self, within: Range) -> list[Row]:
         """See `Query`."""
-        return red.service_map(self._ask, within)
+        return calls.service_map(self._ask, within)
 
     def telemetry(self, within: Range) -> list[Row]:
         """See `Query`."""

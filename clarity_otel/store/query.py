@@ -155,7 +155,7 @@ class Query(Protocol):
         ...
 
     def service_map(self, within: Range) -> list[Row]:
-        """Calls between services."""
+        """Calls of services, to services and what else they call, by its name or address."""
         ...
 
     def telemetry(self, within: Range) -> list[Row]:

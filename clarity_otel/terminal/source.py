@@ -67,12 +67,21 @@ def source_of(store: str) -> Source:
 
 
 def pages(source: Source, path: str, given: Parameters, limit: int) -> Iterator[Any]:
-    """Yield up to `limit` rows of a list, page by page."""
+    """Yield up to `limit` rows of a list, page by page, each trace once.
+
+    A trace of which two spans fit may stand on two pages.
+    """
     cursor, left = "", limit
+    traces: set[str] = set()
     while left > 0:
         page = source.ask(path, given | {"cursor": cursor, "limit": min(left, 500)})
-        yield from page["rows"]
-        left -= len(page["rows"])
+        for row in page["rows"]:
+            if path == "/traces":
+                if row["trace_id"] in traces:
+                    continue
+                traces.add(row["trace_id"])
+            yield row
+            left -= 1
         cursor = page["next"]
         if not cursor:
             return

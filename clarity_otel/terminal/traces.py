@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _BAR_WIDTH = 24
 # More are read by no one, and a chain of them is deeper than Python's stack.
 _MOST_SPANS = 300
+_MOST_SAID = 200
 # The attribute of the server span that carries the correlation id.
 CORRELATION = "correlation.id"
 _KINDS = ("", "", "server", "client", "producer", "consumer")
@@ -124,6 +125,12 @@ def _tree(trace: dict[str, Any]) -> Tree:
             )
             if span["status_message"]:
                 label.append(f"  {lines.shown(span['status_message'])}", "red")
+            for event in span["events"]:
+                if event["name"] == "exception":
+                    told = event["attributes"]
+                    words = (told.get("exception.type"), told.get("exception.message"))
+                    said = ": ".join(lines.shown(word) for word in words if word)
+                    label.append(f"  {said[:_MOST_SAID]}", "red")
             above = branches.get(span["parent_id"], root)
             branches[span["span_id"]] = above.add(label)
         waiting = [span for span in waiting if span not in ready] if ready else []

@@ -77,7 +77,10 @@ class Access:
         elif _opens_page(scope) and (response := self._let_in(scope, headers)):
             await response(scope, receive, send)
         else:
-            sentence = "Open the link that `clarity dashboard` printed: it carries the token."
+            sentence = (
+                "Open the link that `clarity-instrument --dashboard` or `clarity dashboard` "
+                "printed: it carries the token. `clarity dashboard` prints it again."
+            )
             await self._refuse(scope, receive, send, 401, sentence)
 
     def _is_this_host(self, headers: dict[str, list[str]]) -> bool:

@@ -4,20 +4,26 @@ import {
   createRouter,
   lazyRouteComponent,
 } from "@tanstack/react-router";
-import { Failed, Loading, NotFound } from "./components";
+import { Failed, NotFound } from "./components";
 import { Layout } from "./layout";
+import { Pending } from "./layout/pending";
 import { PAGES } from "./pages";
+import { patiently } from "./patiently";
 
 const root = createRootRoute({ component: Layout, notFoundComponent: NotFound });
 
 const pages = PAGES.map(({ path, load }) =>
-  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load) }),
+  createRoute({
+    getParentRoute: () => root,
+    path,
+    component: lazyRouteComponent(() => patiently(load)),
+  }),
 );
 
 /** Client-side routes: the server gives index.html for each of them. */
 export const router = createRouter({
   routeTree: root.addChildren(pages),
-  defaultPendingComponent: Loading,
+  defaultPendingComponent: Pending,
   defaultErrorComponent: ({ error, reset }) => <Failed error={error} retry={reset} />,
   defaultPreload: "intent",
   scrollRestoration: true,

@@ -128,6 +128,17 @@ def test_filters_hold_for_stored_and_live_records(
     expect(lines).not_to_contain_text("calm")
 
 
+def test_what_was_typed_does_not_come_back(window: Window) -> None:
+    """The field is as the address is: another way to the page ends a search."""
+    page = window.open("/logs")
+    field = page.get_by_placeholder("in the body or an attribute")
+    field.fill("lamp")
+    expect(page).to_have_url(re.compile("text=lamp"))
+    page.get_by_role("navigation").get_by_role("link", name="Logs").click()
+    expect(field).to_have_value("")
+    expect(page).not_to_have_url(re.compile("text="))
+
+
 def test_masked_values_are_marked(window: Window) -> None:
     """With the rule's name."""
     page = window.open("/logs?range=1h&text=charged")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import expect
@@ -13,9 +14,11 @@ from tests.backends.process import wait_until
 from tests.dashboard.browser import Look, Window
 from tests.dashboard.shop import Shop
 from tests.receiver.conftest import Dashboard
+from tests.store.messages import metrics
 
 pytestmark = pytest.mark.slow
 
+MARKUP = "<img src=x onerror=\"document.title='broken'\">"
 DURATION = "/metrics?name=http.server.request.duration&service=shop&by=http.route"
 
 
@@ -48,6 +51,9 @@ def test_a_metric_is_found_and_chosen(window: Window) -> None:
     panel = page.locator("section.panel").filter(has=page.get_by_role("heading", name="cpython.gc"))
     expect(panel.get_by_label("Lines by")).to_have_value("cpython.gc.generation")
     expect(panel).to_contain_text("Increase a second")
+    # A link to it shows it in the list, however long that is.
+    page = window.open("/metrics?name=system.network.io")
+    expect(page.get_by_role("button", name="system.network.io")).to_be_in_viewport()
 
 
 def test_a_histogram_is_quantiles_by_label(window: Window, sampled: set[str]) -> None:
@@ -87,6 +93,18 @@ def test_a_range_is_brushed_on_the_chart(window: Window, sampled: set[str]) -> N
     page.mouse.move(box["x"] + 200, box["y"] + 60, steps=5)
     page.mouse.up()
     expect(page).to_have_url(re.compile(r"start=\d+.*end=\d+"))
+
+
+def test_markup_in_a_metric_is_text(lone_dashboard: Dashboard, window_on: Callable) -> None:
+    """In its name, its unit, and the labels that are lines of its chart."""
+    told = metrics(text=MARKUP).SerializeToString()
+    assert lone_dashboard.post("metrics", told).status_code == 200
+    wait_until(lambda: lone_dashboard.ask("/metrics")["rows"], "the metric in the store")
+    window = window_on(lone_dashboard)
+    page = window.open(f"/metrics?{urlencode({'name': 'queue.size' + MARKUP, 'by': 'queue'})}")
+    expect(page.get_by_text("orders" + MARKUP).first).to_be_visible()
+    expect(page.locator("img")).to_have_count(0)
+    window.check_errors()
 
 
 def test_a_metric_of_another_sender_has_its_unit_as_it_came(window: Window) -> None:

@@ -28,7 +28,8 @@ def test_each_service_has_its_numbers(window: Window, dashboard: Dashboard) -> N
         expect(shown).to_contain_text(re.compile(r"healthy|degraded|failing"))
         expect(shown).to_contain_text(re.compile(r"\d(/s|/min|/h)"))
         expect(shown).to_contain_text(re.compile(r"\d (µs|ms|s)"))
-        expect(shown.get_by_role("img")).to_have_attribute("aria-label", re.compile("last .*most"))
+        line = re.compile("last .*most|no minute yet")
+        expect(shown.get_by_role("img")).to_have_attribute("aria-label", line)
 
 
 def test_what_changed_is_told(window: Window) -> None:
@@ -74,18 +75,37 @@ def test_a_browser_that_cannot_be_pushed_to_asks(
     expect(newest).to_have_text("GET /ddb")
 
 
+def test_no_row_moves_away_under_the_pointer(window: Window, shop: Shop) -> None:
+    """What comes meanwhile is counted, and shown when the pointer is elsewhere."""
+    page = window.open("/")
+    feed = page.get_by_test_id("feed")
+    feed.hover()
+    first = feed.get_by_role("link").first
+    held = first.get_attribute("href")
+    shop.get("/hello")
+    expect(page.get_by_test_id("waiting")).to_have_text(re.compile("new"))
+    expect(first).to_have_attribute("href", held or "")
+    page.mouse.move(0, 0)
+    expect(first).not_to_have_attribute("href", held or "")
+
+
 def test_a_server_that_comes_back_is_live_again(
     lone_dashboard: Dashboard, window_on: Callable[..., Window]
 ) -> None:
-    """By itself; what came meanwhile is asked for."""
+    """By itself; what came meanwhile is asked for, also a page that was opened meanwhile."""
     page = window_on(lone_dashboard).open("/")
+    links = page.get_by_role("navigation")
     expect(page.locator("[data-connection=live]")).to_be_visible()
     lone_dashboard.process.kill()
     expect(page.locator("[data-connection=disconnected]")).to_be_visible()
+    links.get_by_role("link", name="Errors").click()
+    expect(page.locator("[data-state=disconnected]")).to_be_visible()
     again = lone_dashboard.restarted()
     try:
         assert again.post("traces", traces(3).SerializeToString()).status_code == 200
         expect(page.locator("[data-connection=live]")).to_be_visible()
+        expect(page.get_by_text("No errors in this time")).to_be_visible()
+        links.get_by_role("link", name="Overview").click()
         expect(page.get_by_test_id("feed").get_by_role("link")).to_have_count(3)
     finally:
         again.process.kill()

@@ -91,6 +91,7 @@ def test_a_request_of_the_shop_with_its_spans_and_logs(
     rows = waterfall(page).get_by_role("row")
     expect(rows).to_have_count(1 + len(trace["spans"]) + len(trace["logs"]))
     assert trace["logs"], "the shop logs its orders"
+    expect(page).to_have_title("GET /order · shop · Clarity OTel")
     expect(waterfall(page)).to_contain_text(trace["logs"][0]["body"])
     expect(page.locator("[data-critical]").first).to_be_attached()
     rows.filter(has_text="GET /order").first.click()

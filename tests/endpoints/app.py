@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import PlainTextResponse
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Mount, Route
 
 from clarity_otel.endpoints import Answer, Endpoint, Operation, Request, register
@@ -62,6 +63,20 @@ class Around:
         await self.inner(dict(scope), receive, send)
 
 
+class Answering:
+    """A middleware of Starlette's list that answers each path of ours by itself."""
+
+    def __init__(self, app: Any) -> None:
+        self.inner = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """No request below the prefix goes on."""
+        own = scope["type"] == "http" and scope["path"].startswith("/api/v1/observability")
+        await (PlainTextResponse("the app's own") if own else self.inner)(scope, receive, send)
+
+
+# Of two paths that a middleware answers, one is declared as a route.
+in_a_middleware = Starlette(routes=[Route(HEALTH, _own)], middleware=[Middleware(Answering)])
 wrapped = Around(app)
 wrapped_owning = Around(owning)
 

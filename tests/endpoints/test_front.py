@@ -39,6 +39,14 @@ def test_the_apps_own_route_is_the_apps(
 
 
 @pytest.mark.slow
+def test_what_a_middleware_answers_needs_a_route(serve: Callable[..., Service]) -> None:
+    """Middleware does not run for the endpoints: a route, never reached, says what is the app's."""
+    service = serve("in_a_middleware", "native")
+    assert service.ask(HEALTH).body == OWN
+    assert service.ask(PREFIX).body != OWN
+
+
+@pytest.mark.slow
 @both_engines
 @pytest.mark.parametrize("app", ["app", "starlette", "beside_a_mount", "wrapped", "bare", "owning"])
 def test_other_paths_are_answered(app: str, engine: str, serve: Callable[..., Service]) -> None:

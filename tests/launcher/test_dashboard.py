@@ -349,10 +349,13 @@ def test_a_missing_extra_is_said_with_the_command_that_installs_it(tmp_path: Pat
 
 
 def test_a_dry_run_starts_nothing(tmp_path: Path) -> None:
-    """It shows the variables that would lead to the dashboard."""
+    """It shows the variables that would lead to the dashboard, those that make it live too."""
     command = [BIN / "clarity-instrument", "--dashboard", "--dry-run", "uvicorn", "app:app"]
     environ = {"CLARITY_STORE": str(tmp_path / "store.duckdb")}
     with Process(command, tmp_path, env=environ) as process:
         assert process.wait() == 0
         assert "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318" in process.stdout
+        # Read at least as often as sent: else rates are peaks.
+        assert "OTEL_METRIC_EXPORT_INTERVAL=5000" in process.stdout
+        assert "CLARITY_SYSTEM_METRICS_INTERVAL_S=1" in process.stdout
     assert running.find(str(tmp_path / "store.duckdb")) is None

@@ -59,6 +59,17 @@ def reason(answer: httpx.Response) -> str:
     return Status.FromString(answer.content).message
 
 
+def test_a_port_that_is_taken_is_told_once(
+    writer: Waiting, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By the exception, of which the caller makes a sentence; grpcio says nothing on its own."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(otlp_grpc.PortTakenError, match=str(port)):
+            otlp_grpc.serve(Intake(writer), "127.0.0.1", port)  # type: ignore[arg-type]
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.usefixtures("either_decoder")
 class TestHttp:
     @pytest.mark.parametrize(

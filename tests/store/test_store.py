@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from clarity_otel.store import retention
 from clarity_otel.store.answers.sampling import between
 from clarity_otel.store.decode import decode_metrics
+from clarity_otel.store.decode.stacks import place_of
 from clarity_otel.store.file import TABLE_FILES, StoreNotOwnError, open_store
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
 from tests.store.conftest import Store
@@ -40,6 +41,43 @@ def everything(store: Store) -> str:
     cursor = store.connection.cursor()
     found = [cursor.execute(f"SELECT * FROM {table}").fetchall() for table in TABLE_FILES]
     return repr(found)
+
+
+@pytest.mark.parametrize(
+    ("frames", "own"),
+    [
+        (
+            [
+                'File "/v/lib/python3.11/site-packages/uvicorn/a.py", line 3, in run',
+                'File "/srv/shop/app.py", line 9, in pay',
+                'File "/v/lib64/python3.12/json/decoder.py", line 9, in decode',
+                'File "<frozen runpy>", line 1, in _run_code',
+            ],
+            "app.py:pay",
+        ),
+        (
+            ['File "/v/site-packages/clarity_otel/demo/shop.py", line 9, in pay'],
+            "shop.py:pay",
+        ),
+        (
+            [
+                "at pay (/srv/pay.js:3:4)",
+                "at go (/srv/node_modules/a.js:9:5)",
+                "at node:internal:1",
+            ],
+            "at pay (/srv/pay.js::)",
+        ),
+        (
+            ["at shop.Pay.charge(Pay.java:3)", "at java.base/java.lang.Thread.run(Thread.java:1)"],
+            "at shop.Pay.charge(Pay.java:)",
+        ),
+        (['File "/v/site-packages/a.py", line 3, in run'], "a.py:run"),
+    ],
+    ids=["Python", "the demo", "JavaScript", "Java", "no frame of the app"],
+)
+def test_an_error_is_at_the_apps_own_frames(frames: list[str], own: str) -> None:
+    """Without those of libraries and of the runtime, unless there are no others."""
+    assert place_of("\n".join(f"  {frame}" for frame in frames)) == own
 
 
 @pytest.mark.usefixtures("either_decoder")
@@ -86,6 +124,19 @@ class TestQueries:
         assert store.query.endpoints(about_now(), "other") == []
         assert sum(point["requests"] for point in store.query.series(about_now(), "shop")) == 101
 
+    def test_a_rate_is_of_the_time_that_is_known(self, store: Store) -> None:
+        """What was before the store's first span is no lull; what was after it is one."""
+        second_ns = 10**9
+        # Within one minute, of which sums are kept.
+        now_ns = time.time_ns() // (60 * second_ns) * 60 * second_ns - 10 * second_ns
+        store.take(decode_spans(traces(60, start_ns=now_ns - 30 * second_ns), 1))
+        for since_s, known_s in ((900, 30), (20, 20)):
+            within = Range(now_ns - since_s * second_ns, now_ns)
+            (row,) = store.query.services(within)
+            assert row["rate"] == pytest.approx(60 / known_s)
+            for call in store.query.service_map(within):
+                assert call["rate"] == pytest.approx(60 / known_s)
+
     def test_a_quantile_is_enclosed_by_what_so_few_requests_can_tell(self, store: Store) -> None:
         """By whole buckets, as PromQL's histograms are; of twenty requests p95 has no bound."""
         store.take(decode_spans(traces(100), 1))  # 1 to 10 ms, ten of each
@@ -124,6 +175,34 @@ class TestQueries:
             ("till", 1),
         ]
         assert len(groups[0]["trace_ids"]) == 2
+
+    def test_one_exception_counts_once_whoever_tells_it(self, store: Store) -> None:
+        """A span and a log record in it, with other frames of libraries around the app's."""
+        around = '  File "/x/lib/python3.11/site-packages/web/{0}.py", line 9, in call\n'
+        for frames in (around.format("one"), around.format("two")):
+            request = failure()
+            span = request.resource_spans[0].scope_spans[0].spans[0]
+            attributes = span.events[0].attributes
+            own = attributes[2].value.string_value
+            attributes[2].value.string_value = frames + own
+            record = logs("failed", trace_id=span.trace_id)
+            told = record.resource_logs[0].scope_logs[0].log_records[0]
+            told.span_id = span.span_id
+            told.attributes.extend(attributes)
+            told.attributes[2].value.string_value = around.format("server") + frames + own
+            store.take(decode_spans(request, 1))
+            store.take(decode_logs(record, 1))
+        (group,) = store.query.errors(about_now())
+        assert (group["count"], len(group["trace_ids"])) == (2, 2)
+        assert sum(count for _start, count in group["trend"]) == 2
+
+    def test_an_exception_that_a_span_tells_again_counts_again(self, store: Store) -> None:
+        """As of a loop that tries and fails: the same stack, twice in one span."""
+        request = failure()
+        events = request.resource_spans[0].scope_spans[0].spans[0].events
+        events.append(events[0])
+        store.take(decode_spans(request, 1))
+        assert [group["count"] for group in store.query.errors(about_now())] == [2]
 
     def test_pages_give_every_trace_once(self, store: Store) -> None:
         """A cursor goes on where the page ended, also among spans of one nanosecond."""
@@ -214,6 +293,37 @@ class TestQueries:
         store.take(decode_spans(request, 1))
         found = {row["peer"]: row["calls"] for row in store.query.service_map(about_now())}
         assert found == Counter(peer for _, peer in calls)
+
+    def test_a_call_is_of_the_service_that_answers(self, store: Store) -> None:
+        """Whatever the address; at another port of it, where nothing of ours answers, it is not."""
+        request = traces(1, service="front")
+        spans = request.resource_spans[0].scope_spans[0].spans
+        del spans[1:]
+        back = request.resource_spans.add()
+        back.resource.attributes.append(pair("service.name", "back"))
+        served = back.scope_spans.add().spans
+        for number, (port, is_answered) in enumerate(
+            [(1, True), (1, True), (1, False), (2, False)]
+        ):
+            call = spans.add()
+            call.CopyFrom(spans[0])
+            call.span_id, call.kind = (number + 1).to_bytes(8, "big"), 3
+            call.parent_span_id, call.status.code = spans[0].span_id, 1 if is_answered else 2
+            del call.attributes[:]
+            call.attributes.extend([pair("server.address", "::1"), pair("server.port", port)])
+            if is_answered:
+                answer = served.add()
+                answer.CopyFrom(spans[0])
+                answer.span_id, answer.parent_span_id = (
+                    (number + 9).to_bytes(8, "big"),
+                    call.span_id,
+                )
+        store.take(decode_spans(request, 1))
+        found = {
+            (row["service"], row["peer"]): (row["calls"], row["errors"])
+            for row in store.query.service_map(about_now())
+        }
+        assert found == {("front", "back"): (3, 1), ("front", "::1"): (1, 1)}
 
 
 @pytest.mark.usefixtures("either_decoder")

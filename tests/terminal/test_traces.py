@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clarity_otel.terminal.source import pages
 from tests.receiver.conftest import Dashboard
 from tests.store.messages import failure, logs, pair, traces
 from tests.terminal.conftest import Clarity, in_a_terminal
@@ -73,6 +74,21 @@ def test_one_trace_has_its_spans_and_logs(filled: Dashboard, clarity: Clarity) -
     drawn = in_a_terminal(filled.store.parent, "traces", failed["trace_id"])
     assert drawn.count("━") >= 3
     assert "GET /orders/{id}" in drawn
+    assert "PaymentError: no �[31mcard" in drawn
+
+
+def test_a_trace_on_two_pages_is_listed_once() -> None:
+    """Two of its spans fit; the limit counts traces."""
+
+    class Pages:
+        def ask(self, path: str, given: dict[str, Any]) -> Any:
+            """Two rows a page, the last of one again the first of the next."""
+            at = int(given["cursor"] or 0)
+            found = [{"trace_id": str(number)} for number in (at, at + 1)]
+            return {"rows": found[: given["limit"]], "next": str(at + 1)}
+
+    found = [row["trace_id"] for row in pages(Pages(), "/traces", {}, 5)]
+    assert found == ["0", "1", "2", "3", "4"]
 
 
 def test_a_terminal_gets_a_table_and_nothing_that_controls_it(

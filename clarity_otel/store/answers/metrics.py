@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from clarity_otel.store.answers.rows import known_seconds
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
@@ -53,22 +54,22 @@ def metric(ask: Rows, within: Range, name: str, service: str) -> list[Row]:
 def telemetry(ask: Rows, within: Range) -> list[Row]:
     """See `Query`."""
     bounds = {"start": within.start_ns, "end": within.end_ns, "names": list(NAMES)}
-    return told(ask(sql("increases"), bounds), within)
+    return told(ask(sql("increases"), bounds), known_seconds(ask, within))
 
 
-def told(rows: list[Row], within: Range) -> list[Row]:
-    """Return what each service tells, from rows of service, name, attributes, increase, last."""
+def told(rows: list[Row], seconds: float) -> list[Row]:
+    """Return what each service tells in so many seconds, from its increases and last values."""
     services: dict[str, dict[str, Any]] = {}
     for row in rows:
         columns = services.setdefault(row["service"], dict.fromkeys(_COLUMNS))
-        _tell(columns, row, within)
+        _tell(columns, row, seconds)
     return [{"service": name, **columns} for name, columns in sorted(services.items())]
 
 
-def _tell(told: dict[str, Any], row: Row, within: Range) -> None:
+def _tell(told: dict[str, Any], row: Row, seconds: float) -> None:
     name, increase, last = row["name"], row["increase"], row["last"]
     if column := _RATES.get(name):
-        told[column] = (told[column] or 0.0) + increase / within.seconds
+        told[column] = (told[column] or 0.0) + increase / seconds
     elif column := _COUNTS.get(name):
         told[column] = (told[column] or 0) + increase
     elif column := _SUMS.get(name):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from clarity_otel.store.answers.rows import MINUTE_NS, minutes_of, steps_of
+from clarity_otel.store.answers.rows import MINUTE_NS, known_seconds, minutes_of, steps_of
 from clarity_otel.store.answers.sampling import AWAY
 from clarity_otel.store.query import MOST_ROWS
 from clarity_otel.store.sql import sql
@@ -53,12 +53,13 @@ def _red(
         group=group, columns=columns or group, order=order, most=most, away=AWAY
     )
     rows = ask(statement, minutes_of(within) | chosen)
+    seconds = known_seconds(ask, within)
     for row in rows:
         for name in ("p50", "p95"):
             between = [row.pop(f"{name}_low_ms"), row.pop(f"{name}_high_ms")]
             if not columns:
                 row[f"{name}_between_ms"] = between
-        row["rate"] = row["requests"] / within.seconds
+        row["rate"] = row["requests"] / seconds
         row["error_ratio"] = row["errors"] / row["requests"]
     return rows
 
@@ -83,11 +84,3 @@ def heatmap(ask: Rows, within: Range, service: str, route: str, version: str) ->
 def _bounds_ms(bucket: int) -> tuple[float, float]:
     """Return what a bucket holds: see red_minute.sql."""
     return 2 ** (bucket / 4) / 1000, 2 ** ((bucket + 1) / 4) / 1000
-
-
-def service_map(ask: Rows, within: Range) -> list[Row]:
-    """See `Query`."""
-    rows: list[dict[str, Any]] = ask(sql("service_map"), minutes_of(within))
-    for row in rows:
-        row["rate"] = row["calls"] / within.seconds
-    return rows

@@ -8,9 +8,12 @@ from typing import Any
 import duckdb
 
 from clarity_otel.store.query import Range, Row, TooLongError
+from clarity_otel.store.sql import sql
 
 MINUTE_NS = 60 * 10**9
 STATEMENT_LIMIT_S = 10.0
+# Rates of less would be made by a single request.
+_SHORTEST_S = 10.0
 
 
 class Rows:
@@ -48,6 +51,20 @@ class Rows:
 def minutes_of(within: Range) -> dict[str, int]:
     """Return the first and the last minute of a range, as parameters."""
     return {"first": within.start_ns // MINUTE_NS, "last": (within.end_ns - 1) // MINUTE_NS}
+
+
+def known_seconds(ask: Rows, within: Range) -> float:
+    """Return how much of a range a rate is of: the time before the store's first span is unknown.
+
+    A service that has just been started for the first time is not shown as nearly idle.
+    """
+    minute = ask(sql("first_minute"), {})[0]["minute"]
+    if minute is None or minute * MINUTE_NS < within.start_ns:
+        return within.seconds
+    bounds = {"start": minute * MINUTE_NS, "end": (minute + 1) * MINUTE_NS}
+    first_ns = ask(sql("first_span"), bounds)[0]["first_ns"] or minute * MINUTE_NS
+    known_s = float(within.end_ns - first_ns) / 1e9
+    return min(max(known_s, _SHORTEST_S), within.seconds)
 
 
 def steps_of(within: Range, most: int, shortest_s: int = 60) -> int:

@@ -11,6 +11,12 @@ from clarity_otel.store.decode.values import hash_of, text_of, time_ns
 _FRAME = re.compile(
     r'^\s*(?:File "(?P<file>[^"]{1,400})", line \d+, in (?P<name>\S{1,200})|at \S)', re.ASCII
 )
+# Frames that are the same for every handler: of installed libraries, of the runtime and ours.
+_OF_LIBRARY = re.compile(
+    r"[/\\](?:(?:site|dist)-packages|node_modules|lib(?:64)?/python3[\d.]*|python3\d*\\lib"
+    r"|clarity_otel)[/\\]|File \"<|[( ]node:|at (?:java|javax|jdk|sun)\.",
+    re.ASCII | re.IGNORECASE,
+)
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]{1,16}|\d+", re.ASCII)
 _LINE_ENDS = re.compile(r"[\r\n]")
 _SPACES = " \t\n\v\f\r"
@@ -24,7 +30,26 @@ def normalised(stacktrace: str) -> str:
     A stack without frames that are known gives nothing, so that the type alone counts.
     `native/src/receive/stacks.rs` has the same rules.
     """
-    frames = []
+    return "\n".join(_frames(stacktrace))
+
+
+def place_of(stacktrace: str) -> str:
+    """Return the same of the app's own frames alone; of all, where none is the app's.
+
+    What stands around them depends on who tells of an exception (a span, the server's log)
+    and on the versions of the libraries: for a reader it is one error.
+    """
+    own = (line for line in _LINE_ENDS.split(stacktrace) if not _is_of_library(line[:_LONGEST]))
+    return "\n".join(_frames("\n".join(own))) or normalised(stacktrace)
+
+
+def _is_of_library(line: str) -> bool:
+    # `clarity demo` runs apps that are part of our package.
+    return bool(_OF_LIBRARY.search(line)) and "/clarity_otel/demo/" not in line
+
+
+def _frames(stacktrace: str) -> list[str]:
+    frames: list[str] = []
     for whole in _LINE_ENDS.split(stacktrace):
         line = whole[:_LONGEST]
         found = _FRAME.match(line)
@@ -37,7 +62,7 @@ def normalised(stacktrace: str) -> str:
             frames.append(_NUMBERS.sub("", line.strip(_SPACES)))
         if len(frames) >= _FRAMES:
             break
-    return "\n".join(frames)
+    return frames
 
 
 def exception_row(

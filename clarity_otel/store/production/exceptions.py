@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clarity_otel.store.answers.errors import joined
 from clarity_otel.store.decode.stacks import exception_row
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from clarity_otel.store.query import Row
 
-_MOST_GROUPS = 200
 _MOST_EXAMPLES = 5
 
 
@@ -50,9 +50,14 @@ def _row(
 def grouped(exceptions: Iterable[tuple[Any, ...]], step_s: int) -> list[Row]:
     """Return the rows of `Query.errors`, the most frequent first."""
     groups: dict[int, _Group] = {}
+    tellers: dict[tuple[Any, ...], int] = {}
     step_ns = step_s * 10**9
     for exception in sorted(exceptions, key=lambda row: -row[0]):
-        time_ns, group_id, _service, _type, _message, _stack, trace_id, _span = exception
+        time_ns, group_id, service, kind, message, _stack, trace_id, span_id = exception
+        # A log record tells the exception of its span with another stack: it counts once.
+        told = (service, kind, message, trace_id, span_id)
+        if trace_id and tellers.setdefault(told, group_id) != group_id:
+            continue
         group = groups.setdefault(group_id, _Group(newest=exception))
         group.count += 1
         group.first_ns = time_ns
@@ -77,5 +82,4 @@ def grouped(exceptions: Iterable[tuple[Any, ...]], step_s: int) -> list[Row]:
                 "trend_step_s": step_s,
             }
         )
-    rows.sort(key=lambda row: (-row["count"], -row["last_ns"]))
-    return rows[:_MOST_GROUPS]
+    return joined(rows)

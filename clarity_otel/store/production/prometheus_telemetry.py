@@ -45,7 +45,7 @@ def telemetry(prometheus: Prometheus, within: Range) -> list[Row]:
                     "last": value,
                 }
             )
-    return told(rows, within)
+    return told(rows, within.seconds)
 
 
 def _query(name: str, range_ms: int) -> str:

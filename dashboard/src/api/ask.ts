@@ -21,9 +21,9 @@ export class ApiError extends Error {
 }
 
 export const UNREACHABLE =
-  "The dashboard's process does not answer. Is `clarity dashboard` still running?";
+  "The dashboard's process does not answer. Is your app with it, or `clarity dashboard`, still running?";
 export const WITHOUT_TOKEN =
-  "This browser is not let in any more: open the link that `clarity dashboard` printed, it carries the token.";
+  "This browser is not let in any more: open the link that `clarity-instrument --dashboard` or `clarity dashboard` printed, it carries the token. `clarity dashboard` prints it again.";
 
 /** Ask the API. Rejects with ApiError, or with what an aborted `signal` gives. */
 export async function ask<Path extends keyof Answers>(

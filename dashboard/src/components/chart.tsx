@@ -50,11 +50,15 @@ export function Chart(props: ChartProps) {
   return (
     <figure className="min-w-0">
       <figcaption className="mb-1 font-medium">{title}</figcaption>
-      <div style={{ minHeight: height_px }}>
-        <Suspense fallback={null}>
-          <Canvas {...props} />
-        </Suspense>
-      </div>
+      {times_s.length === 0 ? (
+        <p className="py-6 text-center text-faint">Nothing in this time</p>
+      ) : (
+        <div style={{ minHeight: height_px }}>
+          <Suspense fallback={null}>
+            <Canvas {...props} />
+          </Suspense>
+        </div>
+      )}
       <details className="mt-1 text-faint">
         <summary>As a table</summary>
         <section

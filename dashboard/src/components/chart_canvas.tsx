@@ -1,11 +1,13 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import { bareUnit, localTime, tickTime, withUnit } from "../format";
+import { localTime, tickTime, tickValue, withUnit } from "../format";
 import { useIsDark } from "../theme";
 import type { ChartProps } from "./chart";
 import { showMarks } from "./chart_marks";
 
 const COLOURS = 6;
+const SPACE_PX = 50;
+const SECONDS_SPACE_PX = 76;
 // Ticks of bytes are powers of two: 64 MiB, not 95.4.
 const BINARY = Array.from({ length: 60 }, (_, power) => 2 ** power);
 // Moments that are told apart by what `tickTime` shows: never less than a second.
@@ -58,7 +60,10 @@ export default function ChartCanvas(props: ChartProps) {
         },
         scales: {
           // One moment alone: a minute on both sides, where uPlot has a day.
-          x: { range: (_self, from, to) => (from === to ? [from - 60, to + 60] : [from, to]) },
+          x: {
+            range: ({ data }, from, to) =>
+              data[0].length === 1 ? [from - 60, from + 60] : [from, to],
+          },
           y: { range: (_self, _least, most) => [0, highest(most, latest.current)] },
         },
         axes: [
@@ -66,6 +71,9 @@ export default function ChartCanvas(props: ChartProps) {
             ...axis,
             size: 28,
             incrs: CLOCK_S,
+            // A time with seconds is wider.
+            space: (_self, _axis, from, to, width_px) =>
+              (to - from) / (width_px / SPACE_PX) < 60 ? SECONDS_SPACE_PX : SPACE_PX,
             values: (_self, ticks, _axis, _space, step_s) =>
               ticks.map((time_s) => tickTime(time_s, step_s)),
           },
@@ -73,7 +81,7 @@ export default function ChartCanvas(props: ChartProps) {
             ...axis,
             size: 64,
             ...(unit.startsWith("By") ? { incrs: BINARY } : {}),
-            values: (_self, ticks) => ticks.map((tick) => withUnit(tick, bareUnit(unit))),
+            values: (_self, ticks) => ticks.map((tick) => tickValue(tick, unit)),
           },
         ],
         series: [

@@ -1,5 +1,6 @@
 export { Chart, type ChartProps, type Mark, type Series } from "./chart";
 export { useIsNarrow } from "./narrow";
+export * from "./over";
 export * from "./page";
 export * from "./service_picker";
 export * from "./sparkline";

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
-import { type Answered, ApiError } from "../api";
+import { type Answered, ApiError, UNREACHABLE } from "../api";
+import { Sentence } from "./values";
 
 /** A view without data: what is not there, and which instrumentation would fill it. */
 export function Empty({ what, fill }: { what: ReactNode; fill: ReactNode }) {
@@ -30,7 +31,7 @@ export function Failed({ error, retry }: Failure) {
   if (isUnreachable) return <Disconnected {...(retry ? { retry } : {})} />;
   return (
     <Trouble state="error" title="This could not be shown" retry={retry}>
-      {error instanceof Error ? error.message : String(error)}
+      <Sentence text={error instanceof Error ? error.message : String(error)} />
     </Trouble>
   );
 }
@@ -38,8 +39,7 @@ export function Failed({ error, retry }: Failure) {
 export function Disconnected({ retry }: { retry?: () => void }) {
   return (
     <Trouble state="disconnected" title="Disconnected" retry={retry}>
-      The dashboard's process does not answer. Is <code>clarity dashboard</code> still running? This
-      page goes on by itself when it is back.
+      <Sentence text={UNREACHABLE} /> This page goes on by itself when it is back.
     </Trouble>
   );
 }
@@ -83,7 +83,7 @@ export function Answer<Data>({ query, empty, isEmpty = hasNoRows, children }: An
     <>
       {error && (
         <p className="mb-2 text-bad" role="status" data-state="stale">
-          This is the last answer. {error.message}
+          This is the last answer. <Sentence text={error.message} />
         </p>
       )}
       {empty && isEmpty(data) ? empty : children(data)}

@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useMemo, useRef, useState } from "react";
+import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { useIsNarrow } from "./narrow";
 
 export interface Column<Row> {
@@ -10,6 +10,8 @@ export interface Column<Row> {
   isNumber?: boolean;
   /** Left out where the window is narrow: the others must fit 312 pixels. */
   isWideOnly?: boolean;
+  /** Where the window is narrow it has a line of its own, above the others: for long names. */
+  isOwnLine?: boolean;
   /** The column can be sorted, greatest first at the first click. */
   sortBy?: (row: Row) => number | string;
 }
@@ -25,10 +27,14 @@ interface Props<Row> {
   /** How high it is at most before rows scroll (and only those that are seen exist). */
   maxHeight?: string;
   rowHeight_px?: number;
+  /** The row that is chosen: it is scrolled to, where a link has named it. */
+  chosenKey?: string | undefined;
   onRow?: (row: Row) => void;
   /** Called when the last rows come into view: fetch the next page. */
   onEnd?: () => void;
 }
+
+const SECOND_LINE_PX = 28;
 
 /** Rows of equal height in a table; of many, only those in view are in the document. */
 export function Table<Row>({
@@ -39,11 +45,14 @@ export function Table<Row>({
   minWidth = "36rem",
   maxHeight = "60vh",
   rowHeight_px = 40,
+  chosenKey,
   onRow,
   onEnd,
 }: Props<Row>) {
   const isNarrow = useIsNarrow();
-  const columns = isNarrow ? allColumns.filter(({ isWideOnly }) => !isWideOnly) : allColumns;
+  const columns = isNarrow ? narrowed(allColumns) : allColumns;
+  const isTwoLined = isNarrow && columns.some(({ isOwnLine }) => isOwnLine);
+  const height_px = rowHeight_px + (isTwoLined ? SECOND_LINE_PX : 0);
   const scroller = useRef<HTMLElement>(null);
   const [sorting, setSorting] = useState<{ title: string; sign: 1 | -1 }>();
   const sorted = useMemo(() => sortedBy(rows, allColumns, sorting), [rows, allColumns, sorting]);
@@ -51,7 +60,7 @@ export function Table<Row>({
   const virtual = useVirtualizer({
     count: sorted.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => rowHeight_px,
+    estimateSize: () => height_px,
     overscan: 12,
     getItemKey: (index) => keyOf(sorted[index] as Row),
     onChange: (instance) => {
@@ -62,7 +71,18 @@ export function Table<Row>({
       }
     },
   });
-  const tracks = columns.map((column) => column.width ?? "minmax(0, 1fr)").join(" ");
+  const hasRows = sorted.length > 0;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once; what is clicked is seen already
+  useEffect(() => {
+    const at = chosenKey ? sorted.findIndex((row) => keyOf(row) === chosenKey) : -1;
+    if (at >= 0) virtual.scrollToIndex(at, { align: "center" });
+  }, [hasRows]);
+  const tracks = isTwoLined
+    ? columns
+        .slice(1)
+        .map(({ isNumber }) => `minmax(0, ${isNumber ? 1 : 1.5}fr)`)
+        .join(" ")
+    : columns.map((column) => column.width ?? "minmax(0, 1fr)").join(" ");
   const grid = { display: "grid", gridTemplateColumns: tracks };
   return (
     <section
@@ -84,6 +104,7 @@ export function Table<Row>({
               <Heading
                 key={column.title}
                 column={column}
+                isAcross={isTwoLined && column.isOwnLine === true}
                 sign={sorting?.title === column.title ? sorting.sign : undefined}
                 sort={(sign) => setSorting({ title: column.title, sign })}
               />
@@ -100,14 +121,14 @@ export function Table<Row>({
                 tabIndex={-1}
                 aria-rowindex={item.index + 2}
                 className={`absolute inset-x-0 items-center border-line border-b hover:bg-raised ${onRow ? "cursor-pointer" : ""}`}
-                style={{ ...grid, height: rowHeight_px, transform: `translateY(${item.start}px)` }}
+                style={{ ...grid, height: height_px, transform: `translateY(${item.start}px)` }}
                 onClick={onRow && (() => onRow(row))}
               >
                 {columns.map((column) => (
                   <div
                     key={column.title}
                     role="cell"
-                    className={`truncate px-2 ${column.isNumber ? "text-right tabular-nums" : ""}`}
+                    className={`truncate px-2 ${column.isNumber ? "text-right tabular-nums" : ""} ${isTwoLined && column.isOwnLine ? "col-span-full" : ""}`}
                   >
                     {column.cell(row)}
                   </div>
@@ -121,18 +142,25 @@ export function Table<Row>({
   );
 }
 
+/** Those that a phone has room for, the one with a line of its own first. */
+function narrowed<Row>(columns: Column<Row>[]): Column<Row>[] {
+  const kept = columns.filter(({ isWideOnly }) => !isWideOnly);
+  return [...kept.filter(({ isOwnLine }) => isOwnLine), ...kept.filter((one) => !one.isOwnLine)];
+}
+
 interface HeadingProps<Row> {
   column: Column<Row>;
+  isAcross: boolean;
   sign: 1 | -1 | undefined;
   sort: (sign: 1 | -1) => void;
 }
 
-function Heading<Row>({ column, sign, sort }: HeadingProps<Row>) {
+function Heading<Row>({ column, isAcross, sign, sort }: HeadingProps<Row>) {
   const side = column.isNumber ? "text-right" : "text-left";
   return (
     <div
       role="columnheader"
-      className={`truncate px-2 py-2 font-medium text-faint ${side}`}
+      className={`truncate px-2 font-medium text-faint ${side} ${isAcross ? "col-span-full pt-1" : "py-2"}`}
       aria-sort={sign ? (sign < 0 ? "descending" : "ascending") : undefined}
     >
       {column.sortBy ? (

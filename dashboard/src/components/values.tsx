@@ -61,6 +61,15 @@ export function MaskedText({ text }: { text: string }) {
   );
 }
 
+/** A sentence of the server's: what stands between backticks is shown as code. */
+export function Sentence({ text }: { text: string }) {
+  return text.split("`").map((part, position) =>
+    // The parts of a text never change places.
+    // biome-ignore lint/suspicious/noArrayIndexKey: see above
+    position % 2 === 0 ? part : <code key={position}>{part}</code>,
+  );
+}
+
 const HEALTH_COLOURS: Record<Health, string> = {
   healthy: "text-good",
   degraded: "text-warn",

@@ -12,6 +12,7 @@ import {
   percent,
   rate,
   tickTime,
+  tickValue,
   utcTime,
   withUnit,
 } from ".";
@@ -62,6 +63,15 @@ describe("numbers", () => {
     [1, "100 %"],
   ])("a share of %s is %s", (share, shown) => expect(percent(share)).toBe(shown));
 
+  it("is told apart from its neighbour on an axis", () => {
+    expect([0, 0.00002, 0.00004].map((share) => tickValue(share, "share"))).toEqual([
+      "0 %",
+      "0.002 %",
+      "0.004 %",
+    ]);
+    expect(tickValue(64, "{request}")).toBe("64");
+  });
+
   it("counts and sizes take the unit that fits", () => {
     expect([count(9999), count(12_345), count(4.2e6)]).toEqual(["9,999", "12.3 k", "4.2 M"]);
     expect([bytes(512), bytes(1536), bytes(3 * 2 ** 30)]).toEqual(["512 B", "1.5 KiB", "3 GiB"]);
@@ -70,7 +80,12 @@ describe("numbers", () => {
   it("units are OpenTelemetry's", () => {
     expect(withUnit(0.25, "s")).toBe("250 ms");
     expect(withUnit(2048, "By")).toBe("2 KiB");
-    expect(withUnit(3, "{request}")).toBe("3 request");
+    expect(withUnit(3, "{request}")).toBe("3 requests");
+    expect(withUnit(1, "{request}")).toBe("1 request");
+    expect(withUnit(0, "{file_descriptor}")).toBe("0 file descriptors");
+    expect(withUnit(2, "{process}")).toBe("2 processes");
+    expect(withUnit(2, "{query}")).toBe("2 queries");
+    expect(withUnit(2, "widget<b>")).toBe("2 widget<b>");
     expect(withUnit(0.5, "1")).toBe("0.5");
   });
 });

@@ -77,8 +77,23 @@ export function withUnit(value: number | null | undefined, unit: string): string
   if (unit === "By") return bytes(value);
   if (!isKnown(value)) return UNKNOWN;
   const number = Math.abs(value) < 10_000 ? digits.format(value) : count(value);
-  const said = unit === "1" ? "" : unit.replace(/[{}]/g, "");
+  const said = unit === "1" ? "" : thingsOf(unit, value);
   return said ? `${number} ${said}` : number;
+}
+
+/** What a unit counts, in words: {file_descriptor} is "file descriptors" of which there are two. */
+function thingsOf(unit: string, value: number): string {
+  const thing = /^\{(\w+)\}$/.exec(unit)?.[1];
+  if (thing === undefined) return unit.replace(/[{}]/g, "");
+  const one = thing.replaceAll("_", " ");
+  if (value === 1 || one.endsWith("healthy")) return one;
+  const stem = one.replace(/([^aeiou])y$/, "$1ie").replace(/(s|x|ch)$/, "$1e");
+  return `${stem}s`;
+}
+
+/** The same for an axis, on which neighbours must differ: no share is rounded to "<0.01 %". */
+export function tickValue(value: number, unit: string): string {
+  return unit === "share" ? `${digits.format(value * 100)} %` : withUnit(value, bareUnit(unit));
 }
 
 /** The unit without what is counted ({request}): for places that say that already. */

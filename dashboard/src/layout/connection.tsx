@@ -1,3 +1,4 @@
+import { WITHOUT_TOKEN } from "../api";
 import { type Connection, useConnection } from "../live";
 
 const STATES: Record<Connection, { text: string; colour: string; about: string }> = {
@@ -9,6 +10,7 @@ const STATES: Record<Connection, { text: string; colour: string; about: string }
     about: "This server does not push; it is asked every two seconds.",
   },
   paused: { text: "Paused", colour: "text-faint", about: "Nothing is sent to a hidden tab." },
+  refused: { text: "Not let in", colour: "text-bad", about: WITHOUT_TOKEN },
   disconnected: {
     text: "Disconnected",
     colour: "text-bad",

@@ -1,6 +1,8 @@
 import { Outlet, useLocation } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
-import { useLive } from "../live";
+import { useLayoutEffect, useState } from "react";
+import { WITHOUT_TOKEN } from "../api";
+import { Sentence } from "../components";
+import { useConnection, useLive } from "../live";
 import { PAGES } from "../pages";
 import { ConnectionState } from "./connection";
 import { Navigation } from "./navigation";
@@ -14,10 +16,12 @@ export function Layout() {
   const { pathname } = useLocation();
   const [isOpen, setOpen] = useState(false);
   const title = titleOf(pathname);
+  const connection = useConnection();
   // Also on pages that read nothing live: the connection's state is told on all.
   useLive(NOTHING, () => {});
 
-  useEffect(() => {
+  // Before the page's own effects: a trace has a better title.
+  useLayoutEffect(() => {
     document.title = `${title} · Clarity OTel`;
   }, [title]);
 
@@ -49,6 +53,11 @@ export function Layout() {
           </div>
         </header>
         <main id="content" className="space-y-4 p-3 md:p-6">
+          {connection === "refused" && (
+            <p className="rounded-md border border-bad p-3" role="alert" data-state="refused">
+              <Sentence text={WITHOUT_TOKEN} />
+            </p>
+          )}
           <Outlet />
         </main>
       </div>

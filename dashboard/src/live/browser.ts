@@ -1,4 +1,4 @@
-import { ask } from "../api/ask";
+import { ApiError, ask } from "../api/ask";
 import { LiveClient, type World } from "./client";
 import { requestOf } from "./requests";
 import type { Delta, Wanted } from "./types";
@@ -25,6 +25,7 @@ const browser: World = {
     return new WebSocket(address);
   },
   poll,
+  isRefusal: (error) => error instanceof ApiError && error.status === 401,
   now_ns: () => Date.now() * 1e6,
   random: Math.random,
 };

@@ -41,6 +41,7 @@ const world: World = {
     sockets.push(socket);
     return socket as unknown as WebSocket;
   },
+  isRefusal: (error) => String(error).includes("401"),
   poll: () => (poll ? poll() : Promise.reject(new Error("nobody"))),
   now_ns: () => Date.now() * 1e6,
   random: () => 1,
@@ -172,5 +173,16 @@ describe("the live client", () => {
     last().close();
     await vi.advanceTimersByTimeAsync(0);
     expect(client.connection).toBe("disconnected");
+  });
+
+  it("tells a server that does not let it in any more, until it does", async () => {
+    poll = () => Promise.reject(new Error("401"));
+    client.read(reader());
+    last().close();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(client.connection).toBe("refused");
+    await vi.advanceTimersByTimeAsync(10_000);
+    last().greet(1);
+    expect(client.connection).toBe("live");
   });
 });

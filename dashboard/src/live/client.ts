@@ -11,6 +11,8 @@ export interface World {
   open(after: number): WebSocket;
   /** Ask for what is new since `since_ns`. Rejects where the server does not answer. */
   poll(wanted: Wanted, since_ns: number): Promise<Delta>;
+  /** Whether that is because this browser is not let in. */
+  isRefusal(error: unknown): boolean;
   now_ns(): number;
   random(): number;
 }
@@ -122,8 +124,8 @@ export class LiveClient {
     };
   }
 
-  #again(): void {
-    this.#say("disconnected");
+  #again(connection: Connection = "disconnected"): void {
+    this.#say(connection);
     const longest = Math.min(FIRST_WAIT_MS * 2 ** this.#failures++, LONGEST_WAIT_MS);
     // Spread, so that many pages do not come back in the same moment.
     this.#after(longest * (0.5 + this.world.random() / 2), () => this.#open());
@@ -137,7 +139,7 @@ export class LiveClient {
     try {
       const delta = await this.world.poll(this.#wanted(), since_ns);
       if (turn !== this.#turn) return;
-      if (this.connection === "disconnected") this.#gap();
+      if (this.connection === "disconnected" || this.connection === "refused") this.#gap();
       if (this.connection !== "polling") {
         this.#retryAt_ns = now_ns + RETRY_WHILE_POLLING_MS * 1e6;
       }
@@ -148,8 +150,9 @@ export class LiveClient {
       const isTime = now_ns >= this.#retryAt_ns;
       if (isTime) this.#retryAt_ns = now_ns + RETRY_WHILE_POLLING_MS * 1e6;
       this.#after(POLL_MS, () => (isTime ? this.#open() : void this.#poll()));
-    } catch {
-      if (turn === this.#turn) this.#again();
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.#again(this.world.isRefusal(error) ? "refused" : "disconnected");
     }
   }
 

@@ -58,4 +58,4 @@ export interface Delta {
  * - paused: the tab is hidden
  * - disconnected: it does not answer; tried again by itself
  */
-export type Connection = "connecting" | "live" | "polling" | "paused" | "disconnected";
+export type Connection = "connecting" | "live" | "polling" | "paused" | "refused" | "disconnected";

@@ -1,5 +1,5 @@
 import { useApi, useSearchParameter } from "../api";
-import { Answer, Empty, Panel } from "../components";
+import { Answer, Empty, Panel, Sentence } from "../components";
 import { AlertList } from "./alerts_parts/list";
 import { counted, STATES } from "./alerts_parts/states";
 
@@ -32,7 +32,7 @@ export default function Alerts() {
           >
             {how && (
               <p className="mb-3 text-warn" role="status" data-state="partial">
-                {how}
+                <Sentence text={how} />
               </p>
             )}
             {(rows.length > 0 || !how) && (
@@ -52,7 +52,13 @@ function NotConfigured({ how }: { how: string | undefined }) {
     <Panel title="Alerts">
       <Empty
         what="No alerts are asked for"
-        fill={how || "Alerts are evaluated by Prometheus and routed by Alertmanager."}
+        fill={
+          how ? (
+            <Sentence text={how} />
+          ) : (
+            "Alerts are evaluated by Prometheus and routed by Alertmanager."
+          )
+        }
       />
       <p className="mt-3 text-faint">
         For example, where Alertmanager runs on this machine:{" "}

@@ -2,21 +2,24 @@ import { useState } from "react";
 import {
   type EndpointRow,
   useApi,
+  useChangeSearch,
   useSearchParameter,
   useTimeRange,
   type VersionRow,
 } from "../api";
 import { Answer, Empty, Panel, ServicePicker } from "../components";
-import { changes } from "../format";
+import { changes, counted } from "../format";
 import { Charts } from "./endpoints_parts/charts";
 import { ComparePicker } from "./endpoints_parts/compare_picker";
-import { type Comparison, comparisonOf, joined } from "./endpoints_parts/comparing";
+import { type Comparison, comparisonOf, fitsRoute, joined } from "./endpoints_parts/comparing";
 import { countIn, type Heat, type Selection } from "./endpoints_parts/heat";
 import { Heatmap } from "./endpoints_parts/heatmap";
 import { Routes } from "./endpoints_parts/routes";
 import { Selected } from "./endpoints_parts/selected";
 
 const VERSIONS_S = 7 * 86_400;
+/** What is seen at a glance needs no search. */
+const FEW_ROUTES = 10;
 
 /** A deploy may be older than the time that is looked at. */
 function lastWeek(_range: unknown, now_s: number) {
@@ -112,8 +115,11 @@ interface FilledProps {
 
 function Filled({ rows, before, comparison, service, version }: FilledProps) {
   const [route] = useSearchParameter("route");
+  const [find] = useSearchParameter("find");
+  const change = useChangeSearch();
+  const fitting = joined(rows, before).filter((row) => fitsRoute(row, find));
   // Without a choice the busiest service is shown: a page is not half empty.
-  const shown = { service: service || (rows[0]?.service ?? ""), route };
+  const shown = { service: service || ((fitting[0] ?? rows[0])?.service ?? ""), route };
   return (
     <>
       <Panel
@@ -121,8 +127,23 @@ function Filled({ rows, before, comparison, service, version }: FilledProps) {
         aside={comparison && `${comparison.now.label}, against ${comparison.before.label}`}
       >
         {comparison && before && <Differences now={rows} before={before} />}
+        {(rows.length > FEW_ROUTES || find) && (
+          <label className="mb-2 flex items-center gap-2">
+            <span className="text-faint">Find</span>
+            <input
+              type="search"
+              className="control min-w-0 grow sm:max-w-80"
+              placeholder="method, route or service"
+              value={find}
+              onChange={({ target }) => change({ find: target.value }, true)}
+            />
+            <span className="text-faint" role="status">
+              {fitting.length} of {counted(rows.length, "route")}
+            </span>
+          </label>
+        )}
         <Routes
-          rows={joined(rows, before)}
+          rows={fitting}
           isCompared={comparison !== undefined}
           isNothingBefore={!before?.length}
           chosen={shown}

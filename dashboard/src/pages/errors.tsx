@@ -1,5 +1,5 @@
 import { useCallback, useMemo, useState } from "react";
-import { boundsOf, useApi, useSearchParameter, useTimeRange } from "../api";
+import { boundsOf, useApi, useChangeSearch, useSearchParameter, useTimeRange } from "../api";
 import {
   Answer,
   type Column,
@@ -19,7 +19,8 @@ import { Group } from "./errors_parts/group";
 /** Exceptions in groups, with those that arrive. */
 export default function Errors() {
   const [service] = useSearchParameter("service");
-  const [text, setText] = useSearchParameter("text");
+  const [text] = useSearchParameter("text");
+  const change = useChangeSearch();
   const [range] = useTimeRange();
   const [live, setLive] = useState<LiveError[]>([]);
   const errors = useApi("/errors", { service });
@@ -34,9 +35,13 @@ export default function Errors() {
   useLive(isMoving ? { topics: ["errors"], service } : undefined, hear);
   const rows = useMemo(() => {
     const stored = errors.data?.rows ?? [];
-    const arrived = live.filter((error) => service === "" || error.service === service);
+    // Telemetry that waited on a disk may be older than the time that is looked at.
+    const first_ns = boundsOf(range, Date.now() / 1000).start * 1e9;
+    const arrived = live.filter(
+      (error) => (service === "" || error.service === service) && error.time_ns >= first_ns,
+    );
     return withArrived(stored, isMoving ? arrived : []).filter((row) => fits(row, text));
-  }, [errors.data, live, isMoving, service, text]);
+  }, [errors.data, live, isMoving, service, text, range]);
   const bounds = boundsOf(range, Date.now() / 1000);
 
   return (
@@ -49,8 +54,8 @@ export default function Errors() {
             type="search"
             className="control min-w-0"
             placeholder="type, message, stack"
-            defaultValue={text}
-            onChange={({ target }) => setText(target.value)}
+            value={text}
+            onChange={({ target }) => change({ text: target.value }, true)}
           />
         </label>
       </div>
@@ -95,6 +100,7 @@ function Groups({ rows, start_s, end_s }: GroupsProps) {
           minWidth="52rem"
           maxHeight="26rem"
           rowHeight_px={60}
+          chosenKey={group}
           onRow={(row) => setGroup(row.group)}
         />
       </Panel>
@@ -113,6 +119,7 @@ function columnsOf(
     {
       title: "Error",
       width: "minmax(9rem, 4fr)",
+      isOwnLine: true,
       sortBy: (row) => row.type,
       cell: (row) => (
         <>

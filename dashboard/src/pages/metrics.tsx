@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { useApi, useSearchParameter } from "../api";
+import { useApi, useChangeSearch, useSearchParameter } from "../api";
 import { Answer, Empty, Panel } from "../components";
 import { ServiceSelect } from "../measures/service_select";
 import { Explored } from "./metrics_parts/explored";
@@ -9,7 +9,8 @@ import { firstOf, found } from "./metrics_parts/search";
 /** All metrics that came, whoever sent them, and one of them over time. */
 export default function Metrics() {
   const [service] = useSearchParameter("service");
-  const [text, setText] = useSearchParameter("text");
+  const [text] = useSearchParameter("text");
+  const change = useChangeSearch();
   const [name] = useSearchParameter("name");
   const metrics = useApi("/metrics");
   const rows = metrics.data?.rows;
@@ -28,7 +29,7 @@ export default function Metrics() {
                 placeholder="Name, unit or help"
                 aria-label="Find a metric"
                 value={text}
-                onChange={(event) => setText(event.target.value)}
+                onChange={(event) => change({ text: event.target.value }, true)}
               />
               <ServiceSelect services={services} />
             </div>

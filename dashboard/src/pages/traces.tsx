@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useChangeSearch, useSearchText, useTimeRange } from "../api";
-import { Empty, Failed, Loading, Panel } from "../components";
+import { Empty, Failed, Loading, Panel, useOver } from "../components";
 import { count, localTime } from "../format";
 import { filtersOf, parametersOf, searchOf, setCount } from "./traces_parts/filters";
 import { List } from "./traces_parts/list";
@@ -18,7 +18,9 @@ export default function Traces() {
   const queries = useQueryClient();
   const [range] = useTimeRange();
   const [isHeld, setHeld] = useState(false);
-  const traces = useTraces(parameters, !isHeld);
+  // No row moves away under the pointer.
+  const [isOver, over] = useOver();
+  const traces = useTraces(parameters, !isHeld && !isOver);
   const { rows, steps, reached_ns, error, hasNextPage, isFetchingNextPage } = traces;
   const moves = "preset" in range;
   const isFollowing = moves && !isHeld && steps <= 1;
@@ -66,10 +68,12 @@ export default function Traces() {
         {rows.length > 0 && (
           <>
             <Scatter rows={rows} onBox={onBox} />
-            <List rows={rows} onEnd={more} />
+            <div {...over}>
+              <List rows={rows} onEnd={more} />
+            </div>
           </>
         )}
-        {!traces.isPending && (
+        {!traces.isPending && (rows.length > 0 || hasNextPage) && (
           <p className="mt-2 flex flex-wrap items-center gap-3 text-faint" role="status">
             <span>
               {count(rows.length)} {rows.length === 1 ? "trace" : "traces"}

@@ -1,7 +1,7 @@
 import { type SeriesRow, useApi } from "../../api";
 import { Answer, Chart, Empty, type Series } from "../../components";
 import type { Comparison } from "./comparing";
-import { linesOf } from "./lines";
+import { linesOf, ratesOf, toldMinutes } from "./lines";
 
 interface Props {
   service: string;
@@ -62,35 +62,24 @@ interface ThreeProps extends Pick<Props, "onSelect"> {
 }
 
 function Three({ now, before, offset_s, labels, onSelect }: ThreeProps) {
-  // A minute that still runs looks like a lull.
-  const running_s = Date.now() / 1000 - 60;
-  const lines = linesOf(
-    now.filter(({ time_ns }) => time_ns / 1e9 <= running_s),
-    before,
-    offset_s,
-  );
+  const lines = linesOf(toldMinutes(now, Date.now() / 1000), before, offset_s);
   const isCompared = labels[1] !== "";
-  const both = (label: string, of: (row: SeriesRow | null) => number | null): Series[] => [
-    { label: isCompared ? `${label}, ${labels[0]}` : label, values: lines.now.map(of), colour: 1 },
+  const both = (label: string, of: (rows: (SeriesRow | null)[]) => Series["values"]): Series[] => [
+    { label: isCompared ? `${label}, ${labels[0]}` : label, values: of(lines.now), colour: 1 },
     ...(isCompared
-      ? [{ label: `${label}, ${labels[1]}`, values: lines.before.map(of), colour: 6 as const }]
+      ? [{ label: `${label}, ${labels[1]}`, values: of(lines.before), colour: 6 as const }]
       : []),
   ];
   const shared = { times_s: lines.times_s, height_px: 160, syncKey: "endpoints", onSelect };
-  const p95 = both("p95", (row) => row?.p95_ms ?? null);
+  const p95 = both("p95", (rows) => rows.map((row) => row?.p95_ms ?? null));
   return (
     <div className="grid gap-4 xl:grid-cols-3">
-      <Chart
-        {...shared}
-        title="Rate"
-        unit="{request}/s"
-        series={both("Requests", (row) => row?.rate ?? 0)}
-      />
+      <Chart {...shared} title="Rate" unit="{request}/s" series={both("Requests", ratesOf)} />
       <Chart
         {...shared}
         title="Errors"
         unit="%"
-        series={both("Failed", (row) => (row ? row.error_ratio * 100 : null))}
+        series={both("Failed", (rows) => rows.map((row) => (row ? row.error_ratio * 100 : null)))}
       />
       <Chart
         {...shared}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { EndpointRow, VersionRow } from "../../api/types";
-import { comparisonOf, joined } from "./comparing";
+import { comparisonOf, fitsRoute, joined } from "./comparing";
 
 const NOW_S = 1_700_000_030;
 const MINUTE_S = 1_699_999_980;
@@ -74,6 +74,12 @@ describe("two times", () => {
 });
 
 describe("compared routes", () => {
+  it("are found by method, template or service", () => {
+    const found = (text: string) => fitsRoute({ ...row("/Orders", 1), method: "GET" }, text);
+    expect(["get /ord", " orders ", ""].every(found)).toBe(true);
+    expect(found("post")).toBe(false);
+  });
+
   it("stand beside themselves; a new one beside nothing", () => {
     const rows = joined([row("/a", 5), row("/b", 6)], [row("/a", 4), row("/gone", 1)]);
     expect(rows.map(({ route, before }) => [route, before?.p95_ms])).toEqual([

@@ -106,6 +106,11 @@ export function keyOfRoute({ service, method, route }: EndpointRow): string {
   return `${service} ${method} ${route}`;
 }
 
+/** Whether a route has a text in its method, template or service, whatever the case. */
+export function fitsRoute({ service, method, route }: EndpointRow, text: string): boolean {
+  return `${method} ${route} ${service}`.toLowerCase().includes(text.trim().toLowerCase());
+}
+
 /** Each route with what it was before. */
 export function joined(now: EndpointRow[], before: EndpointRow[] | undefined): ComparedRow[] {
   const earlier = new Map(before?.map((row) => [keyOfRoute(row), row]));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { SeriesRow } from "../../api/types";
-import { linesOf } from "./lines";
+import { linesOf, ratesOf, toldMinutes } from "./lines";
 
 const at = (minute: number, rate: number): SeriesRow => ({
   time_ns: minute * 60e9,
@@ -19,6 +19,18 @@ describe("lines", () => {
     const { times_s, now } = linesOf([at(1, 5), at(4, 6)], [], 0);
     expect(times_s).toEqual([60, 120, 180, 240]);
     expect(now.map((row) => row?.rate ?? null)).toEqual([5, null, null, 6]);
+  });
+
+  it("are of whole minutes; of a first one what is over of it", () => {
+    const rows = [at(1, 9), { ...at(2, 9), requests: 30 }];
+    expect(toldMinutes(rows, 150).map(({ rate }) => rate)).toEqual([9]);
+    expect(toldMinutes(rows.slice(1), 150).map(({ rate }) => rate)).toEqual([1]);
+    expect(toldMinutes([], 150)).toEqual([]);
+  });
+
+  it("have a lull between requests, and nothing around them", () => {
+    const rows = [null, at(1, 5), null, at(3, 6), null];
+    expect(ratesOf(rows)).toEqual([null, 5, 0, 6, null]);
   });
 
   it("of two times begin together", () => {

@@ -1,6 +1,6 @@
 import { type ReactNode, useMemo } from "react";
 import { type Search, useSearchText } from "../../api";
-import { type Column, Duration, HealthMark, PageLink, Table, useIsNarrow } from "../../components";
+import { type Column, Duration, HealthMark, PageLink, Table } from "../../components";
 import { healthOf, percent, rate } from "../../format";
 import { type ComparedRow, keyOfRoute } from "./comparing";
 
@@ -16,11 +16,13 @@ interface Props {
 /** Rate, errors and duration of each route; choosing one shows its charts. */
 export function Routes({ rows, isCompared, isNothingBefore, chosen }: Props) {
   const search = useSearchText();
-  const isNarrow = useIsNarrow();
   const columns = useMemo(
     () => columnsOf(search, isCompared, isNothingBefore, chosen.service, chosen.route),
     [search, isCompared, isNothingBefore, chosen.service, chosen.route],
   );
+  const isChosen = (row: ComparedRow) =>
+    row.route !== "" && row.service === chosen.service && row.route === chosen.route;
+  const shown = rows.find(isChosen);
   return (
     <Table
       label="Routes"
@@ -29,7 +31,8 @@ export function Routes({ rows, isCompared, isNothingBefore, chosen }: Props) {
       keyOf={keyOfRoute}
       minWidth="44rem"
       maxHeight="24rem"
-      rowHeight_px={isCompared || isNarrow ? 56 : 40}
+      rowHeight_px={isCompared ? 56 : 40}
+      chosenKey={shown && keyOfRoute(shown)}
     />
   );
 }
@@ -39,6 +42,15 @@ const NUMBER_WIDTHS: Record<string, string> = {
   Rate: "minmax(4.9rem, 7rem)",
   p95: "minmax(4.8rem, 7rem)",
 };
+
+/** Requests that no route matched have no charts of their own. */
+function NoRoute({ row }: { row: ComparedRow }) {
+  return (
+    <span title="No route matched these requests, or their spans name none">
+      <HealthMark health={healthOf(row)} isShort /> {row.method && `${row.method} `}(no route)
+    </span>
+  );
+}
 
 /** A phone has no room for the word. */
 function Was() {
@@ -85,13 +97,13 @@ function columnsOf(
     {
       title: "Route",
       width: "minmax(5.1rem, 3fr)",
+      isOwnLine: true,
       sortBy: (row) => row.route,
       cell: (row) => {
         const isChosen = row.service === service && row.route === route;
+        if (row.route === "") return <NoRoute row={row} />;
         return (
-          <span
-            className={`line-clamp-2 whitespace-normal break-all text-xs sm:text-sm sm:block sm:truncate ${isChosen ? "font-semibold" : ""}`}
-          >
+          <span className={isChosen ? "font-semibold" : ""}>
             <HealthMark health={healthOf(row)} isShort />{" "}
             <PageLink
               to="/endpoints"
@@ -99,7 +111,7 @@ function columnsOf(
               {...(isChosen ? { className: "underline" } : {})}
             >
               {row.method && `${row.method} `}
-              {row.route || "(no route)"}
+              {row.route}
             </PageLink>
           </span>
         );

@@ -46,10 +46,17 @@ describe("errors that arrive", () => {
   });
 
   it("are forgotten, the oldest first, where they are too many", () => {
-    const many = Array.from({ length: 700 }, (_, at) => error("E", at));
+    const many = Array.from({ length: 700 }, (_, at) => error("E", at, `${at}`));
     const kept = held(many.slice(0, 400), many.slice(400));
     expect(kept).toHaveLength(500);
     expect(kept.at(-1)?.time_ns).toBe(699);
+  });
+});
+
+describe("errors that a span and a log record tell", () => {
+  it("are held once", () => {
+    const kept = held([error("E", 1)], [error("E", 2), error("F", 2), error("F", 3)]);
+    expect(kept.map(({ type }) => type)).toEqual(["E", "F"]);
   });
 });
 

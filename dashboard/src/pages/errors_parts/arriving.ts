@@ -8,9 +8,23 @@ export interface ShownError extends ErrorRow {
 
 const MOST_HELD = 500;
 
-/** Exceptions of the feed, the newest last; of very many the oldest are forgotten. */
+/**
+ * Exceptions of the feed, the newest last; of very many the oldest are forgotten. A span and a
+ * log record in it tell the same one: it is held once.
+ */
 export function held(before: LiveError[], more: LiveError[]): LiveError[] {
-  return [...before, ...more].slice(-MOST_HELD);
+  const told = new Set(before.map(sayingOf));
+  const others = more.filter((error) => {
+    if (!error.trace_id) return true;
+    const isNew = !told.has(sayingOf(error));
+    told.add(sayingOf(error));
+    return isNew;
+  });
+  return [...before, ...others].slice(-MOST_HELD);
+}
+
+function sayingOf({ service, type, message, trace_id }: LiveError): string {
+  return JSON.stringify([trace_id, service, type, message]);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useChangeSearch, useSearchParameter } from "../../api";
 import { ServicePicker } from "../../components";
 import { LEVELS } from "../../format";
@@ -8,24 +8,36 @@ const TYPING_MS = 300;
 /** Service, level, text and trace, as they stand in the address. */
 export function Filters({ known }: { known: string[] }) {
   const [level, setLevel] = useSearchParameter("level");
-  const [text, setText] = useSearchParameter("text");
+  const [text] = useSearchParameter("text");
   const [trace_id, setTrace] = useSearchParameter("trace_id");
   const [typed, setTyped] = useState(text);
+  const asked = useRef(text);
   const change = useChangeSearch();
+
+  // What the address says anew, as on the browser's way back, is no typing of this field.
+  useEffect(() => {
+    if (text === asked.current) return;
+    asked.current = text;
+    setTyped(text);
+  }, [text]);
 
   // Asked when typing rests.
   useEffect(() => {
-    if (typed === text) return;
-    const timer = setTimeout(() => change({ text: typed }), TYPING_MS);
+    if (typed === asked.current) return;
+    const timer = setTimeout(() => {
+      asked.current = typed;
+      change({ text: typed }, true);
+    }, TYPING_MS);
     return () => clearTimeout(timer);
-  }, [typed, text, change]);
+  }, [typed, change]);
 
   return (
     <form
       className="flex flex-wrap items-center gap-x-4 gap-y-2"
       onSubmit={(event) => {
         event.preventDefault();
-        setText(typed);
+        asked.current = typed;
+        change({ text: typed });
       }}
     >
       <ServicePicker known={known} />

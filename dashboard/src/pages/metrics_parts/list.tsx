@@ -48,6 +48,7 @@ export function MetricList({ rows, chosen }: Props) {
       minWidth="0"
       maxHeight="min(70vh, 20rem + 20vw)"
       rowHeight_px={36}
+      chosenKey={chosen}
       onRow={choose}
     />
   );

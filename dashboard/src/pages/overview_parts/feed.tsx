@@ -1,6 +1,16 @@
-import { useCallback, useState } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import { useApi } from "../../api";
-import { Answer, Duration, Empty, HttpStatus, Panel, Time, TraceLink } from "../../components";
+import {
+  Answer,
+  Duration,
+  Empty,
+  HttpStatus,
+  Panel,
+  Time,
+  TraceLink,
+  useOver,
+} from "../../components";
+import { count } from "../../format";
 import { added, type Delta, type LiveRequest, requestOf, useLive } from "../../live";
 
 const WANTED = { topics: ["requests" as const] };
@@ -14,19 +24,35 @@ export function Feed() {
     if (requests.length > 0) setLive((shown) => added(shown, requests));
   }, []);
   useLive(isHeld ? undefined : WANTED, hear);
+  const newest = useMemo(
+    () => added((stored.data?.rows ?? []).map(requestOf), live),
+    [stored.data, live],
+  );
+  // No row moves away under the pointer.
+  const [isOver, over] = useOver();
+  const isStill = isHeld || isOver;
+  const [kept, setKept] = useState(newest);
+  useEffect(() => {
+    if (!isStill) setKept(newest);
+  }, [newest, isStill]);
+  const shown = isStill ? kept : newest;
+  const waiting = isStill ? newest.filter((row) => !kept.some((old) => isSame(row, old))) : [];
 
   return (
     <Panel
       title="Requests"
       aside={
-        <button
-          type="button"
-          className="control"
-          aria-pressed={isHeld}
-          onClick={() => setHeld(!isHeld)}
-        >
-          {isHeld ? "Go on" : "Hold"}
-        </button>
+        <span className="flex items-center gap-3">
+          {waiting.length > 0 && <span data-testid="waiting">{count(waiting.length)} new</span>}
+          <button
+            type="button"
+            className="control"
+            aria-pressed={isHeld}
+            onClick={() => setHeld(!isHeld)}
+          >
+            {isHeld ? "Go on" : "Hold"}
+          </button>
+        </span>
       }
     >
       <Answer
@@ -39,10 +65,18 @@ export function Feed() {
           />
         }
       >
-        {({ rows }) => <Requests rows={added(rows.map(requestOf), live)} />}
+        {() => (
+          <div {...over}>
+            <Requests rows={shown} />
+          </div>
+        )}
       </Answer>
     </Panel>
   );
+}
+
+function isSame(one: LiveRequest, other: LiveRequest): boolean {
+  return one.trace_id === other.trace_id && one.start_ns === other.start_ns;
 }
 
 function Requests({ rows }: { rows: LiveRequest[] }) {

@@ -7,6 +7,7 @@ const COLUMNS: Column<ServiceRow>[] = [
   {
     title: "Service",
     width: "minmax(5rem, 2fr)",
+    isOwnLine: true,
     cell: (row) => (
       <>
         <HealthMark health={healthOf(row)} isShort />{" "}
@@ -74,14 +75,16 @@ function RateLine({ service }: { service: string }) {
   const minutes = wholeMinutes(data?.rows ?? [], Date.now() / 1000);
   const values = minutes.map((row) => row.rate);
   const last = values.at(-1);
-  return (
-    <Sparkline
-      values={values}
-      label={
-        last === undefined
-          ? `Requests of ${service}: no minute yet`
-          : `Requests of ${service} by the minute: last ${rate(last)}, most ${rate(Math.max(...values))}`
-      }
-    />
-  );
+  const label =
+    last === undefined
+      ? `Requests of ${service}: no minute yet`
+      : `Requests of ${service} by the minute: last ${rate(last)}, most ${rate(Math.max(...values))}`;
+  if (values.length < 2) {
+    return (
+      <span role="img" aria-label={label} className="text-faint text-xs">
+        after two minutes
+      </span>
+    );
+  }
+  return <Sparkline values={values} label={label} />;
 }

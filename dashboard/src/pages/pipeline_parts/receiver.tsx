@@ -49,11 +49,12 @@ export function Receiver({ counts, samples }: Props) {
           {store ? `of ${bytes(store.limit_bytes)} (CLARITY_STORE_LIMIT)` : "its size is not told"}
         </Fact>
       </dl>
-      <div className="mt-4" data-testid="live-rates" data-samples={samples.length}>
+      {/* As high as the chart from the beginning: what is below does not jump. */}
+      <div className="mt-4 min-h-64" data-testid="live-rates" data-samples={samples.length}>
         {chart.times_s.length > 1 ? (
           <Chart title="Items a second, while this page is open" {...chart} unit="{item}/s" />
         ) : (
-          <p className="text-faint">
+          <p className="flex min-h-64 items-center justify-center rounded-md border border-line border-dashed p-6 text-faint">
             A chart of items a second begins here with the next telemetry that arrives.
           </p>
         )}

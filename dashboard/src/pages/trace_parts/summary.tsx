@@ -1,3 +1,4 @@
+import { useEffect } from "react";
 import type { Trace } from "../../api";
 import { MaskedText, PageLink, Time } from "../../components";
 import { count, counted, duration } from "../../format";
@@ -13,6 +14,10 @@ interface Props {
 /** What the trace is, in two lines, and what to do with it. */
 export function Summary({ trace, tree, colours }: Props) {
   const root = tree.nodes[mainRoot(tree)];
+  const title = `${root?.span.name || "Trace"} · ${root?.span.service ?? ""} · Clarity OTel`;
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
   const correlation = tree.nodes
     .map(({ span }) => span.attributes["correlation.id"])
     .find((id) => typeof id === "string" && id !== "");

@@ -43,7 +43,6 @@ function columnsFor(longest_ms: number): Column<TraceRow>[] {
     {
       title: "Start",
       width: "9.5rem",
-      isWideOnly: true,
       cell: (row) => (
         <span className="text-faint tabular-nums">
           <Time ns={row.start_ns} />
@@ -53,6 +52,7 @@ function columnsFor(longest_ms: number): Column<TraceRow>[] {
     {
       title: "Trace",
       width: "minmax(7rem, 3fr)",
+      isOwnLine: true,
       // The link stands apart from the text beside it: its colour alone would not do.
       cell: (row) => (
         <span className="flex items-baseline gap-1.5">

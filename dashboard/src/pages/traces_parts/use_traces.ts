@@ -56,11 +56,15 @@ export function useTraces(parameters: Parameters, isFollowing: boolean) {
 
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
+  const following = useRef(isFollowing);
+  useEffect(() => {
+    following.current = isFollowing;
+  });
   const hear = ({ requests = [] }: Delta) => {
     if (requests.length === 0 || timer.current || steps > 1) return;
     timer.current = setTimeout(() => {
       timer.current = undefined;
-      void queries.invalidateQueries({ queryKey });
+      if (following.current) void queries.invalidateQueries({ queryKey });
     }, STORED_AFTER_MS);
   };
   const service = String(parameters.service ?? "");
