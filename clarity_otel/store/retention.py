@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clarity_otel.store.metric_steps import LENGTHS_S
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
     import duckdb
 
-_DAY_NS = 86_400 * 10**9
+_SECOND_NS = 10**9
+_DAY_NS = 86_400 * _SECOND_NS
 # table -> its column of time, and how many nanoseconds its unit has.
 _TIMES = {
     "spans": ("start_ns", 1),
@@ -18,6 +20,7 @@ _TIMES = {
     "exceptions": ("time_ns", 1),
     "logs": ("time_ns", 1),
     "metric_points": ("time_ns", 1),
+    **{f"metric_steps_{length_s}": ("step", length_s * 10**9) for length_s in LENGTHS_S},
     "red_minute": ("minute", 60 * 10**9),
     "edges_minute": ("minute", 60 * 10**9),
     "minute_tokens": ("minute", 60 * 10**9),
@@ -90,4 +93,10 @@ def _delete_before(connection: duckdb.DuckDBPyConnection, at_ns: int) -> int:
             f"DELETE FROM {table} WHERE {column} < ?", [at_ns // unit]
         ).fetchone()
         deleted += row[0] if row else 0
+    connection.execute(
+        "DELETE FROM metric_steps_due WHERE step * length_s < ?", [at_ns // _SECOND_NS]
+    )
+    if deleted:
+        # Series number steps alone: those of an hour are the last to go.
+        connection.execute(sql("delete_series"))
     return deleted
