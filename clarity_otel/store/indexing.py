@@ -1,7 +1,7 @@
 """The index of minutes is written anew where this version would not find what is in it.
 
-That is in a file of before there was an index, or of before its texts were in lower case, and after a version of
-DuckDB that hashes in another way. 10 million spans take about 10 s.
+That is in a file of before there was an index, of before it had texts or had them in lower case,
+and after a version of DuckDB that hashes in another way. 10 million spans take about 10 s.
 """
 
 from __future__ import annotations

@@ -25,10 +25,7 @@ def logs(ask: Rows, within: Range, wanted: LogFilter, cursor: str, limit: int) -
     if wanted.least_severity:
         conditions.add("severity >= $severity", severity=wanted.least_severity)
     if wanted.text:
-        condition = (
-            "(contains(lower(body), lower($text)) OR contains(lower(attributes), lower($text)))"
-        )
-        conditions.add(condition, text=wanted.text)
+        conditions.add(contains_any("body", "attributes"), text=wanted.text)
     if wanted.trace_id:
         conditions.add("trace_id = $trace::UUID", trace=str(uuid.UUID(hex=wanted.trace_id)))
     search = Search(
