@@ -20,12 +20,13 @@ _TIMES = {
     "exceptions": ("time_ns", 1),
     "logs": ("time_ns", 1),
     "metric_points": ("time_ns", 1),
-    **{f"metric_steps_{length_s}": ("step", length_s * 10**9) for length_s in LENGTHS_S},
     "red_minute": ("minute", 60 * 10**9),
     "edges_minute": ("minute", 60 * 10**9),
     "minute_tokens": ("minute", 60 * 10**9),
     "minute_texts": ("minute", 60 * 10**9),
 }
+# They go with the rest; an hour's begin says nothing of when the oldest data is.
+_STEPS = {f"metric_steps_{length_s}": ("step", length_s * _SECOND_NS) for length_s in LENGTHS_S}
 # What one round deletes of the time that is stored.
 _SHARE = 0.2
 _ROUNDS = 12
@@ -88,7 +89,7 @@ def _bounds(connection: duckdb.DuckDBPyConnection, now_ns: int) -> tuple[int, in
 
 def _delete_before(connection: duckdb.DuckDBPyConnection, at_ns: int) -> int:
     deleted = 0
-    for table, (column, unit) in _TIMES.items():
+    for table, (column, unit) in (_TIMES | _STEPS).items():
         row = connection.execute(
             f"DELETE FROM {table} WHERE {column} < ?", [at_ns // unit]
         ).fetchone()

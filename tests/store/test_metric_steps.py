@@ -208,3 +208,15 @@ def test_the_writer_makes_steps(store: Store) -> None:
     cursor = store.connection.cursor()
     made = "SELECT count(*) FROM metric_steps_3600"
     wait_until(lambda: cursor.execute(made).fetchone() != (0,), "an hour's steps")
+
+
+def test_an_hours_step_does_not_hold_up_retention(tmp_path: Any) -> None:
+    """Its begin is before all data, which goes by size all the same."""
+    with open_store(tmp_path / "store.duckdb") as connection:
+        start_ns = END_NS - 600 * SECOND_NS
+        generate_metrics(connection, start_ns, END_NS, histograms=3000, others=0, interval_s=10)
+        (before,) = connection.execute("SELECT count(*) FROM metric_points").fetchone()
+        limits = retention.Limits(size_bytes=1, age_days=7)
+        assert retention.enforce(connection, limits, END_NS + HOUR_NS)
+        (after,) = connection.execute("SELECT count(*) FROM metric_points").fetchone()
+        assert after < before / 2
