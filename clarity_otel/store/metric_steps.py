@@ -39,6 +39,11 @@ def note_due(connection: duckdb.DuckDBPyConnection, points: str) -> None:
     connection.execute(sql("add_metric_steps_due").format(points=points))
 
 
+def is_due(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether some steps are to be made, or will be when they are over."""
+    return bool(connection.execute("SELECT 1 FROM metric_steps_due LIMIT 1").fetchone())
+
+
 def roll_up(
     connection: duckdb.DuckDBPyConnection, now_ns: int, most_steps: int = MOST_STEPS
 ) -> bool:

@@ -63,6 +63,8 @@ class Writer:
         self._ending = False
         self._known_resources: set[int] = set()
         self.counts = {"stored": 0, "dropped": 0, "refused": 0, "flushes": 0}
+        # Nothing is to be summed up where nobody sends metrics.
+        self._has_points = metric_steps.is_due(self._connection)
         self._red_until = 0
         self._index_until = time.time_ns() // _MINUTE_NS
         self._thread = threading.Thread(target=self._run, name="clarity-store", daemon=True)
@@ -130,12 +132,12 @@ class Writer:
     def _roll_up(self) -> float:
         """Make some steps of metrics; return the seconds until it is worth to go on."""
         begun = time.monotonic()
+        is_more = False
         try:
-            is_more = metric_steps.roll_up(self._connection, time.time_ns())
+            is_more = self._has_points and metric_steps.roll_up(self._connection, time.time_ns())
         except duckdb.Error as error:
             self._roll_back()
             diagnostics.error(f"The store could not sum up metrics: {error}.")
-            is_more = False
         return _ROLL_UP_REST * (time.monotonic() - begun) if is_more else _ROLL_UP_INTERVAL_S
 
     def _taken(self) -> list[Batch]:
@@ -201,6 +203,7 @@ class Writer:
                     "(coalesce(value, 'NaN'::DOUBLE) AS value) FROM arrays"
                 )
                 execute(sql("add_metric_steps_due").format(points="arrays"))
+                self._has_points = True
             else:
                 execute(
                     f"INSERT INTO {name} BY NAME SELECT * REPLACE "
@@ -209,6 +212,8 @@ class Writer:
 
     def _keep_house(self) -> None:
         try:
+            # An import brings points, too.
+            self._has_points = metric_steps.is_due(self._connection)
             minute = time.time_ns() // _MINUTE_NS
             # Late spans may come for the last five minutes: RED of these is summed up again,
             # the index, of which a little too much does no harm, is left until then.
