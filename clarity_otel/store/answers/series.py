@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.metrics.joining import SUM, Joining, joining_of
+from clarity_otel.store.answers.grown import grown
 from clarity_otel.store.answers.lines import ENDED_AFTER, GAP_NS, Grid, Line, line_of
 from clarity_otel.store.answers.rows import steps_of
 from clarity_otel.store.answers.sources import floor, longest_of, longest_within, sources
@@ -30,9 +31,9 @@ _MOST_SERIES = 3_333
 # What the longest answer has twice over: no statement gives more.
 _MOST_READ = 200_000
 _OTHER = "__other__"
-# Histograms of more are added up here, and not by DuckDB, which has a column for each.
+# Histograms of more are added up one by one: there is a column for each.
 _MOST_BOUNDS = 250
-_BUCKET = "greatest(sum(buckets[{at}]) - coalesce(sum(less[{at}]), 0), 0)"
+_BUCKET = ", coalesce(buckets[{at}], 0) AS b{at}"
 
 Key = tuple[tuple[str, str], ...]
 
@@ -114,15 +115,16 @@ class _Asked:
         return self.each() if is_counter else self.held()
 
     def grown(self) -> dict[Key, Line]:
-        """Return them of counters and histograms that add up: DuckDB does it.
-
-        A row for each line and step comes back, not one for each series: an eighth of the time.
-        """
+        """Return them of counters and histograms that add up: of all series at once."""
         numbers, values = self._read()
         rows: dict[int, list[Row]] = defaultdict(list)
         count = self.about["bounds"] + 1 if self.about["kind"] == "histogram" else 0
-        buckets = ", ".join(_BUCKET.format(at=at + 1) for at in range(count))
-        for row in self._asked("grown_series", values | {"gap": GAP_NS}, buckets=buckets):
+        buckets = "".join(_BUCKET.format(at=at + 1) for at in range(count))
+        named = {"name": values["name"], "kind": values["kind"]}
+        usual = next((row["bounds"] for row in self.ask(sql("usual_bounds"), named)), "")
+        statement, values = self._statement("grown_series", values, buckets=buckets)
+        columns = self.ask.columns(statement, values | {"usual": usual})
+        for row in grown(columns, usual, self.grid.step_ns):
             rows[row["key"]].append(row)
         lines: dict[Key, Line] = {}
         for key, number in numbers.items():
@@ -203,12 +205,17 @@ class _Asked:
         }
 
     def _asked(self, statement: str, values: dict[str, Any], **names: str) -> list[Row]:
+        return self.ask(*self._statement(statement, values, **names))
+
+    def _statement(
+        self, statement: str, values: dict[str, Any], **names: str
+    ) -> tuple[str, dict[str, Any]]:
         longest_s = longest_of(self.grid.step_ns // 10**9)
         # Counters count from the point before the range.
         start_ns = floor(self.within.start_ns - GAP_NS, longest_s)
         rows, bounds = sources(self.ask, start_ns, self.within.end_ns, longest_s, "rows")
         read = sql("metric_rows").format(rows=rows)
-        return self.ask(sql(statement).format(read=read, **names), values | bounds)
+        return sql(statement).format(read=read, **names), values | bounds
 
 
 def _join(lines: dict[Any, Line], key: Any, line: Line, how: str) -> None:

@@ -8,4 +8,4 @@ WITH pairs AS (
   SELECT series, hash(pair, resource_id) AS sender, pair, key, bounds
   FROM metric_series JOIN pairs USING (service, attributes)
   WHERE name = $name AND kind = $kind
-), read AS MATERIALIZED ({rows})
+), read AS ({rows})
