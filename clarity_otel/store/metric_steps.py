@@ -1,5 +1,5 @@
 """Long ranges of metrics are read from steps: what each series was at the end of a minute, of
-five, of an hour.
+five, of a quarter of an hour, of an hour.
 
 Minutes are made of points once they are over, longer steps of shorter ones, in the background.
 What has changed since is due: noted with the points themselves, and made anew. Until then
@@ -15,7 +15,8 @@ from clarity_otel.store.sql import sql
 if TYPE_CHECKING:
     import duckdb
 
-LENGTHS_S = (60, 300, 3600)
+# Each is made of the one before it.
+LENGTHS_S = (60, 300, 900, 3600)
 _SECOND_NS = 10**9
 # Points are on their way for a while; those that come later make their minute due again.
 _LATE_NS = 5 * _SECOND_NS

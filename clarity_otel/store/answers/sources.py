@@ -1,7 +1,7 @@
 """Where a metric is read from: the longest steps that are whole and made, and points elsewhere.
 
-Of a range, whole hours come from the hours (`store/metric_steps`), what is left of it from five
-minutes, then from minutes; the rest, and what is due, from points.
+Of a range, whole hours come from the hours (`store/metric_steps`), what is left of it from
+quarters, then from five minutes and minutes; the rest, and what is due, from points.
 """
 
 from __future__ import annotations
