@@ -7,6 +7,7 @@ windows carry all buckets along.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from clarity_otel.store.answers.lines import GAP_NS
 if TYPE_CHECKING:
     from clarity_otel.store.query import Row
 
+_MOST_PLACES = 1 << 20
 _NUMBERS = ("value", "count", "value_rate", "count_rate")
 
 
@@ -48,7 +50,9 @@ def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> list[Row]
     )
     value = value - np.where(goes_on, _before(value), 0)
     count = count - np.where(goes_on, _before(count), 0)
-    cells, first, cell_of = _cells(own["key"], own["step"], first_step, own["form"], tells)
+    forms, bounds = _forms(own["form"], own["other"], usual_bounds)
+    cells = [column[tells] for column in (own["key"], own["step"], first_step, forms)]
+    first, cell_of = _numbered(cells)
     size = len(first)
 
     def summed(numbers: Any) -> Any:
@@ -63,13 +67,13 @@ def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> list[Row]
     of_buckets = [
         np.maximum(summed(one - np.where(is_alike, _before(one), 0)), 0) for one in buckets
     ]
-    other = own["other"]
-    bounds = [usual_bounds if np.ma.is_masked(text) else text for text in other[tells][first]]
+    table = [column[first].tolist() for column in cells]
+    numbers = zip(*(one.tolist() for one in sums.values()), strict=True)
+    counted = zip(*(one.tolist() for one in of_buckets), strict=True) if buckets else repeat(())
     rows = []
-    for at, (key, step, since) in enumerate(zip(*cells, strict=True)):
-        row = {"key": int(key), "step": int(step), "first_step": int(since), "bounds": bounds[at]}
-        row |= {name: float(numbers[at]) for name, numbers in sums.items()}
-        rows.append(row | {"buckets": [float(one[at]) for one in of_buckets]})
+    for key, step, since, form, told, found in zip(*table, numbers, counted, strict=False):
+        row = {"key": key, "step": step, "first_step": since, "bounds": bounds[form]}
+        rows.append(row | dict(zip(_NUMBERS, told, strict=True)) | {"buckets": found})
     return rows
 
 
@@ -94,17 +98,29 @@ def _before(column: Any) -> Any:
     return np.roll(column, 1)
 
 
-def _cells(
-    key: Any, step: Any, first_step: Any, form: Any, tells: Any
-) -> tuple[tuple[Any, Any, Any], Any, Any]:
-    """Return what is added up together: its key, step and first step, a row of it, by row which."""
-    _, forms = np.unique(form, return_inverse=True)
-    parts = [column[tells] for column in (key, step, first_step)]
-    number = forms[tells].astype(np.int64)
-    for part in parts:
-        # An offset and a range, so that the whole fits: steps are as many as a chart has.
-        low = part.min() if len(part) else 0
-        wide = int(part.max() - low + 1) if len(part) else 1
-        number = number * wide + (part - low)
-    _, first, cell_of = np.unique(number, return_index=True, return_inverse=True)
-    return (parts[0][first], parts[1][first], parts[2][first]), first, cell_of
+def _forms(form: Any, other: Any, usual_bounds: str) -> tuple[Any, list[str]]:
+    """Return the number of each row's form, and the bounds of each number: most have one."""
+    if (form == form[0]).all():
+        found, numbers = [0], np.zeros(len(form), dtype=np.int64)
+    else:
+        _, found, numbers = np.unique(form, return_index=True, return_inverse=True)
+    return numbers, [usual_bounds if np.ma.is_masked(other[at]) else other[at] for at in found]
+
+
+def _numbered(columns: list[Any]) -> tuple[Any, Any]:
+    """Return a row of each different combination, and which of them each row has."""
+    number, size = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for column in columns:
+        low, high = (int(column.min()), int(column.max())) if len(column) else (0, 0)
+        number = number * (high - low + 1) + (column - low)
+        size *= high - low + 1
+    if size > _MOST_PLACES:
+        _, first, numbered = np.unique(number, return_index=True, return_inverse=True)
+        return first, numbered
+    # A place for each that could be: quicker than to sort them.
+    rows = np.full(size, -1)
+    rows[number] = np.arange(len(number))
+    found = np.flatnonzero(rows >= 0)
+    places = np.empty(size, dtype=np.int64)
+    places[found] = np.arange(len(found))
+    return rows[found], places[number]

@@ -69,7 +69,7 @@ class Line:
         raise NotImplementedError
 
     def add_grown(self, rows: list[Row]) -> None:
-        """Add rows of grown_series.sql: what counters of several series grew by."""
+        """Add rows of `answers/grown`: what counters of several series grew by."""
         raise NotImplementedError
 
     def add_held(self, rows: list[Row]) -> None:
@@ -172,9 +172,9 @@ class _Histograms(_Rates):
     def add_grown(self, rows: list[Row]) -> None:
         for row in rows:
             self._spread_sum(row, row["count"], row["count_rate"])
-            buckets = tuple(one or 0 for one in row["buckets"])
             bounds = bounds_of(row["bounds"])
-            self._measure(row["step"], Histogram(row["count"], row["value"], bounds, buckets))
+            grown = Histogram(row["count"], row["value"], bounds, row["buckets"])
+            self._measure(row["step"], grown)
 
     def _measure(self, step: int, grown: Histogram) -> None:
         at = step - self._grid.first
