@@ -100,9 +100,9 @@ def _before(column: Any) -> Any:
 
 def _forms(form: Any, other: Any, usual_bounds: str) -> tuple[Any, list[str]]:
     """Return the number of each row's form, and the bounds of each number: most have one."""
-    if (form == form[0]).all():
-        found, numbers = [0], np.zeros(len(form), dtype=np.int64)
-    else:
+    found: Any = [0]
+    numbers: Any = np.zeros(len(form), dtype=np.int64)
+    if (form != form[0]).any():
         _, found, numbers = np.unique(form, return_index=True, return_inverse=True)
     return numbers, [usual_bounds if np.ma.is_masked(other[at]) else other[at] for at in found]
 
