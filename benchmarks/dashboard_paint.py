@@ -1,13 +1,14 @@
 """How soon the dashboard's first page is painted, and has its data, from a cold browser cache.
 
-    python -m benchmarks.dashboard_paint [--spans 1000000] [--pairs 20] [--path /]
+    python -m benchmarks.dashboard_paint [--spans 1000000 | --file PATH] [--pairs 20] [--keep]
 
 Chromium opens the page and an empty page of the same server in turn, each in a context of its
 own, so that nothing is cached. Printed are, since the navigation began: the first contentful
 paint, and for the page when the first row of its table of services was on the screen, and
 from when on the main thread was free for 50 ms (interactive); medians, the slowest, and the
 median of the paired differences with its 95% interval. Budgets: paint 500 ms, interactive
-1,000 ms. It needs `make dashboard` and Chromium.
+1,000 ms. A file that exists is taken as it is, copied. `--keep` writes the figures to
+benchmarks/results/store. It needs `make dashboard` and Chromium.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks.kept import keep
 from benchmarks.surroundings import describe
 from clarity_otel.store.file import open_store
 from clarity_otel.web.pages import PAGES
@@ -62,32 +64,55 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=1_000_000)
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--path", default="/")
+    parser.add_argument("--file", type=Path)
+    parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     program = shutil.which("chromium")
     if program is None or not (PAGES / "index.html").is_file():
         raise SystemExit("This needs Chromium on PATH, and the pages: make dashboard")
+    with tempfile.TemporaryDirectory() as folder:
+        spans = _fill(Path(folder, "store.duckdb"), options)
+        _paint(Path(folder), spans, program, options)
+
+
+def _paint(folder: Path, spans: int, program: str, options: argparse.Namespace) -> None:
     with (
-        tempfile.TemporaryDirectory() as folder,
-        _dashboard(Path(folder), options.spans) as dashboard,
+        _dashboard(folder) as dashboard,
         _empty_page(),
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        _about(browser, dashboard, options.spans)
+        stored = _about(browser, dashboard, spans)
         _measure(browser, dashboard.address, options.path, 2)  # the programs are warm, no cache is
-        _print(_measure(browser, dashboard.address, options.path, options.pairs))
+        rows = _print(_measure(browser, dashboard.address, options.path, options.pairs))
+        if options.keep:
+            about = (
+                f"Chromium {browser.version}, nothing cached, page {options.path}, {stored}: "
+                f"{options.pairs} pairs with an empty page of the same server, in milliseconds "
+                "since the navigation began."
+            )
+            keep("paint", "The dashboard's first page", about, rows)
         browser.close()
 
 
 @contextmanager
-def _dashboard(folder: Path, spans: int) -> Iterator[Dashboard]:
-    now_ns = time.time_ns()
-    connection = open_store(folder / "store.duckdb")
-    generate(connection, spans, now_ns - _HISTORY_NS, now_ns)
-    connection.close()
+def _dashboard(folder: Path) -> Iterator[Dashboard]:
     running = Dashboard(folder, (), {})
     yield running
     running.process.kill()
+
+
+def _fill(path: Path, options: argparse.Namespace) -> int:
+    """Put the history into the store; return the number of its spans."""
+    if options.file:
+        shutil.copyfile(options.file, path)
+    connection = open_store(path)
+    if not options.file:
+        now_ns = time.time_ns()
+        generate(connection, options.spans, now_ns - _HISTORY_NS, now_ns)
+    ((spans,),) = connection.execute("SELECT count(*) FROM spans").fetchall()
+    connection.close()
+    return int(spans)
 
 
 @contextmanager
@@ -100,7 +125,7 @@ def _empty_page() -> Iterator[None]:
         file.unlink()
 
 
-def _about(browser: Browser, dashboard: Dashboard, spans: int) -> None:
+def _about(browser: Browser, dashboard: Dashboard, spans: int) -> str:
     machine = describe()
     names = ("clarity-otel", "duckdb", "starlette", "uvicorn", "playwright")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
@@ -108,7 +133,9 @@ def _about(browser: Browser, dashboard: Dashboard, spans: int) -> None:
     print(f"{machine['date']}, {machine['cpu']}, {machine['cores']} cores, {machine['kernel']}")
     print(f"Python {machine['python']}, {versions}, Chromium {browser.version}")
     print(f"load average at the start {machine['load_average_at_start']}")
-    print(f"{spans:,} spans of the last 24 hours in the store, {size:.0f} MiB")
+    stored = f"{spans:,} spans of 24 hours in the store, {size:.0f} MiB"
+    print(stored)
+    return stored
 
 
 def _measure(browser: Browser, address: str, path: str, pairs: int) -> list[dict[str, float]]:
@@ -152,10 +179,11 @@ def _told(page: Any, script: str) -> Any:
     return told
 
 
-def _print(pairs: list[dict[str, float]]) -> None:
+def _print(pairs: list[dict[str, float]]) -> list[dict[str, Any]]:
     print(f"{len(pairs)} pairs, milliseconds: median (slowest), difference from the empty page")
     empty = [pair["empty"] for pair in pairs]
     print(f"empty page, first contentful paint  {statistics.median(empty):6.0f} ({max(empty):.0f})")
+    rows = [_row("empty page, first contentful paint", empty, "")]
     for name, title in (
         ("paint", "first contentful paint"),
         ("data", "data on the screen"),
@@ -168,6 +196,19 @@ def _print(pairs: list[dict[str, float]]) -> None:
             f"page, {title:28}  {statistics.median(values):6.0f} ({max(values):.0f})"
             f"  +{statistics.median(added):.0f} [{low:.0f}, {high:.0f}]"
         )
+        between = f"+{statistics.median(added):.0f} ({low:.0f} to {high:.0f})"
+        rows.append(_row(f"page, {title}", values, between))
+    return rows
+
+
+def _row(what: str, values: list[float], added: str) -> dict[str, Any]:
+    middle, slowest = round(statistics.median(values)), round(max(values))
+    return {
+        "what": what,
+        "median, ms": middle,
+        "slowest, ms": slowest,
+        "over the empty page": added,
+    }
 
 
 def _interval(values: list[float]) -> tuple[float, float]:

@@ -1,12 +1,12 @@
 """How long each of the dashboard's questions takes with many spans stored.
 
-    python -m benchmarks.store_queries [--spans 10000000] [--series 3000] [--file PATH]
+    python -m benchmarks.store_queries [--spans 10000000] [--series 3000] [--file PATH] [--keep]
 
 The spans are spread over 24 hours, and so are a histogram of so many series and a sixth of them
 in other metrics, with a point each minute: 3,000 are 51,000 series of Prometheus. Each question
 is asked 20 times, as the pages ask it; printed are the median and the slowest, and the CPU time
 of both threads, which other programs disturb less. The budget is 100 ms each. A file that exists
-is taken as it is.
+is taken as it is. `--keep` writes the figures to benchmarks/results/store.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.kept import keep
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.file import open_store
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=3_000)
     parser.add_argument("--file", type=Path)
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = options.file or Path(folder, "store.duckdb")
@@ -48,15 +50,31 @@ def main() -> None:
             generate(connection, options.spans, now_ns - _DAY_NS, now_ns)
             series = {"histograms": options.series, "others": options.series // 6}
             generate_metrics(connection, now_ns - _DAY_NS, now_ns, **series)
-        measure(connection, options.times)
+        rows = measure(connection, options.times)
+        if options.keep:
+            _keep(connection, options.times, rows)
         connection.close()
         size = path.stat().st_size
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"file {size / 2**20:.0f} MiB, peak resident memory {peak:.0f} MiB")
 
 
-def measure(connection: Any, times: int) -> None:
-    """Ask each question, and print how long it took."""
+def _keep(connection: Any, times: int, rows: list[dict[str, Any]]) -> None:
+    statement = (
+        "SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM metric_points), "
+        "(SELECT count(*) FROM metric_series)"
+    )
+    spans, points, series = connection.execute(statement).fetchall()[0]
+    about = (
+        f"{spans:,} spans and {points:,} metric points of {series:,} series, over 24 hours; each "
+        f"question asked {times} times, as the pages ask it. CPU is that of all threads, which "
+        "other programs disturb less than time."
+    )
+    keep("queries", "The dashboard's questions to its store", about, rows)
+
+
+def measure(connection: Any, times: int) -> list[dict[str, Any]]:
+    """Ask each question, print how long it took, and return that."""
     count, end_ns = connection.execute("SELECT count(*), max(start_ns) FROM spans").fetchall()[0]
     print(f"{count:,} spans")
     query = DuckDbQuery(connection)
@@ -106,8 +124,10 @@ def measure(connection: Any, times: int) -> None:
             day, _HISTOGRAM, "service1", "http.route"
         ),
         "a small metric, 24 h": lambda: query.metric_series(day, "app.metric1", by="pool"),
+        "a small gauge, 24 h": lambda: query.metric_series(day, "app.metric0", by="pool"),
         "telemetry, 15 min": lambda: query.telemetry(recent),
     }
+    rows = []
     for name, ask in questions.items():
         taken, used = [], []
         for _ in range(times):
@@ -117,8 +137,18 @@ def measure(connection: Any, times: int) -> None:
             used.append((time.process_time() - used_before) * 1e3)
         print(
             f"{name:32} {statistics.median(taken):8.1f} ms, slowest {max(taken):8.1f} ms, "
-            f"CPU {statistics.median(used):8.1f} ms"
+            f"CPU {statistics.median(used):8.1f} ms",
+            flush=True,
         )
+        rows.append(
+            {
+                "question": name,
+                "median, ms": statistics.median(taken),
+                "slowest, ms": max(taken),
+                "CPU, ms": statistics.median(used),
+            }
+        )
+    return rows
 
 
 if __name__ == "__main__":

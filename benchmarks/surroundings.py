@@ -17,6 +17,7 @@ from clarity_otel.bench.servers import Process, Standins, answers, free_port, wa
 _LIBRARIES = (
     *("clarity-otel", "fastapi", "starlette", "uvicorn", "uvloop", "httptools"),
     *("redis", "httpx", "httpcore", "boto3", "botocore"),
+    "duckdb",
     *("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-instrumentation"),
 )
 

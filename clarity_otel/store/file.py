@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from clarity_otel import diagnostics
-from clarity_otel.store import place
+from clarity_otel.store import metric_steps, place
 from clarity_otel.store.indexing import ensure_index
 from clarity_otel.store.sql import sql
 
@@ -28,6 +28,8 @@ TABLE_FILES = (
     "exceptions",
     "logs",
     "metric_points",
+    "metric_series",
+    "metric_steps_due",
     "resources",
 )
 MEMORY_LIMIT = "512MB"
@@ -111,6 +113,7 @@ def _opened(path: Path) -> duckdb.DuckDBPyConnection:
         connection.execute("SET autoload_known_extensions = false")
         for name in TABLE_FILES:
             connection.execute(sql(name))
+        metric_steps.create(connection)
         ensure_index(connection)
     except BaseException:
         connection.close()

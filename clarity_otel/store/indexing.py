@@ -1,7 +1,7 @@
 """The index of minutes is written anew where this version would not find what is in it.
 
-That is in a file of before there was an index, or of before it had texts, and after a version of
-DuckDB that hashes in another way. 10 million spans take about 10 s.
+That is in a file of before there was an index, of before it had texts or had them in lower case,
+and after a version of DuckDB that hashes in another way. 10 million spans take about 10 s.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from clarity_otel.store.sql import sql
 if TYPE_CHECKING:
     import duckdb
 
-_VERSION = "SELECT hash('minute_tokens 2')"
+_VERSION = "SELECT hash('minute_tokens 3')"
 # The texts first: the tokens are made of them.
 _ROLLUPS = ("add_minute_texts", "add_minute_tokens")
 _CHUNK_NS = 15 * 60 * 10**9

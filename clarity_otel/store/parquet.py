@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from clarity_otel.store import metric_steps
 from clarity_otel.store.sql import sql
 from clarity_otel.store.writer import ROLLUPS
 
@@ -176,6 +177,8 @@ def _insert(cursor: duckdb.DuckDBPyConnection, table: str, folder: Path) -> int:
     if table == "spans":
         for rollup in ROLLUPS:
             cursor.execute(sql(rollup))
+    if table == "metric_points":
+        metric_steps.note_due(cursor, "given")
     return int(done[0]) if done else 0
 
 

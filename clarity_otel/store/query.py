@@ -38,7 +38,7 @@ class TraceFilter:
 
     service: str = ""
     route: str = ""
-    text: str = ""  # in the span's name or its attributes
+    text: str = ""  # in the span's name or its attributes, whatever the case
     only_errors: bool = False
     least_ms: float = 0.0
     most_ms: float = 0.0  # 0: no bound

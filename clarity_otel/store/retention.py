@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from clarity_otel.store.metric_steps import LENGTHS_S
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
     import duckdb
 
-_DAY_NS = 86_400 * 10**9
+_SECOND_NS = 10**9
+_DAY_NS = 86_400 * _SECOND_NS
 # table -> its column of time, and how many nanoseconds its unit has.
 _TIMES = {
     "spans": ("start_ns", 1),
@@ -23,6 +25,8 @@ _TIMES = {
     "minute_tokens": ("minute", 60 * 10**9),
     "minute_texts": ("minute", 60 * 10**9),
 }
+# They go with the rest; an hour's begin says nothing of when the oldest data is.
+_STEPS = {f"metric_steps_{length_s}": ("step", length_s * _SECOND_NS) for length_s in LENGTHS_S}
 # What one round deletes of the time that is stored.
 _SHARE = 0.2
 _ROUNDS = 12
@@ -85,9 +89,15 @@ def _bounds(connection: duckdb.DuckDBPyConnection, now_ns: int) -> tuple[int, in
 
 def _delete_before(connection: duckdb.DuckDBPyConnection, at_ns: int) -> int:
     deleted = 0
-    for table, (column, unit) in _TIMES.items():
+    for table, (column, unit) in (_TIMES | _STEPS).items():
         row = connection.execute(
             f"DELETE FROM {table} WHERE {column} < ?", [at_ns // unit]
         ).fetchone()
         deleted += row[0] if row else 0
+    connection.execute(
+        "DELETE FROM metric_steps_due WHERE step * length_s < ?", [at_ns // _SECOND_NS]
+    )
+    if deleted:
+        # Series number steps alone: those of an hour are the last to go.
+        connection.execute(sql("delete_series"))
     return deleted

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from clarity_otel import diagnostics
-from clarity_otel.store import retention
+from clarity_otel.store import metric_steps, retention
 from clarity_otel.store.columns import Batch, merged
 from clarity_otel.store.sql import sql
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 FLUSH_INTERVAL_S = 0.1
 QUEUE_LIMIT_BYTES = 16 * 1024 * 1024
 HOUSEKEEPING_INTERVAL_S = 30.0
+# Steps of metrics are made at least so far apart, and for a fifth of the time at most: of a file
+# that has none, until it has all.
+_ROLL_UP_INTERVAL_S = 10.0
+_ROLL_UP_REST = 4.0
 _MINUTE_NS = 60 * 10**9
 # What is written of new spans besides themselves, in the same transaction.
 # Tokens are made of the texts.
@@ -59,6 +63,8 @@ class Writer:
         self._ending = False
         self._known_resources: set[int] = set()
         self.counts = {"stored": 0, "dropped": 0, "refused": 0, "flushes": 0}
+        # Nothing is to be summed up where nobody sends metrics.
+        self._has_points = metric_steps.is_due(self._connection)
         self._red_until = 0
         self._index_until = time.time_ns() // _MINUTE_NS
         self._thread = threading.Thread(target=self._run, name="clarity-store", daemon=True)
@@ -100,12 +106,15 @@ class Writer:
 
     def _run(self) -> None:
         housekeeping_at = time.monotonic() + HOUSEKEEPING_INTERVAL_S
+        roll_up_at = time.monotonic() + 1.0
         while True:
             with self._condition:
                 if not self._waiting and not self._ending:
-                    self._condition.wait(HOUSEKEEPING_INTERVAL_S)
+                    due_s = min(housekeeping_at, roll_up_at) - time.monotonic()
+                    self._condition.wait(max(due_s, 0.0))
                 ending = self._ending
-            if not ending:
+                is_idle = not self._waiting
+            if not ending and not is_idle:
                 # What arrives meanwhile shares the transaction.
                 time.sleep(FLUSH_INTERVAL_S)
             while taken := self._taken():
@@ -114,9 +123,22 @@ class Writer:
             if ending:
                 self._connection.close()
                 return
+            if time.monotonic() >= roll_up_at:
+                roll_up_at = time.monotonic() + self._roll_up()
             if time.monotonic() >= housekeeping_at:
                 housekeeping_at = time.monotonic() + HOUSEKEEPING_INTERVAL_S
                 self._keep_house()
+
+    def _roll_up(self) -> float:
+        """Make some steps of metrics; return the seconds until it is worth to go on."""
+        begun = time.monotonic()
+        is_more = False
+        try:
+            is_more = self._has_points and metric_steps.roll_up(self._connection, time.time_ns())
+        except duckdb.Error as error:
+            self._roll_back()
+            diagnostics.error(f"The store could not sum up metrics: {error}.")
+        return _ROLL_UP_REST * (time.monotonic() - begun) if is_more else _ROLL_UP_INTERVAL_S
 
     def _taken(self) -> list[Batch]:
         with self._condition:
@@ -180,6 +202,8 @@ class Writer:
                     "INSERT INTO metric_points BY NAME SELECT * REPLACE "
                     "(coalesce(value, 'NaN'::DOUBLE) AS value) FROM arrays"
                 )
+                execute(sql("add_metric_steps_due").format(points="arrays"))
+                self._has_points = True
             else:
                 execute(
                     f"INSERT INTO {name} BY NAME SELECT * REPLACE "
@@ -188,6 +212,8 @@ class Writer:
 
     def _keep_house(self) -> None:
         try:
+            # An import brings points, too.
+            self._has_points = metric_steps.is_due(self._connection)
             minute = time.time_ns() // _MINUTE_NS
             # Late spans may come for the last five minutes: RED of these is summed up again,
             # the index, of which a little too much does no harm, is left until then.

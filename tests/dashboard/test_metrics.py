@@ -42,6 +42,7 @@ def sampled(dashboard: Dashboard, shop: Shop) -> set[str]:
     return wait_until(found, "exemplars of the shop")
 
 
+@pytest.mark.usefixtures("sampled")  # the page asks for names each 30 s
 def test_a_metric_is_found_and_chosen(window: Window) -> None:
     """By words of its name, unit or help; the address says which."""
     page = window.open("/metrics")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from clarity_otel.store import metric_steps
 from clarity_otel.store.sql import sql
 from clarity_otel.store.writer import ROLLUPS
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SPANS_A_TRACE = 5
 _CHUNK_TRACES = 100_000
+_CHUNK_STEPS = 60
 
 _SPANS = """
 CREATE OR REPLACE TEMP TABLE new_spans AS
@@ -118,4 +120,7 @@ def generate_metrics(
     given = {"histograms": histograms, "others": others, "interval": interval_s}
     bounds = {"first": start_ns // 10**9, "last": end_ns // 10**9, "bounds": _BOUNDS}
     connection.execute(_POINTS, given | bounds)
+    metric_steps.note_due(connection, "metric_points")
+    while metric_steps.roll_up(connection, end_ns + 3600 * 10**9, _CHUNK_STEPS):
+        pass
     connection.execute("CHECKPOINT")

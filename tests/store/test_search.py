@@ -122,7 +122,8 @@ def spans_and_text(draw: st.DrawFn) -> tuple[list[tuple[str, str]], str]:
     ]
     stored = draw(st.sampled_from([text for span in spans for text in span]))
     first, last = sorted(draw(st.tuples(*[st.integers(0, len(stored))] * 2)))
-    return spans, draw(st.one_of(st.just(stored[first:last]), TEXTS))
+    part = stored[first:last]
+    return spans, draw(st.sampled_from([part, part.upper(), draw(TEXTS)]))
 
 
 class TestTexts:
@@ -163,7 +164,8 @@ class TestTexts:
         ask = DuckDbQuery(connection)
         within = Range(0, 60 * MINUTE_NS)
         everywhere = (
-            "SELECT trace_id FROM spans WHERE contains(name, $1) OR contains(attributes, $1)"
+            "SELECT trace_id FROM spans "
+            "WHERE contains(lower(name), lower($1)) OR contains(lower(attributes), lower($1))"
         )
         wanted = {one.hex for (one,) in connection.execute(everywhere, [text]).fetchall()}
         if not text:
@@ -184,7 +186,7 @@ class TestTexts:
             span.start_time_unix_nano = now_ns - 30 * MINUTE_NS
         store.take(decode_spans(request, 1))
         within = Range(now_ns - 60 * MINUTE_NS, now_ns)
-        for text in ("needle", '"needle"', '"needle","b', 'needle",'):
+        for text in ("needle", "Needle", '"needle"', '"needle","b', 'needle",'):
             conditions = conditions_of(TraceFilter(text=text))
             minutes = conditions.minutes(store.query._ask, within)
             assert minutes == [now_ns // MINUTE_NS - 30]

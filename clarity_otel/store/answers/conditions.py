@@ -81,7 +81,11 @@ def conditions_of(wanted: TraceFilter) -> Conditions:
         most = int(wanted.most_ms * 1e6)
         found.add("duration_ns <= $most", _quarters(1, most), most=most)
     if wanted.text:
-        found.add("(contains(name, $text) OR contains(attributes, $text))", text=wanted.text)
+        # DuckDB folds both: lower case is not the same to Python for all letters.
+        condition = (
+            "(contains(lower(name), lower($text)) OR contains(lower(attributes), lower($text)))"
+        )
+        found.add(condition, text=wanted.text)
         found.text = _within_one(wanted.text)
     for number, (key, value) in enumerate(sorted(wanted.attributes.items())[:_MOST_ATTRIBUTES]):
         _add_attribute(found, number, key, value)
@@ -89,6 +93,14 @@ def conditions_of(wanted: TraceFilter) -> Conditions:
         # Entries alone: roots, and what came in from elsewhere.
         found.add("(parent_id = 0 OR kind IN (2, 5))")
     return found
+
+
+def contains_any(*columns: str) -> str:
+    """Return what holds where one of them has $text, whatever the case.
+
+    DuckDB folds both: Python's lower case is another for some letters.
+    """
+    return f"({' OR '.join(f'contains(lower({column}), lower($text))' for column in columns)})"
 
 
 def _within_one(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
@@ -37,12 +38,16 @@ class Histogram:
     def summary(self) -> dict[str, float | None]:
         """Return the mean and the quantiles; None where there is nothing."""
         mean = self.sum / self.count if self.count > 0 else None
-        return {"mean": mean} | {name: self.quantile(share) for name, share in QUANTILES}
-
-    def quantile(self, share: float) -> float | None:
-        """Return the value below which a share of the measurements is."""
         buckets = self._edges()
         total = sum(count for _, _, count in buckets)
+        return {"mean": mean} | {
+            name: self._quantile(share, buckets, total) for name, share in QUANTILES
+        }
+
+    def _quantile(
+        self, share: float, buckets: list[tuple[float, float, int]], total: float
+    ) -> float | None:
+        """Return the value below which a share of the measurements is."""
         if total <= 0:
             return None
         rank, below = share * total, 0.0
@@ -64,6 +69,12 @@ class Histogram:
         base = 2.0 ** (2.0**-self.scale)
         edges = [(0.0, 0.0, self.zero)]
         return edges + [(base**at, base ** (at + 1), count) for at, count in self.indexes]
+
+
+@lru_cache(64)
+def bounds_of(text: str) -> tuple[float, ...]:
+    """Return stored bounds: those of a metric are the same again and again."""
+    return tuple(json.loads(text)) if text else ()
 
 
 def histogram_of(detail: str, count: float, total: float) -> Histogram:

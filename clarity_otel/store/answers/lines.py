@@ -6,13 +6,12 @@ intervals can be added; it begins again where its start time changes or it falls
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from clarity_otel.metrics.joining import MAX, MIN, SUM
-from clarity_otel.store.answers.histograms import Histogram, histogram_of
+from clarity_otel.store.answers.histograms import Histogram, bounds_of, histogram_of
 
 if TYPE_CHECKING:
     from clarity_otel.store.query import Range, Row
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 # Points of a series further apart than this have nothing between them (Prometheus' lookback).
 GAP_NS = 300 * 10**9
 # A series whose newest point is older than this many of its intervals has ended.
-_ENDED_AFTER = 1.5
+ENDED_AFTER = 1.5
 _DELTA = 1
 _JOIN = {SUM: np.add, MAX: np.maximum, MIN: np.minimum}
 
@@ -70,7 +69,11 @@ class Line:
         raise NotImplementedError
 
     def add_grown(self, rows: list[Row]) -> None:
-        """Add rows of grown_series.sql: what counters of several series grew by."""
+        """Add rows of `answers/grown`: what counters of several series grew by."""
+        raise NotImplementedError
+
+    def add_held(self, rows: list[Row]) -> None:
+        """Add rows of held_series.sql: what numbers of several series were, joined."""
         raise NotImplementedError
 
     def join(self, other: Any, how: str) -> None:
@@ -101,6 +104,12 @@ class _Values(Line):
             self._is_known[held] = True
             self.activity += abs(row["value"])
 
+    def add_held(self, rows: list[Row]) -> None:
+        steps = [row["step"] - self._grid.first for row in rows if row["step"] is not None]
+        self._numbers[steps] = [row["value"] for row in rows if row["step"] is not None]
+        self._is_known[steps] = True
+        self.activity += rows[0]["activity"]
+
     def _until(self, rows: list[Row], at: int) -> int:
         """Return the step before which a value holds: until the next one, if that is near.
 
@@ -113,7 +122,7 @@ class _Values(Line):
             is_near = after["time_ns"] - row["time_ns"] <= GAP_NS
             return int(after["step"] if is_near else row["step"] + 1)
         interval_ns = row["time_ns"] - rows[at - 1]["time_ns"] if at else 0
-        if row["time_ns"] + _ENDED_AFTER * min(interval_ns, GAP_NS) < self._grid.end_ns:
+        if row["time_ns"] + ENDED_AFTER * min(interval_ns, GAP_NS) < self._grid.end_ns:
             return int(row["step"]) + 1
         return self._grid.first + self._grid.count
 
@@ -127,14 +136,14 @@ class _Rates(Line):
             self._spread(before, row, value)
 
     def add_grown(self, rows: list[Row]) -> None:
-        self._add_grown(rows, "value")
-
-    def _add_grown(self, rows: list[Row], what: str) -> None:
         for row in rows:
-            stood_for = self._grid.steps(row["first_step"], row["step"])
-            self._numbers[stood_for] += row[f"{what}_rate"]
-            self._is_known[stood_for] = True
-            self.activity += row[what]
+            self._spread_sum(row, row["value"], row["value_rate"])
+
+    def _spread_sum(self, row: Row, increase: float, rate: float) -> None:
+        stood_for = self._grid.steps(row["first_step"], row["step"])
+        self._numbers[stood_for] += rate
+        self._is_known[stood_for] = True
+        self.activity += increase
 
     def _spread(self, before: Row | None, row: Row, increase: float) -> None:
         before_ns = row["first_start_ns"] if before is None else before["time_ns"]
@@ -161,10 +170,11 @@ class _Histograms(_Rates):
             self._measure(row["step"], grown)
 
     def add_grown(self, rows: list[Row]) -> None:
-        self._add_grown(rows, "count")
         for row in rows:
-            bounds, buckets = tuple(json.loads(row["bounds"])), tuple(row["buckets"])
-            self._measure(row["step"], Histogram(row["count"], row["value"], bounds, buckets))
+            self._spread_sum(row, row["count"], row["count_rate"])
+            bounds = bounds_of(row["bounds"])
+            grown = Histogram(row["count"], row["value"], bounds, row["buckets"])
+            self._measure(row["step"], grown)
 
     def _measure(self, step: int, grown: Histogram) -> None:
         at = step - self._grid.first

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.answers.rows import known_seconds
+from clarity_otel.store.answers.sources import floor, longest_within, sources
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ _COLUMNS = (
 
 
 def metric_names(ask: Rows, within: Range) -> list[Row]:
-    """See `Query`."""
-    return ask(sql("find_metrics"), {"start": within.start_ns, "end": within.end_ns})
+    """See `Query`; of long ranges, by whole steps."""
+    longest_s = longest_within(within.seconds)
+    start_ns = floor(within.start_ns, longest_s)
+    forms, values = sources(ask, start_ns, within.end_ns, longest_s, "forms")
+    return ask(sql("find_metrics").format(forms=forms), values | {"name": "", "service": ""})
 
 
 def metric(ask: Rows, within: Range, name: str, service: str) -> list[Row]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
 from clarity_otel.store.query import Range, Row, TooLongError
 from clarity_otel.store.sql import sql
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 MINUTE_NS = 60 * 10**9
 STATEMENT_LIMIT_S = 10.0
 # Rates of less would be made by a single request.
@@ -28,6 +32,23 @@ class Rows:
 
     def __call__(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
         """Return the rows. TooLongError after the limit."""
+
+        def taken(result: duckdb.DuckDBPyConnection) -> list[Row]:
+            names = [column[0] for column in result.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+        return self._run(statement, parameters, taken)
+
+    def columns(self, statement: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return numpy arrays by their names, masked where something is NULL. TooLongError."""
+        return self._run(statement, parameters, lambda result: result.fetchnumpy())
+
+    def _run(
+        self,
+        statement: str,
+        parameters: dict[str, Any],
+        take: Callable[[duckdb.DuckDBPyConnection], T],
+    ) -> T:
         cursor = getattr(self._local, "cursor", None)
         if cursor is None:
             cursor = self._local.cursor = self._connection.cursor()
@@ -35,9 +56,7 @@ class Rows:
         timer.daemon = True
         timer.start()
         try:
-            result = cursor.execute(statement, parameters)
-            names = [column[0] for column in result.description]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+            return take(cursor.execute(statement, parameters))
         except duckdb.InterruptException:
             raise TooLongError(
                 f"The answer would take more than {self._limit_s:g} s; ask for a shorter time range"

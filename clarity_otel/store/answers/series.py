@@ -8,38 +8,44 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.metrics.joining import SUM, Joining, joining_of
-from clarity_otel.store.answers.lines import GAP_NS, Grid, Line, line_of
+from clarity_otel.store.answers.grown import grown
+from clarity_otel.store.answers.lines import ENDED_AFTER, GAP_NS, Grid, Line, line_of
 from clarity_otel.store.answers.rows import steps_of
+from clarity_otel.store.answers.sources import floor, longest_of, longest_within, sources
 from clarity_otel.store.query import Range, no_series
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from clarity_otel.store.answers.rows import Rows
     from clarity_otel.store.query import Row
 
 _MOST_POINTS = 300
-_LEAST_POINTS = 30
+_LEAST_POINTS = 25
 _MOST_LINES = 20
 _MOST_EXEMPLARS = 50
 # Points of series that are read: of many series, fewer steps, and of very many not all series.
-_MOST_ROWS = 100_000
-_MOST_SERIES = _MOST_ROWS // _LEAST_POINTS
+_MOST_ROWS = 40_000
+_MOST_SERIES = 3_333
+# What the longest answer has twice over: no statement gives more.
+_MOST_READ = 200_000
 _OTHER = "__other__"
+# Histograms of more are added up one by one: there is a column for each.
+_MOST_BOUNDS = 250
+_BUCKET = ", coalesce(buckets[{at}], 0) AS b{at}"
 
 Key = tuple[tuple[str, str], ...]
 
 
 def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) -> Row:
     """See `Query`."""
-    wanted = {"name": name, "start": within.start_ns, "end": within.end_ns, "service": service}
-    found = ask(sql("about_metric"), wanted)
-    if not found:
+    wanted = {"name": name, "service": service}
+    every = _every(ask, within, wanted)
+    if not every or every[0]["last_ns"] < within.start_ns:
         return no_series()
-    about = found[0]
+    about = every[0]
     kind = about["kind"]
-    # Counters count from the point before the range.
-    looked_at = wanted | {"start": within.start_ns - GAP_NS, "kind": kind}
-    every = ask(sql("find_series"), looked_at | {"limit": _MOST_SERIES + 1})
     series = 0
     known: list[tuple[str, str]] = []
     for row in every:
@@ -48,12 +54,11 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
             known.append((row["service"], row["attributes"]))
     step_s = _step_s(within, about, max(series, 1))
     joining = joining_of(name, kind, about["unit"])
-    asked = _Asked(ask, about, Grid(within, step_s), by, joining, known, looked_at)
-    is_delta = any(row["is_delta"] for row in every)
-    is_sum = joining == (SUM, SUM) and kind == "sum" and about["monotonic"]
-    lines = asked.grown() if not is_delta and (is_sum or kind == "histogram") else asked.each()
+    asked = _Asked(ask, within, about, Grid(within, step_s), by, joining, known, wanted)
+    lines = asked.lines()
     shown = _most_active(lines, joining.labels)
-    exemplars = _exemplars(ask(sql("find_exemplars"), wanted), by)
+    bounds = {"start": within.start_ns, "end": within.end_ns}
+    exemplars = _exemplars(ask(sql("find_exemplars"), wanted | bounds), by)
     return {
         "kind": kind,
         "unit": about["unit"],
@@ -73,35 +78,53 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
     }
 
 
+def _every(ask: Rows, within: Range, wanted: dict[str, Any]) -> list[Row]:
+    """Return the metric's series, of which each row also has what the metric is."""
+    longest_s = longest_within(within.seconds)
+    start_ns = floor(within.start_ns - GAP_NS, longest_s)
+    forms, values = sources(ask, start_ns, within.end_ns, longest_s, "forms")
+    statement = sql("find_series").format(forms=forms)
+    return ask(statement, wanted | values | {"limit": _MOST_SERIES + 1})
+
+
 @dataclass(frozen=True)
 class _Asked:
     """A question for the lines of a metric, by their keys."""
 
     ask: Rows
+    within: Range
     about: Row
     grid: Grid
     by: str
     joining: Joining
     known: list[tuple[str, str]]  # service and attributes of each series that is read
-    looked_at: dict[str, Any]
+    wanted: dict[str, Any]
+
+    def lines(self) -> dict[Key, Line]:
+        """Return them in the quickest way that there is for such a metric."""
+        kind, is_counter = (
+            self.about["kind"],
+            self.about["kind"] == "sum" and self.about["monotonic"],
+        )
+        if self.about["is_delta"] or kind == "exponential_histogram":
+            return self.each()
+        if self.about["bounds"] > _MOST_BOUNDS:
+            return self.each()
+        if kind == "histogram" or (is_counter and self.joining == (SUM, SUM)):
+            return self.grown()
+        return self.each() if is_counter else self.held()
 
     def grown(self) -> dict[Key, Line]:
-        """Return them of counters and histograms that add up: DuckDB does it.
-
-        A row for each line and step comes back, not one for each series: an eighth of the time.
-        """
-        numbers: dict[Key, int] = {}
-        of_series = [numbers.setdefault(_key(*pair, self.by), len(numbers)) for pair in self.known]
-        values = self.looked_at | {
-            "services": [service for service, _ in self.known],
-            "attributes": [attributes for _, attributes in self.known],
-            "keys": of_series,
-            "step": self.grid.step_ns,
-            "gap": GAP_NS,
-        }
-        del values["service"]
+        """Return them of counters and histograms that add up: of all series at once."""
+        numbers, values = self._read()
         rows: dict[int, list[Row]] = defaultdict(list)
-        for row in self.ask(sql("grown_series"), values):
+        count = self.about["bounds"] + 1 if self.about["kind"] == "histogram" else 0
+        buckets = "".join(_BUCKET.format(at=at + 1) for at in range(count))
+        named = {"name": values["name"], "kind": values["kind"]}
+        usual = next((row["bounds"] for row in self.ask(sql("usual_bounds"), named)), "")
+        statement, values = self._statement("grown_series", values, buckets=buckets)
+        columns = self.ask.columns(statement, values | {"usual": usual})
+        for row in grown(columns, usual, self.grid.step_ns):
             rows[row["key"]].append(row)
         lines: dict[Key, Line] = {}
         for key, number in numbers.items():
@@ -109,14 +132,35 @@ class _Asked:
             lines[key].add_grown(rows[number])
         return lines
 
+    def held(self) -> dict[Key, Line]:
+        """Return them of numbers that are shown as they are, in the same way."""
+        numbers, values = self._read()
+        parts: dict[tuple[int, str], int] = {}
+        pairs = zip(values["keys"], values["attributes"], strict=True)
+        values |= {
+            "parts": [parts.setdefault(pair, len(parts)) for pair in pairs],
+            "gap": GAP_NS,
+            "ended_after": ENDED_AFTER,
+            "first": self.grid.first,
+            "last": self.grid.first + self.grid.count,
+            "until": self.grid.end_ns,
+        }
+        rows: dict[int, list[Row]] = defaultdict(list)
+        joined = {"processes": self.joining.processes, "labels": self.joining.labels}
+        for row in self._asked("held_series", values, **joined):
+            rows[row["key"]].append(row)
+        lines: dict[Key, Line] = {}
+        for key, number in numbers.items():
+            if number in rows:
+                lines[key] = line_of(self.about, self.grid)
+                lines[key].add_held(rows[number])
+        return lines
+
     def each(self) -> dict[Key, Line]:
         """Return them of all other metrics: of each series, joined here."""
         points: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
-        values = self.looked_at | {"step": self.grid.step_ns, "limit": 2 * _MOST_ROWS}
-        known = set(self.known)
-        for row in self.ask(sql("number_series"), values):
-            if (row["service"], row["attributes"]) in known:
-                points[row["service"], row["attributes"], row["resource_id"]].append(row)
+        for service, attributes, row in self._each_row():
+            points[service, attributes, row["resource_id"]].append(row)
         # Those that tell the same of the same, then what differs in attributes not shown.
         same: dict[tuple[Key, str], Line] = {}
         for (service, attributes, _), rows in points.items():
@@ -128,6 +172,50 @@ class _Asked:
         for (key, _), line in same.items():
             _join(lines, key, line, self.joining.labels)
         return lines
+
+    def _each_row(self) -> Iterator[tuple[str, str, Row]]:
+        # Buckets of two temporalities and of exponential scales are added here, from points.
+        if not self.about["is_delta"] and "histogram" not in self.about["kind"]:
+            for row in self._asked("last_of_series", self._read()[1] | {"limit": _MOST_READ}):
+                yield *self.known[row["pair"] - 1], row
+            return
+        values = self.wanted | {
+            "kind": self.about["kind"],
+            "start": self.within.start_ns - GAP_NS,
+            "end": self.within.end_ns,
+            "step": self.grid.step_ns,
+            "limit": _MOST_READ,
+        }
+        known = set(self.known)
+        for row in self.ask(sql("number_series"), values):
+            if (row["service"], row["attributes"]) in known:
+                yield row["service"], row["attributes"], row
+
+    def _read(self) -> tuple[dict[Key, int], dict[str, Any]]:
+        """Return the number of each key, and what says which series are to be read."""
+        numbers: dict[Key, int] = {}
+        of_pair = [numbers.setdefault(_key(*pair, self.by), len(numbers)) for pair in self.known]
+        return numbers, {
+            "name": self.wanted["name"],
+            "kind": self.about["kind"],
+            "services": [service for service, _ in self.known],
+            "attributes": [attributes for _, attributes in self.known],
+            "keys": of_pair,
+            "step": self.grid.step_ns,
+        }
+
+    def _asked(self, statement: str, values: dict[str, Any], **names: str) -> list[Row]:
+        return self.ask(*self._statement(statement, values, **names))
+
+    def _statement(
+        self, statement: str, values: dict[str, Any], **names: str
+    ) -> tuple[str, dict[str, Any]]:
+        longest_s = longest_of(self.grid.step_ns // 10**9)
+        # Counters count from the point before the range.
+        start_ns = floor(self.within.start_ns - GAP_NS, longest_s)
+        rows, bounds = sources(self.ask, start_ns, self.within.end_ns, longest_s, "rows")
+        read = sql("metric_rows").format(rows=rows)
+        return sql(statement).format(read=read, **names), values | bounds
 
 
 def _join(lines: dict[Any, Line], key: Any, line: Line, how: str) -> None:

@@ -215,7 +215,7 @@ def _key(trace_id: str, spans: list[Row], services: list[str]) -> tuple[int, int
 def _fits(span: Row, wanted: TraceFilter) -> bool:
     """Whether a span is what DuckDB's filters would find."""
     attributes = span["attributes"]
-    status = http_status(span)
+    status, text = http_status(span), wanted.text.lower()
     checks: list[Callable[[], bool]] = [
         lambda: not wanted.service or span["service"] == wanted.service,
         lambda: not wanted.route or route(span) == wanted.route,
@@ -226,7 +226,7 @@ def _fits(span: Row, wanted: TraceFilter) -> bool:
         lambda: all(
             text_of(attributes.get(key)) == value for key, value in wanted.attributes.items()
         ),
-        lambda: wanted.text in span["name"] or wanted.text in text_of(attributes),
+        lambda: text in span["name"].lower() or text in text_of(attributes).lower(),
         # Entries alone, where nothing else is looked for.
         lambda: (
             bool(wanted.text or wanted.attributes)

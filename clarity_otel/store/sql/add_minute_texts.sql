@@ -5,7 +5,7 @@ CREATE OR REPLACE TEMP TABLE new_texts AS
 SELECT DISTINCT minute, unnest(string_split(attributes, ',"')) AS text
 FROM (SELECT DISTINCT start_ns // 60000000000 AS minute, attributes FROM new_spans);
 INSERT INTO minute_texts
-SELECT minute, string_agg(text, ',"')
+SELECT minute, lower(string_agg(text, ',"'))
 FROM (
   SELECT minute, text, sum(strlen(text)) OVER of_minute // 1024 AS part
   FROM (

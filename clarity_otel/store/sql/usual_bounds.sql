@@ -1,0 +1,1 @@
+SELECT bounds FROM metric_series WHERE name = $name AND kind = $kind LIMIT 1
