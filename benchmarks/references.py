@@ -1,6 +1,6 @@
 """A million requests in one process: nothing is held, and nothing is given back twice.
 
-    python -m benchmarks.references [--requests 1000000] [--engine native]
+    python -m benchmarks.references [--requests 1000000] [--engine native] [--keep]
 
 Of ten requests six are answered, one raises, one is cancelled, one is dropped (its coroutine
 closed), and one calls another service with httpx; each with a span and a log record of the
@@ -23,7 +23,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from clarity_otel.bench.cpu import resident_bytes
@@ -256,6 +256,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.references")
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--engine", choices=("native", "sdk"), default="native")
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/reliability")
     given = parser.parse_args()
     begin(given.engine)
     growth = asyncio.run(_measured_when_begun(given.requests, _TRACED[given.engine]))
@@ -267,7 +268,15 @@ def main() -> int:
     )
     for fault in growth.faults():
         sys.stdout.write(f"{fault}\n")
-    return 1 if growth.faults() else 0
+    if growth.faults():
+        return 1
+    if given.keep:
+        from tests.reliability import results
+
+        row = {"engine": given.engine, "requests": given.requests, **asdict(growth)}
+        row["references"] = changed
+        sys.stdout.write(f"written: {results.write('references', [row], ('engine',))}\n")
+    return 0
 
 
 if __name__ == "__main__":
