@@ -34,7 +34,8 @@ _END_COLUMNS = (
 )
 _SOAK_COLUMNS = (
     *("minutes, seed", "what happened", "made", "received", "dropped", _LOST, _TWICE),
-    *("answers affected", "memory of old workers, second and last quarter", "file descriptors"),
+    *("answers affected", "on disk at the end, and gone within"),
+    *("memory of old workers, second and last quarter", "file descriptors"),
 )
 _REFERENCE_COLUMNS = (
     *("engine", "requests", "references", "objects", "memory of Python, by tracemalloc"),
@@ -128,6 +129,7 @@ def _soak() -> list[str]:
             f"{of['lost']:,}",
             f"{of['duplicates']:,} ({of['may_be_twice']:,})",
             f"{row['answers_affected']} of {row['requests']:,}",
+            f"{row['left_bytes'] / 1024:,.0f} KiB, {row['emptied_s']:.0f} s",
             "; ".join("{} → {} MiB".format(*worker["rss_mib"]) for worker in workers),
             "; ".join("{} → {}".format(*worker["fds"]) for worker in workers),
         )
