@@ -2,7 +2,8 @@
 //! their steps with some interruptions (`make loom`). No time passes in a model: a thread
 //! that sleeps over its permit sleeps for ever, and loom says so.
 //!
-//! What the models notice was looked at by breaking each rule once:
+//! What the models notice was looked at by breaking each rule once (`a_buffer_that_has_filled…`
+//! is younger: it was tried with the second, third and fourth):
 //!
 //! | broken on purpose | models that failed |
 //! |---|---|
@@ -22,7 +23,7 @@
 //! | a flush lets the lock go between its look and its wait | `a_flush_ends…`, `two_flushes…`, `what_is_abandoned…` |
 //! | what is abandoned is counted and not settled | `what_is_abandoned…` |
 //! | what was made, or sent, is counted outside the lock; or read there | `the_counters…` |
-//! | a batch that was taken keeps its place in the count | all with batches but the two of a filling buffer |
+//! | a batch that was taken keeps its place in the count | all that take one |
 //! | a scope is put over another thread's; or a lost race is taken for won | `a_scope…` |
 //! | the new pipelines are published with `Relaxed` | `installed_pipelines…` |
 //! | the thread's end tells nobody, or before it is written down; or its waiter lets the lock go between look and wait | `the_end_is_heard` |
