@@ -367,16 +367,16 @@ def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
             end -= 3
     quote = _quote_before(text, end)
     end -= quote
-    lowest = max(0, end - _LIMIT)
-    start = end
-    while start > lowest:
+    start, room = end, _LIMIT  # bytes, as the native masker counts them
+    while start > 0:
         is_space = (
             text[start - 1] == " "
             and start < end
             and start > 1
             and _KEY_CHAR.match(text, start - 2) is not None
         )
-        if not is_space and not _KEY_CHAR.match(text, start - 1):
+        room -= len(text[start - 1].encode("utf-8", "surrogatepass"))
+        if room < 0 or (not is_space and not _KEY_CHAR.match(text, start - 1)):
             break
         start -= 1
     if start > 0 and text[start - 1] == "\\" and text[start : start + 1] in ("n", "r", "t"):
