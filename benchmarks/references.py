@@ -1,6 +1,6 @@
 """A million requests in one process: nothing is held, and nothing is given back twice.
 
-    python -m benchmarks.references [--requests 1000000] [--engine native]
+    python -m benchmarks.references [--requests 1000000] [--engine native] [--keep]
 
 Of ten requests six are answered, one raises, one is cancelled, one is dropped (its coroutine
 closed), and one calls another service with httpx; each with a span and a log record of the
@@ -23,7 +23,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from clarity_otel.bench.cpu import resident_bytes
@@ -173,15 +173,26 @@ def _counts(watched: dict[str, Any]) -> dict[str, int]:
     return {name: sys.getrefcount(one) for name, one in watched.items()}
 
 
-async def measure(one: One, requests: int, traced: int = 2_000) -> Growth:
+def empty_queues() -> None:
+    """What waits on the sdk engine is of Python, and counted: it is sent or dropped first."""
+    from opentelemetry import _logs, trace
+
+    for provider in (trace.get_tracer_provider(), _logs.get_logger_provider()):
+        flush: Any = getattr(provider, "force_flush")  # noqa: B009 - not in the API's types
+        flush()
+
+
+async def measure(
+    one: One, requests: int, traced: int = 2_000, settle: Callable[[], None] = lambda: None
+) -> Growth:
     """Make the requests, after a warm-up, and return what has grown.
 
     Memory of Python is that of `traced` more, after as many that replace what waits.
+    `settle` is called before what is counted or traced.
     """
     for number in range(_WARM_UP):
         await one(number)
     watched = _watched()
-    before, objects = _counts(watched), len(gc.get_objects())
     resident = []
     for quarter in range(4):
         for number in range(requests // 4):
@@ -189,16 +200,20 @@ async def measure(one: One, requests: int, traced: int = 2_000) -> Growth:
         gc.collect()
         resident.append(resident_bytes(os.getpid()))
         if quarter == 0:
+            settle()
             # The first fills what is bounded: the queue, caches, the allocator's arenas.
             before, objects = _counts(watched), len(gc.get_objects())
+    settle()
     after, objects_after = _counts(watched), len(gc.get_objects())
     tracemalloc.start()
     for number in range(traced):
         await one(number)
+    settle()
     gc.collect()
     first = tracemalloc.take_snapshot()
     for number in range(traced):
         await one(number)
+    settle()
     gc.collect()
     last = tracemalloc.take_snapshot()
     tracemalloc.stop()
@@ -212,7 +227,7 @@ async def measure(one: One, requests: int, traced: int = 2_000) -> Growth:
     )
 
 
-async def _measured_when_begun(requests: int, traced: int) -> Growth:
+async def _measured_when_begun(requests: int, engine: str) -> Growth:
     """Metrics begin a second after the first request, and the guard looks each second.
 
     What they load, once, is not of the requests that are measured.
@@ -223,7 +238,9 @@ async def _measured_when_begun(requests: int, traced: int) -> Growth:
         thread.name == "clarity-metrics-start" for thread in threading.enumerate()
     ):
         await one(0)
-    return await measure(one, requests, traced)
+    if engine == "sdk":
+        return await measure(one, requests, _TRACED[engine], empty_queues)
+    return await measure(one, requests, _TRACED[engine])
 
 
 def begin(engine_name: str) -> None:
@@ -256,9 +273,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.references")
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--engine", choices=("native", "sdk"), default="native")
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/reliability")
     given = parser.parse_args()
     begin(given.engine)
-    growth = asyncio.run(_measured_when_begun(given.requests, _TRACED[given.engine]))
+    growth = asyncio.run(_measured_when_begun(given.requests, given.engine))
     changed = {name: more for name, more in growth.references.items() if more}
     sys.stdout.write(
         f"{given.requests} requests, {given.engine}: references {changed}, objects "
@@ -267,7 +285,15 @@ def main() -> int:
     )
     for fault in growth.faults():
         sys.stdout.write(f"{fault}\n")
-    return 1 if growth.faults() else 0
+    if growth.faults():
+        return 1
+    if given.keep:
+        from tests.reliability import results
+
+        row = {"engine": given.engine, "requests": given.requests, **asdict(growth)}
+        row["references"] = changed
+        sys.stdout.write(f"written: {results.write('references', [row], ('engine',))}\n")
+    return 0
 
 
 if __name__ == "__main__":

@@ -32,6 +32,8 @@ def message_of_json(kind: Any, payload: bytes) -> Any:
         return json_format.ParseDict(document, kind(), ignore_unknown_fields=True)
     except json_format.ParseError as error:
         raise ValueError(str(error)[:300]) from None
+    except OverflowError:  # 1e999 where protobuf's parser wants a whole number
+        raise ValueError("it holds a number that is too large") from None
 
 
 def _refuse_half_pairs(document: Any) -> None:

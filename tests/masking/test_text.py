@@ -26,6 +26,8 @@ P, T = "[masked:password]", "[masked:token]"
         ('{"password": "cut off', '{"password": "' + P),
         ("{'password': 'it is', 'n': 1}", "{'password': '" + P + "', 'n': 1}"),
         ("password=abc&next=1", f"password={P}&next=1"),
+        ("GET http://shop.example password: abc", f"GET http://shop.example password: {P}"),
+        (f"//{'é' * 27} password: abc", f"//{'é' * 27} password: {P}"),
         ("password=a&b1 next=1", f"password={P} next=1"),
         ("(password=abc, n=1)", f"(password={P}, n=1)"),
         ("password=abc; n=1", f"password={P}; n=1"),

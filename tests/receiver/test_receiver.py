@@ -160,7 +160,11 @@ class TestHttp:
 
     @pytest.mark.parametrize(
         "content",
-        [b"{", b"[]", b"\xff", b'{"resourceSpans": 7}', b"[" * 100_000, b'{"a":' * 50_000],
+        [
+            *(b"{", b"[]", b"\xff", b'{"resourceSpans": 7}', b"[" * 100_000, b'{"a":' * 50_000),
+            # Infinity for a whole number; found by tests/fuzz.
+            b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":1e999}]}]}]}',
+        ],
     )
     def test_bad_json_is_said_in_json(self, client: AsgiClient, content: bytes) -> None:
         """Whatever it is, also nested beyond all bounds."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tests.processes.counters import DROPPED
-from tests.reliability.load import Load
+from tests.reliability.load import Load, Request
 from tests.reliability.target import ITEMS, Receiver
 
 
@@ -107,10 +107,11 @@ def assert_newest_of_killed(load: Load, missing: set[str], killed: Mapping[int, 
 
     Answers of several callers cross on their way, hence the tolerance.
     """
-    by_process: dict[int, list[str]] = {}
+    by_worker: dict[str, list[Request]] = {}
     for request in load.answered:
-        by_process.setdefault(request.pid, []).append(request.trace_id)
-    for pid, made in by_process.items():
+        by_worker.setdefault(request.worker, []).append(request)
+    for of_worker in by_worker.values():
+        pid, made = of_worker[0].pid, [request.trace_id for request in of_worker]
         lost = [place for place, trace_id in enumerate(made) if trace_id in missing]
         assert not lost or pid in killed, f"{len(lost)} of process {pid}, which was not killed"
         if lost:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+# The system gives a number again, in half an hour of a busy machine too.
+BORN_NS = time.time_ns()
 log = logging.getLogger("shop")
 log.addHandler(logging.NullHandler())  # nothing on the console
 
@@ -40,7 +42,8 @@ async def app(
         parts = [b"first, ", b"second, ", b"last"]
     elif path == "/echo":
         parts = [(await receive())["body"]]
-    headers = [(b"content-type", b"text/plain"), (b"x-worker", str(os.getpid()).encode())]
+    worker = f"{os.getpid()} {BORN_NS}".encode()
+    headers = [(b"content-type", b"text/plain"), (b"x-worker", worker)]
     if path != "/stream":  # that one goes in chunks
         headers.append((b"content-length", str(len(parts[0])).encode()))
     status = STATUSES.get(path, 404)

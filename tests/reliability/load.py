@@ -31,8 +31,13 @@ class Request(NamedTuple):
     """One that was answered. Without a header of the caller's the correlation id is the trace."""
 
     trace_id: str
-    pid: int
+    worker: str  # its process, and when that began
     answered_at_s: float  # time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        """Its process, as long as that lives."""
+        return int(self.worker.partition(" ")[0])
 
 
 def ask(connection: http.client.HTTPConnection, path: str) -> tuple[Answer, dict[str, str]]:
@@ -139,7 +144,7 @@ class Load:
             self.answered.append(
                 Request(
                     changing.get("x-correlation-id", ""),
-                    int(changing["x-worker"]),
+                    changing["x-worker"],
                     time.monotonic(),
                 )
             )

@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parents[2] / "benchmarks" / "results" / "reliability"
 
 
 def path_of(name: str) -> Path:
-    """``faults``, ``endings`` or ``soak``."""
+    """``faults``, ``endings``, ``soak`` or ``references``."""
     return FOLDER / f"{name}.json"
 
 

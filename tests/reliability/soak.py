@@ -85,6 +85,10 @@ class Soak:
             **HURRIED,
             "OTEL_BSP_EXPORT_TIMEOUT": "1000",
             "OTEL_BLRP_EXPORT_TIMEOUT": "1000",
+            # As a service has it that sets nothing. What is made in twentieths of a second
+            # would be sent again no faster: 100 batches a second, however small.
+            "OTEL_BSP_SCHEDULE_DELAY": "1000",
+            "OTEL_BLRP_SCHEDULE_DELAY": "1000",
             # Full buffers are no leak: they are small here.
             "CLARITY_QUEUE_LIMIT_BYTES": "1000000",
             "CLARITY_SPOOL_LIMIT": str(256 << 20),
@@ -207,11 +211,11 @@ class Soak:
         self._target.always(OK)
         for load in self._loads:
             load.wait_for(50)
-        begun = time.monotonic()
-        wait_until(lambda: not files.segments(spool), "an empty folder", 300)
-        emptied_s = time.monotonic() - begun
         for load in self._loads:
-            load.stop()
+            load.stop()  # a quiet service empties its folder too
+        begun, left_bytes = time.monotonic(), files.size(spool)
+        self._wait_until_empty(spool)
+        emptied_s = time.monotonic() - begun
         for service in (self._steady, self._rolling):
             service.process.stop(signal.SIGTERM, timeout_s=60)
         self._target.stop()
@@ -227,8 +231,22 @@ class Soak:
             "answers_affected": load.affected,
             "cut_by_kill": load.cuts,
             "happened": dict(self.happened),
+            "left_bytes": left_bytes,
             "emptied_s": round(emptied_s, 1),
         }
+
+    def _wait_until_empty(self, spool: Path) -> None:
+        """However much there is: the pace is bounded, so only a standstill is a fault."""
+        while left := files.waiting(spool).total():
+            try:
+                wait_until(lambda: files.waiting(spool).total() < left, "progress", 60)
+            except TimeoutError as error:
+                names = [path.name for path in files.segments(spool)]
+                raise TimeoutError(
+                    f"{error}: {left} items in {names}, sender {files.sender(spool)}, workers "
+                    f"{[one.pid for one in self._workers()]}, {self._rolling.process.pid}"
+                ) from None
+        wait_until(lambda: not files.segments(spool), "an empty folder", 60)
 
 
 def merged(loads: list[Load]) -> Load:

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 
 from clarity_otel.masking.rules import NO_DOMAIN
 from clarity_otel.masking.twin.keys import is_placeholder
-from clarity_otel.masking.twin.words import ALNUM, DIGITS, LETTERS, Find, run
+from clarity_otel.masking.twin.words import (
+    ALNUM,
+    DIGITS,
+    LETTERS,
+    Find,
+    end_of_bytes,
+    run,
+    start_of_bytes,
+)
 
 _AT = re.compile("@|%40|%2540")
 _LOCAL = ALNUM | frozenset("._+-'&~!#$*^")
@@ -50,7 +58,7 @@ def _local_start(text: str, at: int, lowest: int) -> int:
 
 
 def _quoted_local(text: str, at: int) -> int | None:
-    lowest = max(0, at - 66)
+    lowest = start_of_bytes(text, at, 66)
     start = max(text.rfind('"', lowest, at - 1), text.rfind("\n", lowest, at - 1))
     return start if start >= 0 and text[start] == '"' and at - 1 - start > 1 else None
 
@@ -61,7 +69,7 @@ def _email(text: str, at: int, length: int) -> Find | None:
         quoted = _quoted_local(text, at)
         if quoted is None:
             return None
-    lowest = max(0, at - 64)
+    lowest = start_of_bytes(text, at, 64)
     start = _local_start(text, at, lowest)
     while start >= 3 and start > lowest and text[start - 3 : start].lower() == "%2b":
         start = _local_start(text, start - 3, lowest)
@@ -79,7 +87,8 @@ def _email(text: str, at: int, length: int) -> Find | None:
     domain = at + length
     end = run(text, domain, 253, _DOMAIN)
     if text[domain : domain + 1] >= "\x80":
-        while end < min(len(text), domain + 253) and (text[end] in _DOMAIN or text[end] >= "\x80"):
+        longest = end_of_bytes(text, domain, 253)
+        while end < longest and (text[end] in _DOMAIN or text[end] >= "\x80"):
             end += 1
     while end > domain and text[end - 1] in ".-":
         end -= 1
@@ -99,7 +108,7 @@ def _email(text: str, at: int, length: int) -> Find | None:
 
 
 def _password(text: str, at: int, done: int) -> Find | None:
-    lowest = max(done, at - 512, 0)
+    lowest = max(done, start_of_bytes(text, at, 512))
     scheme = text.rfind("://", lowest, at)
     has_scheme = scheme >= 0 and _STOPS.isdisjoint(text[scheme:at])
     if not has_scheme and not _is_address(text, at + 1) and text.find(_ORACLE, lowest, at) < 0:
@@ -123,7 +132,7 @@ def _password(text: str, at: int, done: int) -> Find | None:
     if colon < 0:
         is_token = (
             has_scheme
-            and len(info) >= 16
+            and len(info.encode("utf-8", "surrogatepass")) >= 16
             and slash < 0
             and bool(set(info) & DIGITS)
             and bool(set(info) & LETTERS)
@@ -131,7 +140,7 @@ def _password(text: str, at: int, done: int) -> Find | None:
         return Find(userinfo, at, "url_password") if is_token else None
     if slash >= 0 and (slash < colon or not has_scheme or set(info[colon + 1 : slash]) <= DIGITS):
         return None
-    host = _HOST_END.split(text[at + 1 : at + 257], maxsplit=1)[0]
+    host = _HOST_END.split(text[at + 1 : end_of_bytes(text, at + 1, 256)], maxsplit=1)[0]
     last = host.rfind("@")
     if has_scheme and 0 <= last < len(host) - 1:
         at = at + 1 + last

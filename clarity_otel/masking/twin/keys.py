@@ -9,7 +9,17 @@ from typing import NamedTuple
 
 from clarity_otel.masking import rules
 from clarity_otel.masking.twin import value as values
-from clarity_otel.masking.twin.words import ALNUM, DIGITS, LETTERS, LOWER, SPACES, UPPER, Find
+from clarity_otel.masking.twin.words import (
+    ALNUM,
+    DIGITS,
+    LETTERS,
+    LOWER,
+    SPACES,
+    UPPER,
+    Find,
+    end_of_bytes,
+    start_of_bytes,
+)
 
 _LIMIT = 64
 # What a key's letters are: all that is not ASCII too.
@@ -262,7 +272,8 @@ def is_secret_before(text: str, at: int, lookup: Lookup) -> bool:
 
 def _is_not_a_key(text: str, key: _Key, end: int) -> bool:
     if text.endswith(("//", "<"), 0, key.start):
-        return True
+        # `//host password: …`: the last word is a key of its own.
+        return " " not in text[key.start : key.end]
     if text.endswith(":", 0, key.start) and text[end : end + 1] != " ":
         return text.find("arn:", max(0, key.start - 128), key.start) >= 0
     return False
@@ -302,7 +313,7 @@ def _in_form(text: str, at: int) -> tuple[int, int] | None:
     line_end = next((mark for mark in _LINE_ENDS if text.startswith(mark, at)), None)
     if line_end is None:
         return None
-    blank = text.find(line_end * 2, at, at + 256)
+    blank = text.find(line_end * 2, at, end_of_bytes(text, at, 256))
     header = at + len(line_end)
     if blank < 0 or (blank > at and text[header : header + 8].lower() != "content-"):
         return None
@@ -334,7 +345,7 @@ def _quote_before(text: str, end: int) -> int:
 
 
 def _tag_before(text: str, at: int) -> _Key | None:
-    lowest = max(0, at - 256)
+    lowest = start_of_bytes(text, at, 256)
     start = max(text.rfind("<", lowest, at), text.rfind(">", lowest, at))
     if start < 0 or text[start] == ">":
         return None
@@ -367,16 +378,16 @@ def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
             end -= 3
     quote = _quote_before(text, end)
     end -= quote
-    lowest = max(0, end - _LIMIT)
-    start = end
-    while start > lowest:
+    start, room = end, _LIMIT  # bytes, as the native masker counts them
+    while start > 0:
         is_space = (
             text[start - 1] == " "
             and start < end
             and start > 1
             and _KEY_CHAR.match(text, start - 2) is not None
         )
-        if not is_space and not _KEY_CHAR.match(text, start - 1):
+        room -= len(text[start - 1].encode("utf-8", "surrogatepass"))
+        if room < 0 or (not is_space and not _KEY_CHAR.match(text, start - 1)):
             break
         start -= 1
     if start > 0 and text[start - 1] == "\\" and text[start : start + 1] in ("n", "r", "t"):

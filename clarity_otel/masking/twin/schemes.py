@@ -14,6 +14,7 @@ from clarity_otel.masking.twin.words import (
     UPPER,
     Find,
     begins_word,
+    end_of_bytes,
     run,
 )
 
@@ -62,8 +63,9 @@ def find(word: str, text: str, start: int) -> Find | None:
 
 
 def _option(text: str, after: int, name: str) -> Find | None:
-    line_end = text.find("\n", after, after + 128)
-    found = text.find(name, after, line_end if line_end >= 0 else after + 128)
+    window = end_of_bytes(text, after, 128)
+    line_end = text.find("\n", after, window)
+    found = text.find(name, after, line_end if line_end >= 0 else window)
     return _argument(text, found + len(name)) if found >= 0 else None
 
 
@@ -142,7 +144,8 @@ def _user(text: str, word: int, after: int) -> Find | None:
     if name == start or not text.startswith(":", name):
         return None
     start = end = name + 1
-    while end < min(len(text), start + 256) and text[end] not in " \t\n\r\"'":
+    longest = end_of_bytes(text, start, 256)
+    while end < longest and text[end] not in " \t\n\r\"'":
         end += 1
     value = text[start:end]
     if not value or set(value) <= DIGITS or is_placeholder(value, quoted=False):
@@ -194,7 +197,8 @@ def _argument(text: str, at: int) -> Find | None:
         start += 1
         stops = quote + "\n"
     end = start
-    while end < min(len(text), start + 256) and text[end] not in stops:
+    longest = end_of_bytes(text, start, 256)
+    while end < longest and text[end] not in stops:
         end += 1
     value = text[start:end]
     if not value or value[0] == "-" or is_placeholder(value, quoted=False):

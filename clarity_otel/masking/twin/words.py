@@ -31,6 +31,28 @@ def run(text: str, start: int, limit: int, chars: frozenset[str]) -> int:
     return start
 
 
+def end_of_bytes(text: str, start: int, limit: int) -> int:
+    """Return where `limit` bytes of UTF-8 end, with the character that they end in."""
+    end = min(len(text), start + limit)
+    if text.isascii():
+        return end
+    room = limit
+    while start < end and room > 0:
+        room -= len(text[start].encode("utf-8", "surrogatepass"))
+        start += 1
+    return start
+
+
+def start_of_bytes(text: str, end: int, limit: int) -> int:
+    """Return where the last `limit` bytes of UTF-8 before `end` begin, whole characters only."""
+    if text.isascii():
+        return max(0, end - limit)
+    room = limit
+    while end > 0 and (room := room - len(text[end - 1].encode("utf-8", "surrogatepass"))) >= 0:
+        end -= 1
+    return end
+
+
 def begins_word(text: str, at: int) -> bool:
     """Whether a word may begin here: escaped line ends and %20 are no part of one."""
     if at == 0:

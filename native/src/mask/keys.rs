@@ -293,7 +293,8 @@ pub fn is_secret_before(masker: &Masker, text: &[u8], at: usize) -> bool {
 fn is_not_a_key(text: &[u8], key: &KeyBefore, end: usize) -> bool {
     let before = &text[..key.start];
     if before.ends_with(b"//") || before.ends_with(b"<") {
-        return true;
+        // `//host password: …`: the last word is a key of its own.
+        return !text[key.start..key.end].contains(&b' ');
     }
     if text[..key.start].ends_with(b":") && text.get(end) != Some(&b' ') {
         let from = key.start.saturating_sub(128);

@@ -1,6 +1,35 @@
 //! The hand-over between the application's threads and the exporter, in every order of
 //! their steps with some interruptions (`make loom`). No time passes in a model: a thread
 //! that sleeps over its permit sleeps for ever, and loom says so.
+//!
+//! What the models notice was looked at by breaking each rule once (`a_buffer_that_has_filled…`
+//! is younger: it was tried with the second, third and fourth):
+//!
+//! | broken on purpose | models that failed |
+//! |---|---|
+//! | a closed batch wakes nobody | `no_batch_is_slept_over`, `a_filling_buffer…`, `a_permit…` |
+//! | a closed batch wakes only where no other waits | `a_filling_buffer…`, `a_buffer_that_has_filled…` |
+//! | the exporter waits for a permit before it looks | all with an exporter's thread, `no_batch_is_slept_over`, `a_permit…` |
+//! | who waits for a filling buffer waits before the first look | `a_buffer_that_has_filled…` |
+//! | an end is told before it is written down | all with an exporter's thread |
+//! | an end leaves the open batch | `an_end_loses_nothing…`, `a_flush_ends…` |
+//! | more is taken in after an end | `an_end_loses_nothing…` |
+//! | the lock is let go between the look for room and the item | `an_end_loses_nothing…`, `a_flush_ends…`, `the_counters…` |
+//! | a flush wakes nobody, or leaves the open batch | `a_flush_ends…`, `two_flushes…` |
+//! | a flush takes its number before it closes the batch | `a_flush_ends…`, `two_flushes…` |
+//! | a settled batch tells no flush | `a_flush_ends…`, `two_flushes…`, `what_is_abandoned…` |
+//! | a settled batch tells one flush only | `two_flushes…` |
+//! | a settled batch tells before it is counted | `a_flush_ends…`, `two_flushes…`, `what_is_abandoned…` |
+//! | a flush lets the lock go between its look and its wait | `a_flush_ends…`, `two_flushes…`, `what_is_abandoned…` |
+//! | what is abandoned is counted and not settled | `what_is_abandoned…` |
+//! | what was made, or sent, is counted outside the lock; or read there | `the_counters…` |
+//! | a batch that was taken keeps its place in the count | all that take one |
+//! | a scope is put over another thread's; or a lost race is taken for won | `a_scope…` |
+//! | the new pipelines are published with `Relaxed` | `installed_pipelines…` |
+//! | the thread's end tells nobody, or before it is written down; or its waiter lets the lock go between look and wait | `the_end_is_heard` |
+//!
+//! Not noticed: a scope that is published with `Relaxed`, for loom does not follow what a
+//! plain pointer leads to.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -235,6 +264,23 @@ fn a_filling_buffer_is_noticed() {
         for application in applications {
             application.join().unwrap();
         }
+    });
+}
+
+/// The same where it filled while a batch was waited for, whose permit was the last.
+#[test]
+fn a_buffer_that_has_filled_is_noticed() {
+    in_every_order(|| {
+        let pipeline = Arc::new(Pipeline::new(Limits {
+            batch_items: 1,
+            queue_items: 3,
+            ..Limits::default()
+        }));
+        let application = application(&pipeline, 3);
+        let batch = next(&pipeline).unwrap();
+        block_on(pipeline.until_filling());
+        send(&pipeline, batch);
+        assert_eq!(application.join().unwrap(), 3);
     });
 }
 
