@@ -21,10 +21,10 @@ def json_object(text: str) -> dict[str, Any] | None:
     stripped = text.strip()
     if not (stripped.startswith("{") and stripped.endswith("}")):
         return None
-    import json
+    from clarity_otel import json_text
 
     try:
-        value = json.loads(stripped)
+        value = json_text.read(stripped)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
@@ -36,18 +36,17 @@ def line(text: str, fields: dict[str, Any], ids: Ids | None) -> str:
     `fields` is the object that `text` is. Bytes stay as they are where nothing is to be
     masked.
     """
-    import json
-
+    from clarity_otel import json_text
     from clarity_otel.masking import mask_text, mask_value
 
     text = text.strip()
     masked = mask_value(None, fields)
     if masked != fields or "\n" in text or "\r" in text or mask_text(text) != text:
-        text = json.dumps(masked, ensure_ascii=False, default=str, separators=(",", ":"))
+        text = json_text.as_written(masked)
     added = _missing(fields, ids)
     if not added:
         return text
-    more = json.dumps(added, separators=(",", ":"))[1:]
+    more = json_text.compact(added)[1:]
     body = text[:-1].rstrip()
     return f"{body}{'' if body == '{' else ','}{more}"
 

@@ -19,7 +19,7 @@ def traced_app(original: Any, answered: Any, served: Any = None) -> Any:
     if served is None:
         served = original
 
-    async def traced(self: Any, scope: Any, receive: Any, send: Any) -> None:
+    async def traced(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         request: Any
         try:
             request = server_enter(scope, send)
@@ -27,18 +27,17 @@ def traced_app(original: Any, answered: Any, served: Any = None) -> Any:
             request = keep("asgi.enter", failure)
         if request is False:
             if await answered(self, scope, receive, send):
-                return
+                return None
             request = None
             with never_break_the_app("asgi.enter"):
                 request = server_enter(scope, send)
         if not request:
-            await original(self, scope, receive, send)
-            return
+            return await original(self, scope, receive, send)
         if request.counts_messages:
             with never_break_the_app("asgi.receive"):
                 receive = counted(receive, request)
         try:
-            await served(self, scope, receive, request)
+            result = await served(self, scope, receive, request)
         except BaseException as exception:
             with never_break_the_app("asgi.fail"):
                 request.fail(exception)
@@ -47,12 +46,14 @@ def traced_app(original: Any, answered: Any, served: Any = None) -> Any:
             request.finish()
         except Exception as failure:
             keep("asgi.finish", failure)
+        # There should be none: uvicorn closes the connection of an app that returns something.
+        return result
 
     return traced
 
 
-async def _passed_on(self: TracedApp, scope: Any, receive: Any, send: Any) -> None:
-    await self.__wrapped__(scope, receive, send)
+async def _passed_on(self: TracedApp, scope: Any, receive: Any, send: Any) -> Any:
+    return await self.__wrapped__(scope, receive, send)
 
 
 async def _answered(self: TracedApp, scope: Any, receive: Any, send: Any) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from clarity_otel import json_text
+
 _PREFIX = "aws.dynamodb."
 
 
@@ -21,21 +23,15 @@ def _keys(value: Any) -> Any:
 
 
 def _json_list(value: Any) -> Any:
-    import json
-
-    return [json.dumps(item) for item in value] if isinstance(value, list) else None
+    return [json_text.spaced(item) for item in value] if isinstance(value, list) else None
 
 
 def _one_json(value: Any) -> Any:
-    import json
-
-    return None if value is None else (json.dumps(value),)
+    return None if value is None else (json_text.spaced(value),)
 
 
 def _json(value: Any) -> Any:
-    import json
-
-    return json.dumps(value) if isinstance(value, dict) else None
+    return json_text.spaced(value) if isinstance(value, dict) else None
 
 
 def _length(value: Any) -> Any:

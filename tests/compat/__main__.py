@@ -56,6 +56,8 @@ def main() -> int:
         reports.append(report)
     if options.write:
         selected = [*(options.keyword or ()), *(["--short"] if options.short else ())]
+        if options.selection is not None:
+            selected.append(f"--selection {options.selection.name}")
         results.keep_suites(reports, " ".join(selected))
     return 1 if failed else 0
 

@@ -59,7 +59,7 @@ def run(
     *,
     sends: bool = True,
     extra: Mapping[str, str] | None = None,
-    deadline_s: float = 2400.0,
+    deadline_s: float = 5400.0,
 ) -> Run:
     """Run the suite's tests once; `engine` is bare, native or sdk.
 

@@ -20,6 +20,8 @@ SENTINELS = 3
 # As redis-py's tests look for them, below a folder for each kind of server.
 _KINDS = ("standalone", "cluster")
 _AUTHORITY, _SERVER, _CLIENTS = "ca.crt", "redis", ("client", "test_user")
+# As the servers of redis-py's CI have it: tests ask a server for errors by DEBUG.
+_DEBUG = ("--enable-debug-command", "yes")
 _lock = Lock()
 _certified: set[Path] = set()
 
@@ -37,7 +39,7 @@ def service(name: str | None, scratch: Path, tests: Path) -> Iterator[Places]:
 def _standalone(stack: ExitStack, scratch: Path, tests: Path) -> Places:
     """A server with a port for TLS, a replica of it, and three sentinels that watch it."""
     tls_port = free_port()
-    server = RedisServer(scratch / "server", *_tls(tests, tls_port))
+    server = RedisServer(scratch / "server", *_DEBUG, *_tls(tests, tls_port))
     stack.callback(server.stop)
     replica = RedisServer(scratch / "replica", "--replicaof", LOOPBACK, str(server.port))
     stack.callback(replica.stop)
@@ -73,7 +75,7 @@ def _sentinel(stack: ExitStack, folder: Path, master: int) -> int:
 def _cluster(stack: ExitStack, scratch: Path, tests: Path) -> Places:
     """Six nodes, three of them replicas; a second cluster and two servers for its MultiDBClient."""
     tls_port = free_port()
-    cluster = RedisCluster(scratch / "cluster", replicas=1, extra=_tls(tests, tls_port))
+    cluster = RedisCluster(scratch / "cluster", replicas=1, extra=(*_DEBUG, *_tls(tests, tls_port)))
     stack.callback(cluster.stop)
     second = RedisCluster(scratch / "second")
     stack.callback(second.stop)

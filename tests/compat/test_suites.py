@@ -33,9 +33,16 @@ def test_forks():
 """
 
 
-def _own(folder: Path, text: str) -> Prepared:
+IMPATIENT = """
+import subprocess, sys
+def test_starts(): subprocess.run([sys.executable, "-c", "pass"], timeout=0.0001)
+"""
+
+
+def _own(folder: Path, text: str, **environ: str) -> Prepared:
     (folder / "test_own.py").write_text(text)
-    return Prepared(Suite("own", "own", spans=False), "1", folder, Path(sys.prefix))
+    suite = Suite("own", "own", spans=False, environ=environ)
+    return Prepared(suite, "1", folder, Path(sys.prefix))
 
 
 def test_each_outcome_is_told(tmp_path: Path) -> None:
@@ -58,6 +65,14 @@ def test_a_crash_names_its_test(tmp_path: Path) -> None:
     run = runs.run(_own(tmp_path, "import os\ndef test_dies(): os._exit(7)\n"), BARE, ["."])
     assert run.end == 7
     assert run.outcomes == {"test_own.py::test_dies": "started"}
+
+
+def test_a_busy_machine_has_the_time_it_needs(tmp_path: Path) -> None:
+    """A process that a suite's test starts outlives the test's own limit, where its row says so."""
+    impatient = runs.run(_own(tmp_path, IMPATIENT), BARE, ["."])
+    patient = runs.run(_own(tmp_path, IMPATIENT, COMPAT_PATIENCE_S="300"), BARE, ["."])
+    assert list(impatient.outcomes.values()) == ["failed"]
+    assert list(patient.outcomes.values()) == ["passed"]
 
 
 def _report(monkeypatch: pytest.MonkeyPatch, *instrumented: dict[str, str]) -> Report:

@@ -22,6 +22,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 import clarity_otel
+from clarity_otel.patches.asgi_app import TracedApp
 from tests.backends.asgi import call_asgi, http_scope, run_asgi
 from tests.patches.conftest import Recorder, parents
 
@@ -618,3 +619,21 @@ def test_requests_leave_nothing_behind(spans: Recorder) -> None:
     gc.collect()
     assert reference() is None
     spans.forget()
+
+
+def test_what_an_app_returns_reaches_the_server(spans: Recorder) -> None:
+    """It is the server that judges: uvicorn closes the connection of an app that returns one."""
+
+    async def returning(scope: Any, receive: Any, send: Any) -> int:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return 123
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: Any) -> None:
+        pass
+
+    assert asyncio.run(TracedApp(returning)(http_scope("/"), receive, send)) == 123
+    assert len(spans.all()) == 1

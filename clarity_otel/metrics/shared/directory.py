@@ -9,10 +9,11 @@ lock and has read all that is there.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from pathlib import Path
 from typing import NamedTuple
+
+from clarity_otel import json_text
 
 SEGMENT_CELLS = 8192  # 64 KiB: what a process maps at a time
 HEADER_CELLS = 8  # the first places are a process's own, see `cells`
@@ -106,13 +107,13 @@ class Directory:
             raise OSError("a histogram has too many buckets to be shared")
         # Neighbours lie in one segment: native code gets them as one piece of memory.
         room = SEGMENT_CELLS - self._next % SEGMENT_CELLS
-        lines = [json.dumps([room])] if size > room else []
+        lines = [json_text.compact([room])] if size > room else []
         for series in wanted:
             entry = (
                 *(series.kind, series.family, series.name, series.labels),
                 *(series.help, series.rule),
             )
-            line = json.dumps(entry, separators=(",", ":"))
+            line = json_text.compact(entry)
             if len(line) > LINE_LIMIT_CHARACTERS:
                 raise OSError("a series is too long to be shared")
             lines.append(line)
@@ -144,7 +145,7 @@ class Directory:
     def _read(self, lines: list[str]) -> None:
         for line in lines:
             try:
-                entry = json.loads(line)
+                entry = json_text.read(line)
             except ValueError:
                 continue  # the half line of a killed process; it has no place
             if len(entry) == 1:

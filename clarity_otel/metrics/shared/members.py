@@ -10,7 +10,6 @@ between the two steps leads to no double count.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
 from array import array
@@ -19,6 +18,7 @@ from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
 
+from clarity_otel import json_text
 from clarity_otel.metrics.breath import BREATH, breathe
 from clarity_otel.metrics.family import LAST, MAX, SUM
 from clarity_otel.metrics.shared import cells, homes
@@ -199,7 +199,7 @@ def _read_retired(folder: Path) -> tuple[Retired, set[str]]:
         return Retired(), set()
     header, _, body = data.partition(b"\n")
     half = len(body) // 2
-    return Retired(body[:half], body[half:]), set(json.loads(header))
+    return Retired(body[:half], body[half:]), set(json_text.read(header.decode()))
 
 
 def _write_retired(folder: Path, retired: Retired, held: list[str]) -> None:
@@ -207,5 +207,5 @@ def _write_retired(folder: Path, retired: Retired, held: list[str]) -> None:
     there = [member_id for member_id in held if (folder / f"{member_id}{SUFFIX}").exists()]
     unfinished = folder / "retired.new"
     body = retired.numbers.tobytes() + retired.errors.tobytes()
-    unfinished.write_bytes(json.dumps(there).encode() + b"\n" + body)
+    unfinished.write_bytes(json_text.spaced(there).encode() + b"\n" + body)
     unfinished.replace(folder / "retired")

@@ -4,13 +4,18 @@ It runs inside the environment of a foreign suite, bare and instrumented, so it 
 standard library and pytest alone. The file is named by COMPAT_OUTCOMES. A line holds the
 test's id, its outcome (passed, failed, error, skipped, xfailed, xpassed) and, of what did
 not pass, the end of the report; one with the outcome "started" comes before.
+
+With COMPAT_PATIENCE_S, processes that tests start have at least that long: what the tests
+themselves give them is for a machine that does nothing else.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,8 +58,19 @@ class Outcomes:
             self._file.write(json.dumps(line) + "\n")
 
 
+def _be_patient(least_s: float) -> None:
+    run = subprocess.run
+
+    def patient(*args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+        return run(*args, timeout=None if timeout is None else max(timeout, least_s), **kwargs)
+
+    subprocess.run = patient
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Begin, except in a worker of pytest-xdist: its controller hears of all tests."""
+    if patience_s := os.environ.get("COMPAT_PATIENCE_S"):
+        _be_patient(float(patience_s))
     path = os.environ.get("COMPAT_OUTCOMES")
     if path and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Outcomes(Path(path)), "compat-outcomes")
