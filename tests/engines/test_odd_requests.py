@@ -188,3 +188,40 @@ def test_fastapis_own_export_sends_nothing_twice(run_script: RunScript, engine: 
     assert run.stdout == "lifespan.startup.complete\nlifespan.shutdown.complete\n"
     assert "automatic telemetry" not in run.stderr
     assert [span.name for span in run.spans] == ["once"]
+
+
+CLASS_APP = """
+import asyncio
+import uvicorn
+
+class App:
+    def __init__(self, scope, receive, send):
+        self.send = send
+
+    def __await__(self):
+        return self.answer().__await__()
+
+    async def answer(self):
+        await self.send({"type": "http.response.start", "status": 200, "headers": []})
+        await self.send({"type": "http.response.body", "body": b"fine"})
+
+async def request(app):
+    async def send(message):
+        print(message.get("status"), message.get("body"))
+    scope = {"type": "http", "method": "GET", "path": "/fine", "query_string": b"", "headers": []}
+    await app(scope, None, send)
+
+config = uvicorn.Config(App, log_config=None, proxy_headers=False)
+config.load()
+asyncio.run(request(config.loaded_app))
+"""
+
+
+def test_a_class_is_an_application(run_script: RunScript, engine: str) -> None:
+    """uvicorn takes a class that is awaited for ASGI 3, and so does the middleware below it.
+
+    Found by uvicorn's own tests, which are written so.
+    """
+    run = run_script(CLASS_APP, engine)
+    assert run.stdout == "200 None\nNone b'fine'\n"
+    assert run.named("GET").kind == "SERVER"

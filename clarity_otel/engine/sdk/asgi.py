@@ -140,7 +140,13 @@ class TracedApp:
 
     def __init__(self, app: Any) -> None:
         self.__wrapped__ = app
-        self._traced = traced(app, "asgi")
+
+        async def single(scope: Any, receive: Any, send: Any) -> None:
+            await app(scope, receive, send)
+
+        # The contrib middleware takes a class, or what is no coroutine function, for an
+        # ASGI 2 application; the server has made sure that it is none.
+        self._traced = traced(single, "asgi")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__wrapped__, name)
