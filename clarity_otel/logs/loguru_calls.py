@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from clarity_otel.guard import never_break_the_app
+from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.logs import arguments, foreign, otlp, rate
 from clarity_otel.patches.wrapping import Replaced
 
@@ -85,12 +85,16 @@ def _take(record: dict[str, Any]) -> bool:
 
 def _make_log(template: type[str], original: Any) -> Any:
     def _log(self: Any, *given: Any) -> Any:
-        *first, options, message, args, fields = given
-        if fields and type(message) is str:
-            message = template(message)
-        # The caller is looked for so many frames above: ours is one of them.
-        exception, depth, *others = options
-        return original(self, *first, (exception, depth + 1, *others), message, args, fields)
+        try:
+            *first, options, message, args, fields = given
+            if fields and type(message) is str:
+                message = template(message)
+            # The caller is looked for so many frames above: ours is one of them.
+            exception, depth, *others = options
+            given = (*first, (exception, depth + 1, *others), message, args, fields)
+        except Exception as failure:
+            keep("loguru.log", failure)
+        return original(self, *given)
 
     return _log
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clarity_otel.logs import arguments
+from clarity_otel import guard
+from clarity_otel.logs import arguments, loguru_calls
 from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.logs.conftest import ENGINES, Output
 
@@ -97,3 +98,16 @@ def test_a_field_keeps_what_a_template_wants_of_it() -> None:
     assert template.format("x", user=7, tokens=5, pin=12345) == "7 005      0 x"
     for kind in (arguments.Template, arguments.QuietTemplate):
         assert kind("{self}").format(self=7) == "7"
+
+
+def test_a_loguru_that_logs_otherwise_logs_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its `_log` is private and may change: the call goes on as the app made it."""
+    monkeypatch.setattr(guard, "_raises", False)
+    seen: list[tuple[object, ...]] = []
+    log = loguru_calls._make_log(arguments.Template, lambda self, *given: seen.append(given))
+    log(None, "INFO", "a message")
+    assert seen == [("INFO", "a message")]
+    log(None, "INFO", False, (None, 1, "more"), "{pin}", (), {"pin": 1})
+    level, _, options, message, *_ = seen[1]
+    assert (level, options, message) == ("INFO", (None, 2, "more"), "{pin}")
+    assert type(message) is arguments.Template
