@@ -204,6 +204,20 @@ class TestQueries:
         store.take(decode_spans(request, 1))
         assert [group["count"] for group in store.query.errors(about_now())] == [2]
 
+    def test_exceptions_without_a_trace_have_their_own_times(self, store: Store) -> None:
+        """As of a job that fails each hour, with the same words."""
+        of_span = failure().resource_spans[0].scope_spans[0].spans[0].events[0].attributes
+        now_ns = time.time_ns()
+        for at_ns in (now_ns - 120 * 10**9, now_ns):
+            record = logs("failed")
+            told = record.resource_logs[0].scope_logs[0].log_records[0]
+            told.time_unix_nano = at_ns
+            told.attributes.extend(of_span)
+            store.take(decode_logs(record, 1))
+        (group,) = store.query.errors(about_now())
+        assert (group["count"], group["trace_ids"]) == (2, [])
+        assert [count for _start, count in group["trend"]] == [1, 1]
+
     def test_pages_give_every_trace_once(self, store: Store) -> None:
         """A cursor goes on where the page ended, also among spans of one nanosecond."""
         store.take(decode_spans(traces(25, start_ns=time.time_ns()), 1))

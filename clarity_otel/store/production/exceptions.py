@@ -19,9 +19,8 @@ _MOST_EXAMPLES = 5
 
 @dataclass
 class _Group:
-    newest: tuple[Any, ...]
     count: int = 0
-    first_ns: int = 0
+    times_ns: list[int] = field(default_factory=list)
     trace_ids: dict[str, None] = field(default_factory=dict)
     trend: Counter[int] = field(default_factory=Counter)
 
@@ -49,24 +48,30 @@ def _row(
 
 def grouped(exceptions: Iterable[tuple[Any, ...]], step_s: int) -> list[Row]:
     """Return the rows of `Query.errors`, the most frequent first."""
-    groups: dict[int, _Group] = {}
-    tellers: dict[tuple[Any, ...], int] = {}
-    step_ns = step_s * 10**9
-    for exception in sorted(exceptions, key=lambda row: -row[0]):
+    newest: dict[int, tuple[Any, ...]] = {}
+    tellings: dict[tuple[Any, ...], dict[int, list[int]]] = {}
+    for number, exception in enumerate(sorted(exceptions, key=lambda row: -row[0])):
         time_ns, group_id, service, kind, message, _stack, trace_id, span_id = exception
-        # A log record tells the exception of its span with another stack: it counts once.
-        told = (service, kind, message, trace_id, span_id)
-        if trace_id and tellers.setdefault(told, group_id) != group_id:
-            continue
-        group = groups.setdefault(group_id, _Group(newest=exception))
-        group.count += 1
-        group.first_ns = time_ns
-        group.trend[time_ns // step_ns * step_ns] += 1
-        if trace_id and len(group.trace_ids) < _MOST_EXAMPLES:
-            group.trace_ids[trace_id] = None
+        newest.setdefault(group_id, exception)
+        told = (service, kind, message, trace_id, span_id) if trace_id else (number,)
+        tellings.setdefault(told, {}).setdefault(group_id, []).append(time_ns)
+    groups: dict[int, _Group] = {}
+    step_ns = step_s * 10**9
+    for told, by_group in tellings.items():
+        # What a span and a log record in it tell with different stacks is one exception: it
+        # counts in the group of the longer one, as often as one of them tells it.
+        group_id = max(by_group, key=lambda group_id: (len(newest[group_id][5]), group_id))
+        group = groups.setdefault(group_id, _Group())
+        times_ns = [time_ns for times_ns in by_group.values() for time_ns in times_ns]
+        count = max(map(len, by_group.values()))
+        group.count += count
+        group.times_ns += times_ns
+        group.trend[min(times_ns) // step_ns * step_ns] += count
+        if len(told) > 1 and len(group.trace_ids) < _MOST_EXAMPLES:
+            group.trace_ids[told[3]] = None
     rows = []
     for group_id, group in groups.items():
-        last_ns, _id, service, kind, message, stack, _trace, _span = group.newest
+        _time, _id, service, kind, message, stack, _trace, _span = newest[group_id]
         rows.append(
             {
                 "group": f"{group_id:016x}",
@@ -75,8 +80,8 @@ def grouped(exceptions: Iterable[tuple[Any, ...]], step_s: int) -> list[Row]:
                 "message": message,
                 "stacktrace": stack,
                 "count": group.count,
-                "first_ns": group.first_ns,
-                "last_ns": last_ns,
+                "first_ns": min(group.times_ns),
+                "last_ns": max(group.times_ns),
                 "trace_ids": list(group.trace_ids),
                 "trend": sorted(map(list, group.trend.items())),
                 "trend_step_s": step_s,

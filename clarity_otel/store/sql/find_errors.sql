@@ -12,17 +12,19 @@ WITH within AS (
 ), copies AS (
   SELECT group_id, trace_id, span_id, hash(message) AS said, count(*) AS count,
     min(time_ns) AS first_ns, max(time_ns) AS last_ns
-  FROM within
+  FROM within WHERE trace_id IS NOT NULL
   GROUP BY ALL
 ), told AS MATERIALIZED (
   -- What a span and a log record in it tell with different stacks is one exception: it counts
   -- in the group of the longer one, as often as one of them tells it.
   SELECT arg_max(group_id, (size, group_id)) AS group_id, trace_id, max(count) AS count,
     min(first_ns) AS first_ns, max(last_ns) AS last_ns
-  FROM copies JOIN kinds USING (group_id) WHERE trace_id IS NOT NULL
+  FROM copies JOIN kinds USING (group_id)
   GROUP BY kind, trace_id, span_id, said
   UNION ALL
-  SELECT group_id, trace_id, count, first_ns, last_ns FROM copies WHERE trace_id IS NULL
+  SELECT group_id, trace_id, count(*), min(time_ns), max(time_ns)
+  FROM within WHERE trace_id IS NULL
+  GROUP BY group_id, trace_id, time_ns // $step
 ), counts AS (
   SELECT group_id, sum(count)::BIGINT AS count, min(first_ns) AS first_ns,
     max(last_ns) AS last_ns,
@@ -39,6 +41,6 @@ WITH within AS (
   SELECT group_id, list([start_ns, count] ORDER BY start_ns) AS trend FROM steps GROUP BY group_id
 )
 SELECT printf('%016x', group_id) AS "group", service, type, message, stacktrace, count,
-  first_ns, last_ns, list_distinct(trace_ids)[:5] AS trace_ids, trend
+  first_ns, last_ns, coalesce(list_distinct(trace_ids)[:5], []) AS trace_ids, trend
 FROM counts JOIN groups USING (group_id) JOIN trends USING (group_id)
 ORDER BY count DESC, last_ns DESC
