@@ -503,6 +503,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     {
         module.add_function(wrap_pyfunction!(crate::faults::_inject_fault, module)?)?;
         module.add_function(wrap_pyfunction!(crate::faults::_fault_places, module)?)?;
+        module.add_function(wrap_pyfunction!(spool::python::_spool_frames, module)?)?;
     }
     module.add_class::<receive::Rows>()?;
     module.add_function(wrap_pyfunction!(receive::decode_traces, module)?)?;

@@ -54,7 +54,7 @@ def child(name: str, extension: str, arguments: list[str]) -> None:
     with atheris.instrument_imports(include=list(_INSTRUMENTED)):
         from tests.fuzz.targets import targets
 
-        (target,) = (one for one in targets() if one.name == name)
+        (target,) = (one for one in targets(is_guided=True) if one.name == name)
     atheris.Setup([sys.argv[0], *arguments], target.run)
     atheris.Fuzz()
 
@@ -64,7 +64,7 @@ def fuzz(name: str, seconds: int, extension: Path, *, is_kept: bool) -> bool:
     from tests.fuzz.__main__ import keep, kept
     from tests.fuzz.targets import targets
 
-    (target,) = (one for one in targets() if one.name == name)
+    (target,) = (one for one in targets(is_guided=True) if one.name == name)
     with tempfile.TemporaryDirectory() as folder:
         known, new = (Path(folder, part) for part in ("known", "new"))
         for path in (known, new):
@@ -135,8 +135,8 @@ def main(arguments: Iterable[str]) -> int:
         parser.error("atheris is not installed: pip install atheris")
     from tests.fuzz.targets import targets
 
-    names = chosen.target or [target.name for target in targets()]
-    extension = built("fuzz", flags=FLAGS)
+    names = chosen.target or [target.name for target in targets(is_guided=True)]
+    extension = built("fuzz", "--features", "faults", flags=FLAGS)
     seconds = max(1, chosen.seconds // len(names))
     held = [fuzz(name, seconds, extension, is_kept=chosen.keep) for name in names]
     return 0 if all(held) else 1

@@ -16,6 +16,7 @@ from clarity_otel.masking import twin
 from clarity_otel.masking.rules import RULES
 from clarity_otel.settings import load
 from tests.backends.asgi import http_scope, run_asgi
+from tests.fuzz import segments
 
 _IDS = frozenset((string.ascii_letters + string.digits + "._:-").encode())
 
@@ -271,14 +272,33 @@ _EXPORTER_WORDS = (
 )
 
 
+# ---- the spool's segments ----
+
+
+def segment(data: bytes) -> None:
+    """Any file, and the same with sound checksums: read to its end, as the second reader does."""
+    native: Any = _native
+    for one in (data, segments.sealed(data)):
+        assert native._spool_frames(one) == segments.rows(one)
+
+
+def _segment_seeds() -> list[bytes]:
+    one, two, three = (
+        segments.frame(b"\1", 3, b"request"),
+        segments.frame(b"\2", 1, b"", state=b"D"),
+        segments.frame(b"\3", 2**32 - 1, segments.MAGIC * 3),
+    )
+    return [one + two + three, three[:-5], one[:20] + two, b"\0" * 7 + three]
+
+
 def _modules(*names: str) -> tuple[ModuleType, ...]:
     import importlib
 
     return tuple(importlib.import_module(name) for name in names)
 
 
-def targets() -> list[Target]:
-    """All of them."""
+def targets(*, is_guided: bool = False) -> list[Target]:
+    """All of them; `is_guided`: with those whose native half is in builds for tests alone."""
     decode = _modules(
         "clarity_otel.store.decode.spans",
         "clarity_otel.store.decode.logs",
@@ -286,7 +306,10 @@ def targets() -> list[Target]:
         "clarity_otel.store.decode.stacks",
     )
     json_modules = _modules("clarity_otel.receiver.otlp_json", "clarity_otel.store.decode.metrics")
+    words = (segments.MAGIC, b"W", b"D", b"\1", b"\2", b"\0\0", b"\xff\xff\xff\xff")
+    guided = [Target("segment", segment, _segment_seeds, words)]
     return [
+        *(guided if is_guided else []),
         Target("masking", masking, _masking_seeds, _MASKING_WORDS, (twin,)),
         Target("headers", headers, lambda: list(_HEADER_SEEDS), _HEADER_WORDS),
         Target(

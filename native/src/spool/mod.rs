@@ -11,6 +11,8 @@
 
 mod folder;
 mod frame;
+#[cfg(feature = "faults")]
+pub mod python;
 mod segment;
 
 use std::collections::HashSet;
