@@ -49,7 +49,7 @@ APPS = {
     "shop, 16 at once": Target("examples.shop.app:app", ("/hello",), connections=16),
     "starlette": Target("benchmarks.apps:starlette_only", ("/plain",)),
 }
-FULL = Plan(rounds=6, turns=8, slice_s=0.3)
+FULL = Plan(rounds=12, turns=4, slice_s=0.3)
 QUICK = Plan(rounds=2, turns=4, slice_s=0.3)
 
 

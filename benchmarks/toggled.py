@@ -133,7 +133,9 @@ def run(cases: list[str], pairs: int, rounds: int) -> list[dict[str, Any]]:
                 if child.returncode:
                     raise MeasurementError(f"{case} failed:\n{child.stderr}")
                 measured += json.loads(child.stdout)
-            comparison = compare([bare for bare, _ in measured], [ours for _, ours in measured])
+            comparison = compare(
+                [bare for bare, _ in measured], [ours for _, ours in measured], starts=rounds
+            )
             added = {key: us * 1e3 for key, us in comparison.added_us.as_dict().items()}
             rows.append(
                 {

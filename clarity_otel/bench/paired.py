@@ -30,11 +30,12 @@ class Plan:
     """How long to measure: `rounds` restarts with `turns` pairs each.
 
     Many short slices beat few long ones: what disturbs a shared machine lasts
-    longer than 0.3 s, so it hits both halves of a pair, or is one outlier of many.
+    longer than 0.3 s, so it hits both halves of a pair, or is one outlier of many. And
+    restarts tell more than pairs: those of one start share where its code and data lie.
     """
 
-    rounds: int = 4
-    turns: int = 10
+    rounds: int = 8
+    turns: int = 5
     slice_s: float = 0.3
     connections: int = 1
 
@@ -48,6 +49,7 @@ class Plan:
 class Slices:
     """What one variant did on one path, one item for each turn."""
 
+    starts: int = 0
     cpu_us: list[float] = field(default_factory=list)
     requests_per_s: list[float] = field(default_factory=list)
     p50_ms: list[float] = field(default_factory=list)
@@ -56,7 +58,7 @@ class Slices:
 
     def comparison(self, bare: Slices) -> Comparison:
         """What these slices cost beside the bare ones of the same turns."""
-        return compare(bare.cpu_us, self.cpu_us)
+        return compare(bare.cpu_us, self.cpu_us, starts=self.starts)
 
     def medians(self) -> dict[str, float]:
         """The medians over all turns, each under a name with its unit."""
@@ -114,6 +116,7 @@ def measure(
                 for path in paths:
                     requests = 0
                     for server in servers:
+                        found[path][server.variant.name].starts += 1
                         rate = loop.run_until_complete(_warm_up(server, path, headers, plan))
                         requests = requests or max(20, int(rate * plan.slice_s))
                     for turn in range(plan.turns):

@@ -1,7 +1,9 @@
 """Medians of paired measurements with a bootstrap interval.
 
 Runs on shared machines swing by 10%, pairs taken side by side far less: every
-figure is the median over pairs, never a comparison of two averages.
+figure is the median over pairs, never a comparison of two averages. Where a process lies
+in memory moves it by 2% until it ends, so pairs of one start are alike: what is resampled
+are the starts, and the pairs within them.
 """
 
 from __future__ import annotations
@@ -28,15 +30,28 @@ class Estimate:
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
-def estimate(values: Sequence[float], resamples: int = RESAMPLES) -> Estimate:
+def estimate(values: Sequence[float], resamples: int = RESAMPLES, *, starts: int = 1) -> Estimate:
     """The median of `values` and the 2.5% and 97.5% quantiles of resampled medians.
 
-    Raises ValueError for an empty sequence. One value gives an interval of width 0.
+    `values` come from that many `starts` of the processes, equally many from each, one start
+    after the other. Raises ValueError for an empty sequence, and where they cannot be shared
+    out. One value gives an interval of width 0.
     """
     if not values:
         raise ValueError("An estimate needs at least one value.")
+    size, left = divmod(len(values), starts)
+    if left:
+        raise ValueError(f"{len(values)} values are not equally many from each of {starts} starts.")
+    groups = [values[at : at + size] for at in range(0, len(values), size)]
     pick = random.Random(_SEED)
-    medians = sorted(median(pick.choices(values, k=len(values))) for _ in range(resamples))
+    medians = sorted(
+        median(
+            value
+            for group in (pick.choices(groups, k=starts) if starts > 1 else groups)
+            for value in pick.choices(group, k=size)
+        )
+        for _ in range(resamples)
+    )
     return Estimate(
         value=median(values),
         low=medians[int(0.025 * resamples)],
@@ -62,16 +77,21 @@ class Comparison:
     ratio: Estimate
 
 
-def compare(bare_us: Sequence[float], variant_us: Sequence[float]) -> Comparison:
-    """Compare paired costs per request in us: item i of both was measured in turn i."""
+def compare(
+    bare_us: Sequence[float], variant_us: Sequence[float], *, starts: int = 1
+) -> Comparison:
+    """Compare paired costs per request in us: item i of both was measured in turn i.
+
+    `starts` as in `estimate`.
+    """
     if len(bare_us) != len(variant_us):
         raise ValueError("Bare and variant must have been measured equally often.")
     pairs = list(zip(bare_us, variant_us, strict=True))
     return Comparison(
         pairs=len(pairs),
         bare_us=median(bare_us),
-        added_us=estimate([variant - bare for bare, variant in pairs]),
-        ratio=estimate([variant / bare for bare, variant in pairs]),
+        added_us=estimate([variant - bare for bare, variant in pairs], starts=starts),
+        ratio=estimate([variant / bare for bare, variant in pairs], starts=starts),
     )
 
 

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from operator import attrgetter
 from types import TracebackType
 from typing import Self
 
@@ -184,13 +185,15 @@ class TurnTaking:
         self._stack.close()
 
 
-def costs(turns: Mapping[str, Sequence[Turn]]) -> dict[str, Costs]:
-    """What each variant cost beside the first one, itself included."""
+def costs(turns: Mapping[str, Sequence[Turn]], *, starts: int = 1) -> dict[str, Costs]:
+    """What each variant cost beside the first one, itself included; `starts` as in `estimate`."""
     bare = next(iter(turns.values()))
     return {
         name: Costs(
-            compare([turn.thread_us for turn in bare], [turn.thread_us for turn in mine]),
-            compare([turn.process_us for turn in bare], [turn.process_us for turn in mine]),
+            *(
+                compare([cost(turn) for turn in bare], [cost(turn) for turn in mine], starts=starts)
+                for cost in (attrgetter("thread_us"), attrgetter("process_us"))
+            )
         )
         for name, mine in turns.items()
     }
@@ -218,4 +221,4 @@ def measure_turns(
                 taking.take_all()
         for name, taken in taking.turns.items():
             turns[name] += taken
-    return costs(turns)
+    return costs(turns, starts=rounds)

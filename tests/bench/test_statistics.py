@@ -44,6 +44,20 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     assert missed <= 20
 
 
+def test_pairs_of_one_start_are_not_independent() -> None:
+    """Where each start has its own cost, only an interval by starts holds the truth that often."""
+    source = random.Random(5)
+    missed = {1: 0, 12: 0}
+    for _ in range(100):
+        costs = [source.gauss(5, 2) for _ in range(12)]
+        values = [source.gauss(cost, 0.5) for cost in costs for _ in range(4)]
+        for starts in missed:
+            found = estimate(values, resamples=400, starts=starts)
+            missed[starts] += not found.low <= 5 <= found.high
+    assert missed[12] <= 10
+    assert missed[1] > 20
+
+
 @pytest.mark.parametrize(
     ("ratios", "words"),
     [
@@ -71,5 +85,7 @@ def test_nothing_measured_is_an_error_and_not_a_figure() -> None:
     """Empty input and unequal halves raise."""
     with pytest.raises(ValueError, match="at least one"):
         estimate([])
+    with pytest.raises(ValueError, match="equally many"):
+        estimate([1.0, 2.0, 3.0], starts=2)
     with pytest.raises(ValueError, match="equally often"):
         compare([1.0], [1.0, 2.0])
