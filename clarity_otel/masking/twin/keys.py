@@ -270,10 +270,18 @@ def is_secret_before(text: str, at: int, lookup: Lookup) -> bool:
     return key is not None and lookup(text[key.start : key.end]) is not None
 
 
+# How a URL's authority goes on after a `:`, by `…@host` or a port; `//password: …`, a
+# comment, does not.
+_IN_AUTHORITY = re.compile(r"""[^ \t\r\n/"'<>@]*+@|[0-9]++(?=[ \t\r\n/"'<>]|\Z)""")
+
+
 def _is_not_a_key(text: str, key: _Key, end: int) -> bool:
-    if text.endswith(("//", "<"), 0, key.start):
-        # `//host password: …`: the last word is a key of its own.
-        return " " not in text[key.start : key.end]
+    # `//host password: …`: the last word is a key of its own.
+    is_word = " " not in text[key.start : key.end]
+    if text.endswith("<", 0, key.start):
+        return is_word
+    if text.endswith("//", 0, key.start):
+        return is_word and _IN_AUTHORITY.match(text, end) is not None
     if text.endswith(":", 0, key.start) and text[end : end + 1] != " ":
         return text.find("arn:", max(0, key.start - 128), key.start) >= 0
     return False

@@ -292,15 +292,28 @@ pub fn is_secret_before(masker: &Masker, text: &[u8], at: usize) -> bool {
 /// The user in `https://token:…@host`, the class in `<SimpleCookie: …>`, a part of an ARN.
 fn is_not_a_key(text: &[u8], key: &KeyBefore, end: usize) -> bool {
     let before = &text[..key.start];
-    if before.ends_with(b"//") || before.ends_with(b"<") {
-        // `//host password: …`: the last word is a key of its own.
-        return !text[key.start..key.end].contains(&b' ');
+    // `//host password: …`: the last word is a key of its own.
+    let is_word = !text[key.start..key.end].contains(&b' ');
+    if before.ends_with(b"<") {
+        return is_word;
+    }
+    if before.ends_with(b"//") {
+        return is_word && is_in_authority(&text[end..]);
     }
     if text[..key.start].ends_with(b":") && text.get(end) != Some(&b' ') {
         let from = key.start.saturating_sub(128);
         return memchr::memmem::find(&text[from..key.start], b"arn:").is_some();
     }
     false
+}
+
+/// Whether a URL's authority goes on so after a `:`, by `…@host` or a port; after
+/// `//password: …`, a comment, none does. Up to a `/`, so that many of them are looked at once.
+fn is_in_authority(rest: &[u8]) -> bool {
+    let ends = |byte: &u8| b" \t\r\n/\"'<>".contains(byte);
+    let end = rest.iter().position(ends).unwrap_or(rest.len());
+    let rest = &rest[..end];
+    rest.contains(&b'@') || !rest.is_empty() && rest.iter().all(u8::is_ascii_digit)
 }
 
 /// Keys beside whose value, the name of a secret, the secret stands.
