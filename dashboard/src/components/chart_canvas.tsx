@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import { localTime, tickTime, tickValue, withUnit } from "../format";
+import { localTime, tickTime, tickValue, utcTime, withUnit } from "../format";
 import { useIsDark } from "../theme";
 import type { ChartProps } from "./chart";
 import { showMarks } from "./chart_marks";
@@ -103,6 +103,12 @@ export default function ChartCanvas(props: ChartProps) {
           })),
         ],
         hooks: {
+          setLegend: [
+            (self) => {
+              const shown_s = self.data[0][self.legend.idx ?? self.data[0].length - 1];
+              self.root.title = shown_s === undefined ? "" : utcTime(shown_s * 1e9);
+            },
+          ],
           draw: [(self) => showMarks(self, latest)],
           setSelect: [
             (self) => {

@@ -11,7 +11,7 @@ import {
   Table,
   Time,
 } from "../components";
-import { ago, count, localTime } from "../format";
+import { ago, count, localTime, utcTime } from "../format";
 import { type Delta, type LiveError, useLive } from "../live";
 import { fits, held, type ShownError, trendOf, withArrived } from "./errors_parts/arriving";
 import { Group } from "./errors_parts/group";
@@ -188,7 +188,10 @@ function columnsOf(
       width: "6rem",
       sortBy: (row) => row.last_ns,
       cell: (row) => (
-        <span title={localTime(row.last_ns)} className="whitespace-nowrap">
+        <span
+          title={`${localTime(row.last_ns)} here, ${utcTime(row.last_ns)}`}
+          className="whitespace-nowrap"
+        >
           {ago(row.last_ns, Date.now())}
         </span>
       ),
