@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -66,3 +67,18 @@ def test_a_time_is_local_and_has_its_utc_on_hover(window: Window) -> None:
         utc = datetime.fromisoformat(moment)
         assert hover == f"{utc:%Y-%m-%d %H:%M:%S}.{utc.microsecond // 1000:03} UTC"
         assert f"{utc + timedelta(hours=5, minutes=45):%H:%M:%S}" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [("/endpoints?find=o", "Find"), ("/metrics", "Find"), ("/errors", "Text"), ("/logs", "Text")],
+)
+def test_what_is_looked_for_stands_in_the_address(path: str, label: str, window: Window) -> None:
+    """In a field that its label names, on each page that has one; a link brings it back."""
+    page = window.open(path)
+    field = page.get_by_role("searchbox", name=label, exact=True)
+    field.fill("lamp & co")
+    expect(page).to_have_url(re.compile(r"(find|text)=lamp(%20|\+)%26(%20|\+)co"))
+    page.reload()
+    window.settle()
+    expect(field).to_have_value("lamp & co")

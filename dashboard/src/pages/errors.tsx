@@ -6,6 +6,7 @@ import {
   Empty,
   MaskedText,
   Panel,
+  SearchField,
   ServicePicker,
   Sparkline,
   Table,
@@ -48,16 +49,12 @@ export default function Errors() {
     <>
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <ServicePicker known={(errors.data?.rows ?? []).map((row) => row.service)} />
-        <label className="flex min-w-0 items-center gap-2">
-          <span className="text-faint">Text</span>
-          <input
-            type="search"
-            className="control min-w-0"
-            placeholder="type, message, stack"
-            value={text}
-            onChange={({ target }) => change({ text: target.value }, true)}
-          />
-        </label>
+        <SearchField
+          label="Text"
+          placeholder="type, message, stack"
+          value={text}
+          change={(typed) => change({ text: typed }, true)}
+        />
       </div>
       <Answer
         query={errors}
