@@ -21,6 +21,19 @@ document.addEventListener("securitypolicyviolation", (event) => {
   window.violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sourceFile}`);
 });
 """
+# Texts with a time as the pages write it (apps write others in texts of theirs) that neither
+# they nor an element around them tell in UTC.
+_LOCAL_ALONE = """() => {
+  const alone = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const { data, parentElement } = texts.currentNode;
+    const isTime = /^[0-2]\\d:[0-5]\\d|[0-2]\\d:[0-5]\\d:[0-5]\\d[.]\\d{3}/.test(data);
+    const isTold = data.includes("UTC") || parentElement.closest("[title*=UTC]");
+    if (isTime && !isTold && !parentElement.closest("script")) alone.push(data);
+  }
+  return alone;
+}"""
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,8 @@ class Window:
         assert self.page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         ), f"{name} is wider than {self.look.width} pixels"
+        times = self.page.evaluate(_LOCAL_ALONE)
+        assert times == [], f"times without their UTC on hover: {times}"
         findings = self.accessibility()
         assert not findings, "\n".join(findings)
         self.check_errors()

@@ -132,6 +132,36 @@ def test_two_times_are_compared(window: Window) -> None:
     expect(page).to_have_url(re.compile(r"at=\d+"))
 
 
+def test_a_minute_of_one_time_alone_does_not_hide_the_other(
+    lone_dashboard: Dashboard, window_on: Callable
+) -> None:
+    """The legend tells the newest minute of both times; under the pointer, what there is."""
+    start_s = int(time.time()) // 60 * 60 - 1200
+    for minute, count in ((-5, 30), (-4, 30), (-3, 20), (0, 60), (1, 60)):
+        message = traces(count, start_ns=(start_s + minute * 60) * 10**9)
+        assert lone_dashboard.post("traces", message.SerializeToString()).status_code == 200
+    asked = {"service": "shop", "start": start_s - 300, "end": start_s + 300}
+    wait_until(lambda: len(lone_dashboard.ask("/series", **asked)["rows"]) == 5, "the minutes")
+    window = window_on(lone_dashboard)
+    page = window.open(
+        f"/endpoints?service=shop&start={start_s}&end={start_s + 300}&compare=before"
+    )
+    rate = page.locator("figure", has_text="Rate")
+    legend = rate.locator(".u-legend")
+    newest = re.compile(
+        rf"{time.strftime('%H:%M', time.localtime(start_s + 60))}:00"
+        r".*this time:?\s*1/s.*the time before:?\s*30/min"
+    )
+    expect(legend).to_contain_text(newest)
+    over = rate.locator(".u-over")
+    box = over.bounding_box()
+    assert box
+    over.hover(position={"x": box["width"] - 2, "y": box["height"] / 2})
+    expect(legend).to_contain_text(re.compile("this time:?\\s*\u2013.*before:?\\s*20/min"))
+    page.mouse.move(0, 0)
+    expect(legend).to_contain_text(newest)
+
+
 def test_a_deploy_is_compared_with_the_version_before(
     lone_dashboard: Dashboard, window_on: Callable
 ) -> None:

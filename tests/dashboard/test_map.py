@@ -7,15 +7,27 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.backends.process import wait_until
-from tests.dashboard.browser import Look, Window
+from tests.dashboard.browser import LOOKS, Look, Window
 from tests.receiver.conftest import Dashboard
 from tests.store.messages import traces
 
 pytestmark = pytest.mark.slow
 MARKUP = "<img src=x onerror=\"document.title='broken'\">"
+
+
+def cut(page: Page) -> list[str]:
+    """Texts of the map and its table that have no room to be seen whole."""
+    texts = page.locator("[data-node] p, [role=cell], [role=cell] > *")
+    found: list[str] = texts.evaluate_all(
+        """(texts) => texts
+          .filter((one) => getComputedStyle(one).display !== "inline")
+          .filter((one) => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight)
+          .map((one) => one.innerText)"""
+    )
+    return found
 
 
 def test_each_call_is_drawn_and_listed(
@@ -44,7 +56,22 @@ def test_each_call_is_drawn_and_listed(
                 or other["y"] + other["height"] <= one["y"]
             )
     expect(page.get_by_role("table", name="Calls").get_by_role("row")).to_have_count(len(rows) + 1)
+    assert cut(page) == []
     window.check("map-hour")
+
+
+def test_names_of_hosts_are_whole_on_a_phone(
+    lone_dashboard: Dashboard, window_on: Callable
+) -> None:
+    """In the map and in the table, longer than a line too."""
+    message = traces(2, text=".payments.internal.example")
+    assert lone_dashboard.post("traces", message.SerializeToString()).status_code == 200
+    wait_until(lambda: lone_dashboard.ask("/map")["rows"], "the calls")
+    window = window_on(lone_dashboard, LOOKS[-1])
+    page = window.open("/map")
+    expect(page.get_by_role("table", name="Calls")).to_contain_text("→ redis.payments.internal")
+    assert cut(page) == []
+    window.check("map-long-names")
 
 
 def test_the_arrows_go_from_node_to_node(window: Window) -> None:

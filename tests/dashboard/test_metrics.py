@@ -46,7 +46,7 @@ def sampled(dashboard: Dashboard, shop: Shop) -> set[str]:
 def test_a_metric_is_found_and_chosen(window: Window) -> None:
     """By words of its name, unit or help; the address says which."""
     page = window.open("/metrics")
-    page.get_by_label("Find a metric").fill("garbage collector runs generation")
+    page.get_by_role("searchbox", name="Find").fill("garbage collector runs generation")
     page.get_by_role("button", name="cpython.gc.collections").click()
     expect(page).to_have_url(re.compile("name=cpython.gc.collections"))
     panel = page.locator("section.panel").filter(has=page.get_by_role("heading", name="cpython.gc"))

@@ -62,6 +62,16 @@ def test_a_new_request_is_pushed(window: Window, shop: Shop) -> None:
     wait_until(lambda: found() - known, "the request in the feed")
 
 
+def test_a_request_without_a_route_has_its_path(window: Window, shop: Shop) -> None:
+    """What is in it that nobody should see is masked, and marked."""
+    page = window.open("/")
+    expect(page.locator("[data-connection=live]")).to_be_visible()
+    shop.get("/nowhere/ann@example.com")
+    link = page.get_by_test_id("feed").get_by_role("link", name="GET /nowhere/[masked:email]")
+    expect(link.first).to_be_visible()
+    expect(link.first.locator("mark")).to_have_attribute("title", re.compile('the rule "email"'))
+
+
 def test_a_browser_that_cannot_be_pushed_to_asks(
     window_on: Callable[..., Window], dashboard: Dashboard, shop: Shop
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -52,3 +54,31 @@ def test_a_page_without_data_says_so(
         expect(page.locator("[data-state=empty]").first).to_be_attached()
         expect(page.locator("[data-state=error]")).to_have_count(0)
     window.check(f"{name_of(path)}-empty")
+
+
+def test_a_time_is_local_and_has_its_utc_on_hover(window: Window) -> None:
+    """Also where the reader's zone is hours away; `Window.check` sees that no page forgets it."""
+    devtools = window.context.new_cdp_session(window.page)
+    devtools.send("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kathmandu"})
+    for path in ("/?range=1h", "/traces?range=1h", "/logs?range=1h"):
+        page = window.open(path)
+        shown = page.locator("main time").first
+        moment, hover, text = shown.evaluate("time => [time.dateTime, time.title, time.innerText]")
+        utc = datetime.fromisoformat(moment)
+        assert hover == f"{utc:%Y-%m-%d %H:%M:%S}.{utc.microsecond // 1000:03} UTC"
+        assert f"{utc + timedelta(hours=5, minutes=45):%H:%M:%S}" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [("/endpoints?find=o", "Find"), ("/metrics", "Find"), ("/errors", "Text"), ("/logs", "Text")],
+)
+def test_what_is_looked_for_stands_in_the_address(path: str, label: str, window: Window) -> None:
+    """In a field that its label names, on each page that has one; a link brings it back."""
+    page = window.open(path)
+    field = page.get_by_role("searchbox", name=label, exact=True)
+    field.fill("lamp & co")
+    expect(page).to_have_url(re.compile(r"(find|text)=lamp(%20|\+)%26(%20|\+)co"))
+    page.reload()
+    window.settle()
+    expect(field).to_have_value("lamp & co")

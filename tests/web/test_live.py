@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from clarity_otel.web.live.socket import MESSAGE_LIMIT_BYTES, MOST_CLIENTS
 from tests.backends.process import wait_until
 from tests.receiver.conftest import TOKEN, Dashboard
-from tests.store.messages import failure, logs, traces
+from tests.store.messages import failure, logs, pair, traces
 from tests.web.live_client import LiveClient, opened
 
 MARKUP = '<script>alert("1")</script><img src=x onerror=alert(1)>'
@@ -109,6 +109,26 @@ def test_text_is_masked_and_stays_text(dashboard: Dashboard) -> None:
         send(dashboard, "traces", traces(1, text=MARKUP))
         (request,) = client.rows("requests", 1)
         assert request["route"].endswith(MARKUP)
+
+
+def test_a_request_without_a_route_has_its_path(dashboard: Dashboard) -> None:
+    """Masked and cut like all texts; one with a route has that instead."""
+    with LiveClient(dashboard, topics=["requests"]) as client:
+        message = traces(1)
+        send(dashboard, "traces", message)
+        (request,) = client.rows("requests", 1)
+        assert (request["route"], request["path"]) == ("/orders/{id}", "")
+        attributes = message.resource_spans[0].scope_spans[0].spans[0].attributes
+        for path, told in (
+            ("/nowhere/ann@example.com", "/nowhere/[masked:email]"),
+            ("/" * 2000, "/" * 1000 + "…"),
+            ("/" * 9000, ""),
+        ):
+            del attributes[:]
+            attributes.append(pair("url.path", path))
+            send(dashboard, "traces", message)
+            (request,) = client.rows("requests", 1)
+            assert (request["route"], request["path"]) == ("", told)
 
 
 def test_a_connection_goes_on_where_one_ended(dashboard: Dashboard) -> None:

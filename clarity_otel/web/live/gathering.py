@@ -34,7 +34,7 @@ def _places(table: str, *names: str) -> tuple[int, ...]:
 
 _SPAN = _places(
     *("spans", "trace_id", "span_id", "parent_id", "start_ns", "duration_ns", "service", "name"),
-    *("kind", "status", "method", "route", "http_status"),
+    *("kind", "status", "method", "route", "http_status", "attributes"),
 )
 _LOG = _places(
     *("logs", "time_ns", "severity", "severity_text", "service", "scope", "body"),
@@ -103,8 +103,10 @@ def _cut(text: str, limit: int = _TEXT_LIMIT) -> str:
 
 
 def _request(row: tuple[Any, ...]) -> Item:
-    trace_id, span_id, _, start_ns, duration_ns, service, name, _, status, method, route, code = row
+    trace_id, span_id, _, start_ns, duration_ns, service, name, _, *http = row
+    status, method, route, code, attributes = http
     service, name, route = _cut(service), _cut(name), _cut(route)
+    path = "" if route else _path(attributes)
     shown = {
         "trace_id": trace_id,
         "span_id": f"{span_id:016x}",
@@ -112,12 +114,21 @@ def _request(row: tuple[Any, ...]) -> Item:
         "name": name,
         "method": _cut(method),
         "route": route,
+        "path": path,
         "http_status": code,
         "start_ns": start_ns,
         "duration_ms": duration_ns / 1e6,
         "is_error": status == 2 or code >= 500,
     }
-    return Item(service, 0, (name, route), _encode(shown))
+    return Item(service, 0, (name, route, path), _encode(shown))
+
+
+def _path(attributes: str) -> str:
+    """Return `url.path`, masked as all that is stored: what a request has that no route matched."""
+    if len(attributes) > _ATTRIBUTES_LIMIT:
+        return ""
+    path = json.loads(attributes or "{}").get("url.path", "")
+    return _cut(path) if isinstance(path, str) else ""
 
 
 def _log(row: tuple[Any, ...]) -> Item:

@@ -1,5 +1,6 @@
 import { lazy, Suspense } from "react";
-import { localTime, withUnit } from "../format";
+import { withUnit } from "../format";
+import { Time } from "./values";
 
 export interface Series {
   label: string;
@@ -80,7 +81,9 @@ export function Chart(props: ChartProps) {
                 const at = row + Math.max(times_s.length - TABLE_ROWS, 0);
                 return (
                   <tr key={time_s}>
-                    <th className="text-left font-normal">{localTime(time_s * 1e9)}</th>
+                    <th className="text-left font-normal">
+                      <Time ns={time_s * 1e9} />
+                    </th>
                     {series.map(({ label, values }) => (
                       <td key={label}>{withUnit(values[at], unit)}</td>
                     ))}

@@ -1,8 +1,9 @@
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import { localTime, tickTime, tickValue, withUnit } from "../format";
+import { localTime, tickTime, tickValue, utcTime, withUnit } from "../format";
 import { useIsDark } from "../theme";
 import type { ChartProps } from "./chart";
+import { newestOf } from "./chart_legend";
 import { showMarks } from "./chart_marks";
 
 const COLOURS = 6;
@@ -87,8 +88,8 @@ export default function ChartCanvas(props: ChartProps) {
         series: [
           {
             label: "Time",
-            value: (self, time_s: number | null) => {
-              const shown_s = time_s ?? self.data[0].at(-1);
+            value: (self) => {
+              const shown_s = self.data[0][toldAt(self)];
               return shown_s === undefined ? "" : localTime(shown_s * 1e9);
             },
           },
@@ -97,12 +98,17 @@ export default function ChartCanvas(props: ChartProps) {
             stroke: colourOf(element, `text-series-${colour ?? (at % COLOURS) + 1}`),
             width: 1.5,
             points: { show: (self: uPlot, at: number) => isSparse(self.data[at]) },
-            // Where the pointer is; the newest while it is elsewhere.
             value: (self: uPlot, value: number | null, at: number, place: number | null) =>
-              withUnit(place === null ? self.data[at]?.at(-1) : value, unit),
+              withUnit(place === null ? self.data[at]?.[toldAt(self)] : value, unit),
           })),
         ],
         hooks: {
+          setLegend: [
+            (self) => {
+              const shown_s = self.data[0][toldAt(self)];
+              self.root.title = shown_s === undefined ? "" : utcTime(shown_s * 1e9);
+            },
+          ],
           draw: [(self) => showMarks(self, latest)],
           setSelect: [
             (self) => {
@@ -136,6 +142,11 @@ export default function ChartCanvas(props: ChartProps) {
   }, [times_s, series, marks]);
 
   return <div ref={place} className="min-w-0 overflow-hidden" aria-hidden="true" />;
+}
+
+/** The moment that the legend tells: where the pointer is, or the newest while it is elsewhere. */
+function toldAt({ legend, data: [times, ...lines] }: uPlot): number {
+  return legend.idx ?? newestOf(times, lines);
 }
 
 /** A mark above all lines is on the chart, too. */

@@ -2,6 +2,7 @@ export { Chart, type ChartProps, type Mark, type Series } from "./chart";
 export { useIsNarrow } from "./narrow";
 export * from "./over";
 export * from "./page";
+export * from "./search_field";
 export * from "./service_picker";
 export * from "./sparkline";
 export * from "./states";

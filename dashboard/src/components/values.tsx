@@ -1,11 +1,17 @@
 import { duration, type Health, type Level, levelOf, localTime, masked, utcTime } from "../format";
 
+interface TimeProps {
+  ns: number;
+  /** How its place says it, such as `tickTime`; unset, in full. */
+  children?: string;
+}
+
 /** A moment: local zone, UTC on hover (and in the markup). */
-export function Time({ ns }: { ns: number }) {
-  const utc = utcTime(ns);
+export function Time({ ns, children }: TimeProps) {
+  const moment = new Date(ns / 1e6).toISOString();
   return (
-    <time dateTime={new Date(ns / 1e6).toISOString()} title={utc} className="whitespace-nowrap">
-      {localTime(ns)}
+    <time dateTime={moment} title={utcTime(ns)} className="whitespace-nowrap">
+      {children ?? localTime(ns)}
     </time>
   );
 }

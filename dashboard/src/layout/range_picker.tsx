@@ -1,6 +1,6 @@
 import { type FormEvent, useRef } from "react";
 import { PRESETS, type Preset, type TimeRange, useTimeRange } from "../api";
-import { localTime } from "../format";
+import { localTime, utcTime } from "../format";
 
 const PRESET_NAMES: Record<Preset, string> = {
   "5m": "Last 5 minutes",
@@ -35,6 +35,9 @@ export function RangePicker() {
       <select
         className="control max-w-44"
         aria-label="Time range"
+        title={
+          isFixed ? `${utcTime(range.start_s * 1e9)} to ${utcTime(range.end_s * 1e9)}` : undefined
+        }
         value={isFixed ? "fixed" : range.preset}
         onChange={(event) => chosen(event.target.value)}
       >

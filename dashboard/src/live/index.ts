@@ -1,3 +1,3 @@
 export * from "./hooks";
-export { added, requestOf } from "./requests";
+export { added, requestOf, titleOf } from "./requests";
 export type * from "./types";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { added } from "./requests";
+import { added, titleOf } from "./requests";
 import type { LiveRequest } from "./types";
 
 const request = (trace_id: string, span_id: string, start_ns: number): LiveRequest => ({
@@ -10,6 +10,7 @@ const request = (trace_id: string, span_id: string, start_ns: number): LiveReque
   name: "GET /",
   method: "GET",
   route: "/",
+  path: "",
   http_status: 200,
   duration_ms: 1,
   is_error: false,
@@ -27,5 +28,12 @@ describe("the feed", () => {
     const stored = request("t1", "", 5);
     const pushed = request("t1", "s1", 5);
     expect(added([stored], [pushed, pushed])).toEqual([pushed]);
+  });
+
+  it("names a request without a route by its path", () => {
+    const lost = { ...request("t1", "s1", 5), name: "GET", route: "", path: "/nowhere" };
+    expect(titleOf(lost)).toBe("GET /nowhere");
+    expect(titleOf({ ...lost, name: "GET /nowhere" })).toBe("GET /nowhere");
+    expect(titleOf({ ...lost, name: "", path: "" })).toBe("t1");
   });
 });

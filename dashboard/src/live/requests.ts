@@ -12,11 +12,18 @@ export function requestOf(row: TraceRow): LiveRequest {
     name: row.name ?? "",
     method: row.name?.split(" ")[0] ?? "",
     route: row.route ?? "",
+    path: "",
     http_status: row.http_status ?? 0,
     start_ns: row.start_ns,
     duration_ms: row.root_ms ?? row.duration_ms,
     is_error: row.errors > 0,
   };
+}
+
+/** What a request is called: without a route its span's name is but the method. */
+export function titleOf({ trace_id, name, path }: LiveRequest): string {
+  const title = name.includes(path) ? name : `${name} ${path}`;
+  return title || trace_id.slice(0, 8);
 }
 
 /**

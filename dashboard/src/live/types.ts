@@ -18,6 +18,8 @@ export interface LiveRequest {
   name: string;
   method: string;
   route: string;
+  /** Of a request without a route; of a stored one it is not known. */
+  path: string;
   http_status: number;
   start_ns: number;
   duration_ms: number;

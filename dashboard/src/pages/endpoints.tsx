@@ -7,7 +7,7 @@ import {
   useTimeRange,
   type VersionRow,
 } from "../api";
-import { Answer, Empty, Panel, ServicePicker } from "../components";
+import { Answer, Empty, Panel, SearchField, ServicePicker } from "../components";
 import { changes, counted } from "../format";
 import { Charts } from "./endpoints_parts/charts";
 import { ComparePicker } from "./endpoints_parts/compare_picker";
@@ -128,19 +128,17 @@ function Filled({ rows, before, comparison, service, version }: FilledProps) {
       >
         {comparison && before && <Differences now={rows} before={before} />}
         {(rows.length > FEW_ROUTES || find) && (
-          <label className="mb-2 flex items-center gap-2">
-            <span className="text-faint">Find</span>
-            <input
-              type="search"
-              className="control min-w-0 grow sm:max-w-80"
+          <div className="mb-2 flex items-center gap-2">
+            <SearchField
+              label="Find"
               placeholder="method, route or service"
               value={find}
-              onChange={({ target }) => change({ find: target.value }, true)}
+              change={(text) => change({ find: text }, true)}
             />
             <span className="text-faint" role="status">
               {fitting.length} of {counted(rows.length, "route")}
             </span>
-          </label>
+          </div>
         )}
         <Routes
           rows={fitting}

@@ -6,12 +6,13 @@ import {
   Empty,
   MaskedText,
   Panel,
+  SearchField,
   ServicePicker,
   Sparkline,
   Table,
   Time,
 } from "../components";
-import { ago, count, localTime } from "../format";
+import { ago, count, localTime, utcTime } from "../format";
 import { type Delta, type LiveError, useLive } from "../live";
 import { fits, held, type ShownError, trendOf, withArrived } from "./errors_parts/arriving";
 import { Group } from "./errors_parts/group";
@@ -48,16 +49,12 @@ export default function Errors() {
     <>
       <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
         <ServicePicker known={(errors.data?.rows ?? []).map((row) => row.service)} />
-        <label className="flex min-w-0 items-center gap-2">
-          <span className="text-faint">Text</span>
-          <input
-            type="search"
-            className="control min-w-0"
-            placeholder="type, message, stack"
-            value={text}
-            onChange={({ target }) => change({ text: target.value }, true)}
-          />
-        </label>
+        <SearchField
+          label="Text"
+          placeholder="type, message, stack"
+          value={text}
+          change={(typed) => change({ text: typed }, true)}
+        />
       </div>
       <Answer
         query={errors}
@@ -188,7 +185,10 @@ function columnsOf(
       width: "6rem",
       sortBy: (row) => row.last_ns,
       cell: (row) => (
-        <span title={localTime(row.last_ns)} className="whitespace-nowrap">
+        <span
+          title={`${localTime(row.last_ns)} here, ${utcTime(row.last_ns)}`}
+          className="whitespace-nowrap"
+        >
           {ago(row.last_ns, Date.now())}
         </span>
       ),

@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { useSearchParameter, useTimeRange } from "../api";
 import type { LogRow } from "../api/types";
-import { Answer, Empty, Panel } from "../components";
-import { count, LEVELS, type Level, leastOf, localTime } from "../format";
+import { Answer, Empty, Panel, Time } from "../components";
+import { count, LEVELS, type Level, leastOf } from "../format";
 import { type Delta, useConnection, useLive } from "../live";
 import { Filters } from "./logs_parts/filters";
 import { Lines } from "./logs_parts/lines";
@@ -196,7 +196,13 @@ function TailState({ isPaused, isFollowing, waiting, setPaused, follow }: TailSt
 function Searching({ reached_ns = 0 }: { reached_ns: number | undefined }) {
   return (
     <p className="p-6 text-center text-faint" role="status">
-      Still searching{reached_ns > 0 && <>; nothing since {localTime(reached_ns)}</>}…
+      Still searching
+      {reached_ns > 0 && (
+        <>
+          ; nothing since <Time ns={reached_ns} />
+        </>
+      )}
+      …
     </p>
   );
 }

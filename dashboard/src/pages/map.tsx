@@ -1,5 +1,14 @@
 import { type MapRow, useApi } from "../api";
-import { Answer, type Column, Duration, Empty, PageLink, Panel, Table } from "../components";
+import {
+  Answer,
+  type Column,
+  Duration,
+  Empty,
+  PageLink,
+  Panel,
+  Table,
+  useIsNarrow,
+} from "../components";
 import { percent, rate } from "../format";
 import { Graph } from "./map_parts/graph";
 import { failed, kindOf } from "./map_parts/nodes";
@@ -9,6 +18,8 @@ export default function ServiceMap() {
   const calls = useApi("/map");
   const services = useApi("/services");
   const served = services.data?.rows ?? [];
+  const isNarrow = useIsNarrow();
+  const columns = columnsOf(new Set(served.map(({ service }) => service)), isNarrow);
   return (
     <Answer
       query={calls}
@@ -29,7 +40,7 @@ export default function ServiceMap() {
             {rows.length > 0 ? (
               <Table
                 label="Calls"
-                columns={columnsOf(new Set(served.map(({ service }) => service)))}
+                columns={columns}
                 rows={rows}
                 keyOf={({ service, peer }) => `${service} ${peer}`}
                 maxHeight="24rem"
@@ -44,31 +55,40 @@ export default function ServiceMap() {
   );
 }
 
-function columnsOf(services: Set<string>): Column<MapRow>[] {
+function columnsOf(services: Set<string>, isNarrow: boolean): Column<MapRow>[] {
+  const nameOf = (name: string, isService: boolean) =>
+    isService ? (
+      <PageLink to="/endpoints" search={{ service: name }}>
+        {name}
+      </PageLink>
+    ) : (
+      <span title={name}>{name}</span>
+    );
+  const from: Column<MapRow> = {
+    title: "From",
+    width: "minmax(5rem, 2fr)",
+    sortBy: ({ service }) => service,
+    cell: ({ service }) => nameOf(service, true),
+  };
+  const to: Column<MapRow> = {
+    title: "To",
+    width: "minmax(5rem, 2fr)",
+    sortBy: ({ peer }) => peer,
+    cell: ({ peer }) => nameOf(peer, services.has(peer)),
+  };
+  // Beside numbers, a phone has no room for the names of hosts.
+  const call: Column<MapRow> = {
+    title: "From → To",
+    isOwnLine: true,
+    sortBy: ({ service, peer }) => `${service} ${peer}`,
+    cell: ({ service, peer }) => (
+      <span className="wrap-anywhere line-clamp-2 whitespace-normal leading-tight">
+        {nameOf(service, true)} → {nameOf(peer, services.has(peer))}
+      </span>
+    ),
+  };
   return [
-    {
-      title: "From",
-      width: "minmax(5rem, 2fr)",
-      sortBy: ({ service }) => service,
-      cell: ({ service }) => (
-        <PageLink to="/endpoints" search={{ service }}>
-          {service}
-        </PageLink>
-      ),
-    },
-    {
-      title: "To",
-      width: "minmax(5rem, 2fr)",
-      sortBy: ({ peer }) => peer,
-      cell: ({ peer }) =>
-        services.has(peer) ? (
-          <PageLink to="/endpoints" search={{ service: peer }}>
-            {peer}
-          </PageLink>
-        ) : (
-          peer
-        ),
-    },
+    ...(isNarrow ? [call] : [from, to]),
     {
       title: "Kind",
       width: "6rem",
@@ -78,7 +98,7 @@ function columnsOf(services: Set<string>): Column<MapRow>[] {
     },
     {
       title: "Rate",
-      width: "5.2rem",
+      width: "6rem",
       isNumber: true,
       sortBy: (row) => row.rate,
       cell: (row) => rate(row.rate),
@@ -94,7 +114,6 @@ function columnsOf(services: Set<string>): Column<MapRow>[] {
       title: "Mean",
       width: "5rem",
       isNumber: true,
-      isWideOnly: true,
       sortBy: (row) => row.mean_ms,
       cell: (row) => <Duration ms={row.mean_ms} />,
     },

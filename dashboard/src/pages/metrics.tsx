@@ -1,6 +1,6 @@
 import { useMemo } from "react";
 import { useApi, useChangeSearch, useSearchParameter } from "../api";
-import { Answer, Empty, Panel } from "../components";
+import { Answer, Empty, Panel, SearchField } from "../components";
 import { ServiceSelect } from "../measures/service_select";
 import { Explored } from "./metrics_parts/explored";
 import { MetricList } from "./metrics_parts/list";
@@ -22,14 +22,12 @@ export default function Metrics() {
       {({ rows: all }) => (
         <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,1fr)_minmax(0,2fr)]">
           <Panel title="Metrics" aside={`${shown.length} of ${all.length}`}>
-            <div className="mb-3 flex flex-wrap gap-2">
-              <input
-                type="search"
-                className="control min-w-48 flex-1"
-                placeholder="Name, unit or help"
-                aria-label="Find a metric"
+            <div className="mb-3 flex flex-wrap gap-x-4 gap-y-2">
+              <SearchField
+                label="Find"
+                placeholder="name, unit or help"
                 value={text}
-                onChange={(event) => change({ text: event.target.value }, true)}
+                change={(typed) => change({ text: typed }, true)}
               />
               <ServiceSelect services={services} />
             </div>

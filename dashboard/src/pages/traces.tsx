@@ -1,8 +1,8 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useChangeSearch, useSearchText, useTimeRange } from "../api";
-import { Empty, Failed, Loading, Panel, useOver } from "../components";
-import { count, localTime } from "../format";
+import { Empty, Failed, Loading, Panel, Time, useOver } from "../components";
+import { count } from "../format";
 import { filtersOf, parametersOf, searchOf, setCount } from "./traces_parts/filters";
 import { List } from "./traces_parts/list";
 import { Scatter } from "./traces_parts/scatter";
@@ -78,7 +78,11 @@ export default function Traces() {
             <span>
               {count(rows.length)} {rows.length === 1 ? "trace" : "traces"}
               {hasNextPage
-                ? reached_ns > 0 && `, searched back to ${localTime(reached_ns)}`
+                ? reached_ns > 0 && (
+                    <>
+                      , searched back to <Time ns={reached_ns} />
+                    </>
+                  )
                 : ", all that there are in this time"}
             </span>
             {hasNextPage && (

@@ -1,7 +1,7 @@
 import { type PointerEvent, useMemo, useState } from "react";
 import { type HeatmapRow, type Search, useApi } from "../../api";
-import { Answer, Empty, PageLink } from "../../components";
-import { count, duration, localTime, tickTime } from "../../format";
+import { Answer, Empty, PageLink, Time } from "../../components";
+import { count, duration, localTime, tickTime, utcTime } from "../../format";
 import {
   boxOf,
   brushed,
@@ -84,8 +84,12 @@ function Grid({ heat, selection, select }: GridProps) {
     if (from && to) select(brushed(heat, from, to), heat);
     setFrom(undefined);
   };
+  const pointed_s = to && brushed(heat, to, to).start_s;
   return (
-    <div className="relative">
+    <div
+      className="relative"
+      title={pointed_s === undefined ? undefined : utcTime(pointed_s * 1e9)}
+    >
       <svg
         data-testid="heatmap"
         aria-hidden="true"
@@ -171,9 +175,14 @@ function TimeAxis({ heat }: { heat: Heat }) {
   return (
     <div aria-hidden="true" className="col-start-2 flex justify-between pt-1 text-faint text-xs">
       {Array.from({ length: marks + 1 }, (_, mark) => Math.round((mark * columns) / marks)).map(
-        (column) => (
-          <span key={column}>{tickTime(heat.edges_s[column] ?? 0, step_s)}</span>
-        ),
+        (column) => {
+          const time_s = heat.edges_s[column] ?? 0;
+          return (
+            <Time key={column} ns={time_s * 1e9}>
+              {tickTime(time_s, step_s)}
+            </Time>
+          );
+        },
       )}
     </div>
   );
@@ -203,6 +212,7 @@ function Bounds({ heat, selection, select }: GridProps) {
   };
   const step_s = (heat.edges_s[1] ?? 0) - (heat.edges_s[0] ?? 0);
   const time = (time_s: number) => tickTime(time_s, step_s);
+  const utc = (time_s: number) => utcTime(time_s * 1e9);
   const froms_s = heat.edges_s.slice(0, -1);
   const leasts_ms = heat.edges_ms.slice(0, -1);
   return (
@@ -213,6 +223,7 @@ function Bounds({ heat, selection, select }: GridProps) {
         edges={froms_s}
         value={selection.start_s ?? froms_s[0]}
         text={time}
+        hint={utc}
         set={(start_s) => change({ start_s })}
       />
       <Edge
@@ -220,6 +231,7 @@ function Bounds({ heat, selection, select }: GridProps) {
         edges={heat.edges_s.slice(1)}
         value={selection.end_s ?? heat.edges_s.at(-1)}
         text={time}
+        hint={utc}
         set={(end_s) => change({ end_s })}
       />
       <Edge
@@ -255,10 +267,12 @@ interface EdgeProps {
   edges: number[];
   value: number | undefined;
   text: (edge: number) => string;
+  /** What is said on hover. */
+  hint?: (edge: number) => string;
   set: (edge: number) => void;
 }
 
-function Edge({ label, edges, value = 0, text, set }: EdgeProps) {
+function Edge({ label, edges, value = 0, text, hint, set }: EdgeProps) {
   // A selection of before may lie between the edges of now.
   const nearest = edges.reduce(
     (best, edge, at) =>
@@ -272,11 +286,12 @@ function Edge({ label, edges, value = 0, text, set }: EdgeProps) {
       <span className="text-faint">{label}</span>
       <select
         className="control"
+        title={hint?.(edges[nearest] ?? value)}
         value={nearest}
         onChange={({ target }) => set(edges[Number(target.value)] as number)}
       >
         {edges.map((edge, at) => (
-          <option key={edge} value={at}>
+          <option key={edge} value={at} title={hint?.(edge)}>
             {text(edge)}
           </option>
         ))}
@@ -327,7 +342,7 @@ function Counts({ heat, search }: { heat: Heat; search: Search }) {
             return (
               <tr key={start_s}>
                 <th className="whitespace-nowrap pr-3 text-left font-normal">
-                  {localTime(start_s * 1e9).slice(0, -4)}
+                  <Time ns={start_s * 1e9}>{localTime(start_s * 1e9).slice(0, -4)}</Time>
                 </th>
                 {counts.map((requests, band) => {
                   const [least_ms, most_ms] = bands[band] as [number, number];

@@ -1,5 +1,5 @@
 import { useTimeRange } from "../../api";
-import { PageLink } from "../../components";
+import { PageLink, Time } from "../../components";
 import { count, duration, tickTime } from "../../format";
 import { type Selection, searchOfSelection } from "./heat";
 
@@ -24,7 +24,12 @@ export function Selected({ selection, requests, service, route, clear }: Props) 
       className="flex flex-wrap items-center gap-x-3 gap-y-2 rounded-md bg-raised p-2"
     >
       <span>
-        {hasTime && `${tickTime(start_s, 1)} to ${tickTime(end_s, 1)}`}
+        {hasTime && (
+          <>
+            <Time ns={start_s * 1e9}>{tickTime(start_s, 1)}</Time> to{" "}
+            <Time ns={end_s * 1e9}>{tickTime(end_s, 1)}</Time>
+          </>
+        )}
         {hasTime && least_ms !== undefined && ", "}
         {least_ms !== undefined && `${duration(least_ms)} to ${duration(most_ms)}`}
         {requests !== undefined &&

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import { useChangeSearch, useSearchParameter } from "../../api";
-import { ServicePicker } from "../../components";
+import { SearchField, ServicePicker } from "../../components";
 import { LEVELS } from "../../format";
 
 const TYPING_MS = 300;
@@ -50,16 +50,12 @@ export function Filters({ known }: { known: string[] }) {
           ))}
         </select>
       </label>
-      <label className="flex min-w-0 grow items-center gap-2 sm:max-w-96">
-        <span className="text-faint">Text</span>
-        <input
-          type="search"
-          className="control min-w-0 grow"
-          placeholder="in the body or an attribute"
-          value={typed}
-          onChange={({ target }) => setTyped(target.value)}
-        />
-      </label>
+      <SearchField
+        label="Text"
+        placeholder="in the body or an attribute"
+        value={typed}
+        change={setTyped}
+      />
       {trace_id && (
         <button type="button" className="control" onClick={() => setTrace("")}>
           Of trace <code>{trace_id.slice(0, 8)}</code> <span aria-hidden="true">×</span>

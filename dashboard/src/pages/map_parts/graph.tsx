@@ -15,6 +15,11 @@ const NARROW: Sizes = {
   down: { most_across: 2 },
 };
 
+// Names of more than a line have two.
+const CHARACTER_PX = 8;
+const BESIDE_NAME_PX = 20;
+const LINE_PX = 20;
+
 interface Props {
   calls: MapRow[];
   services: ServiceRow[];
@@ -23,10 +28,10 @@ interface Props {
 /** Services in layers, callers first; lines are calls. */
 export function Graph({ calls, services }: Props) {
   const isNarrow = useIsNarrow();
-  const sizes = isNarrow ? NARROW : WIDE;
   const [near, setNear] = useState("");
   const place = useRef<HTMLDivElement>(null);
   const nodes = useMemo(() => nodesOf(calls, services), [calls, services]);
+  const sizes = useMemo(() => roomFor(nodes, isNarrow ? NARROW : WIDE), [nodes, isNarrow]);
   const layout = useMemo(() => {
     const names = nodes.map(({ name }) => name);
     const lines = calls.map(({ service, peer }) => ({ from: service, to: peer }));
@@ -69,6 +74,12 @@ export function Graph({ calls, services }: Props) {
   );
 }
 
+function roomFor(nodes: MapNode[], sizes: Sizes): Sizes {
+  const line_px = sizes.node_width - BESIDE_NAME_PX;
+  const isLong = nodes.some(({ name }) => name.length * CHARACTER_PX > line_px);
+  return isLong ? { ...sizes, node_height: sizes.node_height + LINE_PX } : sizes;
+}
+
 function colourOf(share: number): string {
   if (share >= FAILING_FROM) return "text-bad";
   return share >= DEGRADED_FROM ? "text-warn" : "text-faint";
@@ -99,7 +110,7 @@ function Node({ node, place, sizes, setNear }: NodeProps) {
       onFocus={() => setNear(name)}
       onBlur={() => setNear("")}
     >
-      <p className="truncate font-medium" title={name}>
+      <p className="wrap-anywhere line-clamp-2 font-medium" title={name}>
         {isService ? (
           <PageLink to="/endpoints" search={{ service: name }}>
             {name}

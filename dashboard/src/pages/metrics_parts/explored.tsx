@@ -9,7 +9,7 @@ import {
 } from "../../api";
 import { FAMILIES, familyOf } from "../../catalog";
 import { Answer, Chart, Empty, type Mark, Panel } from "../../components";
-import { localTime, withUnit } from "../../format";
+import { localTime, utcTime, withUnit } from "../../format";
 import {
   exemplarsOf,
   isHistogram,
@@ -58,7 +58,7 @@ export function Explored({ name, about, service }: Props) {
         time_s: one.time_ns / 1e9,
         value: one.value,
         href: `/traces/${one.trace_id}`,
-        title: `${withUnit(one.value, unit)} at ${localTime(one.time_ns)}: open its trace`,
+        title: `${withUnit(one.value, unit)} at ${localTime(one.time_ns)} here, ${utcTime(one.time_ns)}: open its trace`,
       }),
     );
   }, [data, statistic, isRate, isOfHistogram, unit]);

@@ -5,13 +5,14 @@ import {
   Duration,
   Empty,
   HttpStatus,
+  MaskedText,
   Panel,
   Time,
   TraceLink,
   useOver,
 } from "../../components";
 import { count } from "../../format";
-import { added, type Delta, type LiveRequest, requestOf, useLive } from "../../live";
+import { added, type Delta, type LiveRequest, requestOf, titleOf, useLive } from "../../live";
 
 const WANTED = { topics: ["requests" as const] };
 
@@ -92,7 +93,9 @@ function Requests({ rows }: { rows: LiveRequest[] }) {
           </span>
           <span className="hidden truncate sm:block">{row.service}</span>
           <span className="truncate">
-            <TraceLink id={row.trace_id}>{row.name || row.trace_id.slice(0, 8)}</TraceLink>
+            <TraceLink id={row.trace_id}>
+              <MaskedText text={titleOf(row)} />
+            </TraceLink>
           </span>
           <HttpStatus status={row.http_status} isError={row.is_error} />
           <span className="text-right">

@@ -1,6 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type PointerEvent, useMemo, useRef, useState } from "react";
 import { type TraceRow, useSearchText } from "../../api";
+import { Time } from "../../components";
 import { count, duration, localTime, tickTime } from "../../format";
 import { decades, placesOf } from "./places";
 
@@ -118,10 +119,10 @@ export function Scatter({ rows, onBox }: Props) {
           )}
         </div>
         <span aria-hidden="true" className="absolute bottom-0 left-14 text-faint text-xs">
-          {tickTime(from_s, 1)}
+          <Time ns={from_s * 1e9}>{tickTime(from_s, 1)}</Time>
         </span>
         <span aria-hidden="true" className="absolute right-0 bottom-0 text-faint text-xs">
-          {tickTime(to_s, 1)}
+          <Time ns={to_s * 1e9}>{tickTime(to_s, 1)}</Time>
         </span>
       </div>
     </figure>
