@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from clarity_otel.store.answers import series
+from clarity_otel.store.answers.histograms import Histogram, summaries
 from clarity_otel.store.decode import decode_metrics
 from clarity_otel.store.query import Range
 from tests.store.conftest import Store
@@ -344,6 +345,18 @@ class TestHistograms:
         assert row["exemplars"] == [
             {"time_ns": NOW_NS, "value": 0.3, "trace_id": bytes(range(16)).hex()}
         ]
+
+
+@given(
+    bounds=st.sampled_from([(1.0, 5.0), (-3.0, 0.5), (-3.0, -1.0)]),
+    buckets=st.lists(st.lists(st.integers(0, 5), min_size=3, max_size=3).map(tuple), max_size=6),
+)
+def test_summaries_at_once_are_those_one_by_one(
+    bounds: tuple[float, ...], buckets: list[tuple[int, ...]]
+) -> None:
+    """Also of what nothing was measured in."""
+    histograms = [Histogram(sum(counts), 7.0, bounds, counts) for counts in buckets]
+    assert summaries(histograms) == [histogram.summary() for histogram in histograms]
 
 
 def test_what_is_not_there_is_empty(store: Store) -> None:

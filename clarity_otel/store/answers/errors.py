@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from clarity_otel.store.answers.exceptions import grouped
 from clarity_otel.store.answers.rows import steps_of
 from clarity_otel.store.decode.stacks import place_of
 from clarity_otel.store.decode.values import hash_of
@@ -18,17 +19,41 @@ if TYPE_CHECKING:
 
 _MOST_STEPS = 60
 _MOST_GROUPS = 200
+# By whole stacks: several can be one group for a reader.
+_MOST_ASKED = 500
 _MOST_EXAMPLES = 5
 
 
 def errors(ask: Rows, within: Range, service: str) -> list[Row]:
     """See `Query`."""
     step_s = steps_of(within, _MOST_STEPS)
-    bounds = {"start": within.start_ns, "end": within.end_ns, "step": step_s * 10**9}
-    rows = joined(ask(sql("find_errors"), bounds | {"service": service}))
+    step_ns = step_s * 10**9
+    bounds = {"start": within.start_ns, "end": within.end_ns, "step": step_ns, "service": service}
+    columns = ask.columns(sql("exceptions_within"), bounds)
+    rows = joined(_told(ask, grouped(columns, step_ns, _MOST_ASKED)))
     for row in rows:
         row["trend_step_s"] = step_s
     return rows
+
+
+def _told(ask: Rows, groups: list[Row]) -> Iterable[Row]:
+    """Return the groups with what their newest says, and the traces of examples."""
+    newest = [(row["group_id"], row["newest_ns"]) for row in groups]
+    examples = [(row["group_id"], at_ns) for row in groups for at_ns in row["examples_ns"]]
+    texts = {row.pop("group_id"): row for row in ask(sql("texts_of_exceptions"), _asked(newest))}
+    traces: dict[int, list[str]] = {}
+    for row in ask(sql("traces_of_exceptions"), _asked(examples)):
+        traces.setdefault(row["group_id"], []).append(row["trace_id"])
+    for row in groups:
+        # Retention can have come in between.
+        if text := texts.get(row["group_id"]):
+            found = dict.fromkeys(traces.get(row["group_id"], ()))
+            known = {name: row[name] for name in ("count", "first_ns", "last_ns", "trend")}
+            yield text | known | {"trace_ids": list(found)}
+
+
+def _asked(pairs: list[tuple[int, int]]) -> dict[str, list[int]]:
+    return {"groups": [pair[0] for pair in pairs], "times": [pair[1] for pair in pairs]}
 
 
 def joined(rows: Iterable[Row]) -> list[Row]:

@@ -2,7 +2,8 @@
 
 The same as `answers/lines` has for one series, in words, for columns of all at once: each row is
 what a series was at some moment. numpy takes half of what the same takes in SQL, whose joins and
-windows carry all buckets along.
+windows carry all buckets along. Here they stay where they are: what series grew by is the sum of
+what they are without the sum of what they were, which is exact below 2**53.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_PLACES = 1 << 20
 _NUMBERS = ("value", "count", "value_rate", "count_rate")
+_OF_ROWS = ("sender", "key", "step", "time_ns", "start_ns", "value", "count", "form")
 
 
 def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> list[Row]:
@@ -27,8 +29,7 @@ def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> list[Row]
     """
     if not len(columns["key"]):
         return []
-    own = _last_of_steps(columns)
-    buckets = [own[f"b{at + 1}"] for at in range(_count(own))]
+    at, own = _last_of_steps(columns)
     time_ns, start_ns, value, count = (
         own[name] for name in ("time_ns", "start_ns", "value", "count")
     )
@@ -50,26 +51,29 @@ def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> list[Row]
     )
     value = value - np.where(goes_on, _before(value), 0)
     count = count - np.where(goes_on, _before(count), 0)
-    forms, bounds = _forms(own["form"], own["other"], usual_bounds)
+    forms, bounds = _forms(own["form"], columns["other"], at, usual_bounds)
     cells = [column[tells] for column in (own["key"], own["step"], first_step, forms)]
     first, cell_of = _numbered(cells)
     size = len(first)
 
-    def summed(numbers: Any) -> Any:
-        return np.bincount(cell_of, weights=numbers[tells], minlength=size)
-
     sums = {
-        name: summed(numbers)
+        name: np.bincount(cell_of, weights=numbers[tells], minlength=size)
         for name, numbers in zip(
             _NUMBERS, (value, count, value / seconds, count / seconds), strict=True
         )
     }
+    # The cell that each row is added to, and the one that it is taken from: after the others, none.
+    added, taken = np.full((2, len(columns["key"])), size)
+    added[at[tells]] = cell_of
+    taken[_before(at)[is_alike]] = cell_of[is_alike[tells]]
     of_buckets = [
-        np.maximum(summed(one - np.where(is_alike, _before(one), 0)), 0) for one in buckets
+        np.maximum(_summed(added, size, bucket) - _summed(taken, size, bucket), 0)
+        for name, bucket in columns.items()
+        if name.startswith("b")
     ]
     table = [column[first].tolist() for column in cells]
     numbers = zip(*(one.tolist() for one in sums.values()), strict=True)
-    counted = zip(*(one.tolist() for one in of_buckets), strict=True) if buckets else repeat(())
+    counted = zip(*(one.tolist() for one in of_buckets), strict=True) if of_buckets else repeat(())
     rows = []
     for key, step, since, form, told, found in zip(*table, numbers, counted, strict=False):
         row = {"key": key, "step": step, "first_step": since, "bounds": bounds[form]}
@@ -77,20 +81,22 @@ def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> list[Row]
     return rows
 
 
-def _last_of_steps(columns: dict[str, Any]) -> dict[str, Any]:
-    """Return the last row of each sender and step, by sender and time; of all, the first start."""
+def _last_of_steps(columns: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return which rows are the last of a sender and step, by sender and time, and their columns;
+    of all rows, the first start.
+    """
     order = np.lexsort((columns["time_ns"], columns["sender"]))
     sender, step = columns["sender"][order], columns["step"][order]
     ends = np.append((sender[1:] != sender[:-1]) | (step[1:] != step[:-1]), True)
     begins = np.append(0, np.flatnonzero(ends)[:-1] + 1)
     last = order[ends]
-    own = {name: column[last] for name, column in columns.items()}
+    own = {name: columns[name][last] for name in _OF_ROWS}
     own["first_start_ns"] = np.minimum.reduceat(columns["first_start_ns"][order], begins)
-    return own
+    return last, own
 
 
-def _count(columns: dict[str, Any]) -> int:
-    return sum(name.startswith("b") for name in columns)
+def _summed(cells: Any, size: int, numbers: Any) -> Any:
+    return np.bincount(cells, weights=numbers, minlength=size + 1)[:size]
 
 
 def _before(column: Any) -> Any:
@@ -98,13 +104,14 @@ def _before(column: Any) -> Any:
     return np.roll(column, 1)
 
 
-def _forms(form: Any, other: Any, usual_bounds: str) -> tuple[Any, list[str]]:
+def _forms(form: Any, other: Any, at: Any, usual_bounds: str) -> tuple[Any, list[str]]:
     """Return the number of each row's form, and the bounds of each number: most have one."""
     found: Any = [0]
     numbers: Any = np.zeros(len(form), dtype=np.int64)
     if (form != form[0]).any():
         _, found, numbers = np.unique(form, return_index=True, return_inverse=True)
-    return numbers, [usual_bounds if np.ma.is_masked(other[at]) else other[at] for at in found]
+    others = [other[at[row]] for row in found]
+    return numbers, [usual_bounds if np.ma.is_masked(bounds) else bounds for bounds in others]
 
 
 def _numbered(columns: list[Any]) -> tuple[Any, Any]:

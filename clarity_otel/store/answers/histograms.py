@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
 
 
@@ -35,12 +37,15 @@ class Histogram:
         """Return what came since an earlier state of the same."""
         return _combined(self, earlier, -1)
 
+    def mean(self) -> float | None:
+        """Return it; None where there is nothing."""
+        return self.sum / self.count if self.count > 0 else None
+
     def summary(self) -> dict[str, float | None]:
         """Return the mean and the quantiles; None where there is nothing."""
-        mean = self.sum / self.count if self.count > 0 else None
         buckets = self._edges()
         total = sum(count for _, _, count in buckets)
-        return {"mean": mean} | {
+        return {"mean": self.mean()} | {
             name: self._quantile(share, buckets, total) for name, share in QUANTILES
         }
 
@@ -69,6 +74,42 @@ class Histogram:
         base = 2.0 ** (2.0**-self.scale)
         edges = [(0.0, 0.0, self.zero)]
         return edges + [(base**at, base ** (at + 1), count) for at, count in self.indexes]
+
+
+def summaries(histograms: list[Histogram]) -> list[dict[str, float | None]]:
+    """Return the summary of each: of explicit ones with the same buckets, at once."""
+    first = histograms[0] if histograms else None
+    if first is None or not all(_is_like(first, one) for one in histograms):
+        return [one.summary() for one in histograms]
+    counts = np.array([one.buckets for one in histograms], dtype=float)
+    uppers = np.array((*first.bounds, first.bounds[-1]))
+    lowers = np.array((min(0.0, first.bounds[0]), *first.bounds))
+    below = np.cumsum(counts, axis=1)
+    totals, rows = below[:, -1], np.arange(len(counts))
+    columns = []
+    for _, share in QUANTILES:
+        ranks = share * totals
+        fits = (counts > 0) & (below >= ranks[:, None])
+        at = np.where(fits.any(axis=1), fits.argmax(axis=1), len(uppers) - 1)
+        own = counts[rows, at]
+        over = ranks - (below[rows, at] - own)
+        values = lowers[at] + (uppers[at] - lowers[at]) * over / np.where(own > 0, own, 1)
+        columns.append(np.where(fits.any(axis=1), values, uppers[-1]).tolist())
+    found = zip(*columns, strict=True)
+    is_known = (totals > 0).tolist()
+    return [
+        {"mean": one.mean()}
+        | {
+            name: value if known else None
+            for (name, _), value in zip(QUANTILES, values, strict=True)
+        }
+        for one, values, known in zip(histograms, found, is_known, strict=True)
+    ]
+
+
+def _is_like(first: Histogram, other: Histogram) -> bool:
+    is_explicit = other.scale is None and 0 < len(other.bounds) == len(other.buckets) - 1
+    return is_explicit and (other.bounds is first.bounds or other.bounds == first.bounds)
 
 
 @lru_cache(64)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clarity_otel.metrics.joining import MAX, MIN, SUM
-from clarity_otel.store.answers.histograms import Histogram, bounds_of, histogram_of
+from clarity_otel.store.answers.histograms import Histogram, bounds_of, histogram_of, summaries
 
 if TYPE_CHECKING:
     from clarity_otel.store.query import Range, Row
@@ -187,12 +187,11 @@ class _Histograms(_Rates):
             self._steps[at] = self._steps[at].plus(histogram) if at in self._steps else histogram
 
     def points(self) -> list[list[Any]]:
+        steps = sorted(self._steps)
+        told = summaries([self._steps[at] for at in steps])
         return [
-            [
-                self._grid.times[at],
-                {"rate": float(self._numbers[at]), **self._steps[at].summary()},
-            ]
-            for at in sorted(self._steps)
+            [self._grid.times[at], {"rate": float(self._numbers[at]), **summary}]
+            for at, summary in zip(steps, told, strict=True)
         ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.metrics.joining import SUM, Joining, joining_of
@@ -65,7 +66,7 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
         "monotonic": bool(about["monotonic"]),
         "processes": joining.processes,
         "step_s": step_s,
-        "labels": sorted({label for _, attributes in known for label in json.loads(attributes)}),
+        "labels": sorted({label for _, attributes in known for label in _labels(attributes)}),
         "left_out": len(every) - len(known),
         "rows": [
             {
@@ -234,12 +235,19 @@ def _step_s(within: Range, about: Row, series: int) -> int:
 
 
 def _key(service: str, attributes: str, by: str) -> Key:
-    known = json.loads(attributes)
+    known = _labels(attributes)
     if by == "service":
         return (("service", service),)
     if by:
         return ((by, _text(known.get(by, ""))),)
     return (("service", service), *((name, _text(known[name])) for name in sorted(known)))
+
+
+@lru_cache(_MOST_SERIES)
+def _labels(attributes: str) -> dict[str, Any]:
+    """Return stored attributes: those of a metric are asked for again and again. Not to change."""
+    known: dict[str, Any] = json.loads(attributes)
+    return known
 
 
 def _text(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from clarity_otel.store.decode.values import hash_of, text_of, time_ns
@@ -43,6 +44,7 @@ def place_of(stacktrace: str) -> str:
     return "\n".join(_frames("\n".join(own))) or normalised(stacktrace)
 
 
+@lru_cache(4096)  # Stacks differ in their ends: most lines are those of others, too.
 def _is_of_library(line: str) -> bool:
     # `clarity demo` runs apps that are part of our package.
     return bool(_OF_LIBRARY.search(line)) and "/clarity_otel/demo/" not in line

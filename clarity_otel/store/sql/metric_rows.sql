@@ -5,7 +5,8 @@ WITH pairs AS (
   SELECT unnest($services::VARCHAR[]) AS service, unnest($attributes::VARCHAR[]) AS attributes,
     unnest($keys::INTEGER[]) AS key, generate_subscripts($keys::INTEGER[], 1) AS pair
 ), senders AS (
-  SELECT series, hash(pair, resource_id) AS sender, pair, key, bounds
+  SELECT series, hash(pair, resource_id) AS sender, pair, key, bounds,
+    hash(bounds) AS form
   FROM metric_series JOIN pairs USING (service, attributes)
   WHERE name = $name AND kind = $kind
 ), read AS ({rows})

@@ -1,4 +1,4 @@
-SELECT * EXCLUDE (detail), coalesce(TRY(detail->>'$.bounds'), '') AS bounds,
+SELECT * EXCLUDE (detail), coalesce(TRY(detail->>'$.bounds'), '') AS bounds, hash(bounds) AS form,
   coalesce(TRY((detail->'$.buckets')::DOUBLE[]), []) AS buckets
 FROM (
   SELECT hash(pair, resource_id) AS sender, any_value(pair) AS pair, any_value(key) AS key,
