@@ -43,8 +43,8 @@ _REFERENCE_COLUMNS = (
 )
 _FLAT = (
     "Memory and file descriptors of the workers that lived for half of it are flat: the median "
-    "memory of the last quarter is at most 10% or 4 MiB above that of the second, and at most 2 "
-    "file descriptors are more."
+    "memory of the last quarter is at most 10% or 4 MiB above that of the second, and the fewest "
+    "file descriptors that it had open are at most 2 more."
 )
 
 
