@@ -50,5 +50,9 @@ def built(name: str, *options: str, flags: tuple[str, ...] = ()) -> Path:
     library = "lib_native.dylib" if sys.platform == "darwin" else "lib_native.so"
     module = target / name / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
     module.parent.mkdir(exist_ok=True)
-    shutil.copyfile(target / "release" / library, module)
+    # In one step: another test's process may have the last one loaded, and a library that is
+    # written over while it is mapped ends its process.
+    fresh = module.with_suffix(f".{os.getpid()}")
+    shutil.copyfile(target / "release" / library, fresh)
+    fresh.replace(module)
     return module

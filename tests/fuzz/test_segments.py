@@ -45,6 +45,9 @@ def test_both_readers_agree() -> None:
     assert spec.loader is not None
     native = module_from_spec(spec)
     spec.loader.exec_module(native)
+    # Another test may build it again meanwhile: what is loaded stays as it is.
+    loaded = path.stat().st_ino
+    assert extension.built("faults", "--features", "faults").stat().st_ino != loaded
     (target,) = (one for one in targets(is_guided=True) if one.name == "segment")
     corpus = [*target.seeds(), *kept(target)]
     chance = random.Random(SEED)
