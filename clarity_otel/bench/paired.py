@@ -34,8 +34,8 @@ class Plan:
     restarts tell more than pairs: those of one start share where its code and data lie.
     """
 
-    rounds: int = 8
-    turns: int = 5
+    rounds: int
+    turns: int
     slice_s: float = 0.3
     connections: int = 1
 

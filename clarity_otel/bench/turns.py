@@ -14,7 +14,6 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from operator import attrgetter
 from types import TracebackType
 from typing import Self
 
@@ -190,10 +189,16 @@ def costs(turns: Mapping[str, Sequence[Turn]], *, starts: int = 1) -> dict[str, 
     bare = next(iter(turns.values()))
     return {
         name: Costs(
-            *(
-                compare([cost(turn) for turn in bare], [cost(turn) for turn in mine], starts=starts)
-                for cost in (attrgetter("thread_us"), attrgetter("process_us"))
-            )
+            compare(
+                [turn.thread_us for turn in bare],
+                [turn.thread_us for turn in mine],
+                starts=starts,
+            ),
+            compare(
+                [turn.process_us for turn in bare],
+                [turn.process_us for turn in mine],
+                starts=starts,
+            ),
         )
         for name, mine in turns.items()
     }

@@ -49,8 +49,8 @@ class Meter:
     def __init__(self) -> None:
         self.sampled_share = 1.0
         self._slowness = slowness()
-        self._log_record_s = LOG_RECORD_S * self._slowness
-        self._samples_s: tuple[float, ...] = (self._log_record_s,)
+        # Of a log record; before the first, what one is taken to cost.
+        self._samples_s: tuple[float, ...] = (LOG_RECORD_S * self._slowness,)
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -69,7 +69,8 @@ class Meter:
         # are is taken from the ratio: where much fails, and is kept, that is too many.
         left_out = spans / self.sampled_share - spans if self.sampled_share else 0.0
         calls_s = (spans + left_out * _UNSAMPLED) * SPAN_S * self._slowness
-        calls_s += records * self._log_record_s
+        samples_s = sorted(self._samples_s)
+        calls_s += records * samples_s[len(samples_s) // 2]
         cost_s = calls_s + self._exporter.spent_s()
         base_s = max(cpu_s - self._cpu_s, (at_s - self._at_s) * LEAST_CPU)
         self._cpu_s, self._at_s, self._made = cpu_s, at_s, made
@@ -84,7 +85,6 @@ class Meter:
 
     def _told(self, took_s: float) -> None:
         self._samples_s = (*self._samples_s, took_s)[-_SAMPLES:]
-        self._log_record_s = sorted(self._samples_s)[len(self._samples_s) // 2]
 
 
 def slowness() -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from clarity_otel.store.answers.exceptions import grouped
+from clarity_otel.store.answers.exceptions import MOST_EXAMPLES, grouped
 from clarity_otel.store.answers.rows import steps_of
 from clarity_otel.store.decode.stacks import place_of
 from clarity_otel.store.decode.values import hash_of
@@ -21,7 +21,6 @@ _MOST_STEPS = 60
 _MOST_GROUPS = 200
 # By whole stacks: several can be one group for a reader.
 _MOST_ASKED = 500
-_MOST_EXAMPLES = 5
 
 
 def errors(ask: Rows, within: Range, service: str) -> list[Row]:
@@ -81,6 +80,6 @@ def _sum(place: str, rows: list[Row]) -> Row:
         "group": place,
         "count": sum(row["count"] for row in rows),
         "first_ns": min(row["first_ns"] for row in rows),
-        "trace_ids": list(examples)[:_MOST_EXAMPLES],
+        "trace_ids": list(examples)[:MOST_EXAMPLES],
         "trend": sorted(map(list, trend.items())),
     }

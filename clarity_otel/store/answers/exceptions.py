@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from clarity_otel.store.query import Row
 
-_MOST_EXAMPLES = 5
+MOST_EXAMPLES = 5
 # So many of a group are looked at for examples: many can be of one trace.
 _MOST_LOOKED_AT = 20
 
@@ -63,7 +63,7 @@ def grouped(columns: dict[str, Any], step_ns: int, most: int) -> list[Row]:
                 "count": count,
                 "first_ns": int(first_ns[begin:end].min()),
                 "last_ns": int(last_ns[end - 1]),
-                "examples_ns": sorted(examples.values(), reverse=True)[:_MOST_EXAMPLES],
+                "examples_ns": sorted(examples.values(), reverse=True)[:MOST_EXAMPLES],
                 "trend": _trend(first_ns[begin:end] // step_ns, counts[begin:end], step_ns),
             }
         )

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.answers.errors import joined
+from clarity_otel.store.answers.exceptions import MOST_EXAMPLES
 from clarity_otel.store.decode.stacks import exception_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from clarity_otel.store.query import Row
-
-_MOST_EXAMPLES = 5
 
 
 @dataclass
@@ -67,7 +66,7 @@ def grouped(exceptions: Iterable[tuple[Any, ...]], step_s: int) -> list[Row]:
         group.count += count
         group.times_ns += times_ns
         group.trend[min(times_ns) // step_ns * step_ns] += count
-        if len(told) > 1 and len(group.trace_ids) < _MOST_EXAMPLES:
+        if len(told) > 1 and len(group.trace_ids) < MOST_EXAMPLES:
             group.trace_ids[told[3]] = None
     rows = []
     for group_id, group in groups.items():
