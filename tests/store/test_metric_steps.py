@@ -169,8 +169,8 @@ def test_a_long_range_reads_few_points(connection: Any) -> None:
 def read_as_points_s(connection: Any) -> float:
     """Return how many seconds of a day that begins within a minute are read from points."""
     start_ns, end_ns = END_NS - 24 * HOUR_NS + SECOND_NS, END_NS
-    read, values = sources(Rows(connection), start_ns, end_ns, 3600, "rows")
-    assert "metric_steps_3600" in read
+    parts, values = sources(Rows(connection), start_ns, end_ns, 3600)
+    assert "metric_steps_3600" in parts["steps"]
     spans = [(values[f"start{at}"], values[f"end{at}"]) for at in range(len(values) // 2)]
     return sum(end - start for start, end in spans if start >= start_ns) / SECOND_NS
 

@@ -96,6 +96,8 @@ def _last_of_steps(columns: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
 
 def _summed(cells: Any, size: int, numbers: Any) -> Any:
+    if np.ma.isMaskedArray(numbers):  # of histograms with fewer buckets
+        numbers = numbers.filled(0)
     return np.bincount(cells, weights=numbers, minlength=size + 1)[:size]
 
 

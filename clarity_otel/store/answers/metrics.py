@@ -40,8 +40,9 @@ def metric_names(ask: Rows, within: Range) -> list[Row]:
     """See `Query`; of long ranges, by whole steps."""
     longest_s = longest_within(within.seconds)
     start_ns = floor(within.start_ns, longest_s)
-    forms, values = sources(ask, start_ns, within.end_ns, longest_s, "forms")
-    return ask(sql("find_metrics").format(forms=forms), values | {"name": "", "service": ""})
+    parts, values = sources(ask, start_ns, within.end_ns, longest_s)
+    statement = sql("find_metrics").format(forms=sql("metric_forms").format(**parts))
+    return ask(statement, values | {"name": "", "service": ""})
 
 
 def metric(ask: Rows, within: Range, name: str, service: str) -> list[Row]:

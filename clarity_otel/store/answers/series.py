@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.metrics.joining import SUM, Joining, joining_of
@@ -34,7 +35,7 @@ _MOST_READ = 200_000
 _OTHER = "__other__"
 # Histograms of more are added up one by one: there is a column for each.
 _MOST_BOUNDS = 250
-_BUCKET = ", coalesce(buckets[{at}], 0) AS b{at}"
+_BUCKET = ", buckets[{at}] AS b{at}"
 
 Key = tuple[tuple[str, str], ...]
 
@@ -43,9 +44,9 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
     """See `Query`."""
     wanted = {"name": name, "service": service}
     every = _every(ask, within, wanted)
-    if not every or every[0]["last_ns"] < within.start_ns:
+    about = _about(every)
+    if about is None or about["last_ns"] < within.start_ns:
         return no_series()
-    about = every[0]
     kind = about["kind"]
     series = 0
     known: list[tuple[str, str]] = []
@@ -80,12 +81,34 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
 
 
 def _every(ask: Rows, within: Range, wanted: dict[str, Any]) -> list[Row]:
-    """Return the metric's series, of which each row also has what the metric is."""
+    """Return the metric's series, of the kind that it was last told as."""
     longest_s = longest_within(within.seconds)
     start_ns = floor(within.start_ns - GAP_NS, longest_s)
-    forms, values = sources(ask, start_ns, within.end_ns, longest_s, "forms")
-    statement = sql("find_series").format(forms=forms)
-    return ask(statement, wanted | values | {"limit": _MOST_SERIES + 1})
+    parts, values = sources(ask, start_ns, within.end_ns, longest_s)
+    statement = sql("find_series").format(forms=sql("metric_forms").format(**parts))
+    rows = ask(statement, wanted | values | {"limit": _MOST_SERIES + 1})
+    newest = max(rows, key=_last_ns, default=None)
+    return [row for row in rows if newest and row["kind"] == newest["kind"]]
+
+
+def _about(series: list[Row]) -> Row | None:
+    """Return what all series of a metric are together, as it was last told; None of none."""
+    newest = max(series, key=_last_ns, default=None)
+    if newest is None:
+        return None
+    return {
+        "kind": newest["kind"],
+        "unit": newest["unit"],
+        "monotonic": newest["monotonic"],
+        "is_delta": any(row["is_delta"] for row in series),
+        "bounds": max(row["bounds"] for row in series),
+        "points": sum(row["points"] for row in series),
+        "first_ns": min(row["first_ns"] for row in series),
+        "last_ns": newest["last_ns"],
+    }
+
+
+_last_ns = itemgetter("last_ns")
 
 
 @dataclass(frozen=True)
@@ -214,8 +237,8 @@ class _Asked:
         longest_s = longest_of(self.grid.step_ns // 10**9)
         # Counters count from the point before the range.
         start_ns = floor(self.within.start_ns - GAP_NS, longest_s)
-        rows, bounds = sources(self.ask, start_ns, self.within.end_ns, longest_s, "rows")
-        read = sql("metric_rows").format(rows=rows)
+        parts, bounds = sources(self.ask, start_ns, self.within.end_ns, longest_s)
+        read = sql("metric_rows").format(**parts)
         return sql(statement).format(read=read, **names), values | bounds
 
 

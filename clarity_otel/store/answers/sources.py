@@ -7,7 +7,7 @@ quarters, then from five minutes and minutes; the rest, and what is due, from po
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clarity_otel.store.metric_steps import LENGTHS_S
 from clarity_otel.store.sql import sql
@@ -24,24 +24,30 @@ Part = tuple[int, int, int]  # length of steps, 0 for points; from, before, in t
 
 
 def sources(
-    ask: Rows, start_ns: int, end_ns: int, longest_s: int, kind: str
-) -> tuple[str, dict[str, int]]:
-    """Return SQL of what is in a range, and its parameters.
+    ask: Rows, start_ns: int, end_ns: int, longest_s: int
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Return SQL of what is in a range, as `steps` and `points`, and its parameters.
 
-    It unites `{kind}_of_steps` and `{kind}_of_points`. `longest_s` is the longest step that may
-    be read.
+    `longest_s` is the longest step that may be read. Each of the two is a relation of all its
+    parts, so that a question joins and groups them once: planning each part's own joins took
+    longer than running them.
     """
     due = _due(ask, start_ns, end_ns) if longest_s >= LENGTHS_S[0] else []
     lengths = [length_s for length_s in LENGTHS_S if length_s <= longest_s]
-    parts = _parts((start_ns, end_ns), lengths, due)
-    arms: list[str] = []
+    arms: dict[str, list[str]] = {"steps": [], "points": []}
     values: dict[str, int] = {}
-    for number, (length_s, first, last) in enumerate(parts):
+    for number, (length_s, first, last) in enumerate(_parts((start_ns, end_ns), lengths, due)):
         start, end = f"start{number}", f"end{number}"
         values |= {start: first, end: last}
-        named: dict[str, Any] = {"start": f"${start}", "end": f"${end}", "length_s": length_s}
-        arms.append(sql(f"{kind}_of_{'steps' if length_s else 'points'}").format(**named))
-    return "UNION ALL ".join(arms), values
+        arms["steps" if length_s else "points"].append(_arm(length_s, f"${start}", f"${end}"))
+    nothing = {"steps": _arm(LENGTHS_S[0], "0", "0"), "points": _arm(0, "0", "0")}
+    united = {kind: "UNION ALL ".join(parts or [nothing[kind]]) for kind, parts in arms.items()}
+    return united, values
+
+
+def _arm(length_s: int, start: str, end: str) -> str:
+    statement = sql("part_of_steps" if length_s else "part_of_points")
+    return statement.format(length_s=length_s, start=start, end=end)
 
 
 def longest_within(seconds: float) -> int:
