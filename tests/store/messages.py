@@ -113,6 +113,34 @@ def logs(body: str = "hello", *, trace_id: bytes = b"", text: str = "") -> Expor
     return request
 
 
+def series(service: str, exports: int, histograms: int, others: int) -> ExportMetricsServiceRequest:
+    """Return the metrics of a service after so many exports: a histogram by route, which has grown
+    with each, and a gauge by queue; one point for each route and queue.
+    """
+    request = ExportMetricsServiceRequest()
+    of_resource = request.resource_metrics.add()
+    of_resource.resource.attributes.append(pair("service.name", service))
+    scope = of_resource.scope_metrics.add()
+    duration = scope.metrics.add(name="http.server.request.duration", unit="s").histogram
+    duration.aggregation_temporality = 2
+    now_ns = time.time_ns()
+    for route in range(histograms):
+        counts = [exports * (bucket + 1) for bucket in range(15)]
+        point = duration.data_points.add(
+            time_unix_nano=now_ns,
+            count=sum(counts),
+            sum=exports * (route + 1) / 7,
+            explicit_bounds=[0.005 * 2**bucket for bucket in range(14)],
+            bucket_counts=counts,
+        )
+        point.attributes.append(pair("http.route", f"/route{route}/{{id}}"))
+    sizes = scope.metrics.add(name="app.queue.size", unit="1").gauge
+    for queue in range(others):
+        held = sizes.data_points.add(time_unix_nano=now_ns, as_double=exports % (queue + 2))
+        held.attributes.append(pair("queue", f"queue{queue}"))
+    return request
+
+
 def metrics(value: float = 1.5, *, text: str = "") -> ExportMetricsServiceRequest:
     """Return a gauge and a histogram with an exemplar."""
     request = ExportMetricsServiceRequest()
