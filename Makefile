@@ -30,7 +30,7 @@ STAMPS := $(VENV)/.stamps
 STRICT := RUSTFLAGS="-D warnings" CARGO_TARGET_DIR=native/target/strict
 CARGO := $(if $(filter 0,$(NATIVE)),,$(shell command -v cargo))
 
-NATIVE_SOURCES := native/Cargo.toml native/Cargo.lock $(shell find native/src -name '*.rs')
+NATIVE_SOURCES := native/Cargo.toml native/Cargo.lock native/build.rs native/link_order.ld $(shell find native/src -name '*.rs')
 # Its own stamp with and without cargo: installing Rust later is noticed.
 NATIVE_STAMP := $(STAMPS)/$(if $(CARGO),native,without-native)
 # The dashboard's pages, where Node.js >= 20.19 is: shipped in the wheel, not committed.

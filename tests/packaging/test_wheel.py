@@ -95,6 +95,7 @@ def test_an_sdist_holds_what_a_build_needs(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         held = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     crate = [ROOT / "native" / "Cargo.toml", ROOT / "native" / "Cargo.lock"]
+    crate += [ROOT / "native" / "build.rs", ROOT / "native" / "link_order.ld"]
     crate += (ROOT / "native" / "src").rglob("*.rs")
     code = list((ROOT / "entry_points").rglob("*.py"))
     code += (ROOT / "clarity_otel").rglob("*.py")
