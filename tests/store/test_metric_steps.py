@@ -175,6 +175,19 @@ def read_as_points_s(connection: Any) -> float:
     return sum(end - start for start, end in spans if start >= start_ns) / SECOND_NS
 
 
+@pytest.mark.parametrize(("histograms", "step_s"), [(50, 10), (60, 60)])
+def test_many_points_of_histograms_are_read_from_steps(
+    connection: Any, histograms: int, step_s: int
+) -> None:
+    """A quarter of an hour of points each ten seconds: from 5,000 on by the minute."""
+    start_ns = END_NS - HOUR_NS // 4
+    generate_metrics(connection, start_ns, END_NS, histograms=histograms, others=1, interval_s=10)
+    name = "http.server.request.duration"
+    found = DuckDbQuery(connection).metric_series(Range(start_ns, END_NS), name)
+    assert found["step_s"] == step_s
+    assert found["rows"]
+
+
 def test_a_file_of_before_has_its_steps_made(tmp_path: Any) -> None:
     """Its points are due when it is opened, and answer meanwhile."""
     path = tmp_path / "store.duckdb"
