@@ -4,11 +4,11 @@
 
 The kernel maps a file's code in windows of 64 KiB around what is called, and each page of it
 wants an entry in the processor's translation buffers. The linker leaves what is called spread
-over 4 MiB; in an order it is in one place. This runs the shop's requests, calls and exports in
-one process under valgrind, notes each native function that runs once they are warm, and writes
-native/link_order.ld, which native/build.rs hands to the linker. Names that the code no longer
-has do no harm, and new ones stay where the linker puts them: run it after the hot paths have
-changed. It needs valgrind, a native engine, and a minute or two.
+over 4 MiB; in an order it is in one place. This runs the shop with its backends under valgrind,
+notes each native function that runs after the first requests, and writes native/link_order.ld,
+which native/build.rs hands to the linker. Names that the code no longer has do no harm, and new
+ones stay where the linker puts them: run it after the hot paths have changed. It needs valgrind,
+redis-server, a native engine, and two minutes.
 """
 
 from __future__ import annotations
