@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clarity_otel.store import metric_steps, retention
 from clarity_otel.store.answers.rows import Rows
-from clarity_otel.store.answers.sources import sources
+from clarity_otel.store.answers.sources import due_within, sources
 from clarity_otel.store.columns import TABLES, Batch
 from clarity_otel.store.decode import decode_metrics
 from clarity_otel.store.duckdb_query import DuckDbQuery
@@ -169,7 +169,8 @@ def test_a_long_range_reads_few_points(connection: Any) -> None:
 def read_as_points_s(connection: Any) -> float:
     """Return how many seconds of a day that begins within a minute are read from points."""
     start_ns, end_ns = END_NS - 24 * HOUR_NS + SECOND_NS, END_NS
-    parts, values = sources(Rows(connection), start_ns, end_ns, 3600)
+    due = due_within(Rows(connection), start_ns, end_ns)
+    parts, values = sources(due, start_ns, end_ns, 3600)
     assert "metric_steps_3600" in parts["steps"]
     spans = [(values[f"start{at}"], values[f"end{at}"]) for at in range(len(values) // 2)]
     return sum(end - start for start, end in spans if start >= start_ns) / SECOND_NS

@@ -481,3 +481,18 @@ class TestManySeries:
             whole = store.query.metric_series(WITHIN, name, by="n")
             assert (len(cut["rows"]), cut["left_out"], cut["labels"]) == (5, 1, ["n"])
             assert (len(whole["rows"]), whole["left_out"], whole["labels"]) == (9, 0, ["n"])
+
+    def test_series_of_a_kind_that_a_metric_was_before_take_no_place(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It became a counter: its series as a gauge are neither shown nor counted."""
+        sender = Sender(store)
+        was, became = sender.metric("gauge"), sender.metric("sum", temporality=CUMULATIVE)
+        became.is_monotonic = True
+        for number in range(5):
+            for data, at_s in ((was, -240), (was, -180), (became, -120), (became, -60)):
+                point(data, at_s, labels={"n": str(number)}, as_int=at_s + 900)
+        sender.send()
+        monkeypatch.setattr(series, "_MOST_SERIES", 5)
+        found = store.query.metric_series(WITHIN, "m", by="n")
+        assert (found["kind"], len(found["rows"]), found["left_out"]) == ("sum", 5, 0)

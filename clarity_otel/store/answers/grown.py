@@ -8,27 +8,38 @@ what they are without the sum of what they were, which is exact below 2**53.
 
 from __future__ import annotations
 
-from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from clarity_otel.store.answers.lines import GAP_NS
-
-if TYPE_CHECKING:
-    from clarity_otel.store.query import Row
-
+# Points of a series further apart than this have nothing between them (Prometheus' lookback).
+GAP_NS = 300 * 10**9
 _MOST_PLACES = 1 << 20
-_NUMBERS = ("value", "count", "value_rate", "count_rate")
 _OF_ROWS = ("sender", "key", "step", "time_ns", "start_ns", "value", "count", "form")
 
 
-def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> list[Row]:
-    """Return rows for `Line.add_grown`: by key, the step that points are in, the first step that
-    they stand for, and bounds. `columns` are grown_series.sql's.
+@dataclass(frozen=True)
+class Grown:
+    """What the series of one line grew by: an item for each step that points are in, each first
+    step that they stand for, and each form of buckets. Arrays, of equal length.
     """
+
+    step: Any
+    first_step: Any
+    value: Any
+    count: Any
+    value_rate: Any
+    count_rate: Any
+    bounds: list[str]
+    buckets: Any  # a row for each item
+
+
+def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> dict[int, Grown]:
+    """Return what each line grew by, by its key. `columns` are grown_series.sql's."""
     if not len(columns["key"]):
-        return []
+        return {}
     at, own = _last_of_steps(columns)
     time_ns, start_ns, value, count = (
         own[name] for name in ("time_ns", "start_ns", "value", "count")
@@ -55,30 +66,32 @@ def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> list[Row]
     cells = [column[tells] for column in (own["key"], own["step"], first_step, forms)]
     first, cell_of = _numbered(cells)
     size = len(first)
-
-    sums = {
-        name: np.bincount(cell_of, weights=numbers[tells], minlength=size)
-        for name, numbers in zip(
-            _NUMBERS, (value, count, value / seconds, count / seconds), strict=True
-        )
-    }
+    if not size:
+        return {}
+    key, step, first_step, form = (column[first] for column in cells)
+    sums = [
+        np.bincount(cell_of, weights=numbers[tells], minlength=size)
+        for numbers in (value, count, value / seconds, count / seconds)
+    ]
     # The cell that each row is added to, and the one that it is taken from: after the others, none.
     added, taken = np.full((2, len(columns["key"])), size)
     added[at[tells]] = cell_of
     taken[_before(at)[is_alike]] = cell_of[is_alike[tells]]
-    of_buckets = [
-        np.maximum(_summed(added, size, bucket) - _summed(taken, size, bucket), 0)
-        for name, bucket in columns.items()
-        if name.startswith("b")
-    ]
-    table = [column[first].tolist() for column in cells]
-    numbers = zip(*(one.tolist() for one in sums.values()), strict=True)
-    counted = zip(*(one.tolist() for one in of_buckets), strict=True) if of_buckets else repeat(())
-    rows = []
-    for key, step, since, form, told, found in zip(*table, numbers, counted, strict=False):
-        row = {"key": key, "step": step, "first_step": since, "bounds": bounds[form]}
-        rows.append(row | dict(zip(_NUMBERS, told, strict=True)) | {"buckets": found})
-    return rows
+    # Few of these pairs are different: each bucket's rows are gone through once.
+    of_pair, pair_of = _numbered([added, taken])
+    added, taken = added[of_pair], taken[of_pair]
+    buckets = np.zeros((size, sum(name.startswith("b") for name in columns)))
+    for number in range(buckets.shape[1]):
+        moved = _summed(pair_of, len(of_pair), columns[f"b{number + 1}"])
+        buckets[:, number] = _summed(added, size, moved) - _summed(taken, size, moved)
+    np.maximum(buckets, 0, out=buckets)
+    found = {}
+    for begin, end in pairwise((0, *(np.flatnonzero(np.diff(key)) + 1).tolist(), size)):
+        cut = slice(begin, end)
+        own_bounds = [bounds[number] for number in form[cut]]
+        numbers = (column[cut] for column in (step, first_step, *sums))
+        found[int(key[begin])] = Grown(*numbers, own_bounds, buckets[cut])
+    return found
 
 
 def _last_of_steps(columns: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

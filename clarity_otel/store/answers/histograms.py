@@ -8,6 +8,7 @@ bounds are not added: the later one's bounds count.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -41,7 +42,7 @@ class Histogram:
         """Return it; None where there is nothing."""
         return self.sum / self.count if self.count > 0 else None
 
-    def summary(self) -> dict[str, float | None]:
+    def summary(self) -> Summary:
         """Return the mean and the quantiles; None where there is nothing."""
         buckets = self._edges()
         total = sum(count for _, _, count in buckets)
@@ -76,40 +77,61 @@ class Histogram:
         return edges + [(base**at, base ** (at + 1), count) for at, count in self.indexes]
 
 
-def summaries(histograms: list[Histogram]) -> list[dict[str, float | None]]:
-    """Return the summary of each: of explicit ones with the same buckets, at once."""
-    first = histograms[0] if histograms else None
-    if first is None or not all(_is_like(first, one) for one in histograms):
-        return [one.summary() for one in histograms]
-    counts = np.array([one.buckets for one in histograms], dtype=float)
-    uppers = np.array((*first.bounds, first.bounds[-1]))
-    lowers = np.array((min(0.0, first.bounds[0]), *first.bounds))
-    below = np.cumsum(counts, axis=1)
-    totals, rows = below[:, -1], np.arange(len(counts))
-    columns = []
-    for _, share in QUANTILES:
-        ranks = share * totals
-        fits = (counts > 0) & (below >= ranks[:, None])
-        at = np.where(fits.any(axis=1), fits.argmax(axis=1), len(uppers) - 1)
-        own = counts[rows, at]
-        over = ranks - (below[rows, at] - own)
-        values = lowers[at] + (uppers[at] - lowers[at]) * over / np.where(own > 0, own, 1)
-        columns.append(np.where(fits.any(axis=1), values, uppers[-1]).tolist())
-    found = zip(*columns, strict=True)
-    is_known = (totals > 0).tolist()
-    return [
-        {"mean": one.mean()}
-        | {
-            name: value if known else None
-            for (name, _), value in zip(QUANTILES, values, strict=True)
-        }
-        for one, values, known in zip(histograms, found, is_known, strict=True)
-    ]
+Summary = dict[str, float | None]
 
 
-def _is_like(first: Histogram, other: Histogram) -> bool:
-    is_explicit = other.scale is None and 0 < len(other.bounds) == len(other.buckets) - 1
-    return is_explicit and (other.bounds is first.bounds or other.bounds == first.bounds)
+@dataclass(frozen=True)
+class Histograms:
+    """Explicit histograms with the same bounds, at least one: arrays with an item for each, of
+    `buckets` with a row that has one more than there are bounds.
+    """
+
+    bounds: tuple[float, ...]
+    count: Any
+    sum: Any
+    buckets: Any
+
+    def summaries(self) -> list[Summary]:
+        """Return the summary of each, at once."""
+        uppers = np.array((*self.bounds, self.bounds[-1]))
+        lowers = np.array((min(0.0, self.bounds[0]), *self.bounds))
+        below = np.cumsum(self.buckets, axis=1)
+        totals, rows = below[:, -1], np.arange(len(below))
+        means = self.sum / np.where(self.count > 0, self.count, 1)
+        columns = {"mean": _or_none(means, self.count > 0)}
+        for name, share in QUANTILES:
+            ranks = share * totals
+            fits = (self.buckets > 0) & (below >= ranks[:, None])
+            at = np.where(fits.any(axis=1), fits.argmax(axis=1), len(uppers) - 1)
+            own = self.buckets[rows, at]
+            over = ranks - (below[rows, at] - own)
+            values = lowers[at] + (uppers[at] - lowers[at]) * over / np.where(own > 0, own, 1)
+            values = np.where(fits.any(axis=1), values, uppers[-1])
+            columns[name] = _or_none(values, totals > 0)
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _or_none(values: Any, are_known: Any) -> list[float | None]:
+    pairs = zip(values.tolist(), are_known.tolist(), strict=True)
+    return [value if is_known else None for value, is_known in pairs]
+
+
+def summaries(histograms: list[Histogram]) -> list[Summary]:
+    """Return the summary of each: of explicit ones with the same bounds, at once."""
+    alike: dict[tuple[float, ...], list[int]] = defaultdict(list)
+    told = {}
+    for at, one in enumerate(histograms):
+        if one.scale is None and 0 < len(one.bounds) == len(one.buckets) - 1:
+            alike[one.bounds].append(at)
+        else:
+            told[at] = one.summary()
+    for bounds, places in alike.items():
+        own = [histograms[at] for at in places]
+        count, total = np.array([(one.count, one.sum) for one in own], dtype=float).T
+        buckets = np.array([one.buckets for one in own], dtype=float)
+        found = Histograms(bounds, count, total, buckets).summaries()
+        told |= dict(zip(places, found, strict=True))
+    return [told[at] for at in range(len(histograms))]
 
 
 @lru_cache(64)

@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clarity_otel.metrics.joining import MAX, MIN, SUM
-from clarity_otel.store.answers.histograms import Histogram, bounds_of, histogram_of, summaries
+from clarity_otel.store.answers.grown import GAP_NS
+from clarity_otel.store.answers.histograms import (
+    Histogram,
+    Histograms,
+    bounds_of,
+    histogram_of,
+    summaries,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from clarity_otel.store.answers.grown import Grown
+    from clarity_otel.store.answers.histograms import Summary
     from clarity_otel.store.query import Range, Row
 
-# Points of a series further apart than this have nothing between them (Prometheus' lookback).
-GAP_NS = 300 * 10**9
 # A series whose newest point is older than this many of its intervals has ended.
 ENDED_AFTER = 1.5
 _DELTA = 1
@@ -40,19 +49,32 @@ class Grid:
         first = max(min(earlier, step) - self.first, 0)
         return slice(first, max(step - self.first + 1, first))
 
-    def steps(self, first: int, last: int) -> slice:
-        """Return the steps from one to another, both included, as far as they are in the range."""
-        begin = max(first - self.first, 0)
-        return slice(begin, max(last - self.first + 1, begin))
 
-
-def line_of(about: Row, grid: Grid) -> Line:
-    """Return a line without points, of the kind that a metric has."""
+def line_of(about: Row, grid: Grid, bounds: tuple[float, ...] = ()) -> Line:
+    """Return a line without points, of the kind that a metric has; `bounds` are those that all of
+    its histograms have, if all have the same.
+    """
+    if bounds:
+        return _AlikeHistograms(grid, bounds)
     if about["kind"] in ("histogram", "exponential_histogram"):
         return _Histograms(grid)
     if about["kind"] == "sum" and about["monotonic"]:
         return _Rates(grid)
     return _Values(grid)
+
+
+def points_of(lines: Iterable[Line]) -> list[list[list[Any]]]:
+    """Return of each line the steps that something is known of: [nanoseconds, value]."""
+    lines = list(lines)
+    alike = [line.alike() for line in lines if isinstance(line, _AlikeHistograms)]
+    if alike:
+        columns = ([one.count for one in alike], [one.sum for one in alike])
+        count, total = (np.concatenate(column) for column in columns)
+        buckets = np.concatenate([one.buckets for one in alike])
+        told = iter(Histograms(alike[0].bounds, count, total, buckets).summaries())
+    else:
+        told = iter(summaries([histogram for line in lines for histogram in line.histograms()]))
+    return [line.points(told) for line in lines]
 
 
 class Line:
@@ -68,8 +90,8 @@ class Line:
         """Add the points of one series, by time. Once."""
         raise NotImplementedError
 
-    def add_grown(self, rows: list[Row]) -> None:
-        """Add rows of `answers/grown`: what counters of several series grew by."""
+    def add_grown(self, grown: Grown) -> None:
+        """Add what counters of several series grew by."""
         raise NotImplementedError
 
     def add_held(self, rows: list[Row]) -> None:
@@ -85,8 +107,12 @@ class Line:
         self._is_known |= other._is_known
         self.activity += other.activity
 
-    def points(self) -> list[list[Any]]:
-        """Return the steps that something is known of: [nanoseconds, value]."""
+    def histograms(self) -> list[Histogram]:
+        """Return those whose summaries `points` takes, in that order."""
+        return []
+
+    def points(self, told: Iterator[Summary]) -> list[list[Any]]:  # noqa: ARG002
+        """Return the steps that something is known of, for `points_of`."""
         steps = zip(self._grid.times, self._numbers, self._is_known, strict=True)
         return [[time_ns, float(number)] for time_ns, number, is_known in steps if is_known]
 
@@ -135,15 +161,19 @@ class _Rates(Line):
             value = row["value"] if before is None else row["value"] - before["value"]
             self._spread(before, row, value)
 
-    def add_grown(self, rows: list[Row]) -> None:
-        for row in rows:
-            self._spread_sum(row, row["value"], row["value_rate"])
+    def add_grown(self, grown: Grown) -> None:
+        self._spread_all(grown, grown.value, grown.value_rate)
 
-    def _spread_sum(self, row: Row, increase: float, rate: float) -> None:
-        stood_for = self._grid.steps(row["first_step"], row["step"])
-        self._numbers[stood_for] += rate
-        self._is_known[stood_for] = True
-        self.activity += increase
+    def _spread_all(self, grown: Grown, increase: Any, rate: Any) -> None:
+        first = np.maximum(grown.first_step - self._grid.first, 0)
+        after = np.maximum(grown.step - self._grid.first + 1, 0)
+        # Most stand for one step.
+        for at in range(int((after - first).max())):
+            stands = first + at < after
+            steps = first[stands] + at
+            np.add.at(self._numbers, steps, rate[stands])
+            self._is_known[steps] = True
+        self.activity += float(increase.sum())
 
     def _spread(self, before: Row | None, row: Row, increase: float) -> None:
         before_ns = row["first_start_ns"] if before is None else before["time_ns"]
@@ -169,12 +199,12 @@ class _Histograms(_Rates):
             self._spread(before, row, grown.count)
             self._measure(row["step"], grown)
 
-    def add_grown(self, rows: list[Row]) -> None:
-        for row in rows:
-            self._spread_sum(row, row["count"], row["count_rate"])
-            bounds = bounds_of(row["bounds"])
-            grown = Histogram(row["count"], row["value"], bounds, row["buckets"])
-            self._measure(row["step"], grown)
+    def add_grown(self, grown: Grown) -> None:
+        self._spread_all(grown, grown.count, grown.count_rate)
+        columns = (grown.step, grown.count, grown.value, grown.buckets)
+        rows = zip(grown.bounds, *(column.tolist() for column in columns), strict=True)
+        for bounds, step, count, total, buckets in rows:
+            self._measure(step, Histogram(count, total, bounds_of(bounds), tuple(buckets)))
 
     def _measure(self, step: int, grown: Histogram) -> None:
         at = step - self._grid.first
@@ -186,12 +216,52 @@ class _Histograms(_Rates):
         for at, histogram in other._steps.items():
             self._steps[at] = self._steps[at].plus(histogram) if at in self._steps else histogram
 
-    def points(self) -> list[list[Any]]:
-        steps = sorted(self._steps)
-        told = summaries([self._steps[at] for at in steps])
+    def histograms(self) -> list[Histogram]:
+        return [self._steps[at] for at in sorted(self._steps)]
+
+    def points(self, told: Iterator[Summary]) -> list[list[Any]]:
         return [
-            [self._grid.times[at], {"rate": float(self._numbers[at]), **summary}]
-            for at, summary in zip(steps, told, strict=True)
+            [self._grid.times[at], {"rate": float(self._numbers[at]), **next(told)}]
+            for at in sorted(self._steps)
+        ]
+
+
+class _AlikeHistograms(_Rates):
+    """Histograms that all have the same bounds: columns, for thousands of steps of lines."""
+
+    def __init__(self, grid: Grid, bounds: tuple[float, ...]) -> None:
+        super().__init__(grid)
+        self._is_measured = np.zeros(grid.count, dtype=bool)
+        count, total = np.zeros((2, grid.count))
+        self._all = Histograms(bounds, count, total, np.zeros((grid.count, len(bounds) + 1)))
+
+    def add_grown(self, grown: Grown) -> None:
+        self._spread_all(grown, grown.count, grown.count_rate)
+        at = grown.step - self._grid.first
+        is_in = (at >= 0) & (at < self._grid.count)
+        at = at[is_in]
+        np.add.at(self._all.count, at, grown.count[is_in])
+        np.add.at(self._all.sum, at, grown.value[is_in])
+        np.add.at(self._all.buckets, at, grown.buckets[is_in])
+        self._is_measured[at] = True
+
+    def join(self, other: Any, how: str) -> None:  # noqa: ARG002
+        super().join(other, SUM)
+        self._all.count[:] += other._all.count
+        self._all.sum[:] += other._all.sum
+        self._all.buckets[:] += other._all.buckets
+        self._is_measured |= other._is_measured
+
+    def alike(self) -> Histograms:
+        """Return those of the steps that something was measured in."""
+        columns = (self._all.count, self._all.sum, self._all.buckets)
+        return Histograms(self._all.bounds, *(column[self._is_measured] for column in columns))
+
+    def points(self, told: Iterator[Summary]) -> list[list[Any]]:
+        rates = self._numbers.tolist()
+        return [
+            [self._grid.times[at], {"rate": rates[at], **next(told)}]
+            for at in np.flatnonzero(self._is_measured).tolist()
         ]
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.answers.rows import known_seconds
-from clarity_otel.store.answers.sources import floor, longest_within, sources
+from clarity_otel.store.answers.sources import due_within, floor, longest_within, sources
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def metric_names(ask: Rows, within: Range) -> list[Row]:
     """See `Query`; of long ranges, by whole steps."""
     longest_s = longest_within(within.seconds)
     start_ns = floor(within.start_ns, longest_s)
-    parts, values = sources(ask, start_ns, within.end_ns, longest_s)
+    due = due_within(ask, start_ns, within.end_ns)
+    parts, values = sources(due, start_ns, within.end_ns, longest_s)
     statement = sql("find_metrics").format(forms=sql("metric_forms").format(**parts))
     return ask(statement, values | {"name": "", "service": ""})
 

@@ -10,10 +10,17 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.metrics.joining import SUM, Joining, joining_of
-from clarity_otel.store.answers.grown import grown
-from clarity_otel.store.answers.lines import ENDED_AFTER, GAP_NS, Grid, Line, line_of
+from clarity_otel.store.answers.grown import GAP_NS, grown
+from clarity_otel.store.answers.histograms import bounds_of
+from clarity_otel.store.answers.lines import ENDED_AFTER, Grid, Line, line_of, points_of
 from clarity_otel.store.answers.rows import steps_of
-from clarity_otel.store.answers.sources import floor, longest_of, longest_within, sources
+from clarity_otel.store.answers.sources import (
+    due_within,
+    floor,
+    longest_of,
+    longest_within,
+    sources,
+)
 from clarity_otel.store.metric_steps import LENGTHS_S
 from clarity_otel.store.query import Range, no_series
 from clarity_otel.store.sql import sql
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clarity_otel.store.answers.rows import Rows
+    from clarity_otel.store.answers.sources import Due
     from clarity_otel.store.query import Row
 
 _MOST_POINTS = 300
@@ -47,7 +55,8 @@ Key = tuple[tuple[str, str], ...]
 def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) -> Row:
     """See `Query`."""
     wanted = {"name": name, "service": service}
-    every = _every(ask, within, wanted)
+    due = due_within(ask, floor(within.start_ns - GAP_NS, LENGTHS_S[-1]), within.end_ns)
+    every = _every(ask, due, within, wanted)
     about = _about(every)
     if about is None or about["last_ns"] < within.start_ns:
         return no_series()
@@ -60,7 +69,7 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
             known.append((row["service"], row["attributes"]))
     step_s = _step_s(within, about, max(series, 1))
     joining = joining_of(name, kind, about["unit"])
-    asked = _Asked(ask, within, about, Grid(within, step_s), by, joining, known, wanted)
+    asked = _Asked(ask, within, about, Grid(within, step_s), by, joining, known, wanted, due)
     lines = asked.lines()
     shown = _most_active(lines, joining.labels)
     bounds = {"start": within.start_ns, "end": within.end_ns}
@@ -76,30 +85,28 @@ def metric_series(ask: Rows, within: Range, name: str, service: str, by: str) ->
         "rows": [
             {
                 "attributes": dict(key),
-                "points": line.points(),
+                "points": points,
                 "exemplars": exemplars.get(key, [])[:_MOST_EXEMPLARS],
             }
-            for key, line in shown.items()
+            for key, points in zip(shown, points_of(shown.values()), strict=True)
         ],
     }
 
 
-def _every(ask: Rows, within: Range, wanted: dict[str, Any]) -> list[Row]:
+def _every(ask: Rows, due: Due, within: Range, wanted: dict[str, Any]) -> list[Row]:
     """Return the metric's series, of the kind that it was last told as."""
     longest_s = longest_within(within.seconds)
     start_ns = floor(within.start_ns - GAP_NS, longest_s)
-    parts, values = sources(ask, start_ns, within.end_ns, longest_s)
+    parts, values = sources(due, start_ns, within.end_ns, longest_s)
     statement = sql("find_series").format(forms=sql("metric_forms").format(**parts))
-    rows = ask(statement, wanted | values | {"limit": _MOST_SERIES + 1})
-    newest = max(rows, key=_last_ns, default=None)
-    return [row for row in rows if newest and row["kind"] == newest["kind"]]
+    return ask(statement, wanted | values | {"limit": _MOST_SERIES + 1})
 
 
 def _about(series: list[Row]) -> Row | None:
     """Return what all series of a metric are together, as it was last told; None of none."""
-    newest = max(series, key=_last_ns, default=None)
-    if newest is None:
+    if not series:
         return None
+    newest = max(series, key=itemgetter("last_ns"))
     return {
         "kind": newest["kind"],
         "unit": newest["unit"],
@@ -110,9 +117,6 @@ def _about(series: list[Row]) -> Row | None:
         "first_ns": min(row["first_ns"] for row in series),
         "last_ns": newest["last_ns"],
     }
-
-
-_last_ns = itemgetter("last_ns")
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class _Asked:
     joining: Joining
     known: list[tuple[str, str]]  # service and attributes of each series that is read
     wanted: dict[str, Any]
+    due: Due
 
     def lines(self) -> dict[Key, Line]:
         """Return them in the quickest way that there is for such a metric."""
@@ -145,19 +150,21 @@ class _Asked:
     def grown(self) -> dict[Key, Line]:
         """Return them of counters and histograms that add up: of all series at once."""
         numbers, values = self._read()
-        rows: dict[int, list[Row]] = defaultdict(list)
         count = self.about["bounds"] + 1 if self.about["kind"] == "histogram" else 0
         buckets = "".join(_BUCKET.format(at=at + 1) for at in range(count))
         named = {"name": values["name"], "kind": values["kind"]}
         usual = next((row["bounds"] for row in self.ask(sql("usual_bounds"), named)), "")
-        statement, values = self._statement("grown_series", values, buckets=buckets)
+        form = "hash(form, len(buckets))" if count else "form"
+        statement, values = self._statement("grown_series", values, form=form, buckets=buckets)
         columns = self.ask.columns(statement, values | {"usual": usual})
-        for row in grown(columns, usual, self.grid.step_ns):
-            rows[row["key"]].append(row)
-        lines: dict[Key, Line] = {}
+        found = grown(columns, usual, self.grid.step_ns)
+        forms = {bounds for one in found.values() for bounds in one.bounds}
+        alike = bounds_of(forms.pop()) if count and len(forms) == 1 else ()
+        alike = alike if len(alike) + 1 == count else ()
+        lines = {key: line_of(self.about, self.grid, alike) for key in numbers}
         for key, number in numbers.items():
-            lines[key] = line_of(self.about, self.grid)
-            lines[key].add_grown(rows[number])
+            if number in found:
+                lines[key].add_grown(found[number])
         return lines
 
     def held(self) -> dict[Key, Line]:
@@ -241,7 +248,7 @@ class _Asked:
         longest_s = longest_of(self.grid.step_ns // 10**9)
         # Counters count from the point before the range.
         start_ns = floor(self.within.start_ns - GAP_NS, longest_s)
-        parts, bounds = sources(self.ask, start_ns, self.within.end_ns, longest_s)
+        parts, bounds = sources(self.due, start_ns, self.within.end_ns, longest_s)
         read = sql("metric_rows").format(**parts)
         return sql(statement).format(read=read, **names), values | bounds
 
@@ -260,7 +267,8 @@ def _step_s(within: Range, about: Row, series: int) -> int:
     most = min(max(_MOST_ROWS // series, _LEAST_POINTS), _MOST_POINTS)
     shortest_s = max(int(-(-apart_s // 1)), 1)
     is_long = within.seconds >= 5 * LENGTHS_S[0]
-    if is_long and about["points"] > _MOST_HISTOGRAMS and "histogram" in about["kind"]:
+    is_histogram = about["kind"] == "histogram" and not about["is_delta"]
+    if is_histogram and is_long and about["points"] > _MOST_HISTOGRAMS:
         shortest_s = max(shortest_s, LENGTHS_S[0])
     return steps_of(within, most, shortest_s=shortest_s)
 

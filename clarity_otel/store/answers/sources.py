@@ -20,19 +20,19 @@ _SECOND_NS = 10**9
 _MOST_PARTS = 12
 
 Span = tuple[int, int]  # from, before
+Due = list[tuple[int, int]]  # length, and number, of a step that is not to be read
 Part = tuple[int, int, int]  # length of steps, 0 for points; from, before, in that unit
 
 
 def sources(
-    ask: Rows, start_ns: int, end_ns: int, longest_s: int
+    due: Due, start_ns: int, end_ns: int, longest_s: int
 ) -> tuple[dict[str, str], dict[str, int]]:
     """Return SQL of what is in a range, as `steps` and `points`, and its parameters.
 
-    `longest_s` is the longest step that may be read. Each of the two is a relation of all its
-    parts, so that a question joins and groups them once: planning each part's own joins took
-    longer than running them.
+    `due` is `due_within` of that range or more, `longest_s` the longest step that may be read.
+    Each of the two is a relation of all its parts, so that a question joins and groups them once:
+    planning each part's own joins took longer than running them.
     """
-    due = _due(ask, start_ns, end_ns) if longest_s >= LENGTHS_S[0] else []
     lengths = [length_s for length_s in LENGTHS_S if length_s <= longest_s]
     arms: dict[str, list[str]] = {"steps": [], "points": []}
     values: dict[str, int] = {}
@@ -65,12 +65,13 @@ def floor(at_ns: int, length_s: int) -> int:
     return at_ns - at_ns % (length_s * _SECOND_NS or 1)
 
 
-def _due(ask: Rows, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
+def due_within(ask: Rows, start_ns: int, end_ns: int) -> Due:
+    """Return the steps of a range that are due. To be asked before what is read with it."""
     values = {"start_s": start_ns // _SECOND_NS, "end_s": end_ns // _SECOND_NS}
     return [(row["length_s"], row["step"]) for row in ask(sql("find_due_within"), values)]
 
 
-def _parts(within: Span, lengths: list[int], due: list[tuple[int, int]]) -> list[Part]:
+def _parts(within: Span, lengths: list[int], due: Due) -> list[Part]:
     start_ns, end_ns = within
     if end_ns <= start_ns:
         return []

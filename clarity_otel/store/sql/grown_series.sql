@@ -2,5 +2,5 @@
 -- number is known. Texts are dear to take over: `other` has bounds where they are not $usual.
 {read}
 SELECT sender, key, step, time_ns, start_ns, first_start_ns, value, count,
-  hash(form, len(buckets)) AS form, CASE WHEN form != hash($usual) THEN bounds END AS other {buckets}
+  {form} AS form, CASE WHEN form != hash($usual) THEN bounds END AS other {buckets}
 FROM read
