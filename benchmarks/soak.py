@@ -21,7 +21,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,7 @@ def client(address: str, answers: Connection, has_page: bool) -> None:
     headers = {"authorization": f"Bearer {TOKEN}"}
     with (
         httpx.Client(base_url=f"{address}/api", headers=headers, timeout=30) as asking,
-        page_of(address) if has_page else nothing() as look,
+        page_of(address) if has_page else nullcontext() as look,
     ):
         rounds = 0
         while not answers.poll(1.0):
@@ -105,12 +105,6 @@ def page_of(address: str) -> Iterator[Callable[[str], int]]:
 
         yield look
         browser.close()
-
-
-@contextmanager
-def nothing() -> Iterator[None]:
-    """Yield None."""
-    yield None
 
 
 def main() -> int:

@@ -59,7 +59,7 @@ def trace_table(rows: Iterable[Row]) -> Table:
         table.add_row(
             clock(row["start_ns"]),
             Text(shown(row["service"] or "-")),
-            Text(shown(row["name"] or "-"), "red" if is_error else ""),
+            Text(_request(row), "red" if is_error else ""),
             str(row["http_status"] or "-"),
             f"{row['duration_ms']:.1f}",
             str(row["spans"]),
@@ -67,6 +67,12 @@ def trace_table(rows: Iterable[Row]) -> Table:
             Text(row["trace_id"], "dim"),
         )
     return table
+
+
+def _request(row: Row) -> str:
+    """Return what a request is called: without a route its span's name is but the method."""
+    name, path = row["name"] or "", row.get("path") or ""
+    return shown(name if path in name else f"{name} {path}") or "-"
 
 
 def request_line(row: Row) -> Text:
@@ -77,7 +83,7 @@ def request_line(row: Row) -> Text:
         f"  {shown(row['service'] or '-')}  ",
         (f"{row['http_status'] or '-'!s:>3}", style),
         f"  {row['duration_ms']:8.1f} ms  ",
-        (shown(row["name"] or "-"), style),
+        (_request(row), style),
         (f"  {row['trace_id']}", "dim"),
     )
 

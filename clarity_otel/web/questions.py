@@ -141,7 +141,7 @@ QUESTIONS = (
         },
         _page("traces"),
         "trace_id, start_ns, duration_ms, spans and errors (counts); of the root, null until it "
-        "has come: service, name, route, http_status, root_ms",
+        "has come: service, name, route, path (null where a route matched), http_status, root_ms",
         _PAGED,
     ),
     Question(

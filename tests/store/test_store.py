@@ -110,6 +110,22 @@ class TestQueries:
         (row,) = store.query.traces(about_now(), TraceFilter(), "", 50).rows
         assert (row["spans"], row["name"]) == (3, "GET /orders/{id}")
 
+    def test_a_request_that_no_route_matched_is_known_by_its_path(self, store: Store) -> None:
+        """Bounded; whatever else is told as a path is shown as it is."""
+        for path in ("/nowhere", "/" + "long" * 100, 7, None):
+            request = traces(1)
+            root = request.resource_spans[0].scope_spans[0].spans[0]
+            del root.attributes[1:3]
+            root.name = "GET"
+            if path is not None:
+                root.attributes.append(pair("url.path", path))
+            store.take(decode_spans(request, 1))
+        store.take(decode_spans(traces(1), 1))
+        rows = store.query.traces(about_now(), TraceFilter(), "", 50).rows
+        told = {(row["name"], row["path"]) for row in rows}
+        without = {("GET", path) for path in ("/nowhere", "/" + "long" * 49 + "lon", "7", None)}
+        assert told == {*without, ("GET /orders/{id}", None)}
+
     def test_red_counts_server_spans(self, store: Store) -> None:
         """Rate, errors and duration come from the rollups, with quantiles within 10%."""
         store.take(decode_spans(traces(100), 1))
@@ -499,3 +515,13 @@ except StoreInUseError as error:
     )
     assert "open in another process" in done.stdout, done.stderr
     assert not list(tmp_path.glob("*.broken-*"))
+
+
+def test_a_file_of_before_paths_takes_them(tmp_path: Path) -> None:
+    """Its traces have none, and what comes has them."""
+    path = tmp_path / "store.duckdb"
+    with open_store(path) as connection:
+        connection.execute("ALTER TABLE traces DROP COLUMN root_path")
+    with open_store(path) as connection:
+        columns = connection.execute("SELECT * FROM traces").description
+        assert columns[-1][0] == "root_path"

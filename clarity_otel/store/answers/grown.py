@@ -26,14 +26,14 @@ class Grown:
     step that they stand for, and each form of buckets. Arrays, of equal length.
     """
 
+    bounds: list[str]
+    buckets: Any  # a row for each item
     step: Any
     first_step: Any
     value: Any
     count: Any
     value_rate: Any
     count_rate: Any
-    bounds: list[str]
-    buckets: Any  # a row for each item
 
 
 def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> dict[int, Grown]:
@@ -90,7 +90,7 @@ def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> dict[int,
         cut = slice(begin, end)
         own_bounds = [bounds[number] for number in form[cut]]
         numbers = (column[cut] for column in (step, first_step, *sums))
-        found[int(key[begin])] = Grown(*numbers, own_bounds, buckets[cut])
+        found[int(key[begin])] = Grown(own_bounds, buckets[cut], *numbers)
     return found
 
 

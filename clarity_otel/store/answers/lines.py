@@ -111,7 +111,7 @@ class Line:
         """Return those whose summaries `points` takes, in that order."""
         return []
 
-    def points(self, told: Iterator[Summary]) -> list[list[Any]]:  # noqa: ARG002
+    def points(self, told: Iterator[Summary]) -> list[list[Any]]:
         """Return the steps that something is known of, for `points_of`."""
         steps = zip(self._grid.times, self._numbers, self._is_known, strict=True)
         return [[time_ns, float(number)] for time_ns, number, is_known in steps if is_known]
@@ -245,7 +245,7 @@ class _AlikeHistograms(_Rates):
         np.add.at(self._all.buckets, at, grown.buckets[is_in])
         self._is_measured[at] = True
 
-    def join(self, other: Any, how: str) -> None:  # noqa: ARG002
+    def join(self, other: Any, how: str) -> None:
         super().join(other, SUM)
         self._all.count[:] += other._all.count
         self._all.sum[:] += other._all.sum

@@ -132,6 +132,11 @@ def route(span: Row) -> str:
     return text_of(span["attributes"].get("http.route") or "")
 
 
+def _path(span: Row) -> str | None:
+    path = span["attributes"].get("url.path")
+    return None if path is None else text_of(path)[:200]
+
+
 def summary(trace_id: str, spans: list[Row]) -> Row:
     """Return the row of a list of traces."""
     root = next((span for span in spans if not span["parent_id"]), None)
@@ -145,6 +150,7 @@ def summary(trace_id: str, spans: list[Row]) -> Row:
         "service": root["service"] if root else None,
         "name": root["name"] if root else None,
         "route": route(root) if root else None,
+        "path": _path(root) if root and not route(root) else None,
         "http_status": http_status(root) if root else None,
         "root_ms": root["duration_ms"] if root else None,
         "duration_ms": (end_ns - start_ns) / 1e6,

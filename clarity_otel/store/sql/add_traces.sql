@@ -9,6 +9,8 @@ SELECT
   any_value(name) FILTER (parent_id = 0),
   any_value(route) FILTER (parent_id = 0),
   any_value(http_status) FILTER (parent_id = 0),
-  any_value(duration_ns) FILTER (parent_id = 0)
+  any_value(duration_ns) FILTER (parent_id = 0),
+  any_value(left(TRY(json_extract_string(attributes, '$."url.path"')), 200))
+    FILTER (parent_id = 0 AND route = '' AND attributes != '')
 FROM new_spans
 GROUP BY trace_id;

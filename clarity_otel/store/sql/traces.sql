@@ -10,5 +10,8 @@ CREATE TABLE IF NOT EXISTS traces (
   root_name VARCHAR,
   root_route VARCHAR,
   root_status USMALLINT,
-  root_duration_ns BIGINT
+  root_duration_ns BIGINT,
+  root_path VARCHAR  -- of a root that no route matched
 );
+-- Files of before do not have it.
+ALTER TABLE traces ADD COLUMN IF NOT EXISTS root_path VARCHAR;

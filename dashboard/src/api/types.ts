@@ -76,6 +76,7 @@ export interface TraceRow {
   service: string | null;
   name: string | null;
   route: string | null;
+  path: string | null;
   http_status: number | null;
 }
 

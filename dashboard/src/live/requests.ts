@@ -1,4 +1,5 @@
 import type { TraceRow } from "../api/types";
+import { requestName } from "../format";
 import type { LiveRequest } from "./types";
 
 const MOST_SHOWN = 20;
@@ -12,7 +13,7 @@ export function requestOf(row: TraceRow): LiveRequest {
     name: row.name ?? "",
     method: row.name?.split(" ")[0] ?? "",
     route: row.route ?? "",
-    path: "",
+    path: row.path ?? "",
     http_status: row.http_status ?? 0,
     start_ns: row.start_ns,
     duration_ms: row.root_ms ?? row.duration_ms,
@@ -20,10 +21,9 @@ export function requestOf(row: TraceRow): LiveRequest {
   };
 }
 
-/** What a request is called: without a route its span's name is but the method. */
+/** What a request is called, or its trace. */
 export function titleOf({ trace_id, name, path }: LiveRequest): string {
-  const title = name.includes(path) ? name : `${name} ${path}`;
-  return title || trace_id.slice(0, 8);
+  return requestName(name, path) || trace_id.slice(0, 8);
 }
 
 /**

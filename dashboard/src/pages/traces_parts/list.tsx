@@ -9,7 +9,7 @@ import {
   Time,
   TraceLink,
 } from "../../components";
-import { count } from "../../format";
+import { count, requestName } from "../../format";
 
 interface Props {
   rows: TraceRow[];
@@ -64,7 +64,11 @@ function columnsFor(longest_ms: number): Column<TraceRow>[] {
           )}
           <span className="truncate">
             <TraceLink id={row.trace_id}>
-              {row.name ? <MaskedText text={row.name} /> : "(the root has not arrived)"}
+              {row.name ? (
+                <MaskedText text={requestName(row.name, row.path ?? "")} />
+              ) : (
+                "(the root has not arrived)"
+              )}
             </TraceLink>
           </span>
           <span className="max-w-1/2 shrink-0 truncate text-faint text-xs">{row.service}</span>
