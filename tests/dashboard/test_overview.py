@@ -63,13 +63,18 @@ def test_a_new_request_is_pushed(window: Window, shop: Shop) -> None:
 
 
 def test_a_request_without_a_route_has_its_path(window: Window, shop: Shop) -> None:
-    """What is in it that nobody should see is masked, and marked."""
+    """Live and stored. What is in it that nobody should see is masked, and marked."""
+    name, told = "GET /nowhere/[masked:email]", re.compile('the rule "email"')
     page = window.open("/")
     expect(page.locator("[data-connection=live]")).to_be_visible()
     shop.get("/nowhere/ann@example.com")
-    link = page.get_by_test_id("feed").get_by_role("link", name="GET /nowhere/[masked:email]")
+    link = page.get_by_test_id("feed").get_by_role("link", name=name)
     expect(link.first).to_be_visible()
-    expect(link.first.locator("mark")).to_have_attribute("title", re.compile('the rule "email"'))
+    expect(link.first.locator("mark")).to_have_attribute("title", told)
+    page = window.open("/traces?status=404")
+    link = page.get_by_role("table", name="Traces").get_by_role("link", name=name)
+    expect(link.first).to_be_visible()
+    expect(link.first.locator("mark")).to_have_attribute("title", told)
 
 
 def test_a_browser_that_cannot_be_pushed_to_asks(
