@@ -24,6 +24,9 @@ PROBE_INTERVAL_S = 1.0
 # Utilization is a difference of two samples: the second comes soon.
 SECOND_SAMPLE_S = 1.0
 SHORTEST_INTERVAL_S = 0.1
+# After the second sample, and once an app that takes its time to start has served its first
+# requests: what it was given back before that has come again by then.
+GIVE_BACK_AFTER_S = (SECOND_SAMPLE_S, 15.0)
 
 
 class Sampled(Protocol):
@@ -127,6 +130,7 @@ class Sampler:
     def _run(self) -> None:
         samples = exports = 0
         last = next_probe = time.monotonic()
+        give_back = [last + after_s for after_s in GIVE_BACK_AFTER_S]
         while not self._is_stopped:
             now = time.monotonic()
             # One that was sampled twice quickly is on its way.
@@ -134,8 +138,10 @@ class Sampler:
             if samples == 0 or now - last >= interval_s:
                 self._quietly(self.sample, sources.publish)
                 samples, last = samples + 1, now
-                if samples == 2:
-                    self._quietly(_give_memory_back)
+                continue
+            if give_back and now >= give_back[0]:
+                del give_back[0]
+                self._quietly(_give_memory_back)
                 continue
             if self._exporter is not None and now >= self._exporter.due_s:
                 self._export(self._exporter)
@@ -147,7 +153,7 @@ class Sampler:
             if is_frequent and now >= next_probe:
                 next_probe = now + PROBE_INTERVAL_S
                 self._quietly(self._look)
-            due = last + interval_s
+            due = min([last + interval_s, *give_back[:1]])
             if is_frequent:
                 due = min(due, next_probe)
             if self._exporter is not None:

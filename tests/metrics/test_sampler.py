@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import threading
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from clarity_otel.metrics import SystemMetricsMiddleware
+from clarity_otel.metrics import SystemMetricsMiddleware, sampler
 from clarity_otel.metrics.catalog import BY_NAME, CATALOG
 from clarity_otel.metrics.sampled.interpreter import EventLoops, GarbageCollector
 from clarity_otel.metrics.sampled.machine import Machine
@@ -208,6 +209,21 @@ print([t.name for t in threading.enumerate()])
         tmp_path,
     )
     assert output.splitlines() == ["True", "True", "['MainThread', 'clarity-metrics']"]
+
+
+def test_memory_is_given_back_once_the_start_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once more when an app has served its first requests; each of them once."""
+    given = threading.Semaphore(0)
+    monkeypatch.setattr(sampler, "GIVE_BACK_AFTER_S", (0.01, 0.02))
+    monkeypatch.setattr(sampler, "_give_memory_back", given.release)
+    running = sampler.Sampler(Store(None), 60.0, [], EventLoops(is_exponential=True))
+    running.start()
+    try:
+        assert given.acquire(timeout=10)
+        assert given.acquire(timeout=10)
+        assert not given.acquire(timeout=0.1)
+    finally:
+        running.stop()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/smaps")
