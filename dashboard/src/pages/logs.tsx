@@ -64,9 +64,10 @@ function Tail({ filter, isMoving }: TailProps) {
   useLive(isMoving ? { topics: ["logs"], service, severity, text } : undefined, hear);
 
   useEffect(() => {
+    if (isHeld) return;
     const timer = setTimeout(() => void refetch(), BEHIND_MS);
     return () => clearTimeout(timer);
-  }, [refetch]);
+  }, [refetch, isHeld]);
 
   const release = useCallback(() => {
     setShown((before) => taken(before, waiting.toReversed()));
