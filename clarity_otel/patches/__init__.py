@@ -68,6 +68,7 @@ PATCHES = (
         library="uvicorn",
         versions=((0, 20), (1, 0)),
     ),
+    Patch("asgi", "gunicorn.workers.base", "gunicorn", "gunicorn", ((20, 0), (28, 0))),
     Patch("asgi", "hypercorn.app_wrappers", "hypercorn", "hypercorn", ((0, 14), (1, 0))),
     Patch(
         "asgi",

@@ -1,15 +1,13 @@
 """uvicorn: metrics begin when it serves, and the signal that ends it costs no span.
 
 After its graceful shutdown uvicorn raises the signal again with the handler that was
-there before. gunicorn's UvicornWorker has set the defaults by then, which kill before
-`atexit` runs: ours goes in their place just before uvicorn looks. That worker has the
-default for SIGABRT too, by which gunicorn ends one that is stuck.
+there before. Where that is the default, it kills before `atexit` runs: ours goes in its
+place just before uvicorn looks.
 """
 
 from __future__ import annotations
 
 import signal
-import sys
 from typing import Any
 
 from clarity_otel.engine.signals import flush_before_death_by
@@ -37,8 +35,6 @@ def apply(module: Any, replaced: Replaced) -> None:
         def capture_signals(self: Any) -> Any:
             with never_break_the_app("uvicorn.signals"):
                 flush_before_death_by(signal.SIGTERM, signal.SIGINT)
-                if "gunicorn.arbiter" in sys.modules:
-                    flush_before_death_by(signal.SIGABRT)
             return original(self)
 
         return capture_signals

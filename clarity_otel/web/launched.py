@@ -43,11 +43,11 @@ def _serve(store: str, claim: Claim, web: int, otlp: int, *, open_page: bool) ->
     if before is None:
         raise ValueError(f"{store}.dashboard does not hold where to listen")
     keepers = Keepers(store)
+    log = open_private(f"{store}.log")
 
     def ready(addresses: Addresses) -> None:
         claim.publish(Running(before.address, before.token, before.otlp_http, addresses.otlp_grpc))
         # From now on nobody waits for this process to let go of a pipe that it was given.
-        log = open_private(f"{store}.log")
         os.ftruncate(log, 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -72,4 +72,8 @@ def _serve(store: str, claim: Claim, web: int, otlp: int, *, open_page: bool) ->
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    # The store is closed. A thread that does not end would keep the claim, and with it the next
+    # dashboard of this store out.
+    os._exit(code)

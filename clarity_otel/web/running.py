@@ -5,13 +5,14 @@ its user alone; the process keeps it locked, so that a file without a lock is a 
 also after kill -9. `STORE.apps` is locked (shared) by each app that was started with the
 dashboard: whoever gets it alone knows that the last of them has ended. Locks are flock(2)'s:
 they belong to the open file, pass through fork and exec, and end with the last process that
-has it open. The launcher reads this module: `os` and `fcntl` are all that it imports.
+has it open. The launcher reads this module, which imports nothing that takes time.
 """
 
 # ruff: noqa: PTH103, PTH120
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -176,16 +177,25 @@ def open_private(path: str, *, make: bool = True) -> int:
     flags = os.O_RDWR | (os.O_CREAT if make else 0)
     if os.name != "nt":
         flags |= os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    descriptor = os.open(path, flags, 0o600)
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise _not_private(path) from None
     about = os.fstat(descriptor)
     is_own = os.name == "nt" or (about.st_uid == os.geteuid() and not about.st_mode & 0o077)
     if not (stat.S_ISREG(about.st_mode) and is_own):
         os.close(descriptor)
-        raise StateError(
-            f"{path} is not a file that you alone can read and write; remove it, or choose "
-            "another store with CLARITY_STORE"
-        )
+        raise _not_private(path)
     return descriptor
+
+
+def _not_private(path: str) -> StateError:
+    return StateError(
+        f"{path} is not a file that you alone can read and write; remove it, or choose "
+        "another store with CLARITY_STORE"
+    )
 
 
 def _lock(descriptor: int, *, exclusive: bool) -> bool:

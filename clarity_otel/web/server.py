@@ -158,10 +158,6 @@ async def _serve(
     token = options.token or secrets.token_urlsafe(24)
     web_socket = options.web_socket or _listen(options.host, options.port)
     otlp_socket = options.otlp_socket or _listen(LOOPBACK, options.otlp_http_port)
-    try:
-        grpc_server, grpc_port = otlp_grpc.serve(intake, LOOPBACK, options.otlp_grpc_port)
-    except otlp_grpc.PortTakenError:
-        grpc_server, grpc_port = otlp_grpc.serve(intake, LOOPBACK, 0)
 
     def pipeline() -> dict[str, Any]:
         return {
@@ -197,23 +193,37 @@ async def _serve(
         _server(otlp_http.app(intake), limit_concurrency=256),
     ]
     _end_by_signals(*servers)
-    serving = [
-        asyncio.create_task(server.serve([bound]))
-        for server, bound in zip(servers, (web_socket, otlp_socket), strict=True)
-    ]
-    on_ready(
-        Addresses(
-            web=_shown(options.host, web_socket),
-            token=token,
-            otlp_http=f"http://{LOOPBACK}:{otlp_socket.getsockname()[1]}",
-            otlp_grpc=f"http://{LOOPBACK}:{grpc_port}",
+    with _grpc(intake, options.otlp_grpc_port) as grpc_port:
+        serving = [
+            asyncio.create_task(server.serve([bound]))
+            for server, bound in zip(servers, (web_socket, otlp_socket), strict=True)
+        ]
+        on_ready(
+            Addresses(
+                web=_shown(options.host, web_socket),
+                token=token,
+                otlp_http=f"http://{LOOPBACK}:{otlp_socket.getsockname()[1]}",
+                otlp_grpc=f"http://{LOOPBACK}:{grpc_port}",
+            )
         )
-    )
-    watching = asyncio.create_task(_watch(options.is_over, servers)) if options.is_over else None
-    await asyncio.gather(*serving)
-    if watching:
-        watching.cancel()
-    grpc_server.stop(1).wait(2)
+        over = options.is_over
+        watching = asyncio.create_task(_watch(over, servers)) if over else None
+        await asyncio.gather(*serving)
+        if watching:
+            watching.cancel()
+
+
+@contextmanager
+def _grpc(intake: Intake, port: int) -> Iterator[int]:
+    """Receive OTLP/gRPC, on a free port where this one is taken; yield the port."""
+    try:
+        server, bound = otlp_grpc.serve(intake, LOOPBACK, port)
+    except otlp_grpc.PortTakenError:
+        server, bound = otlp_grpc.serve(intake, LOOPBACK, 0)
+    try:
+        yield bound
+    finally:
+        server.stop(1).wait(2)
 
 
 async def _watch(is_over: Callable[[], bool], servers: list[uvicorn.Server]) -> None:

@@ -161,7 +161,7 @@ pub fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
     start()
 }
 
-/// SIGTERM, sent again while Python sleeps over it.
+/// SIGTERM, sent again while Python sleeps over it, and fatal where it does not wake.
 ///
 /// CPython's handler in C only notes the signal; the one in Python runs between two
 /// instructions of the main thread. A signal that comes after the last look and before
@@ -169,13 +169,16 @@ pub fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
 /// would be seen when that call ends, which may be never. Without a handler it kills.
 #[cfg(all(feature = "python", target_os = "linux"))]
 pub mod sigterm {
-    use std::ptr::null_mut;
-    use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicUsize, Ordering};
+    use std::ptr::{null, null_mut};
+    use std::sync::atomic::{AtomicI32, AtomicI64, AtomicPtr, AtomicUsize, Ordering};
 
     /// Under load Python may take some milliseconds; nobody waits longer than that for
     /// what usually takes none. Once for each signal, not at an interval: a handler that
     /// the app sets meanwhile is called once more at most.
     const AGAIN_AFTER_NS: i64 = 20_000_000;
+    /// The main thread computes, or waits in a library that goes on after a signal: no
+    /// longer than a shutdown may take. What had ended has been sent on schedule by then.
+    const KILLS_AFTER_NS: i64 = 5_000_000_000;
 
     /// The process that the timer belongs to: a fork does not copy timers.
     static OWNER: AtomicI32 = AtomicI32::new(0);
@@ -183,6 +186,8 @@ pub mod sigterm {
     /// The forked child that was signalled before it had a timer: what CPython had noted
     /// until then it forgets when the fork is done.
     static EARLY: AtomicI32 = AtomicI32::new(0);
+    /// When the signal came that Python has not handled yet; 0 where there is none.
+    static SINCE_NS: AtomicI64 = AtomicI64::new(0);
     /// CPython's handler in C.
     static NOTED_BY: AtomicUsize = AtomicUsize::new(0);
 
@@ -191,8 +196,27 @@ pub mod sigterm {
         // read from a sigaction that has a plain handler.
         unsafe {
             let errno = *libc::__errno_location();
-            if !set_timer(AGAIN_AFTER_NS) {
-                EARLY.store(libc::getpid(), Ordering::Release);
+            let now_ns = now_ns();
+            let since_ns =
+                match SINCE_NS.compare_exchange(0, now_ns, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => now_ns,
+                    Err(earlier) => earlier,
+                };
+            let waited_ns = now_ns - since_ns;
+            if waited_ns >= KILLS_AFTER_NS {
+                // It is blocked while this runs, and kills when this returns.
+                let action: libc::sigaction = std::mem::zeroed();
+                libc::sigaction(number, &action, null_mut());
+                libc::kill(libc::getpid(), number);
+            } else {
+                let due_ns = if waited_ns < AGAIN_AFTER_NS {
+                    AGAIN_AFTER_NS
+                } else {
+                    KILLS_AFTER_NS
+                };
+                if !set_timer(due_ns - waited_ns) {
+                    EARLY.store(libc::getpid(), Ordering::Release);
+                }
             }
             *libc::__errno_location() = errno;
             let noted_by = NOTED_BY.load(Ordering::Acquire);
@@ -201,12 +225,22 @@ pub mod sigterm {
         }
     }
 
+    fn now_ns() -> i64 {
+        let mut now = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: the pointer is to a live local; this clock is always there.
+        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+        now.tv_sec * 1_000_000_000 + now.tv_nsec
+    }
+
     /// Lets this process's timer send SIGTERM in `ns`, never where that is 0; false where
     /// it has none.
     fn set_timer(ns: i64) -> bool {
         let time = |ns| libc::timespec {
-            tv_sec: 0,
-            tv_nsec: ns,
+            tv_sec: ns / 1_000_000_000,
+            tv_nsec: ns % 1_000_000_000,
         };
         let times = libc::itimerspec {
             it_value: time(ns),
@@ -227,7 +261,7 @@ pub mod sigterm {
         // all pointers are to live locals.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
-            if libc::sigaction(libc::SIGTERM, std::ptr::null(), &mut action) != 0
+            if libc::sigaction(libc::SIGTERM, null(), &mut action) != 0
                 || action.sa_flags & libc::SA_SIGINFO != 0
                 || matches!(action.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN)
             {
@@ -243,12 +277,17 @@ pub mod sigterm {
                 }
                 TIMER.store(timer, Ordering::Release);
                 OWNER.store(libc::getpid(), Ordering::Release);
-                if EARLY.load(Ordering::Acquire) == libc::getpid() {
+                let is_early = EARLY.load(Ordering::Acquire) == libc::getpid();
+                // What waits in the parent is none of the child's.
+                SINCE_NS.store(if is_early { now_ns() } else { 0 }, Ordering::Release);
+                if is_early {
                     set_timer(AGAIN_AFTER_NS);
                 }
             }
             let own = on_signal as extern "C" fn(libc::c_int) as usize;
             if action.sa_sigaction != own {
+                // One that came before belonged to a handler that has gone since.
+                SINCE_NS.store(0, Ordering::Release);
                 NOTED_BY.store(action.sa_sigaction, Ordering::Release);
                 action.sa_sigaction = own;
                 libc::sigaction(libc::SIGTERM, &action, null_mut());
@@ -258,6 +297,7 @@ pub mod sigterm {
 
     /// Python's handler runs.
     pub fn is_handled() {
+        SINCE_NS.store(0, Ordering::Release);
         let _ = set_timer(0);
     }
 }

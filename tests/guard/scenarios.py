@@ -19,11 +19,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import aiobotocore.session
 import aiohttp
 import boto3
+import gunicorn.workers.base
 import httpx
 import hypercorn.app_wrappers
 import hypercorn.asyncio.worker_context
@@ -266,6 +268,19 @@ async def uvicorn_serves() -> Any:
         pass
     signal.signal(signal.SIGTERM, before)
     return server.started
+
+
+@scenario
+async def gunicorn_imports() -> Any:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGABRT)}
+    for number in before:
+        signal.signal(number, signal.SIG_DFL)
+    worker = gunicorn.workers.base.Worker.__new__(gunicorn.workers.base.Worker)
+    worker.app = SimpleNamespace(wsgi=lambda: plain)
+    worker.load_wsgi()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    return worker.wsgi is plain
 
 
 @scenario

@@ -305,8 +305,12 @@ def test_a_log_that_is_a_link_is_not_written_through(start: Start, tmp_path: Pat
     """Beside a store in a folder that others can write to, it would empty any file of ours."""
     precious = tmp_path / "precious"
     precious.write_text("mine")
-    (tmp_path / "store.duckdb.log").symlink_to(precious)
+    link = tmp_path / "store.duckdb.log"
+    link.symlink_to(precious)
     beside = start()
+    assert beside.serving()
+    wait_until(lambda: "runs without it" in beside.process.stderr, "the sentence")
+    assert f"{link} is not a file that you alone can read and write" in beside.process.stderr
     assert beside.is_gone()
     assert beside.serving()
     assert precious.read_text() == "mine"

@@ -125,6 +125,15 @@ def asleep() -> None:
     list(map(ctypes.CDLL(None).sleep, [60, 60]))
 
 
+def computing() -> None:
+    """One call that ends in an hour, and looks at no signal."""
+    import hashlib
+
+    work("parent")
+    print("ready", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+
+
 def asleep_in_a_child() -> None:
     """The same in a forked child; ends by the signal that ended that."""
     parent_is_ready, tell = os.pipe()
@@ -197,6 +206,7 @@ WAYS: dict[str, Callable[[], None]] = {
     "wait": wait_for_signal,
     "asleep": asleep,
     "asleep in a child": asleep_in_a_child,
+    "computing": computing,
     "chained": chained,
     "ignored": ignored,
     "normal": normal,

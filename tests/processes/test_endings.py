@@ -24,7 +24,7 @@ Stub = Callable[..., OtlpHttpStub]
 def start(run_process: Start, way: str, env: dict[str, str], *, bare: bool = False) -> Process:
     """The script, run that way."""
     launcher = [] if bare else LAUNCHER
-    waits = way in ("wait", "chained") or way.startswith("asleep")
+    waits = way in ("wait", "chained", "computing") or way.startswith("asleep")
     ready = "ready" if waits else None
     env = {**QUIET, **env}
     command = [*launcher, sys.executable, SCRIPT, way]
@@ -89,6 +89,21 @@ def test_sigterm_is_sent_again_where_python_sleeps_over_it(
     stub = otlp_http_stub()
     code = start(run_process, way, env_for(stub.endpoint)).stop(signal.SIGTERM)
     assert abs(code) == signal.SIGTERM
+    assert [span.name for span in stub.spans()] == ["parent"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not tested: SIGTERM again is Linux's")
+def test_sigterm_ends_a_process_that_never_comes_back_to_python(
+    run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """No handler in Python can run; without us it kills at once, with us within 5 s.
+
+    What had ended before was sent meanwhile, as it always is.
+    """
+    stub = otlp_http_stub()
+    assert start(run_process, "computing", env_for(stub.endpoint)).stop(signal.SIGTERM) == (
+        -signal.SIGTERM
+    )
     assert [span.name for span in stub.spans()] == ["parent"]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.backends.collector import Collector
 from tests.backends.load import LoadResult
+from tests.backends.otlp import Span
 from tests.backends.process import Process, wait_until
 from tests.backends.redis_server import RedisServer
 from tests.processes.service import (
@@ -35,6 +36,11 @@ def pids_of(*results: LoadResult) -> set[int]:
     return {json.loads(answer.body)["pid"] for result in results for answer in result.responses}
 
 
+def importing(spans: list[Span]) -> list[int]:
+    """The processes that imported the app, each as often as it did."""
+    return [span.resource["process.pid"] for span in spans if span.name == "import"]
+
+
 @pytest.mark.parametrize("server", SERVERS, ids=str)
 def test_a_server_keeps_every_span_until_it_is_terminated_under_load(
     server: Server,
@@ -45,14 +51,16 @@ def test_a_server_keeps_every_span_until_it_is_terminated_under_load(
     """N answers are N server spans with their children, SIGTERM under load included."""
     received = collector()
     service = Service(run_process, server, redis_server, env_for(received.http_endpoint))
+    # The first worker may serve, and all end, before the last has begun to import.
+    received.wait_for(lambda spans: len(importing(spans)) >= server.imports)
     calm = service.load("/order", 200)
     assert calm.failures == []
     hasty = service.stop_under_load(redis_server)
     service.process.wait()
     received.stop()
     assert_whole(received.spans(), calm, hasty)
-    importing = [span.resource["process.pid"] for span in received.spans() if span.name == "import"]
-    assert len(importing) == len(set(importing)) == server.imports
+    pids = importing(received.spans())
+    assert len(pids) == len(set(pids)) == server.imports
 
 
 def test_the_sdk_engine_keeps_every_span_too(

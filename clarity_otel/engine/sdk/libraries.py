@@ -12,7 +12,7 @@ from clarity_otel import patches
 from clarity_otel.patches import Patch
 
 _SHARED = (
-    *("uvicorn_config", "uvicorn_server", "hypercorn", "hypercorn_context"),
+    *("uvicorn_config", "uvicorn_server", "gunicorn", "hypercorn", "hypercorn_context"),
     *(
         "starlette_telemetry",
         "fastapi_export",
