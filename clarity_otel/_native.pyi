@@ -452,9 +452,10 @@ def shutdown(timeout_s: float, signal: str | None = None) -> bool:
     """Send what waits and stop for good, one signal or all; True when nothing was lost."""
 
 def after_fork_in_child(resource: bytes) -> None: ...
-def repeat_sigterm() -> None:
+def repeat_sigterm(kills_after_s: float) -> None:
     """Send SIGTERM again until its handler in Python has said `sigterm_is_handled`.
 
+    Where it has not after `kills_after_s` (0.1 to 3600), the signal's default action follows.
     Call it after `signal.signal`, which undoes it, and again in a forked child. Linux;
     elsewhere it does nothing.
     """

@@ -6,8 +6,9 @@ the shutdown bound, and end as they would have ended.
 
 A handler in Python runs between two instructions: a SIGTERM just before a call that
 blocks would wait as long as that does, and `Pool.terminate()` with it. The native module
-sends it again until the handler has run; without it that gap of some microseconds is
-left, as with any handler of Python.
+sends it again until the handler has run, and where the main thread does not come back to
+Python at all (one long call of a library) lets it kill after the shutdown bound. Without
+it that is left, as with any handler of Python.
 
 SIGABRT is how gunicorn ends a worker that is stuck, and SIGKILL comes about a second
 later: what waits then has half a second to go to the target, or else to the disk.
@@ -26,7 +27,7 @@ try:
     from clarity_otel._native import repeat_sigterm, sigterm_is_handled
 except ImportError:  # the sdk engine does without
 
-    def repeat_sigterm() -> None:
+    def repeat_sigterm(kills_after_s: float) -> None:
         """Nothing to do it with."""
 
     def sigterm_is_handled() -> None:
@@ -43,9 +44,12 @@ if TYPE_CHECKING:
 # gunicorn looks once a second, and kills what it has aborted at its last look.
 _ABORT_BOUND_S = 0.5
 _NO_BOUND_S = float("inf")
+# Of the shutdown bound, how much a SIGTERM waits for Python, and of any at least.
+_WAITS_SHARE, _WAITS_S = 0.9, 0.5
 
 _flush_and_stop: Callable[[float], None] | None = None
 _flushes_on_sigterm = False
+_kills_after_s = 0.0
 _when_ended: list[Callable[[], None]] = []
 
 
@@ -54,8 +58,9 @@ def install(settings: Settings, flush_and_stop: Callable[[float], None]) -> None
 
     `flush_and_stop(within_s)` ends by its own bound, or within that time where it is less.
     """
-    global _flush_and_stop, _flushes_on_sigterm
+    global _flush_and_stop, _flushes_on_sigterm, _kills_after_s
     _flush_and_stop = flush_and_stop
+    _kills_after_s = max(_WAITS_SHARE * settings.shutdown_timeout_ms / 1000, _WAITS_S)
     _flushes_on_sigterm = settings.flush_on_sigterm
     atexit.register(_stop_all)
     flush_before_death_by(_signal.SIGTERM)
@@ -101,7 +106,7 @@ def flush_before_death_by(*numbers: int) -> None:
 
 def _repeat_sigterm() -> None:
     if _signal.getsignal(_signal.SIGTERM) is _flush_and_die:
-        repeat_sigterm()
+        repeat_sigterm(_kills_after_s)
 
 
 def _flush_and_die(number: int, frame: FrameType | None) -> None:

@@ -366,10 +366,11 @@ fn shutdown(py: Python<'_>, timeout_s: f64, signal: Option<&str>) -> bool {
     })
 }
 
-/// Sends SIGTERM again until Python's handler has run; see [`raw::sigterm`].
+/// Sends SIGTERM again until Python's handler has run, and lets it kill where that takes
+/// longer than `kills_after_s`; see [`raw::sigterm`].
 #[pyfunction]
-fn repeat_sigterm() {
-    raw::sigterm::repeat();
+fn repeat_sigterm(kills_after_s: f64) {
+    raw::sigterm::repeat((kills_after_s.clamp(0.1, 3600.0) * 1e9) as i64);
 }
 
 /// Python's handler of SIGTERM runs.

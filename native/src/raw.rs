@@ -176,9 +176,9 @@ pub mod sigterm {
     /// what usually takes none. Once for each signal, not at an interval: a handler that
     /// the app sets meanwhile is called once more at most.
     const AGAIN_AFTER_NS: i64 = 20_000_000;
-    /// The main thread computes, or waits in a library that goes on after a signal: no
-    /// longer than a shutdown may take. What had ended has been sent on schedule by then.
-    const KILLS_AFTER_NS: i64 = 5_000_000_000;
+    /// The main thread computes, or waits in a library that goes on after a signal: it does
+    /// so no longer than a shutdown may take. What had ended is sent on schedule meanwhile.
+    static KILLS_AFTER_NS: AtomicI64 = AtomicI64::new(i64::MAX);
 
     /// The process that the timer belongs to: a fork does not copy timers.
     static OWNER: AtomicI32 = AtomicI32::new(0);
@@ -203,7 +203,8 @@ pub mod sigterm {
                     Err(earlier) => earlier,
                 };
             let waited_ns = now_ns - since_ns;
-            if waited_ns >= KILLS_AFTER_NS {
+            let kills_after_ns = KILLS_AFTER_NS.load(Ordering::Acquire);
+            if waited_ns >= kills_after_ns {
                 // It is blocked while this runs, and kills when this returns.
                 let action: libc::sigaction = std::mem::zeroed();
                 libc::sigaction(number, &action, null_mut());
@@ -212,7 +213,7 @@ pub mod sigterm {
                 let due_ns = if waited_ns < AGAIN_AFTER_NS {
                     AGAIN_AFTER_NS
                 } else {
-                    KILLS_AFTER_NS
+                    kills_after_ns
                 };
                 if !set_timer(due_ns - waited_ns) {
                     EARLY.store(libc::getpid(), Ordering::Release);
@@ -256,7 +257,8 @@ pub mod sigterm {
 
     /// Begins to send SIGTERM again, where it has a handler of Python. To be called
     /// after that was set, which takes this away, and again in a forked child.
-    pub fn repeat() {
+    pub fn repeat(kills_after_ns: i64) {
+        KILLS_AFTER_NS.store(kills_after_ns, Ordering::Release);
         // SAFETY: sigaction and sigevent are plain data, zero is valid for both, and
         // all pointers are to live locals.
         unsafe {
@@ -305,7 +307,7 @@ pub mod sigterm {
 /// Other systems have no such timers.
 #[cfg(all(feature = "python", not(target_os = "linux")))]
 pub mod sigterm {
-    pub fn repeat() {}
+    pub fn repeat(_kills_after_ns: i64) {}
     pub fn is_handled() {}
 }
 

@@ -96,7 +96,7 @@ def test_sigterm_is_sent_again_where_python_sleeps_over_it(
 def test_sigterm_ends_a_process_that_never_comes_back_to_python(
     run_process: Start, otlp_http_stub: Stub
 ) -> None:
-    """No handler in Python can run; without us it kills at once, with us within 5 s.
+    """No handler in Python can run; without us it kills at once, with us within the bound.
 
     What had ended before was sent meanwhile, as it always is.
     """

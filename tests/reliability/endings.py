@@ -58,6 +58,7 @@ ENDINGS = [
     Ending("sys.exit"),
     Ending("unhandled exception"),
     Ending("os._exit", is_killed=True),
+    Ending("SIGTERM in a long call", signal.SIGTERM, is_killed=True),
     Ending("gunicorn, graceful", signal.SIGTERM, gunicorn),
     Ending(
         "gunicorn, timeout",
