@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 _ABORT_BOUND_S = 0.5
 _NO_BOUND_S = float("inf")
 # Of the shutdown bound, how much a SIGTERM waits for Python, and of any at least.
-_WAITS_SHARE, _WAITS_S = 0.9, 0.5
+_WAITS_SHARE, _WAITS_S = 0.8, 0.5
 
 _flush_and_stop: Callable[[float], None] | None = None
 _flushes_on_sigterm = False
