@@ -68,6 +68,8 @@ RECYCLING = Server(
     "gunicorn --max-requests 60",
     _program("gunicorn", *_GUNICORN, "--max-requests", "60", "--max-requests-jitter", "10", APP),
 )
+# An app of the test's own, in the folder that the server runs in.
+IMPORTING = Server("gunicorn", _program("gunicorn", *_GUNICORN, "app:app"), imports=2)
 RELOADING = Server(
     "uvicorn --reload", _program("uvicorn", "app:app", "--port", "{port}", "--reload")
 )
@@ -136,6 +138,11 @@ def env_for(endpoint: str, protocol: str = "http/protobuf", **more: str) -> dict
 def trace_ids(result: LoadResult) -> list[str]:
     """The trace of each answer: without a header of the caller's it is the correlation id."""
     return [response.headers["x-correlation-id"] for response in result.responses]
+
+
+def importing(spans: list[Span]) -> list[int]:
+    """The processes that imported the app, each as often as it did."""
+    return [span.resource["process.pid"] for span in spans if span.name == "import"]
 
 
 def assert_whole(spans: list[Span], *results: LoadResult) -> None:

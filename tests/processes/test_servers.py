@@ -13,7 +13,6 @@ import pytest
 
 from tests.backends.collector import Collector
 from tests.backends.load import LoadResult
-from tests.backends.otlp import Span
 from tests.backends.process import Process, wait_until
 from tests.backends.redis_server import RedisServer
 from tests.processes.service import (
@@ -26,6 +25,7 @@ from tests.processes.service import (
     Service,
     assert_whole,
     env_for,
+    importing,
 )
 
 Start = Callable[..., Process]
@@ -34,11 +34,6 @@ Start = Callable[..., Process]
 def pids_of(*results: LoadResult) -> set[int]:
     """The processes that answered."""
     return {json.loads(answer.body)["pid"] for result in results for answer in result.responses}
-
-
-def importing(spans: list[Span]) -> list[int]:
-    """The processes that imported the app, each as often as it did."""
-    return [span.resource["process.pid"] for span in spans if span.name == "import"]
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=str)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.backends.collector import Collector
-from tests.backends.process import Process, free_port, wait_until
-from tests.processes.service import BIN, LAUNCHER, QUIET, env_for
+from tests.backends.process import Process, wait_until
+from tests.backends.redis_server import RedisServer
+from tests.processes.service import IMPORTING, Service, env_for, importing
 
 APP = """
 import os, time
@@ -27,29 +28,19 @@ time.sleep(60)
 def test_a_worker_that_is_terminated_while_it_imports_sends_what_ended(
     collector: Callable[..., Collector],
     run_process: Callable[..., Process],
+    redis_server: RedisServer,
     tmp_path: Path,
     engine: str,
 ) -> None:
     """The worker class has reset SIGTERM by then, and nothing of the server's runs yet."""
     (tmp_path / "app.py").write_text(APP)
     received = collector()
-    process = run_process(
-        [
-            *(*LAUNCHER, BIN / "gunicorn", "--worker-class", "uvicorn_worker.UvicornWorker"),
-            *("--workers", "2", "--bind", f"127.0.0.1:{free_port()}", "--no-control-socket"),
-            "app:app",
-        ],
-        env={
-            **QUIET,
-            **env_for(received.http_endpoint, CLARITY_ENGINE=engine),
-            "OTEL_BSP_SCHEDULE_DELAY": "60000",
-        },
-        cwd=tmp_path,
-    )
+    env = env_for(received.http_endpoint, CLARITY_ENGINE=engine, OTEL_BSP_SCHEDULE_DELAY="60000")
+    service = Service(run_process, IMPORTING, redis_server, env, cwd=tmp_path)
     wait_until(lambda: len(list(tmp_path.glob("importing.*"))) == 2, "two workers that import")
-    process.stop(signal.SIGTERM)
+    service.process.stop(signal.SIGTERM)
     received.stop()
     pids = {int(path.suffix[1:]) for path in tmp_path.glob("importing.*")}
     spans = received.spans()
-    assert {span.resource["process.pid"] for span in spans if span.name == "import"} == pids
+    assert set(importing(spans)) == pids
     assert len(spans) == 2
