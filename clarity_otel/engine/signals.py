@@ -7,8 +7,12 @@ the shutdown bound, and end as they would have ended.
 A handler in Python runs between two instructions: a SIGTERM just before a call that
 blocks would wait as long as that does, and `Pool.terminate()` with it. The native module
 sends it again until the handler has run, and where the main thread does not come back to
-Python at all (one long call of a library) lets it kill after the shutdown bound. Without
-it that is left, as with any handler of Python.
+Python at all (one long call of a library) lets it kill after the shutdown bound, but not
+while our own end, which has that bound too, is on its way to the disk. Without the module
+that is left, as with any handler of Python.
+
+The first process of a container is not killed by a signal whose action is the default: it
+lives on, and so does its telemetry.
 
 SIGABRT is how gunicorn ends a worker that is stuck, and SIGKILL comes about a second
 later: what waits then has half a second to go to the target, or else to the disk.
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 # gunicorn looks once a second, and kills what it has aborted at its last look.
 _ABORT_BOUND_S = 0.5
 _NO_BOUND_S = float("inf")
+_INIT_PID = 1
 # Of the shutdown bound, how much a SIGTERM waits for Python, and of any at least.
 _WAITS_SHARE, _WAITS_S = 0.8, 0.5
 
@@ -65,7 +70,7 @@ def install(settings: Settings, flush_and_stop: Callable[[float], None]) -> None
     atexit.register(_stop_all)
     flush_before_death_by(_signal.SIGTERM)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_repeat_sigterm)
+        os.register_at_fork(after_in_child=lambda: _repeat_sigterm(_kills_after_s))
 
     def on_multiprocessing(module: ModuleType) -> None:
         module.register_after_fork(
@@ -84,10 +89,14 @@ def when_ended(callback: Callable[[], None]) -> None:
 
 
 def _stop_all(within_s: float = _NO_BOUND_S) -> None:
-    if _flush_and_stop is not None:
-        _flush_and_stop(within_s)
-    for callback in _when_ended:
-        callback()
+    _repeat_sigterm(_NO_BOUND_S)
+    try:
+        if _flush_and_stop is not None:
+            _flush_and_stop(within_s)
+        for callback in _when_ended:
+            callback()
+    finally:
+        _repeat_sigterm(_kills_after_s)
 
 
 def flush_before_death_by(*numbers: int) -> None:
@@ -101,12 +110,12 @@ def flush_before_death_by(*numbers: int) -> None:
     for number in numbers:
         if _signal.getsignal(number) is _signal.SIG_DFL:
             _signal.signal(number, _flush_and_die)
-            _repeat_sigterm()
+            _repeat_sigterm(_kills_after_s)
 
 
-def _repeat_sigterm() -> None:
+def _repeat_sigterm(kills_after_s: float) -> None:
     if _signal.getsignal(_signal.SIGTERM) is _flush_and_die:
-        repeat_sigterm(_kills_after_s)
+        repeat_sigterm(kills_after_s)
 
 
 def _flush_and_die(number: int, frame: FrameType | None) -> None:
@@ -114,6 +123,8 @@ def _flush_and_die(number: int, frame: FrameType | None) -> None:
     if _signal.getsignal(number) is not _flush_and_die:
         # The app's own handler calls the one before it, where the default would have
         # been nothing to call: how the process ends is the app's to say.
+        return
+    if os.getpid() == _INIT_PID:
         return
     try:
         _stop_all(_ABORT_BOUND_S if number == _signal.SIGABRT else _NO_BOUND_S)

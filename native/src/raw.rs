@@ -155,6 +155,27 @@ pub fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
     result
 }
 
+/// The user whose rights this process has.
+#[cfg(unix)]
+pub fn user() -> u32 {
+    // SAFETY: it has no preconditions and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Whether a write of [`PIPE_BUF`](libc::PIPE_BUF) bytes ends at once. A pipe that nobody
+/// reads is full in the end.
+#[cfg(unix)]
+pub fn takes_a_write(file: &impl std::os::fd::AsRawFd) -> bool {
+    let mut asked = libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLOUT,
+        revents: 0,
+    };
+    // SAFETY: the pointer is to one live pollfd.
+    let answered = unsafe { libc::poll(&mut asked, 1, 0) };
+    answered == 1 && asked.revents & libc::POLLOUT != 0
+}
+
 /// Signals are a Unix matter.
 #[cfg(not(unix))]
 pub fn with_signals_blocked<R>(start: impl FnOnce() -> R) -> R {
@@ -258,6 +279,9 @@ pub mod sigterm {
     /// Begins to send SIGTERM again, where it has a handler of Python. To be called
     /// after that was set, which takes this away, and again in a forked child.
     pub fn repeat(kills_after_ns: i64) {
+        // The default action does not end the first process of a container.
+        let never_kills = std::process::id() == 1;
+        let kills_after_ns = if never_kills { i64::MAX } else { kills_after_ns };
         KILLS_AFTER_NS.store(kills_after_ns, Ordering::Release);
         // SAFETY: sigaction and sigevent are plain data, zero is valid for both, and
         // all pointers are to live locals.

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 
 from opentelemetry import trace
 
@@ -171,6 +172,24 @@ def ignored() -> None:
     work("parent")
 
 
+def signalled() -> None:
+    work("before")
+    os.kill(os.getpid(), signal.SIGTERM)
+    work("after")
+
+
+def unread() -> None:
+    """stderr is a pipe that is full; both ends stay open."""
+    _, into = os.pipe()
+    os.dup2(into, 2)
+    os.set_blocking(into, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(into, b"full")
+    os.set_blocking(into, True)
+    work("parent")
+
+
 def normal() -> None:
     work("parent")
 
@@ -209,6 +228,8 @@ WAYS: dict[str, Callable[[], None]] = {
     "computing": computing,
     "chained": chained,
     "ignored": ignored,
+    "signalled": signalled,
+    "unread": unread,
     "normal": normal,
     "exit 3": exit_3,
     "unhandled": unhandled,

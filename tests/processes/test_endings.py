@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.backends.otlp_http_stub import HANG, OtlpHttpStub
-from tests.backends.process import LOOPBACK, Process, free_port
+from tests.backends.process import LOOPBACK, Process, free_port, wait_until
 from tests.processes.counters import Counters
 from tests.processes.service import LAUNCHER, QUIET, ROOT, env_for
+from tests.spool import files
 
 SCRIPT = Path(__file__).with_name("script.py")
 Start = Callable[..., Process]
@@ -105,6 +106,46 @@ def test_sigterm_ends_a_process_that_never_comes_back_to_python(
         -signal.SIGTERM
     )
     assert [span.name for span in stub.spans()] == ["parent"]
+
+
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_second_signal_waits_for_what_goes_to_disk(
+    first: int, run_process: Start, otlp_http_stub: Stub, tmp_path: Path
+) -> None:
+    """A process manager sends it to all, then to each: the end has one bound, the first's."""
+    stub = otlp_http_stub()
+    stub.always(HANG)
+    spool = {"CLARITY_SPOOL_DIR": str(tmp_path), "CLARITY_SPOOL_LIMIT": "1000000"}
+    # Long enough for the second one's four fifths to be over before the disk's turn.
+    env = env_for(stub.endpoint, OTEL_BSP_EXPORT_TIMEOUT="4000", OTEL_BSP_SCHEDULE_DELAY="60000")
+    process = start(run_process, "wait", {**env, **spool, "OTEL_LOGS_EXPORTER": "none"})
+    process.send(first)
+    wait_until(lambda: stub.requests, "the last attempt")
+    process.send(signal.SIGTERM)
+    assert process.wait() == -signal.SIGTERM
+    assert files.waiting(tmp_path)["traces"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not tested: such a process is Linux's")
+def test_the_first_process_of_a_container_lives_on_and_is_traced(
+    run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """The kernel does not end it by a signal whose action is the default."""
+    stub = otlp_http_stub()
+    contained = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    for launcher in ([], LAUNCHER):
+        command = [*contained, *launcher, sys.executable, SCRIPT, "signalled"]
+        env = {**QUIET, **env_for(stub.endpoint)}
+        assert run_process(command, env=env, cwd=ROOT).wait() == 0
+    assert [span.name for span in stub.spans()] == ["before", "after"]
+
+
+def test_a_stderr_that_nobody_reads_holds_up_no_batch(run_process: Start, tmp_path: Path) -> None:
+    """What is to be said there is lost, and what was made is on disk."""
+    spool = {"CLARITY_SPOOL_DIR": str(tmp_path), "CLARITY_SPOOL_LIMIT": "1000000"}
+    env = env_for(f"http://{LOOPBACK}:{free_port()}", OTEL_LOGS_EXPORTER="none")
+    assert start(run_process, "unread", {**env, **spool}).wait() == 0
+    assert files.waiting(tmp_path)["traces"] == 1
 
 
 def test_sigterm_is_left_alone_where_a_setting_says_so(

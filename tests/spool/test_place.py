@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from clarity_otel.engine.native import spool
-from tests.backends.process import clean_environment
+from tests.backends.otlp_http_stub import OK, OtlpHttpStub, refused
+from tests.backends.process import clean_environment, wait_until
+from tests.processes.service import env_for
+from tests.spool import files
+from tests.spool.service import Service, Start
+
+N = 40
+Stub = Callable[..., OtlpHttpStub]
 
 
 @pytest.mark.parametrize(
@@ -57,3 +67,46 @@ def test_a_user_without_a_home_is_told_once() -> None:
         [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
     )
     assert done.stderr.count("CLARITY_SPOOL_DIR") == 1, done.stderr
+
+
+def _to_a_link(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to(folder.with_name("elsewhere"))
+
+
+def _to_somebody_else(folder: Path) -> None:
+    folder.chmod(0o777)
+    os.chown(folder, 4242, 4242)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        _to_a_link,
+        pytest.param(
+            _to_somebody_else,
+            marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a folder away"),
+        ),
+    ],
+)
+def test_a_folder_of_somebody_else_is_neither_written_nor_sent(
+    changed: Callable[[Path], None], run_process: Start, otlp_http_stub: Stub, tmp_path: Path
+) -> None:
+    """Another user has prepared it, with batches of theirs: one sentence, and no spool."""
+    stub = otlp_http_stub()
+    stub.always(refused(503))
+    env = env_for(stub.endpoint, OTEL_LOGS_EXPORTER="none")
+    theirs = Service(run_process, tmp_path, env)
+    theirs.load(N)
+    theirs.wait_until_kept("traces", N)
+    theirs.process.kill()
+    changed(theirs.spool / "shop")
+    before = sorted(files.requests(theirs.spool.resolve()))
+    service = Service(run_process, tmp_path, env)
+    service.load(N)
+    wait_until(lambda: any("cannot be written" in line for line in service.said), "the sentence")
+    stub.always(OK)
+    service.load(N)
+    stats = service.end()
+    assert stats["spooled"] == stats["recovered"] == 0
+    assert sorted(files.requests(theirs.spool.resolve())) == before

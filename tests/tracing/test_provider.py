@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFlags
 
 from clarity_otel import _native, guard
+from clarity_otel.engine import native
 from clarity_otel.engine.native.provider import ClarityTracerProvider
 from tests.tracing.conftest import Configure, Exported
 
@@ -251,6 +253,25 @@ def test_unsampled_spans_are_not_told_to_processors(
     provider.add_span_processor(recorder)
     provider.get_tracer("lib").start_span("name").end()
     assert recorder.calls == []
+
+
+def test_the_end_of_all_providers_has_one_bound(
+    provider: ClarityTracerProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exporter that is stuck takes all of the time, and nobody waits for it again."""
+    waited_s: list[float] = []
+
+    def stuck(timeout_s: float, signal: str | None = None) -> bool:
+        waited_s.append(timeout_s)
+        return False
+
+    monkeypatch.setattr(_native, "shutdown", stuck)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(waited_s))
+    monkeypatch.setattr(native.collection, "before_end", lambda bound_s: None)
+    monkeypatch.setattr(native, "_provider", provider)
+    monkeypatch.setattr(native, "_logger_provider", None)
+    native.shutdown(within_s=2.0)
+    assert waited_s == [2.0, 0.0]
 
 
 def test_after_the_shutdown_tracers_record_nothing(

@@ -358,7 +358,7 @@ def shutdown(within_s: float = float("inf")) -> None:
     _native.shutdown(max(0.0, deadline - monotonic()))
     for provider in (_provider, _logger_provider):
         if provider is not None:
-            provider.shutdown()
+            provider.shutdown(max(0.0, deadline - monotonic()))
 
 
 def export_health() -> dict[str, dict[str, Any]]:

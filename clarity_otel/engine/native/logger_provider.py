@@ -164,13 +164,13 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
         """Flush the processors written in Python alone; False as in `force_flush`."""
         return processors.flush(self.processors, timeout_s)
 
-    def shutdown(self) -> None:
-        """Send what waits of the log records, within the shutdown bound, and take no more.
+    def shutdown(self, within_s: float | None = None) -> None:
+        """Send what waits of the log records, within the bound or `within_s`, and take no more.
 
         A second call does nothing. It takes no lock: a signal's handler may call it.
         """
         self._is_shut_down = True
-        _native.shutdown(self._shutdown_timeout_s, "logs")
+        _native.shutdown(self._shutdown_timeout_s if within_s is None else within_s, "logs")
         ended, self.processors = self.processors, ()
         processors.shut_down(ended, "a log record processor")
 

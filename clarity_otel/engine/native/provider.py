@@ -97,14 +97,14 @@ class ClarityTracerProvider(trace.TracerProvider):
         """Flush the processors written in Python alone; False as in `force_flush`."""
         return processors.flush(self._support.processors, timeout_s)
 
-    def shutdown(self) -> None:
-        """Send what waits of the spans, within the shutdown bound, and take no more.
+    def shutdown(self, within_s: float | None = None) -> None:
+        """Send what waits of the spans, within the shutdown bound or `within_s`, and take no more.
 
         A second call does nothing. It takes no lock: a signal's handler may call it in the
         middle of another call.
         """
         self._is_shut_down = True
-        _native.shutdown(self._shutdown_timeout_s, "traces")
+        _native.shutdown(self._shutdown_timeout_s if within_s is None else within_s, "traces")
         ended, self._support.processors = self._support.processors, ()
         _native.set_has_processors(False)
         processors.shut_down(ended, "a span processor")

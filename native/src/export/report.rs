@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Signal;
+use crate::raw;
 
 /// What a sentence is about; each is said at most once in [`PAUSE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,7 +59,8 @@ pub const PAUSE: Duration = Duration::from_secs(60);
 /// Takes one line without its end. Called on the exporter's thread.
 pub type Output = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Writes to stderr, whatever state it is in.
+/// Writes to stderr, whatever state it is in: where nobody reads it, a line is lost and no
+/// batch waits for it.
 pub fn stderr() -> Output {
     Arc::new(|line| {
         let line = format!("{line}\n");
@@ -68,8 +70,11 @@ pub fn stderr() -> Output {
         #[cfg(unix)]
         {
             use std::os::fd::AsFd;
-            if let Ok(fd) = std::io::stderr().as_fd().try_clone_to_owned() {
-                let _ = std::fs::File::from(fd).write_all(line.as_bytes());
+            if let Ok(fd) = std::io::stderr().as_fd().try_clone_to_owned()
+                && raw::takes_a_write(&fd)
+            {
+                let at_once = line.len().min(libc::PIPE_BUF);
+                let _ = std::fs::File::from(fd).write_all(&line.as_bytes()[..at_once]);
             }
         }
         #[cfg(not(unix))]

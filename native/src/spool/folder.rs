@@ -34,9 +34,10 @@ pub struct Held {
     pub path: PathBuf,
 }
 
-/// The segments, the oldest first; none where there is no folder.
+/// The segments, the oldest first; none where there is no folder of this user.
 pub fn segments(folder: &Path) -> Vec<Segment> {
-    let Ok(entries) = fs::read_dir(folder) else {
+    let entries = check(folder).and_then(|()| fs::read_dir(folder));
+    let Ok(entries) = entries else {
         return Vec::new();
     };
     let mut found: Vec<Segment> = entries
@@ -62,8 +63,7 @@ fn signal_of(name: &str) -> Option<Signal> {
     Signal::ALL.into_iter().find(|known| known.name() == signal)
 }
 
-/// Makes the folder, for this user alone. Fails where it belongs to somebody else, or is
-/// a link, which would give what it leads to another mode.
+/// Makes the folder, for this user alone. Fails where [`check`] does.
 pub fn prepare(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -72,9 +72,7 @@ pub fn prepare(folder: &Path) -> io::Result<()> {
             .recursive(true)
             .mode(0o700)
             .create(folder)?;
-        if !fs::symlink_metadata(folder)?.is_dir() {
-            return Err(Error::from(ErrorKind::NotADirectory));
-        }
+        check(folder)?;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
     }
     #[cfg(not(unix))]
@@ -82,6 +80,25 @@ pub fn prepare(folder: &Path) -> io::Result<()> {
         let _ = folder;
         Err(Error::from(ErrorKind::Unsupported))
     }
+}
+
+/// Fails for a link, and for the folder of another user: who owns it can remove what is
+/// in it and put there what we would send. root, too, uses its own alone: what it leaves in
+/// another's, that user's processes could neither send nor remove.
+fn check(folder: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(folder)?;
+    if !metadata.is_dir() {
+        return Err(Error::from(ErrorKind::NotADirectory));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if metadata.uid() != raw::user() {
+            let text = "it belongs to another user";
+            return Err(Error::new(ErrorKind::PermissionDenied, text));
+        }
+    }
+    Ok(())
 }
 
 /// A new, empty segment, with its lock.

@@ -176,10 +176,8 @@ impl Spool {
         if slot.as_ref().is_none_or(is_full) {
             *slot = None;
             let folder = &self.config.folder;
-            let created = folder::create(folder, signal).or_else(|_| {
-                folder::prepare(folder)?;
-                folder::create(folder, signal)
-            })?;
+            folder::prepare(folder)?;
+            let created = folder::create(folder, signal)?;
             let segment = Segment {
                 name: created.0.clone(),
                 signal,

@@ -208,7 +208,6 @@ fn only_the_user_may_read() {
     let folder = Folder::new();
     fs::create_dir(&folder.0).unwrap();
     fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).unwrap();
-    folder::prepare(&folder.0).unwrap();
     let mut spool = folder.spool(LIMIT);
     keep(&mut spool, b"a", 1);
     assert_eq!(mode(&folder.0), 0o700);
@@ -289,7 +288,8 @@ fn a_folder_that_is_a_link_is_refused() {
     fs::create_dir(&folder.0).unwrap();
     fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::symlink(&folder.0, &link.0).unwrap();
-    assert!(folder::prepare(&link.0).is_err());
+    let trouble = link.spool(LIMIT).keep(SPANS, b"a", 1, Instant::now());
+    assert_eq!(trouble.unwrap_err().reason, DropReason::SpoolFailed);
     assert_eq!(mode(&folder.0), 0o755);
     fs::remove_file(&link.0).unwrap();
 }
