@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     ImportCallback = Callable[[ModuleType], object]
 
+# How the frames of the import system are named.
+_IMPORT_SYSTEM = "<frozen importlib._bootstrap_external>"
+
 
 class _Hook:
     """One callback. `fired_at` is the tick of its last call, 0 before the first."""
@@ -120,6 +123,9 @@ class _Finder:
             execute(module)
             self._fire(spec.name, sys.modules.get(spec.name, module), since=started)
 
+        # A frame of the import system: `warnings` looks for the importer above those, and
+        # tracebacks leave them out.
+        exec_module.__code__ = exec_module.__code__.replace(co_filename=_IMPORT_SYSTEM)
         # A loader of files is made for each module, so that the attribute concerns
         # this import alone. Built-in and frozen modules share a class: they get a proxy.
         if not isinstance(loader, type):

@@ -8,6 +8,7 @@ are there already count too and pickled ones (`enqueue=True`) stay as they were.
 from __future__ import annotations
 
 from functools import partial
+from threading import local
 
 from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.logs import arguments, foreign, otlp, rate
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 IDS = "clarity_ids"
-# On a loguru record: whether its call goes on. Several sinks are given the same record.
-_DECIDED = "clarity_decided"
 
 _replaced = Replaced()
 
@@ -41,6 +40,19 @@ def apply(module: Any, template: type[str] = arguments.QuietTemplate) -> None:
         _replaced.replace(sink, "write", _make_write)
 
 
+class _Call(local):
+    """The call that a thread is in: its record, once a sink takes it, and whether it goes on.
+
+    Several sinks are given the same record, which is the app's: nothing is noted on it.
+    """
+
+    record: dict[str, Any] | None = None
+    goes_on = True
+
+
+_call = _Call()
+
+
 class _Filter:
     """`Handler._filter`: the sink's own, and then ours."""
 
@@ -54,12 +66,12 @@ class _Filter:
 def _passes(own: Any, record: dict[str, Any]) -> bool:
     if own is not None and not own(record):
         return False
-    if _DECIDED not in record:
+    if _call.record is not record:
         # First: what follows may log.
-        record[_DECIDED] = True
+        _call.record, _call.goes_on = record, True
         with never_break_the_app("a message of loguru"):
-            record[_DECIDED] = _take(record)
-    return bool(record[_DECIDED])
+            _call.goes_on = _take(record)
+    return _call.goes_on
 
 
 def _take(record: dict[str, Any]) -> bool:
@@ -94,7 +106,11 @@ def _make_log(template: type[str], original: Any) -> Any:
             given = (*first, (exception, depth + 1, *others), message, args, fields)
         except Exception as failure:
             keep("loguru.log", failure)
-        return original(self, *given)
+        around = _call.record, _call.goes_on
+        try:
+            return original(self, *given)
+        finally:
+            _call.record, _call.goes_on = around
 
     return _log
 

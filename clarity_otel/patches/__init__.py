@@ -70,6 +70,7 @@ PATCHES = (
     ),
     Patch("asgi", "gunicorn.workers.base", "gunicorn", "gunicorn", ((20, 0), (28, 0))),
     Patch("asgi", "hypercorn.app_wrappers", "hypercorn", "hypercorn", ((0, 14), (1, 0))),
+    Patch("asgi", "hypercorn.utils", "hypercorn_apps", "hypercorn", ((0, 14), (1, 0))),
     Patch(
         "asgi",
         "hypercorn.asyncio.worker_context",

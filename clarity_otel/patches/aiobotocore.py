@@ -22,7 +22,7 @@ def apply(module: Any, replaced: Replaced) -> None:
             if call is None:
                 return await original(client, name, params)
             try:
-                result = await original(client, name, params)
+                result = await original(client, name, call.params)
             except BaseException as exception:
                 with never_break_the_app("aws.fail"):
                     call.fail(exception)

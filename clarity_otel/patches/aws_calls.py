@@ -19,10 +19,9 @@ from clarity_otel._native import (
     client_enter,
     client_exit,
 )
-from clarity_otel.correlation import propagation
 from clarity_otel.engine.scopes import scope_id
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.patches.aws_messages import SERVICES, carry
+from clarity_otel.patches.aws_messages import SERVICES, Carried, carry_last
 
 # What DynamoDB's extension does not look at: a call with these alone is described by
 # its operation and its table.
@@ -105,15 +104,15 @@ class Operation:
         span = client_enter(self._scope, name, kind, attributes, True)
         if span is None:
             return None
-        call = Call(self.native, span, extension, instrumentor)
+        call = Call(self.native, span, extension, instrumentor, params)
         # The span is current by now: what fails here must still let the call end it.
         with never_break_the_app("aws.extension"):
-            if self._service in SERVICES:
-                # SNS's extension would write into the app's own messages.
-                carry(self._service, operation, params, client)
-            elif self._service != "lambda" or propagation.goes_to_url(client.meta.endpoint_url):
-                # Lambda's writes the trace into what the function is given.
+            if self._service not in SERVICES:
                 _ask(extension.before_service_call, span, instrumentor)
+            elif isinstance(params, dict):
+                # SNS's and Lambda's extensions would write into what is the app's own.
+                carry_last(client, operation)
+                call.params = Carried(params)
         return call
 
     def _remember(self, params: dict[str, Any], attributes: dict[str, Any]) -> None:
@@ -153,21 +152,25 @@ def _ask(method: Any, *arguments: Any) -> bool:
 class Call:
     """A call with an extension: opened by `Operation.begin`, closed by one of these."""
 
-    __slots__ = ("_extension", "_native", "_span", "instrumentor")
+    __slots__ = ("_extension", "_instrumentor", "_native", "_span", "params")
 
-    def __init__(self, native: AwsOperation, span: Span, extension: Any, instrumentor: Any) -> None:
+    def __init__(
+        self, native: AwsOperation, span: Span, extension: Any, instrumentor: Any, params: Any
+    ) -> None:
         self._native = native
         self._span = span
         self._extension = extension
-        self.instrumentor = instrumentor
+        self._instrumentor = instrumentor
+        # What the library is given.
+        self.params = params
 
     def succeed(self, result: Any) -> None:
         """Note the response and end the span, unless its stream is still to be read."""
         ends = True
         with never_break_the_app("aws.extension"):
             aws_note_response(self._span, result)
-            seen = _ask(self._extension.on_success, self._span, result, self.instrumentor)
-            _ask(self._extension.after_service_call, self.instrumentor)
+            seen = _ask(self._extension.on_success, self._span, result, self._instrumentor)
+            _ask(self._extension.after_service_call, self._instrumentor)
             ends = not seen or self._extension.should_end_span_on_exit()
         if ends:
             client_exit(self._span)
@@ -179,8 +182,8 @@ class Call:
         """Note the error and end the span."""
         with never_break_the_app("aws.extension"):
             if isinstance(getattr(exception, "response", None), dict):
-                _ask(self._extension.on_error, self._span, exception, self.instrumentor)
-            _ask(self._extension.after_service_call, self.instrumentor)
+                _ask(self._extension.on_error, self._span, exception, self._instrumentor)
+            _ask(self._extension.after_service_call, self._instrumentor)
         aws_fail(self._span, exception)
         self._native.measure(self._span, None, exception)
 

@@ -406,6 +406,12 @@ fn trim_memory(py: Python<'_>) {
     });
 }
 
+/// Sets what of the exporter's sentences is said: debug, info, warn, error or none.
+#[pyfunction]
+fn set_diagnostics_level(level: &str) {
+    export::report::set_lowest(export::report::Level::named(level));
+}
+
 #[pyfunction]
 fn set_has_processors(on: bool) {
     engine::set_has_processors(on);
@@ -499,6 +505,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(repeat_sigterm, module)?)?;
     module.add_function(wrap_pyfunction!(sigterm_is_handled, module)?)?;
     module.add_function(wrap_pyfunction!(set_has_processors, module)?)?;
+    module.add_function(wrap_pyfunction!(set_diagnostics_level, module)?)?;
     module.add_function(wrap_pyfunction!(set_error_handler, module)?)?;
     #[cfg(feature = "faults")]
     {

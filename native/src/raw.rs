@@ -281,7 +281,11 @@ pub mod sigterm {
     pub fn repeat(kills_after_ns: i64) {
         // The default action does not end the first process of a container.
         let never_kills = std::process::id() == 1;
-        let kills_after_ns = if never_kills { i64::MAX } else { kills_after_ns };
+        let kills_after_ns = if never_kills {
+            i64::MAX
+        } else {
+            kills_after_ns
+        };
         KILLS_AFTER_NS.store(kills_after_ns, Ordering::Release);
         // SAFETY: sigaction and sigevent are plain data, zero is valid for both, and
         // all pointers are to live locals.

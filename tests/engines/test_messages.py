@@ -81,6 +81,51 @@ def test_messages_carry_what_the_propagators_write(
     assert seen["queue 9"] == nine
 
 
+# What botocore's own Stubber compares, what a handler of the app sees, and what is sent.
+STUBBED = """
+import json
+import boto3
+from botocore.stub import Stubber
+
+seen, sent = [], []
+clients = {name: boto3.client(name) for name in ("sqs", "sns", "lambda")}
+for client in clients.values():
+    events = client.meta.events
+    events.register("before-parameter-build.*.*", lambda params, **_: seen.append(dict(params)))
+    events.register("before-call.*.*", lambda params, **_: sent.append(str(params["body"])))
+for service, call, given, answer in [
+    ("sqs", "send_message", {"QueueUrl": "http://q", "MessageBody": "m"}, {"MessageId": "1"}),
+    ("sqs", "receive_message", {"QueueUrl": "http://q"}, {"Messages": []}),
+    ("sns", "publish", {"TopicArn": "arn:aws:sns:us-east-1:1:t", "Message": "m"}, {}),
+    ("lambda", "invoke", {"FunctionName": "f", "Payload": b'{"n":1e400,"n":1}'}, {}),
+]:
+    with Stubber(clients[service]) as stub:
+        stub.add_response(call, answer, given)
+        getattr(clients[service], call)(**given)
+    assert seen.pop() == given
+assert not seen
+print(json.dumps(sent))
+"""
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_handlers_and_stubs_see_what_the_app_has_given(
+    run_script: RunScript, aws_server: AwsServer, engine: str, carries: bool
+) -> None:
+    """What is carried is written after them, and nothing where there is nothing to carry."""
+    env = {**aws_server.env}
+    if not carries:
+        env |= {"OTEL_PROPAGATORS": "none", "CLARITY_CORRELATION_HOSTS": "none.invalid"}
+    sent = json.loads(run_script(STUBBED, engine, env).stdout)
+    assert len(sent) == 4
+    assert ["traceparent" in body for body in sent] == [carries] * 4
+    assert ["X-Correlation-ID" in body for body in sent] == [carries, carries, carries, False]
+    rest = '"n":1e400,"n":1}'
+    assert sent[3].rstrip("'").endswith(rest)
+    if not carries:
+        assert sent[3] == str(("{" + rest).encode())
+
+
 def test_unknown_propagator_is_one_sentence(run_script: RunScript, engine: str) -> None:
     """The others do their work; the API, which raises for the name, does not see it."""
     source = (

@@ -156,6 +156,23 @@ def test_a_collector_that_is_not_there_is_named_once(
     assert sum(endpoint in line and sentence in line for line in service.said) == 1
 
 
+@pytest.mark.parametrize(("level", "said"), [("info", 3), ("warn", 2), ("error", 1), ("none", 0)])
+def test_a_loss_is_an_error_and_trouble_a_warning(
+    level: str, said: int, run_process: Start, otlp_http_stub: Stub, tmp_path: Path
+) -> None:
+    """OTEL_LOG_LEVEL holds for the exporter too: `none` leaves stderr to the app."""
+    stub = otlp_http_stub()
+    stub.always(refused(503))
+    env = env_for(stub.endpoint, OTEL_LOG_LEVEL=level, OTEL_BSP_SCHEDULE_DELAY="20")
+    service = Service(run_process, tmp_path, env)
+    service.load(N)
+    wait_until(lambda: stub.requests, "an attempt")
+    stats = service.end()
+    assert stats["shutdown"] == N
+    assert len(service.said) == said, service.said
+    assert all("were dropped" in line for line in service.said[-1:])
+
+
 def test_sigterm_ends_a_server_whose_collector_hangs_as_it_ends_a_bare_one(
     run_process: Start, otlp_http_stub: Stub, tmp_path: Path
 ) -> None:

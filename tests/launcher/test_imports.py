@@ -6,8 +6,10 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import runpy
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -188,6 +190,26 @@ def test_failing_import_fails_as_without_us(library: Library) -> None:
     assert library.calls == []
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module(f"{library.name}_missing")
+
+
+def test_a_warning_of_a_module_is_its_importers(library: Library) -> None:
+    """`stacklevel=2` looks above the import system: filters by module go on to match."""
+    library.write("__init__.py", "import warnings\nwarnings.warn('old', stacklevel=2)\n")
+    name = library.hook()
+    with pytest.warns(UserWarning, match="old") as caught:
+        importlib.import_module(name)
+    assert "importlib" in caught[0].filename
+
+
+def test_a_traceback_shows_the_module_alone(library: Library) -> None:
+    """Python leaves the frames of the import system out."""
+    library.write("__init__.py", "1 / 0\n")
+    library.write("user.py", "")
+    (library.folder / "importer_of_it.py").write_text(f"import {library.hook()}\n")
+    with pytest.raises(ZeroDivisionError) as caught:
+        runpy.run_path(str(library.folder / "importer_of_it.py"))
+    files = [Path(entry.filename).name for entry in traceback.extract_tb(caught.tb)]
+    assert files[-2:] == ["importer_of_it.py", "__init__.py"]
 
 
 def test_forgotten_callback_does_not_run(library: Library) -> None:

@@ -417,6 +417,37 @@ except ValueError:
     assert SECRET not in written
 
 
+@pytest.mark.parametrize("logs", ["off", "on"])
+def test_logurus_records_hold_nothing_of_ours(
+    logs: str, run_program: Callable[..., Output]
+) -> None:
+    """Sinks that write the whole record write what they wrote before, each of them once."""
+    source = """
+import sys
+from loguru import logger
+logger.remove()
+given, asked = [], []
+def keep(record):
+    asked.append(record)
+    if len(asked) == 2:
+        logger.info("from the second sink's filter")
+    return True
+def sink(message):
+    given.append(sorted(message.record))
+for _ in range(2):
+    logger.add(sink, catch=False, filter=keep)
+logger.info("x")
+print(len(given), set(map(str, given)))
+"""
+    env = {"CLARITY_LOGS": logs, "OTEL_LOGS_EXPORTER": "otlp" if logs == "on" else "none"}
+    traced = run_program(source, env=env).stdout
+    count, _, names = traced.partition(" ")
+    assert count == "4"
+    assert "'elapsed'" in names
+    assert names.count("elapsed") == 1, "two kinds of records"
+    assert "clarity_decided" not in names
+
+
 def test_loguru_intercepting_logging_writes_one_line(run_program: Callable[..., Output]) -> None:
     """The InterceptHandler of its documentation: a stdlib call is one line, of its place."""
     output = run_program("""

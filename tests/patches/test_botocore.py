@@ -20,9 +20,12 @@ import botocore.exceptions
 import pytest
 from botocore.config import Config
 from botocore.stub import Stubber
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry import trace
 
 import clarity_otel
+from clarity_otel.patches import aws_messages
 from tests.backends.aws_server import REGION, AwsServer
 from tests.backends.process import LOOPBACK
 from tests.patches.conftest import Recorder
@@ -310,6 +313,52 @@ def test_secrets_functions_and_state_machines(spans: Recorder, client: Any) -> N
     assert _names(spans).count("Lambda.Invoke") == 3
     assert by_name["SFN.StartExecution"].status == "ERROR"
     assert "hidden" not in repr(spans.all())
+
+
+@given(
+    payload=st.dictionaries(st.text(), st.integers() | st.text() | st.none() | st.floats()),
+    headers=st.none() | st.dictionaries(st.text(), st.text()),
+    indent=st.none() | st.integers(0, 2),
+)
+def test_a_functions_payload_stays_beside_its_headers(
+    payload: dict[str, Any], headers: dict[str, str] | None, indent: int | None
+) -> None:
+    """The context is written into its text, where it stands alone after a JSON reader."""
+    if headers is not None:
+        payload = {**payload, "headers": headers}
+    text = json.dumps(payload, indent=indent)
+    changed = aws_messages._with_headers(text, {"traceparent": "00-1"})
+    expected = dict(payload)
+    kept = headers or {}
+    if isinstance(payload.get("headers", {}), dict) and "traceparent" not in kept:
+        expected["headers"] = {**kept, "traceparent": "00-1"}
+    # As text: NaN is no NaN's equal.
+    assert json.dumps(json.loads(changed), sort_keys=True) == json.dumps(expected, sort_keys=True)
+    parts = [(text[:at], text[at:]) for at in range(len(text) + 1)]
+    assert any(changed.startswith(one) and changed.endswith(other) for one, other in parts)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *("", "[1]", "null", "7", "{", '{"a"', '{"a" 1}', '{"a":1 "b":2}', '{"a":1} x', "{1:2}"),
+        '{"headers": null}',
+        '{"headers": ["a"]}',
+        '{"headers": {"Traceparent": "00-own"}}',
+        "{" * 100_000,
+        '{"a":' * 100_000,
+    ],
+    ids=lambda payload: payload[:32],
+)
+def test_what_is_no_object_and_what_has_a_context_stays(client: Any, payload: str) -> None:
+    """A function that is given something else is given just that."""
+    sent: list[Any] = []
+    function = client("lambda")
+    function.meta.events.register("before-call.*.*", lambda params, **_: sent.append(params))
+    with Stubber(function) as stub:
+        stub.add_response("invoke", {"StatusCode": 200})
+        function.invoke(FunctionName="f", Payload=payload)
+    assert sent[0]["body"] in (payload, payload.encode())
 
 
 def test_own_header_is_in_the_signed_request(spans: Recorder, client: Any) -> None:

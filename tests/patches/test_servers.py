@@ -11,13 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypercorn.utils
 import pytest
+from starlette.applications import Starlette
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from clarity_otel.patches.trial import CALLS
+from tests.backends.asgi import http_scope, run_asgi
 from tests.backends.otlp import Span
 from tests.backends.otlp_http_stub import OtlpHttpStub
 from tests.backends.process import LOOPBACK, Process, free_port, wait_until
+from tests.patches.conftest import Recorder
 
 ROOT = Path(__file__).parents[2]
 LAUNCHER = [sys.executable, "-m", "clarity_otel.entry_points.launcher"]
@@ -115,6 +120,16 @@ def test_each_kind_of_app_has_one_span(
     assert span.attributes["server.port"] == service.port
     assert span.attributes["client.address"] == LOOPBACK
     assert span.attributes["correlation.id"] == "order-1"
+
+
+def test_hypercorn_knows_an_app_that_was_called_before(spans: Recorder) -> None:
+    """What is put in place for the first calls is gone when a test suite serves its app."""
+    app = Starlette()
+    for _ in range(CALLS + 1):
+        run_asgi(app, http_scope("/"))
+    assert hypercorn.utils.is_asgi(app)
+    assert hypercorn.utils.is_asgi(app.router)
+    assert not hypercorn.utils.is_asgi(lambda environ, start_response: [])
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])

@@ -51,6 +51,7 @@ def start(settings: Settings) -> None:
     _settings = settings
     _resource = dict(_native.mask_value(None, resource.attributes(settings)))
     _native.set_error_handler(_on_internal_error)
+    _native.set_diagnostics_level(settings.diagnostics_level)
     configuration = _configuration(settings)
     hears_logs = _configure_logs(settings, configuration["resource"])
     _configure_metrics(settings, configuration["resource"])

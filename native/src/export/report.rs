@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Signal;
@@ -51,6 +52,45 @@ impl FailureKind {
             Unavailable | Refused | PartialSuccess | BufferFull => false,
             SpoolCorrupt | KeptAtShutdown | Internal => false,
         }
+    }
+}
+
+/// How much OTEL_LOG_LEVEL wants to hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Never the level of a sentence: who wants less hears all there are.
+    Info = 1,
+    /// A target has trouble and what was made waits, or that is over.
+    Warn,
+    /// Something is lost, or nothing is exported.
+    Error,
+    /// Never said.
+    None,
+}
+
+impl Level {
+    /// That of OTEL_LOG_LEVEL.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "warn" => Level::Warn,
+            "error" => Level::Error,
+            "none" => Level::None,
+            _ => Level::Info,
+        }
+    }
+}
+
+/// The lowest [`Level`] that is said.
+static LOWEST: AtomicU8 = AtomicU8::new(Level::Info as u8);
+
+pub fn set_lowest(level: Level) {
+    LOWEST.store(level as u8, Ordering::Relaxed);
+}
+
+/// Says a sentence through `output`, with whose it is before it.
+pub fn say(output: &Output, level: Level, sentence: &str) {
+    if level as u8 >= LOWEST.load(Ordering::Relaxed) {
+        output(&format!("clarity-otel: {sentence}"));
     }
 }
 
@@ -225,17 +265,15 @@ impl Held {
             })
             .collect();
         let sentence = &self.sentence;
-        match self.dropped.iter().sum() {
-            0u64 => output(&format!("clarity-otel: {sentence}")),
-            1 => output(&format!(
-                "clarity-otel: {sentence} {} was dropped.",
-                lost[0]
-            )),
-            _ => output(&format!(
-                "clarity-otel: {sentence} {} were dropped.",
-                lost.join(" and ")
-            )),
-        }
+        let (level, sentence) = match self.dropped.iter().sum() {
+            0u64 => (Level::Warn, sentence.clone()),
+            1 => (Level::Error, format!("{sentence} {} was dropped.", lost[0])),
+            _ => {
+                let lost = lost.join(" and ");
+                (Level::Error, format!("{sentence} {lost} were dropped."))
+            }
+        };
+        say(output, level, &sentence);
     }
 }
 

@@ -22,7 +22,7 @@ use super::delivery::Delivery;
 use super::ended::{Ended, TellEnd};
 use super::keeping::Keeping;
 use super::lane::{Lane, Recovery};
-use super::report::{self, Health, Output, Reporter};
+use super::report::{self, Health, Level, Output, Reporter};
 use super::{ExportConfig, OtlpSink, Signal, Target};
 use crate::pipeline::{DropReason, Pipeline, Pipelines};
 use crate::spool::{self, Spool};
@@ -164,7 +164,7 @@ impl Worker {
             let _tell = tell;
             let runtime = match runtime() {
                 Ok(runtime) => runtime,
-                Err(sentence) => return complain(&format!("clarity-otel: {sentence}")),
+                Err(sentence) => return report::say(&complain, Level::Error, &sentence),
             };
             let spool = spool.map(|config| Rc::new(RefCell::new(Spool::new(config))));
             let lanes = setups
@@ -176,7 +176,7 @@ impl Worker {
                         Ok(sink) => sink,
                         // `Setup::new` has tried the same.
                         Err(sentence) => {
-                            complain(&format!("clarity-otel: {sentence}"));
+                            report::say(&complain, Level::Error, &sentence);
                             return None;
                         }
                     };
@@ -215,11 +215,12 @@ impl Worker {
         };
         let thread = std::thread::Builder::new().name("clarity-export".into());
         if let Err(error) = crate::raw::with_signals_blocked(|| thread.spawn(run)) {
-            output(&format!(
-                "clarity-otel: The export thread cannot be started ({error}): nothing is \
-                 exported from process {}.",
+            let sentence = format!(
+                "The export thread cannot be started ({error}): nothing is exported from \
+                 process {}.",
                 std::process::id()
-            ));
+            );
+            report::say(&output, Level::Error, &sentence);
         }
         Worker {
             stop,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clarity_otel.engine.sdk.measured.aws import counted_async
-from clarity_otel.engine.sdk.patches.botocore import carrying
+from clarity_otel.engine.sdk.patches.botocore import carrying, leave_to_us
 from clarity_otel.patches.wrapping import Replaced
 
 
@@ -14,3 +14,4 @@ def apply(module: Any, replaced: Replaced) -> None:
     replaced.replace(
         module.AioBaseClient, "_make_api_call", lambda call: counted_async(carrying(call))
     )
+    leave_to_us(replaced)

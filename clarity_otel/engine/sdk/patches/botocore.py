@@ -1,4 +1,4 @@
-"""botocore: the context and the correlation id in SQS and SNS messages; calls are counted.
+"""botocore: the context and the correlation id in messages and payloads; calls are counted.
 
 Its spans are the contrib instrumentor's, which wraps this from the outside: the call's
 span is the current one here.
@@ -6,17 +6,19 @@ span is the current one here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from clarity_otel.engine.sdk.measured.aws import counted
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.patches.aws_messages import SERVICES, carry
+from clarity_otel.patches.aws_messages import SERVICES, Carried, carry_last
 from clarity_otel.patches.wrapping import Replaced
 
 
 def apply(module: Any, replaced: Replaced) -> None:
     """Patch `botocore.client`."""
     replaced.replace(module.BaseClient, "_make_api_call", lambda call: counted(carrying(call)))
+    leave_to_us(replaced)
 
 
 def carrying(original: Any) -> Any:
@@ -24,9 +26,30 @@ def carrying(original: Any) -> Any:
 
     def _make_api_call(self: Any, operation_name: str, api_params: Any) -> Any:
         with never_break_the_app("the AWS patch"):
-            service = self.meta.service_model.service_name
-            if service in SERVICES:
-                carry(service, operation_name, api_params, self)
+            if self.meta.service_model.service_name in SERVICES and isinstance(api_params, dict):
+                carry_last(self, operation_name)
+                api_params = Carried(api_params)
         return original(self, operation_name, api_params)
 
     return _make_api_call
+
+
+def leave_to_us(replaced: Replaced) -> None:
+    """Have contrib's extensions write nothing into payloads and messages themselves.
+
+    They would before the app's own handlers see them, and Lambda's makes all numbers anew.
+    """
+
+    def make(original: Any) -> Any:
+        # A class method: called of the class, this is called as it is.
+        return lambda given: None
+
+    # Another version of the package may have other names, and goes on as it does.
+    with suppress(ImportError, AttributeError):
+        from opentelemetry.instrumentation.botocore.extensions.lmbd import _OpInvoke
+
+        replaced.replace(_OpInvoke, "_inject_current_span", make)
+    with suppress(ImportError, AttributeError):
+        from opentelemetry.instrumentation.botocore.extensions.sns import _OpPublish
+
+        replaced.replace(_OpPublish, "_inject_span_into_entry", make)
