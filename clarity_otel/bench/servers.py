@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 _TELEMETRY = ("OTEL_", "CLARITY_", "DD_", "LOGFIRE_", "JAEGER_")
 # A deployed service has its bytecode: compiling it again would triple a start.
-_NOT_AS_DEPLOYED = ("PYTHONDONTWRITEBYTECODE", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG")
+_NOT_AS_DEPLOYED = (
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHONWARNINGS"),
+)
 
 
 def free_port() -> int:
@@ -150,7 +153,8 @@ class Process:
 class Standins:
     """The stand-ins of `standins` in one process; `ports` has the port of each.
 
-    They end when their standard input does: they cannot outlive this process.
+    They end when their standard input does: they cannot outlive this process. What does not
+    start in START_TIMEOUT_S, or not end in STOP_TIMEOUT_S, is killed.
     """
 
     def __init__(self, names: Sequence[str], core: int | None = None) -> None:
@@ -161,16 +165,30 @@ class Standins:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
+        # Killed, it ends the line that is waited for.
+        deadline = threading.Timer(START_TIMEOUT_S, self.process.kill)
+        deadline.daemon = True
+        deadline.start()
+        try:
+            self.ports = self._told_ports(len(names))
+            if core is not None:
+                os.sched_setaffinity(self.process.pid, {core})
+        except BaseException:
+            self.process.kill()
+            self.process.communicate()
+            raise
+        finally:
+            deadline.cancel()
+
+    def _told_ports(self, count: int) -> dict[str, int]:
         assert self.process.stdout is not None
-        self.ports: dict[str, int] = {}
-        for _ in names:
+        ports: dict[str, int] = {}
+        for _ in range(count):
             words = self.process.stdout.readline().decode().split()
             if len(words) != 2:
-                self.process.kill()
                 raise MeasurementError("The stand-ins of the benchmark did not start.")
-            self.ports[words[0]] = int(words[1])
-        if core is not None:
-            os.sched_setaffinity(self.process.pid, {core})
+            ports[words[0]] = int(words[1])
+        return ports
 
     def __enter__(self) -> Self:
         return self
@@ -181,7 +199,13 @@ class Standins:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.process.communicate()
+        try:
+            self.process.communicate(timeout=STOP_TIMEOUT_S)
+        except BaseException as failure:
+            self.process.kill()
+            self.process.communicate()
+            if not isinstance(failure, subprocess.TimeoutExpired):
+                raise
 
 
 def script(name: str) -> list[str]:

@@ -18,7 +18,7 @@ import os
 import sys
 import threading
 import zlib
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import cast
 
@@ -54,11 +54,15 @@ RESPONSES = {
 class CannedServer(asyncio.Protocol):
     """Answers each HTTP/1.1 request with `response`, once its body has been read.
 
-    Requests need a Content-Length or no body at all.
+    Requests need a Content-Length or no body at all. `connected` holds the transports of
+    those that are connected.
     """
 
-    def __init__(self, response: bytes) -> None:
+    def __init__(
+        self, response: bytes, connected: set[asyncio.BaseTransport] | None = None
+    ) -> None:
         self._response = response
+        self._connected = connected if connected is not None else set()
         self._buffer = b""
         self._skip = 0  # bytes of the current body still to come
         self._transport: asyncio.Transport | None = None
@@ -66,6 +70,12 @@ class CannedServer(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport to answer on."""
         self._transport = cast(asyncio.Transport, transport)
+        self._connected.add(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Forget the transport."""
+        if self._transport is not None:
+            self._connected.discard(self._transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer every request that `data` completes."""
@@ -101,12 +111,23 @@ def _content_length(head: bytes) -> int:
 async def serve(names: list[str]) -> None:
     """Serve the named stand-ins on free ports of 127.0.0.1 until standard input ends."""
     loop = asyncio.get_running_loop()
-    for name in names:
-        server = await loop.create_server(partial(CannedServer, RESPONSES[name]), "127.0.0.1", 0)
-        print(name, server.sockets[0].getsockname()[1], flush=True)
-    ended = asyncio.Event()
-    threading.Thread(target=_wait_for_end_of_input, args=(loop, ended), daemon=True).start()
-    await ended.wait()
+    connected: set[asyncio.BaseTransport] = set()
+    # What is left open uvloop warns of at the end; where a warning is an error, that hangs it.
+    with ExitStack() as opened:
+        opened.callback(_close_all, connected)
+        for name in names:
+            make = partial(CannedServer, RESPONSES[name], connected)
+            server = await loop.create_server(make, "127.0.0.1", 0)
+            opened.callback(server.close)
+            print(name, server.sockets[0].getsockname()[1], flush=True)
+        ended = asyncio.Event()
+        threading.Thread(target=_wait_for_end_of_input, args=(loop, ended), daemon=True).start()
+        await ended.wait()
+
+
+def _close_all(connected: set[asyncio.BaseTransport]) -> None:
+    for transport in list(connected):
+        transport.close()
 
 
 def _wait_for_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:

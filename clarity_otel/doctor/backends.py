@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clarity_otel.doctor.findings import plain
+from clarity_otel.doctor.findings import header_secrets, plain
 from clarity_otel.doctor.peers import Peer
 from clarity_otel.doctor.sender import METRIC, SERVICE
 from clarity_otel.settings.otlp import parse_endpoint
@@ -43,13 +43,17 @@ class Sent:
 
 @dataclass(frozen=True)
 class Backend:
-    """One place that can be asked for one signal. `setting` holds its address."""
+    """One place that can be asked for one signal. `setting` holds its address.
+
+    `secrets` are sent with each question, and must not appear in any text.
+    """
 
     name: str
     signal: str
     setting: str
     address: str
     find: Callable[[Sent], bool]
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,11 @@ def backends_of(
         engine = engine_of(name.capitalize(), setting, given, _ASK_TIMEOUT_S)
         if engine is not None:
             signal = {"jaeger": "traces", "prometheus": "metrics", "loki": "logs"}[name]
-            shown = engine.address.shown
-            found.append(Backend(name.capitalize(), signal, setting, shown, look(engine)))
+            address = engine.address
+            secrets = header_secrets(address.headers.values())
+            found.append(
+                Backend(name.capitalize(), signal, setting, address.shown, look(engine), secrets)
+            )
     there = _dashboard(settings)
     if there is not None:
         signals = {
@@ -101,12 +108,19 @@ def look(backend: Backend, sent: Sent, wait_s: float) -> Looked:
             if backend.find(sent):
                 return Looked(backend, True, time.monotonic() - begun_s)
         except (UnansweredError, SourceError) as error:
-            why = plain(error)
+            why = _told(backend, str(error))
         except (LookupError, TypeError, ValueError):
             why = "it answers in a form that is not its own"
         if time.monotonic() - begun_s > wait_s:
             return Looked(backend, False, time.monotonic() - begun_s, why)
         time.sleep(_POLL_S)
+
+
+def _told(backend: Backend, text: str) -> str:
+    """Return the sentence of a question without an answer; our own end of it as it is."""
+    ours = f" ({backend.setting} is {backend.address})"
+    said = plain(text.removesuffix(ours), secrets=backend.secrets)
+    return f"{said}{ours}" if text.endswith(ours) else said
 
 
 def _in_jaeger(engine: Engine) -> Callable[[Sent], bool]:

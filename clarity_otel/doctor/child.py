@@ -59,10 +59,11 @@ def run(
     environ: Mapping[str, str],
     changes: Mapping[str, str],
     timeout_s: float,
+    secrets: Sequence[str] = (),
 ) -> Told:
     """Run `python -m module RESULT STACK ARGUMENTS…` under the launcher. Raises OSError.
 
-    `changes` win over `environ`.
+    `changes` win over `environ`. `secrets` are replaced in what it prints.
     """
     kept = {name: text for name, text in environ.items() if not name.startswith(_NOT_PASSED_ON)}
     with tempfile.TemporaryDirectory(prefix="clarity-doctor-") as name:
@@ -92,7 +93,7 @@ def run(
         finally:
             _end(process)
             _running.discard(process)
-        return Told(_result(result), exit_code, _lines(printed), _innermost(stack))
+        return Told(_result(result), exit_code, _lines(printed, secrets), _innermost(stack))
 
 
 def end_all() -> None:
@@ -121,11 +122,11 @@ def _result(path: Path) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _lines(path: Path, count: int = 5) -> list[str]:
+def _lines(path: Path, secrets: Sequence[str], count: int = 5) -> list[str]:
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - _READ_BYTES))
         text = file.read().decode("utf-8", "replace")
-    return [plain(line, 300) for line in text.splitlines() if line.strip()][-count:]
+    return [plain(line, 300, secrets) for line in text.splitlines() if line.strip()][-count:]
 
 
 def _innermost(path: Path) -> str:

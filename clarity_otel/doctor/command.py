@@ -7,7 +7,8 @@ import json
 import math
 import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, TextIO
 
 import typer
 
@@ -16,7 +17,7 @@ from clarity_otel.doctor.application import checked_target
 from clarity_otel.doctor.examine import Report, Wanted, examine
 from clarity_otel.doctor.findings import worst
 
-PROBLEM, USAGE = 1, 2
+PROBLEM, USAGE, UNWRITTEN = 1, 2, 3
 
 
 def doctor(
@@ -57,7 +58,7 @@ def doctor(
     """Say what is instrumented, what is not and why, and prove that it arrives.
 
     Run it where your service runs, with the service's environment. Exit code 0: no problem;
-    1: a problem; 2: wrong usage.
+    1: a problem; 2: wrong usage; 3: the report could not be written.
     """
     try:
         for name, seconds in (("timeout", timeout), ("wait", wait), ("app-timeout", app_timeout)):
@@ -71,15 +72,31 @@ def doctor(
             sends=send,
             backends={"jaeger": jaeger, "prometheus": prometheus, "loki": loki},
         )
-        report = _examined(wanted, is_quiet=as_json or not sys.stderr.isatty())
+        report = _examined(wanted, is_quiet=as_json or not _is_terminal(sys.stderr))
     except ValueError as error:
         typer.echo(f"clarity doctor: {error}.", err=True)
         raise typer.Exit(USAGE) from None
     except KeyboardInterrupt:
         typer.echo("Stopped. Nothing is left running.", err=True)
         raise typer.Exit(130) from None
+    try:
+        _write(report, as_json=as_json)
+    except OSError as error:
+        why = (error.strerror or type(error).__name__).lower()
+        with suppress(OSError):
+            typer.echo(f"clarity doctor: the report could not be written: {why}.", err=True)
+        raise typer.Exit(UNWRITTEN) from None
+    level = worst(report.findings)
+    if level == "problem" or (strict and level == "warning"):
+        raise typer.Exit(PROBLEM)
+
+
+def _write(report: Report, *, as_json: bool) -> None:
+    """Write the report to stdout, where there is one. OSError where it is not taken."""
+    if sys.stdout is None:
+        return
     if as_json:
-        typer.echo(json.dumps(reports.as_json(report), indent=2))
+        text = f"{json.dumps(reports.as_json(report), indent=2)}\n"
     else:
         from rich.console import Console
 
@@ -88,10 +105,22 @@ def doctor(
             sys.stdout.reconfigure(errors="replace")
         # In a pipe a finding stays on one line.
         console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
-        reports.show(report, console)
-    level = worst(report.findings)
-    if level == "problem" or (strict and level == "warning"):
-        raise typer.Exit(PROBLEM)
+        with console.capture() as captured:
+            reports.show(report, console)
+        text = captured.get()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        # What is left of it is not tried again when Python ends.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether it is one; a stream that was closed before the start is None."""
+    return stream is not None and stream.isatty()
 
 
 def _examined(wanted: Wanted, *, is_quiet: bool) -> Report:

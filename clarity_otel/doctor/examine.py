@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from clarity_otel import masking
 from clarity_otel.doctor import (
@@ -30,6 +31,9 @@ from clarity_otel.doctor import (
 from clarity_otel.doctor.findings import Finding, info, plain, problem
 from clarity_otel.doctor.peers import peers_of
 from clarity_otel.settings import load
+
+if TYPE_CHECKING:
+    from clarity_otel.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,8 @@ def examine(
     """
     started, begun_s = datetime.now(UTC), time.monotonic()
     settings = load(environ)
-    if settings.masking:
-        # Switched off it still stands on its own rules: a report may be passed on.
-        masking.configure(settings)
+    # Switched off it still stands on its own rules: a report may be passed on.
+    refused = _masking(settings) if settings.masking else ()
     peers = [] if settings.is_disabled else peers_of(settings, environ)
     asked = backends.backends_of(settings, wanted.backends, peers)
     found: list[Finding] = []
@@ -97,7 +100,7 @@ def examine(
             )
         for name, check in (
             ("conflicts", lambda: agents.check(environ)),
-            ("settings", lambda: values.check(settings, environ)),
+            ("settings", lambda: values.check(settings, environ, refused)),
             ("settings", lambda: contradictions.check(settings, environ)),
             ("settings", lambda: names.check(environ)),
         ):
@@ -125,6 +128,17 @@ def examine(
         )
     found += _safely("clock", lambda: clock.check(reached))
     return Report(started, time.monotonic() - begun_s, found)
+
+
+def _masking(settings: Settings) -> tuple[str, ...]:
+    """Set the masker up; return a sentence for each rule that it does not take."""
+    try:
+        return masking.configure(settings)
+    except Exception as failure:
+        # Of all that is given only the file can be in another encoding.
+        is_file = isinstance(failure, UnicodeDecodeError)
+        what = "CLARITY_MASK_FILE" if is_file else "The settings of the masker"
+        return (f"{what} cannot be read: {failure}.",)
 
 
 @contextmanager

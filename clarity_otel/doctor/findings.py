@@ -28,6 +28,10 @@ GROUPS = {
 }
 
 _LONGEST = 400
+# What stands for the value of a header, as a mask's own text does.
+HEADER = "[masked:header]"
+# Shorter ones would take ordinary words away, and protect nothing.
+_SHORTEST_SECRET = 4
 # They would turn the direction of what follows in a terminal.
 _TURNING = frozenset((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 
@@ -86,17 +90,50 @@ def worst(findings: Iterable[Finding]) -> Level:
 def plain(text: object, longest: int = _LONGEST, secrets: Iterable[str] = ()) -> str:
     """Return text of others as it may be shown: masked, one line, printable, not longer.
 
-    `secrets` are replaced wherever they stand.
+    `secrets` are replaced wherever they stand, also where the text was cut within one.
     """
     from clarity_otel.masking import mask_text
 
     # Bounded before it is looked at; a mask may make it longer or shorter.
     line = str(text)[: 8 * longest]
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        line = line.replace(secret, "****")
+    line = _without(line, secrets)
     line = "".join(c if c.isprintable() and ord(c) not in _TURNING else " " for c in line)
     line = mask_text(" ".join(line.split()))
     return line if len(line) <= longest else f"{line[:longest]}…"
+
+
+def header_secrets(values: Iterable[str]) -> tuple[str, ...]:
+    """Return what must not be shown of headers' values: each, and the words after its first.
+
+    The first word of several is the scheme, as in `Bearer TOKEN`.
+    """
+    forms = []
+    for value in values:
+        words = value.split()
+        forms += [value, " ".join(words), *words[1:]]
+    return tuple(dict.fromkeys(form for form in forms if len(form) >= _SHORTEST_SECRET))
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    longest_first = sorted(secrets, key=len, reverse=True)
+    for secret in longest_first:
+        text = text.replace(secret, HEADER)
+    # A piece may end within a secret: it was cut there, by us or by who passed it on.
+    pieces = text.split("…")
+    for number, piece in enumerate(pieces):
+        end = max((_begun(piece, secret) for secret in longest_first), default=0)
+        if end:
+            pieces[number] = f"{piece[:-end]}{HEADER}"
+    return "…".join(pieces)
+
+
+def _begun(text: str, secret: str) -> int:
+    """Return how many characters of a secret's beginning a text ends with; 0 for few."""
+    # Of several words the first is no secret, and each other is one by itself.
+    if " " in secret:
+        return 0
+    lengths = range(min(len(secret), len(text)), _SHORTEST_SECRET - 1, -1)
+    return next((length for length in lengths if text.endswith(secret[:length])), 0)
 
 
 def sentence(text: str) -> str:

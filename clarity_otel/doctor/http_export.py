@@ -186,10 +186,10 @@ def _meaning(peer: Peer, signal: str, path: str, answer: Answer) -> Finding:
     elif 300 <= status < 400:
         advice = (
             "Redirects are not followed: set the endpoint to where it leads"
-            f"{f' ({_address(answer.location)})' if answer.location else ''}."
+            f"{f' ({_address(peer, answer.location)})' if answer.location else ''}."
         )
     elif status == 429 and answer.retry_after:
-        evidence["retry_after"] = plain(answer.retry_after, 50)
+        evidence["retry_after"] = plain(answer.retry_after, 50, peer.secrets)
     if status == 422:
         # Loki's answer to a request without a record.
         advice = (
@@ -200,10 +200,10 @@ def _meaning(peer: Peer, signal: str, path: str, answer: Answer) -> Finding:
     return level("target.http", what, advice, evidence)
 
 
-def _address(location: str) -> str:
+def _address(peer: Peer, location: str) -> str:
     from clarity_otel.settings.otlp import without_userinfo
 
-    return plain(without_userinfo(location), 200)
+    return plain(without_userinfo(location), 200, peer.secrets)
 
 
 def _taken(peer: Peer, signal: str, shown: str, answer: Answer, evidence: Evidence) -> Finding:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from clarity_otel.doctor.findings import header_secrets
 from clarity_otel.doctor.proxies import Proxy, proxy_for
 from clarity_otel.settings.otlp import parse_endpoint
 from clarity_otel.settings.variables import SIGNALS
@@ -57,10 +58,10 @@ class Peer:
         return self.config["headers"]
 
     @property
-    def secrets(self) -> list[str]:
+    def secrets(self) -> tuple[str, ...]:
         """What must not appear in any text."""
-        values = list(self.headers.values())
-        return [*values, *(word for value in values for word in value.split()[1:])]
+        proxy = (self.proxy.authorization,) if self.proxy else ()
+        return header_secrets((*self.headers.values(), *proxy))
 
     @property
     def is_loopback(self) -> bool:

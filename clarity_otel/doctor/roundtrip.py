@@ -12,14 +12,23 @@ import random
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from clarity_otel.doctor import backends, child
 from clarity_otel.doctor.backends import Backend, Looked, Sent
-from clarity_otel.doctor.findings import Evidence, Finding, info, ok, plain, problem, sentence
+from clarity_otel.doctor.findings import (
+    Evidence,
+    Finding,
+    header_secrets,
+    info,
+    ok,
+    plain,
+    problem,
+    sentence,
+)
 from clarity_otel.doctor.peers import exporters_of
 from clarity_otel.doctor.sender import SERVICE
 from clarity_otel.doctor.targets import Reached
@@ -76,6 +85,8 @@ def check(
             )
         ]
     wrong = {signal for one in reached if not one.is_well for signal in one.peer.signals}
+    headers = [settings.otlp_exporter(signal)["headers"] for signal in sent]
+    secrets = header_secrets(value for one in headers for value in one.values())
     run = os.urandom(4).hex()
     number = random.SystemRandom().randrange(1, 2**31)
     begun_ns = time.time_ns()
@@ -92,11 +103,11 @@ def check(
             # The end of the process waits for it, 5 s at most.
             changes["OTEL_BSP_EXPORT_TIMEOUT"] = "1500"
         told = child.run(
-            _MODULE, [run, str(number), str(flush_s)], environ, changes, _CHILD_TIMEOUT_S
+            _MODULE, [run, str(number), str(flush_s)], environ, changes, _CHILD_TIMEOUT_S, secrets
         )
     if not told.result.get("is_running"):
         return [_not_sent(told)]
-    found = [_counted(signal, told.result) for signal in sent]
+    found = [_counted(signal, told.result, secrets) for signal in sent]
     looked = _looked(asked, Sent(told.result["trace_id"], number, begun_ns), found, wait_s)
     return [*found, *looked]
 
@@ -135,7 +146,7 @@ def _not_sent(told: child.Told) -> Finding:
     )
 
 
-def _counted(signal: str, result: dict[str, Any]) -> Finding:
+def _counted(signal: str, result: dict[str, Any], secrets: Sequence[str]) -> Finding:
     """Return what the pipeline's counters say of a signal."""
     prefix = "" if signal == "traces" else f"{signal}."
     stats: dict[str, int] = result["stats"]
@@ -144,7 +155,7 @@ def _counted(signal: str, result: dict[str, Any]) -> Finding:
     }
     dropped = {name: stats[prefix + name] for name in _REASONS if stats.get(prefix + name)}
     health = result["health"].get(signal, {})
-    error = plain(health.get("last_error") or "")
+    error = plain(health.get("last_error") or "", secrets=secrets)
     evidence: Evidence = {
         "signal": signal,
         "target": plain(health.get("target") or "", 200),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,10 +28,17 @@ _IN_MILLISECONDS = (
     *("OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BLRP_EXPORT_TIMEOUT", "OTEL_METRIC_EXPORT_TIMEOUT"),
 )
 _SHORT_MS = 100
+# How the masker begins where its file is not there.
+_UNREAD_FILE = "CLARITY_MASK_FILE cannot be read"
 
 
-def check(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
-    """Return what is given, and what of it is probably not meant so."""
+def check(
+    settings: Settings, environ: Mapping[str, str], refused: Iterable[str] = ()
+) -> list[Finding]:
+    """Return what is given, and what of it is probably not meant so.
+
+    `refused` are the masker's sentences about rules that it does not take.
+    """
     return [
         _given(settings, environ),
         *_loaded(settings, environ),
@@ -40,7 +47,7 @@ def check(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
         *_quoted(environ),
         *_sampling(settings),
         *_libraries(settings),
-        *_masking(settings),
+        *_masking(settings, refused),
         *_unnamed(settings),
     ]
 
@@ -165,7 +172,7 @@ def _libraries(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _masking(settings: Settings) -> Iterator[Finding]:
+def _masking(settings: Settings, refused: Iterable[str]) -> Iterator[Finding]:
     if not settings.masking:
         yield warning(
             "settings.masking",
@@ -182,6 +189,31 @@ def _masking(settings: Settings) -> Iterator[Finding]:
             "Correct the path, or let the service's user read the file.",
             {"variable": "CLARITY_MASK_FILE"},
         )
+        # Said above.
+        refused = [text for text in refused if not text.startswith(_UNREAD_FILE)]
+    for text in refused:
+        variable = _mask_variable(settings, text)
+        yield problem(
+            "settings.masking",
+            sentence(plain(text)),
+            f"Correct {variable or 'it'}, or remove it; until then that part does not count "
+            "(docs/masking.md).",
+            {"variable": variable},
+        )
+
+
+def _mask_variable(settings: Settings, text: str) -> str:
+    """Return the variable that a sentence of the masker is about, empty where it is not known."""
+    if text.startswith("CLARITY_"):
+        return text.partition(" ")[0].rstrip(":")
+    for name, given in (
+        ("CLARITY_MASK_RULES_ON", settings.mask_rules_on),
+        ("CLARITY_MASK_RULES_OFF", settings.mask_rules_off),
+        ("CLARITY_MASK_KEYS", settings.mask_keys),
+    ):
+        if any(f'"{one}"' in text for one in given):
+            return name
+    return ""
 
 
 def _unnamed(settings: Settings) -> Iterator[Finding]:

@@ -79,7 +79,7 @@ def _file(path: str, refused: list[str]) -> dict[str, Any]:
     try:
         with Path(path).open("rb") as file:
             content = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # not there, not TOML, not UTF-8
         refused.append(f"CLARITY_MASK_FILE cannot be read: {error}.")
         return empty
     for name, default in empty.items():

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
-from clarity_otel.bench import MeasurementError
+from clarity_otel.bench import MeasurementError, servers
 from clarity_otel.bench.cpu import cpu_time_ns
 from clarity_otel.bench.load import LoadClient, ResponseReader, new_loop, request_bytes, send_all
 from clarity_otel.bench.servers import Process, Standins, wait_until
@@ -106,6 +112,57 @@ def test_stand_ins_end_with_the_program_that_started_them() -> None:
     assert process.returncode == 0
 
 
+def test_stand_ins_end_where_warnings_are_errors() -> None:
+    """They close what is open, connections too: no warning of it, and nothing waits for ever."""
+    command = [sys.executable, "-W", "error", "-m", "clarity_otel.bench.standins"]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(
+            [*command, "backend", "sink"], stdin=pipe, stdout=pipe, stderr=pipe
+        ) as run,
+        ExitStack() as connections,
+    ):
+        connections.callback(run.kill)
+        assert run.stdout is not None
+        for name in ("backend", "sink"):
+            word, port = run.stdout.readline().decode().split()
+            assert word == name
+            bound = socket.create_connection(("127.0.0.1", int(port)), timeout=60)
+            connections.enter_context(bound).sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert bound.recv(12) == b"HTTP/1.1 200"
+        assert run.communicate(timeout=60) == (b"", b"")
+    assert run.returncode == 0
+
+
+STUCK = "import os, signal, time\n{first}\nwhile True: time.sleep(60)\n"
+
+
+def test_stand_ins_that_do_not_end_are_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever uses them goes on when their time is over."""
+    monkeypatch.setattr(servers, "STOP_TIMEOUT_S", 0.1)
+    with stand_in_of(monkeypatch, "print('sink 1', flush=True)") as standins:
+        assert standins.ports == {"sink": 1}
+    assert standins.process.returncode == -signal.SIGKILL
+
+
+def test_stand_ins_that_do_not_start_are_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line with their port is not waited for longer than a start may take."""
+    monkeypatch.setattr(servers, "START_TIMEOUT_S", 0.1)
+    with pytest.raises(MeasurementError, match="did not start"):
+        stand_in_of(monkeypatch, "")
+
+
+def stand_in_of(monkeypatch: pytest.MonkeyPatch, first: str) -> Standins:
+    """A stand-in that runs this line, and then waits whatever its standard input does."""
+    popen = subprocess.Popen
+
+    def begin(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        return popen([command[0], "-c", STUCK.format(first=first)], **options)
+
+    monkeypatch.setattr(servers.subprocess, "Popen", begin)
+    return Standins(["sink"])
+
+
 def test_cpu_time_counts_every_thread() -> None:
     """What the kernel says of all threads agrees with Python's own process clock."""
     import threading
@@ -133,7 +190,6 @@ def test_cpu_time_counts_every_thread() -> None:
 
 def test_a_process_that_dies_is_noticed_at_once_with_its_last_words() -> None:
     """Waiting ends when the process does, and its own error is in the sentence."""
-    import sys
     import tempfile
     from pathlib import Path
 

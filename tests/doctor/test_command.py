@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 from clarity_otel.doctor import command, examine, findings
 from tests.backends.otlp_http_stub import HttpAnswer, OtlpHttpStub
-from tests.backends.process import clean_environment
+from tests.backends.process import LOOPBACK, clean_environment, free_port
 
 from .conftest import CLARITY, Doctor
 
@@ -144,6 +145,69 @@ def test_the_report_for_people(
     assert done.stderr == ""
 
 
+SENDS_NOTHING = {
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+}
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]], ids=["text", "json"])
+@pytest.mark.parametrize(
+    ("stdout", "environ", "code"),
+    [
+        ("/dev/full", {}, 3),
+        ("&-", {}, 0),
+        ("&-", {"CLARITY_MASK_RULES_ON": "ipp"}, 1),
+    ],
+    ids=["full", "closed", "closed-with-a-problem"],
+)
+def test_a_report_that_nobody_can_read(
+    stdout: str, environ: dict[str, str], code: int, words: list[str], tmp_path: Path
+) -> None:
+    """A closed stdout is none; one that takes nothing is a sentence, and no problem found."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" >{stdout}', "sh", CLARITY, "doctor", "--no-send", *words],
+        env=clean_environment({**SENDS_NOTHING, **environ}),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    said = "clarity doctor: the report could not be written: no space left on device.\n"
+    assert (done.returncode, done.stderr) == (code, said if code == 3 else "")
+
+
+def test_a_reader_that_has_gone(tmp_path: Path) -> None:
+    """A broken pipe is a failed write as well, and says nothing of the environment."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as stdout:
+        done = subprocess.run(
+            [CLARITY, "doctor", "--no-send"],
+            env=clean_environment(SENDS_NOTHING),
+            cwd=tmp_path,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 3
+    assert done.stderr == "clarity doctor: the report could not be written: broken pipe.\n"
+
+
+def test_warnings_as_errors_do_not_hang_it(doctor: Doctor) -> None:
+    """It ends with the cost measured, and with nothing of its own on stderr."""
+    run = doctor(
+        *("--timeout", "1", "--wait", "0"),
+        PYTHONWARNINGS="error",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{LOOPBACK}:{free_port()}",
+    )
+    assert (run.code, run.stderr) == (1, "")
+    (cost,) = run.of("cost.span")
+    assert cost["evidence"]["span_us"] > 0
+
+
 def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
     """The others are made all the same."""
 
@@ -151,12 +215,7 @@ def test_a_check_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> Non
         raise RuntimeError("password=hunter2")
 
     monkeypatch.setattr(examine.versions, "check", broken)
-    environ = {
-        "OTEL_TRACES_EXPORTER": "none",
-        "OTEL_METRICS_EXPORTER": "none",
-        "OTEL_LOGS_EXPORTER": "none",
-    }
-    report = examine.examine(examine.Wanted(sends=False), environ)
+    report = examine.examine(examine.Wanted(sends=False), SENDS_NOTHING)
     (failed,) = [one for one in report.findings if one.id == "doctor.failed"]
     assert failed.level == "problem"
     assert "hunter2" not in failed.what

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
 from tests.backends.collector import Collector
-from tests.backends.otlp_http_stub import HANG, OK, OtlpHttpStub, refused
+from tests.backends.otlp_http_stub import HANG, OK, HttpAnswer, OtlpHttpStub, refused
 from tests.backends.process import LOOPBACK, free_port
 from tests.receiver.conftest import Dashboard, begin
 
@@ -107,6 +110,74 @@ def test_sampling_and_levels_do_not_hide_the_trial(otlp_http_stub: HttpStub) -> 
     )
     assert only(found, "roundtrip.traces").level == only(found, "roundtrip.logs").level == "ok"
     assert len(stub.spans()) == 1
+
+
+@pytest.fixture
+def echo() -> Iterator[Callable[[str], str]]:
+    """``echo("text {x-scope}")``: the address of what answers 500 with the header in a text."""
+    with ExitStack() as stack:
+
+        def begin(text: str) -> str:
+            class Answers(BaseHTTPRequestHandler):
+                def do_GET(self) -> None:
+                    body = text.format_map(dict(self.headers)).encode()
+                    self.send_response(500)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+
+                def log_message(self, *_: object) -> None:
+                    """Say nothing."""
+
+            server = stack.enter_context(ThreadingHTTPServer((LOOPBACK, 0), Answers))
+            thread = Thread(target=server.serve_forever)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(server.shutdown)
+            return f"http://{LOOPBACK}:{server.server_port}"
+
+        yield begin
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("loki", "hunter2zz", "no such tenant, x-scope: {x-scope} (x)"),
+        ("jaeger", "Bearer%20hunter2zz", "no such tenant, {x-scope}"),
+        ("prometheus", "hunter2%20zz77", "no such tenant: {x-scope}"),
+        # Cut within it by who passes it on.
+        ("loki", "hunter2zz", f"{73 * 'far '}{{x-scope}}"),
+    ],
+    ids=["whole", "of-a-scheme", "two-words", "cut"],
+)
+def test_a_header_that_a_backend_repeats_is_not_told(
+    name: str, value: str, text: str, otlp_http_stub: HttpStub, echo: Callable[[str], str]
+) -> None:
+    """Neither whole nor in part; what else it says is."""
+    backend = echo(text)
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_http_stub().endpoint,
+        f"CLARITY_{name.upper()}_HEADERS": f"x-scope={value}",
+    }
+    found = trial(environ, wait_s=0, **{name: backend})
+    finding = only(found, "roundtrip.found")
+    assert finding.level == "problem"
+    assert f"(--{name} is {backend})" in finding.what
+    assert "masked" in finding.what
+    assert text[:6] in str(finding.evidence["error"])
+    assert "hunt" not in text_of(found)
+    assert "zz" not in text_of(found)
+
+
+def test_a_header_that_a_target_repeats_to_the_exporter_is_not_told(
+    otlp_http_stub: HttpStub,
+) -> None:
+    """The trial's own counters hold what the target said."""
+    stub = otlp_http_stub()
+    stub.always(HttpAnswer(401, {"Content-Type": "text/plain"}, b"unknown tenant hunter2zz"))
+    found = trial(to(stub.endpoint, OTEL_EXPORTER_OTLP_HEADERS="x-scope=hunter2zz"))
+    assert "unknown tenant" in only(found, "roundtrip.traces").what
+    assert "hunter2zz" not in text_of(found)
 
 
 def test_a_backend_that_is_not_there_is_said(otlp_http_stub: HttpStub) -> None:

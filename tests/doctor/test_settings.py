@@ -13,6 +13,7 @@ from clarity_otel.doctor.findings import Finding
 from clarity_otel.settings import load
 from clarity_otel.settings.variables import BY_NAME
 
+from .conftest import Doctor
 from .reports import only, text_of
 
 OTLP = "OTEL_EXPORTER_OTLP"
@@ -193,6 +194,32 @@ def test_settings_that_do_not_do_what_was_meant(
     assert all(one.level in ("warning", "problem") and one.advice for one in told)
     assert "hunter2" not in text_of(findings)
     assert "ter2" not in text_of(findings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("CLARITY_MASK_PATTERNS", "badge=([", "'badge' is not usable"),
+        ("CLARITY_MASK_RULES_ON", "ipp", 'no rule "ipp"'),
+        ("CLARITY_MASK_RULES_OFF", "emial", 'no rule "emial"'),
+        ("CLARITY_MASK_FILE", "broken.toml", "cannot be read"),
+        ("CLARITY_MASK_FILE", "latin.toml", "cannot be read"),
+        ("CLARITY_MASK_FILE", "missing.toml", "is not a file that can be read"),
+    ],
+)
+def test_a_masking_rule_that_is_refused_is_a_problem(
+    name: str, value: str, words: str, doctor: Doctor, tmp_path: Path
+) -> None:
+    """The service would leave it out: said once, with the variable, and the exit code is 1."""
+    (tmp_path / "broken.toml").write_text("keys = [")
+    (tmp_path / "latin.toml").write_bytes(b'keys = ["\xe4"]')
+    off = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
+    run = doctor("--no-send", **off, **{name: value})
+    (finding,) = run.of("settings.masking")
+    assert (run.code, finding["level"]) == (1, "problem")
+    assert words in finding["what"]
+    assert finding["evidence"]["variable"] == name
+    assert name in finding["advice"] or "path" in finding["advice"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from clarity_otel.doctor.findings import header_secrets, plain
 from tests.backends import otlp_grpc_stub as grpc_answers
 from tests.backends import otlp_http_stub as http_answers
 from tests.backends.otlp_grpc_stub import OtlpGrpcStub
@@ -394,6 +395,17 @@ def test_no_secret_is_told(otlp_http_stub: HttpStub) -> None:
     assert "s3cr3t-t0ken" not in text
     assert "hunter2" not in text
     assert found[-1].evidence["headers_sent"] == ["authorization", "x-password"]
+
+
+def test_a_short_header_takes_no_words_away(otlp_http_stub: HttpStub) -> None:
+    """A value of few characters is in every sentence; one of four is replaced, also cut short."""
+    stub = otlp_http_stub()
+    stub.always(HttpAnswer(500, {"Content-Type": "text/plain"}, b"a tenant of prod is no pro"))
+    finding = reached(to(stub.endpoint, OTEL_EXPORTER_OTLP_HEADERS="x-a=a,x-b=prod,x-c=pro"))[-1]
+    assert finding.evidence["answer"] == "a tenant of [masked:header] is no pro"
+    secrets = header_secrets(["Bearer hunter2zz"])
+    assert plain("use Bearer", 100, secrets) == "use Bearer"
+    assert plain("it is hunter… (x)", 100, secrets) == "it is [masked:header]… (x)"
 
 
 def test_what_a_target_says_cannot_control_the_terminal(otlp_http_stub: HttpStub) -> None:

@@ -73,12 +73,17 @@ def test_a_file_of_rules(masker: ModuleType, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "word"),
-    [("keys = 3", "keys"), ("surprise = 1", "surprise"), ("[[", "cannot be read")],
+    [
+        (b"keys = 3", "keys"),
+        (b"surprise = 1", "surprise"),
+        (b"[[", "cannot be read"),
+        (b'keys = ["caf\xe9"]', "cannot be read"),
+    ],
 )
-def test_a_wrong_file_is_refused(tmp_path: Path, content: str, word: str) -> None:
+def test_a_wrong_file_is_refused(tmp_path: Path, content: bytes, word: str) -> None:
     """A sentence names the file's variable and what is wrong."""
     file = tmp_path / "masking.toml"
-    file.write_text(content)
+    file.write_bytes(content)
     _, refused = options(load({"CLARITY_MASK_FILE": str(file)}))
     assert len(refused) == 1
     assert "CLARITY_MASK_FILE" in refused[0]
