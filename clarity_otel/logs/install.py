@@ -58,6 +58,8 @@ def all_of_it() -> None:
     _replaced.replace(logging.Handler, "handleError", _make_handle_error)
     _replaced.replace(logging.Handler, "__init__", _make_init)
     _replaced.replace(logging.StreamHandler, "emit", _make_emit)
+    for name, of in _MADE_BY_FORMATTERS.items():
+        setattr(logging.LogRecord, name, _Made(name, of))
     for reference in list(getattr(logging, "_handlerList", ())):
         handler = reference()
         if handler is not None:
@@ -67,10 +69,38 @@ def all_of_it() -> None:
 def uninstall() -> None:
     """Put all methods back."""
     _replaced.undo()
+    for name in _MADE_BY_FORMATTERS:
+        if name in vars(logging.LogRecord):
+            delattr(logging.LogRecord, name)
     for kind, original in _covered.items():
         if getattr(kind.__dict__.get("format"), "_clarity_original", None) is original:
             kind.format = original
     _covered.clear()
+
+
+class _Made:
+    """What a formatter would have set on a record: on the console none runs where ours will do.
+
+    Handlers and filters that come after it read these. Not in the record's own dict, which
+    is nobody's to fill but the formatter's.
+    """
+
+    def __init__(self, name: str, of: Callable[[logging.LogRecord], str]) -> None:
+        self._name = name
+        self._of = of
+
+    def __get__(self, record: logging.LogRecord | None, owner: Any = None) -> Any:
+        if record is None:
+            raise AttributeError(f"type object 'LogRecord' has no attribute '{self._name}'")
+        if ids.WRITTEN not in record.__dict__:
+            raise AttributeError(f"'LogRecord' object has no attribute '{self._name}'")
+        return self._of(record)
+
+
+_MADE_BY_FORMATTERS: dict[str, Callable[[logging.LogRecord], str]] = {
+    "message": logging.LogRecord.getMessage,
+    "asctime": logging.Formatter().formatTime,
+}
 
 
 def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
@@ -102,7 +132,7 @@ def _is_passed_on(record: logging.LogRecord) -> bool:
 
 def _make_format(original: Any) -> Any:
     def format(self: Any, record: logging.LogRecord) -> Any:  # noqa: A001 - logging's name
-        if type(self).format is not logging.Handler.format:
+        if type(self).format is not logging.Handler.format or "format" in vars(self):
             # A `format` of the app's calls its base's: the caller masks what comes of it.
             return plans.masked(original(self, record))
         text = plans.plan_of(self).text(record)
@@ -123,17 +153,21 @@ def _make_emit(original: Any) -> Any:
                 plan = plans.plan_of(self)
             if plan.descriptor is None:
                 text = self.format(record)
+                if "format" in self.__dict__:
+                    text = plans.masked(text)
             else:
                 attributes = record.__dict__
                 written = attributes.get(ids.WRITTEN, 0)
                 if written & plan.descriptor:
                     return
                 text = plan.text(record)
-                # After it: one attribute more would look like an extra field.
-                attributes[ids.WRITTEN] = written | plan.descriptor
                 if text is None:
                     text = output.of_event(events.of_record(record))
             stream.write(text + self.terminator)
+            if plan.descriptor is not None:
+                # After it: what could not be written is nobody's line, and one attribute more
+                # would look like an extra field.
+                attributes[ids.WRITTEN] = written | plan.descriptor
             # Such a stream has written itself with the line's end: 0.6 us for nothing.
             if not (plan.is_text and stream.line_buffering):
                 self.flush()

@@ -56,6 +56,10 @@ class Plan:
         self.descriptor = descriptor
         self.text = text
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied or pickled with its handler it is None: a stream is nobody's to take along."""
+        return type(None), ()
+
 
 def plan_of(handler: logging.Handler) -> Plan:
     """Return the handler's plan, made anew where its stream or formatter is another."""
@@ -75,7 +79,7 @@ def _make(handler: logging.Handler) -> Plan:
     if number is None:
         return Plan(stream, formatter, None, _masked(handler))
     is_coloured = console.is_coloured(stream)
-    if _overrides_format(handler) or _has_code(formatter):
+    if _overrides_format(handler) or has_code(formatter):
         text: Callable[[logging.LogRecord], Any] = _own(handler, is_coloured)
     else:
         text = output.of_record(is_coloured)
@@ -124,12 +128,15 @@ def add_otel_attributes(record: logging.LogRecord) -> None:
 
 
 def _overrides_format(handler: logging.Handler) -> bool:
-    return type(handler).format is not logging.Handler.format
+    return type(handler).format is not logging.Handler.format or "format" in vars(handler)
 
 
-def _has_code(formatter: Any) -> bool:
+def has_code(formatter: Any) -> bool:
+    """Whether a formatter does more than to choose a layout."""
     if formatter is None:
         return False
+    if any(name in getattr(formatter, "__dict__", ()) for name in _WITH_CODE):
+        return True
     kind = type(formatter)
     if kind.__module__.partition(".")[0] not in _LAYOUTS_ONLY:
         for name in _WITH_CODE:
@@ -189,49 +196,105 @@ def _ascii(
 def _own(handler: logging.Handler, is_coloured: bool) -> Callable[[logging.LogRecord], str]:
     overridden = type(handler).format
     render = getattr(overridden, "_clarity_original", overridden)
-    if not _overrides_format(handler):
+    if "format" in vars(handler):
+        render = _of_this_handler
+    elif not _overrides_format(handler):
         render = original_format
 
     def text(record: logging.LogRecord) -> str:
-        own = render(handler, record)
-        own = own.decode("utf-8", "replace") if isinstance(own, bytes) else str(own)
-        known = events.ids_of(record) or ids.current()
-        return of_text(own, record, known, handler.formatter, is_coloured)
+        return of_own(handler, render, record, is_coloured)
 
     return text
 
 
-def of_text(
-    own: str,
+def _of_this_handler(handler: Any, record: logging.LogRecord) -> Any:
+    return vars(handler)["format"](record)
+
+
+def of_own(
+    handler: logging.Handler,
+    render: Callable[[Any, logging.LogRecord], Any],
     record: logging.LogRecord,
-    known: events.Ids | None,
-    formatter: Any,
     is_coloured: bool,
 ) -> str:
-    """Return the line for what a formatter with code of its own has made of a record."""
+    """Return the line for what `render(handler, record)`, code of the app's, makes of a record."""
+    # Formatters colour the level, or write before the message what a second run would repeat.
+    given = copy.copy(record)
+    own = render(handler, record)
+    own = own.decode("utf-8", "replace") if isinstance(own, bytes) else str(own)
+    known = events.ids_of(record) or ids.current()
     parsed = passthrough.json_object(own)
     if parsed is not None:
         return passthrough.line(own, parsed, known)
     fields = fields_of(own)
     if fields is not None:
-        event = events.of_fields(fields, record.created, record.levelname, record.name, known)
+        event = events.of_fields(fields, record.created, given.levelname, record.name, known)
     else:
         event = events.of_record(record)
-        if type(record.msg) is not dict and event.error is None:
-            event.message = _message(own, record, formatter)
+        event.level = str(given.levelname)
+        _keep_what_is_shown(event, own, given, lambda alone: _message(handler, render, alone))
     return output.of_event(event, is_coloured)
 
 
-def _message(own: str, record: logging.LogRecord, formatter: Any) -> str:
-    """Return the message as the formatter writes it, without its layout where that can be had."""
-    if not isinstance(formatter, logging.Formatter):
-        return own
+# What `traceback` and `logging` begin with.
+_TRACEBACK = "Traceback (most recent call last)"
+_STACK = "Stack (most recent call last)"
+
+
+def _keep_what_is_shown(
+    event: events.Event,
+    own: str,
+    given: logging.LogRecord,
+    message_of: Callable[[logging.LogRecord], str | None],
+) -> None:
+    """Take from an event what the formatter has changed: it may have hidden something.
+
+    A layout that shows no exception at all has not looked at it: ours stays.
+    """
+    if event.exception is not None:
+        kind, message, stack = event.exception
+        name = (kind or _TRACEBACK).rpartition(".")[2]
+        if stack is not None and stack.strip() not in own and (_TRACEBACK in own or name in own):
+            begin = own.find(_TRACEBACK)
+            shown = own[own.rfind("\n", 0, begin) + 1 :] if begin >= 0 else None
+            event.exception = kind, message if message and message in own else None, shown
+    if event.stack is not None and event.stack.strip() not in own and _STACK in own:
+        event.stack = None
+    if event.error is not None:
+        return
+    message = message_of(given)
+    if message is None:
+        message = own
+    if type(given.msg) is not dict:
+        event.message = message
+    elif str(given.msg) not in message:
+        event.message = message
+        fields = event.extra or {}
+        event.extra = {name: fields[name] for name in fields if name not in given.msg}
+
+
+def _message(
+    handler: logging.Handler,
+    render: Callable[[Any, logging.LogRecord], Any],
+    record: logging.LogRecord,
+) -> str | None:
+    """Return the message as the app's code writes it, without its layout; None if it cannot."""
     try:
-        bare = copy.copy(formatter)
+        formatter: Any = handler.formatter
+        bare = copy.copy(formatter) or logging.Formatter()
+        if not isinstance(bare, logging.Formatter):
+            return None
         bare._style = logging.PercentStyle("%(message)s")
         bare._fmt = "%(message)s"
         alone = copy.copy(record)
         alone.exc_info = alone.exc_text = alone.stack_info = None
-        return str(bare.format(alone))
+        if not _overrides_format(handler):
+            return str(bare.format(alone))
+        # The handler's lock is held, and a copy of it might close its stream when it goes.
+        handler.formatter = bare
+        try:
+            return str(render(handler, alone))
+        finally:
+            handler.formatter = formatter
     except Exception:
-        return own
+        return None

@@ -6,7 +6,7 @@ left out in favour of ours: they show local values.
 
 from __future__ import annotations
 
-from clarity_otel.logs import console, output
+from clarity_otel.logs import console, ids, output, plans
 from clarity_otel.logs import event as events
 from clarity_otel.patches.wrapping import Replaced
 
@@ -28,9 +28,17 @@ def _make_emit(original: Any) -> Any:
         if number is None:
             original(self, record)
             return
+        written = record.__dict__.get(ids.WRITTEN, 0)
+        if written & number:
+            return
         try:
-            event = events.of_record(record)
-            console.write(number, output.of_event(event, console.is_coloured(self.console.file)))
+            is_coloured = console.is_coloured(self.console.file)
+            if plans.has_code(self.formatter):
+                line = plans.of_own(self, plans.original_format, record, is_coloured)
+            else:
+                line = output.of_event(events.of_record(record), is_coloured)
+            console.write(number, line)
+            record.__dict__[ids.WRITTEN] = written | number
         except Exception:
             self.handleError(record)
 

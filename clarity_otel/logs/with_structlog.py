@@ -153,8 +153,15 @@ def _line(logger: Any, message: Any) -> Any:
     return _text(logger, message) if isinstance(message, str) else message
 
 
+def _printed_to() -> Any:
+    """Return what structlog takes for "no file is given": stdout as it was imported."""
+    return getattr(sys.modules.get("structlog._output"), "stdout", None)
+
+
 def _text(logger: Any, message: str) -> str:
     stream = getattr(logger, "_file", None)
+    if type(logger).__name__ == "PrintLogger" and stream is _printed_to():
+        stream = sys.stdout  # where its `print` writes: a test may have put another there
     if stream is None or console.descriptor(stream) is None:
         return mask_text(message)
     known = ids.current() or ids.of_request(None, sys._getframe(1))

@@ -271,6 +271,191 @@ logging.warning("about codename, no more")
     assert output.messages() == ["about ***, no more"]
 
 
+REDACTING = """
+import logging, re, sys
+def redacted(text):
+    return re.sub("codename", "***", text)
+class Redacting(logging.Formatter):
+    def format(self, record):
+        return redacted(super().format(record))
+"""
+REDACTS = {
+    "a formatter": "handler.setFormatter(Redacting('%(levelname)s %(message)s'))",
+    "a handler's class": """
+class Own(logging.StreamHandler):
+    def format(self, record):
+        return redacted(super().format(record))
+handler = Own()
+""",
+    "one formatter": """
+formatter = logging.Formatter()
+format = formatter.format
+formatter.format = lambda record: redacted(format(record))
+handler.setFormatter(formatter)
+""",
+    "one handler": """
+format = handler.format
+handler.format = lambda record: redacted(format(record))
+""",
+    "rich's": """
+from rich.logging import RichHandler
+from rich.console import Console
+handler = RichHandler(console=Console(file=sys.stderr))
+handler.setFormatter(Redacting("%(message)s"))
+""",
+}
+
+
+@pytest.mark.parametrize("json_logs", ["true", "false"])
+@pytest.mark.parametrize("redacts", REDACTS)
+def test_what_the_app_hides_is_nowhere_in_the_line(
+    redacts: str, json_logs: str, run_program: Callable[..., Output]
+) -> None:
+    """Neither in the exception, nor in the stack, nor in a dict that is the message."""
+    output = run_program(
+        f"""{REDACTING}
+handler = logging.StreamHandler()
+{REDACTS[redacts]}
+logging.basicConfig(handlers=[handler], level=0)
+try:
+    raise ValueError("no codename")
+except ValueError:
+    logging.exception("lost %s", "codename", stack_info="codename" in "codename")
+logging.info({{"event": "seen", "who": "codename"}})
+""",
+        env={"JSON_LOGS": json_logs},
+    )
+    text = output.stderr.replace('"codename"', "").replace("'no codename'", "")
+    assert "codename" not in text, text
+    assert text.count("***") >= 3
+    if json_logs == "true":
+        lost, seen = output.lines()
+        assert "lost ***" in lost["message"]
+        assert lost["exception.type"] == "ValueError"
+        assert "ValueError: no ***" in lost["exception.stacktrace"]
+        assert "***" in seen["message"]
+
+
+def test_a_layout_without_exceptions_hides_none(run_program: Callable[..., Output]) -> None:
+    """It does not look at them: the line has them, masked by the rules."""
+    output = run_program(f"""
+import logging
+class Short(logging.Formatter):
+    def format(self, record):
+        return f"{{record.levelname}} {{record.getMessage()}}"
+handler = logging.StreamHandler()
+handler.setFormatter(Short())
+logging.basicConfig(handlers=[handler])
+try:
+    raise ValueError("password={SECRET}")
+except ValueError:
+    logging.exception("failed")
+""")
+    (line,) = output.lines()
+    assert line["exception.message"] == "password=[masked:password]"
+    assert "ValueError: password=[masked:password]" in line["exception.stacktrace"]
+
+
+def test_what_a_formatter_writes_into_a_record_is_there_once(
+    run_program: Callable[..., Output],
+) -> None:
+    """The usual way to colours and prefixes; the level is the level's name."""
+    output = run_program("""
+import logging
+class Coloured(logging.Formatter):
+    def format(self, record):
+        record.levelname = f"\x1b[32m{record.levelname}\x1b[0m"
+        record.msg = f"[shop] {record.msg}"
+        return super().format(record)
+handler = logging.StreamHandler()
+handler.setFormatter(Coloured("%(levelname)s %(message)s"))
+logging.basicConfig(handlers=[handler])
+logging.warning("order %d", 7)
+""")
+    (line,) = output.lines()
+    assert (line["level"], line["message"]) == ("WARNING", "[shop] order 7")
+
+
+def test_what_a_formatter_would_have_made_is_on_the_record(
+    run_program: Callable[..., Output],
+) -> None:
+    """Handlers that come after the console's read `message` and `asctime`, as documented."""
+    source = """
+import logging, sys
+class Alert(logging.StreamHandler):
+    def emit(self, record):
+        before = hasattr(record, "message")
+        super().emit(record)
+        print(before, record.message, len(record.asctime), "message" in dir(record))
+logging.basicConfig(handlers=[Alert()], format="%(asctime)s %(message)s")
+logging.warning("disk %s", "full")
+"""
+    assert run_program(source).stdout == "False disk full 23 True\n"
+
+
+def test_a_line_that_could_not_be_written_is_written_by_the_next(
+    run_program: Callable[..., Output],
+) -> None:
+    """By the same handler again, and by another one of the same console."""
+    output = run_program("""
+import errno, logging, sys
+class Busy:
+    encoding, fails = "utf-8", 2
+    def fileno(self): return 2
+    def write(self, text):
+        Busy.fails -= 1
+        if Busy.fails >= 0:
+            raise BlockingIOError(errno.EAGAIN, "would block")
+        sys.stderr.write(text)
+    def flush(self): pass
+class Retrying(logging.StreamHandler):
+    def handleError(self, record):
+        if Busy.fails == 1:
+            self.emit(record)
+logging.basicConfig(handlers=[Retrying(Busy()), logging.StreamHandler()])
+logging.warning("first")
+logging.warning("second")
+""")
+    assert output.messages() == ["first", "second"]
+
+
+def test_handlers_are_copied_and_pickled_as_before(run_program: Callable[..., Output]) -> None:
+    """Those that leave their lock and stream out, as the ones for processes do."""
+    output = run_program("""
+import copy, logging, pickle, sys
+class Portable(logging.StreamHandler):
+    def __getstate__(self):
+        return {k: v for k, v in self.__dict__.items() if k not in ("lock", "stream")}
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.stream = sys.stderr
+        self.createLock()
+handler = Portable()
+logging.basicConfig(handlers=[handler])
+logging.warning("one")
+for other in (pickle.loads(pickle.dumps(handler)), copy.deepcopy(handler)):
+    logging.root.handlers[:] = [other]
+    logging.warning("another")
+""")
+    assert output.messages() == ["one", "another", "another"]
+
+
+def test_what_a_test_takes_from_print_is_not_the_console(
+    run_program: Callable[..., Output],
+) -> None:
+    """structlog's default logger prints to what `sys.stdout` is by then."""
+    output = run_program("""
+import contextlib, io, structlog
+taken = io.StringIO()
+with contextlib.redirect_stdout(taken):
+    structlog.get_logger().info("placed", order=7)
+assert "order=7" in taken.getvalue(), taken.getvalue()
+assert "timestamp" not in taken.getvalue()
+structlog.get_logger().info("shown")
+""")
+    assert output.messages("stdout") == ["shown"]
+
+
 STRUCTLOG = {
     "print logger": "",
     "logging": """
