@@ -14,7 +14,7 @@ from time import gmtime
 from clarity_otel.logs import limits
 from clarity_otel.logs.values import plain
 from clarity_otel.masking import mask_text, mask_value
-from clarity_otel.masking.named import NAMED
+from clarity_otel.masking.named import COMMANDS, NAMED, located_field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,9 @@ class _Extra:
 
     def mapping(self, fields: Mapping[Any, Any], depth: int) -> None:
         write = self.out.append
-        named = _named(fields) if 2 <= len(fields) <= 8 else {}
+        is_small = 2 <= len(fields) <= 8
+        named = _named(fields) if is_small else {}
+        field = located_field(fields) if is_small else None
         write("{")
         for number, (name, value) in enumerate(fields.items()):
             if number:
@@ -120,13 +122,16 @@ class _Extra:
             key = name if type(name) is str else _key(name)
             self.text(key if _PLAIN_KEY.fullmatch(key) else mask_text(key))
             write(":")
-            self.value(key, named.get(key, value), depth)
+            own = field if field and key == "input" else key
+            self.value(own, named.get(key, value), depth)
         write("}")
 
     def items(self, key: str, items: Sequence[Any], depth: int) -> None:
         write = self.out.append
         write("[")
         option = ""
+        # What says that a short option has a password behind it.
+        command: list[str] = []
         if len(items) == 2 and all(isinstance(item, str | bytes) for item in items):
             # A header's name tells what its value is.
             items = mask_value(key, items)
@@ -139,8 +144,11 @@ class _Extra:
             is_text = isinstance(item, str)
             is_told = option and is_text and not item.startswith("-")
             # What follows an option is its value.
-            self.value(key, mask_value(key, [option, item])[1] if is_told else item, depth)
-            option = item if is_text and item.startswith("--") else ""
+            own = mask_value(key, [*command, option, item])[-1] if is_told else item
+            self.value(key, own, depth)
+            option = item if is_text and item.startswith("-") else ""
+            if is_text and (item == "login" or item[item.rfind("/") + 1 :] in COMMANDS):
+                command.append(item)
         write("]")
 
     def value(self, key: str, value: Any, depth: int) -> None:

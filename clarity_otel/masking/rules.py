@@ -889,6 +889,9 @@ SCHEMES: tuple[str, ...] = (
     "key",
     "hmac",
     "signature",
+    "jwt",
+    "psk",
+    "sharedkey",
 )
 
 # The first words after "key: " or "key=" that show it is prose or code, lower case.

@@ -24,6 +24,11 @@ WORDS = [
     "--password", "-u ", "redis-cli", " -a ", "=>", "->", "QWxhZGRpbjpvcGVu", ";", "/", "0", "7",
     'name="password"', "<value>", "</", "&gt;", "&lt;", "Content-Type: a", "\r\n", "system",
     "phone ", "nr ", "0171-3920077", "docker login", " -p ", "[masked:phone]",
+    "input_value=", "[type=a, ", "\n  ", "'loc': ('password',), ", "'input': ", "'-u', '", "'-a', ",
+    "'redis-cli', ", "sshpass", ", '-p', ", "docker", "'login', ", ";PWD=", "{ab1}", "]]>",
+    "<![CDATA[", "\\u043f\\u0430\\u0440\\u043e\\u043b\\u044c", '"""', "'''",
+    "|\n", ">-\n    ", "  value: ", "name: DB_PASSWORD",
+    "+PRIVATE+KEY-----", "-----BEGIN", "-----END", "%3BPWD%3D", "GenieKey ",
     "\x1b[36m", "\x1b[0m", "\x1b[",
 ]  # fmt: skip
 

@@ -13,10 +13,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from clarity_otel.masking.named import NAMED
+from clarity_otel.masking.named import NAMED, located_field
 from clarity_otel.masking.rules import RULES
 from clarity_otel.masking.twin import at, ip, keys, numbers, shapes
-from clarity_otel.masking.twin.keys import option_key
+from clarity_otel.masking.twin.arguments import Arguments
 from clarity_otel.masking.twin.value import is_likely, looks_secret
 from clarity_otel.masking.twin.words import Find
 
@@ -276,6 +276,7 @@ class _Walk:
         fields = getattr(value, "_fields", ()) if isinstance(value, tuple) else ()
         masked: list[Any] = []
         option: _Rule = None
+        arguments = Arguments(self.masker.lookup)
         is_ordered = under is None and isinstance(value, list | tuple)
         for index, item in enumerate(items):
             if self.left <= 0:
@@ -290,7 +291,7 @@ class _Walk:
             if option and isinstance(item, str) and not item.startswith("-"):
                 rule = option
             masked.append(self.value(item, rule, depth + 1))
-            option = self._option(item) if is_ordered else None
+            option = arguments.next(item) if is_ordered and isinstance(item, str) else None
         if len(masked) == len(items) and all(a is b for a, b in zip(masked, items, strict=True)):
             return value
         if isinstance(value, tuple) and hasattr(value, "_make"):
@@ -299,12 +300,6 @@ class _Walk:
             if isinstance(value, kind):
                 return kind(masked)
         return masked
-
-    def _option(self, item: Any) -> _Rule:
-        """Return the rule for what follows an option in a list of arguments."""
-        name = option_key(item) if isinstance(item, str) else None
-        rule = self.masker.lookup(name) if name else None
-        return rule if rule and rule[1] in _WHOLE else None
 
     def _pair(self, items: list[Any], is_list: bool) -> _Rule:
         rule = self.rule_of(items[0])
@@ -352,4 +347,6 @@ class _Walk:
         for name, held in NAMED:
             if name in value and held in value and (rule := self.rule_of(value[name])):
                 return held, rule
-        return None
+        field = located_field(value)
+        rule = self.rule_of(field) if field else None
+        return ("input", rule) if rule else None

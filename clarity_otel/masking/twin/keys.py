@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from clarity_otel.masking import rules
+from clarity_otel.masking.twin import located
 from clarity_otel.masking.twin import value as values
 from clarity_otel.masking.twin.words import (
     ALNUM,
@@ -18,6 +19,7 @@ from clarity_otel.masking.twin.words import (
     UPPER,
     Find,
     end_of_bytes,
+    run,
     start_of_bytes,
 )
 
@@ -129,6 +131,7 @@ class Separator(Enum):
     COLON = auto()
     TAG = auto()
     COMMA = auto()
+    ARGUMENT = auto()
     OPTION = auto()
     SPACE = auto()
 
@@ -235,12 +238,11 @@ def _look(
         return None
     whole = text[before.start : before.end]
     key = whole[whole.rfind(" ") + 1 :]
-    found = lookup(key)
+    found = lookup(key) or _escaped_rule(text, before, lookup)
     if found is None:
-        if key.lower() in _NAMES:
-            named = _named(text, end, finds, lookup)
-            if named is not None:
-                return named
+        named = _by_neighbour(text, before.end - len(key), key, end, finds, lookup)
+        if named is not None:
+            return named
         if len(key) == len(whole):
             return None
         key = whole
@@ -252,6 +254,8 @@ def _look(
         return None
     if separator is Separator.SPACE and rule != "password":
         return None
+    if separator is Separator.COMMA and _is_argument(text, key, before.start):
+        separator = Separator.ARGUMENT
     value = values.read(text, separator.name, check, key, before.quoted, end, lookup)
     if value is None:
         return None
@@ -262,6 +266,39 @@ def _look(
         # "credentials": {"user": …, "password": …}: its own keys are looked at too.
         return None if rule == "secret" else end
     return value.end
+
+
+def _is_argument(text: str, key: str, start: int) -> bool:
+    """Whether a key is an option in a list of arguments rather than the first of a call's."""
+    before = start - _quote_before(text, start)
+    is_call = (
+        before > 1
+        and text[before - 1] == "("
+        and (text[before - 2] == "_" or _PART.match(text, before - 2) is not None)
+    )
+    return key.startswith("--") and not is_call
+
+
+_ESCAPED_LETTER = re.compile(r"(\\++)(?:u([0-9A-Fa-f]{4}))?")
+
+
+def _escaped_rule(text: str, key: _Key, lookup: Lookup) -> tuple[str, str] | None:
+    r"""Return the rule for a key in quotes that has letters as `\u043f`."""
+    if not key.quoted or text[key.start] != "u" or not text.endswith("\\", 0, key.start):
+        return None
+    lowest = start_of_bytes(text, key.end, 256)
+    begin = key.end
+    while begin > lowest and (text[begin - 1] in "\\ " or _KEY_CHAR.match(text, begin - 1)):
+        begin -= 1
+    letters, at = "", begin
+    for hit in _ESCAPED_LETTER.finditer(text, begin, key.end):
+        letters += text[at : hit.start()]
+        code = int(hit[2] or "d800", 16)
+        is_letter = not 0xD800 <= code < 0xE000
+        # Any other escape is a quote, a line end: the key begins behind it.
+        letters = letters + chr(code) if is_letter else ""
+        at = hit.end() if is_letter else hit.end(1)
+    return lookup(letters + text[at : key.end])
 
 
 def is_secret_before(text: str, at: int, lookup: Lookup) -> bool:
@@ -287,6 +324,20 @@ def _is_not_a_key(text: str, key: _Key, end: int) -> bool:
     return False
 
 
+def _by_neighbour(
+    text: str, start: int, key: str, end: int, finds: list[Find], lookup: Lookup
+) -> int | None:
+    """Return the end of a secret that another value beside it names."""
+    match key:
+        case "loc":
+            return located.beside(text, start, end, finds, lookup)
+        case "input":
+            return located.before(text, end, finds, lookup)
+        case "input_value":
+            return located.below(text, start, end, finds, lookup)
+    return _named(text, end, finds, lookup) if key.lower() in _NAMES else None
+
+
 _NAMES = ("name", "key", "system")
 _LINE_ENDS = ("\r\n", "\n", r"\r\n", r"\n")
 _TO_VALUE = re.compile(r"""[, \n\r\t"'\\]{0,32}+""")
@@ -296,7 +347,7 @@ _VALUE = re.compile(r"""value[ "'\\]{0,16}+[:=]""", re.IGNORECASE | re.ASCII)
 def _named(text: str, at: int, finds: list[Find], lookup: Lookup) -> int | None:
     name = values.read_quoted(text, at)
     if name is None:
-        return None
+        return _named_in_yaml(text, at, finds, lookup)
     found = lookup(text[name.start : name.end])
     if found is None:
         return None
@@ -306,6 +357,7 @@ def _named(text: str, at: int, finds: list[Find], lookup: Lookup) -> int | None:
         _in_form(text, following)
         or _beside(text, following)
         or values.in_named_tag(text, following)
+        or _yaml_value(text, following)
     )
     if place is None:
         return None
@@ -315,6 +367,44 @@ def _named(text: str, at: int, finds: list[Find], lookup: Lookup) -> int | None:
     if _holds(check, value) and not is_name:
         finds.append(Find(start, end, rule))
     return end
+
+
+def _named_in_yaml(text: str, at: int, finds: list[Find], lookup: Lookup) -> int | None:
+    """Find YAML's `value: …` on the line below `- name: DB_PASSWORD`."""
+    start = run(text, at, 8, frozenset(" "))
+    end, room = start, _LIMIT
+    while end < len(text) and _KEY_CHAR.match(text, end):
+        room -= len(text[end].encode("utf-8", "surrogatepass"))
+        if room < 0:
+            break
+        end += 1
+    if not text.startswith(("\n", "\r"), end):
+        return None
+    place = _beside(text, end) or _yaml_value(text, end)
+    found = lookup(text[start:end]) if place else None
+    if place is None or found is None:
+        return None
+    if _holds(found[1], text[place[0] : place[1]]):
+        finds.append(Find(*place, found[0]))
+    return place[1]
+
+
+def _yaml_value(text: str, at: int) -> tuple[int, int] | None:
+    """Return where the value of `value: …` on the next line is, without a comment."""
+    line = run(text, at, 2, frozenset("\r\n"))
+    key = run(text, line, 32, frozenset(" "))
+    if line == at or key == line or not text.startswith("value: ", key):
+        return None
+    start = run(text, key + 7, 8, frozenset(" "))
+    most = end_of_bytes(text, start, 1024)
+    line_end = _NEXT_LINE.search(text, start, most)
+    end = line_end.start() if line_end else most
+    comment = text.find(" #", start, end)
+    end = start + len(text[start : comment if comment >= 0 else end].rstrip(SPACES))
+    return (start, end) if end > start and text[start] not in "\"'{[|>&*" else None
+
+
+_NEXT_LINE = re.compile("[\n\r]")
 
 
 def _in_form(text: str, at: int) -> tuple[int, int] | None:
@@ -365,6 +455,9 @@ def _tag_before(text: str, at: int) -> _Key | None:
     return _Key(start, end, False) if end > start and (end == at or text[end] == " ") else None
 
 
+_DIGITS = re.compile("(?:25)?[0-9A-Fa-f]{2}(?=.)", re.DOTALL)
+
+
 def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
     if separator is Separator.TAG:
         return _tag_before(text, at)
@@ -400,6 +493,9 @@ def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
         start -= 1
     if start > 0 and text[start - 1] == "\\" and text[start : start + 1] in ("n", "r", "t"):
         start += 1
+    # Nor are the digits of an encoded character before it: %3BPWD%3D.
+    if start > 0 and text[start - 1] == "%" and (digits := _DIGITS.match(text, start, end)):
+        start = digits.end()
     if start >= end:
         return None
     if separator is Separator.COMMA:
@@ -422,6 +518,7 @@ def _key_before(text: str, separator: Separator, at: int) -> _Key | None:
 
 def fits(check: str, value: str) -> bool:
     """Whether a value is what the rule's key asks for."""
+    from clarity_otel.masking.twin.arguments import is_user
     from clarity_otel.masking.twin.schemes import is_pair
 
     size = len(value.encode("utf-8", "surrogatepass"))
@@ -440,6 +537,8 @@ def fits(check: str, value: str) -> bool:
             return 7 <= digits <= 15 and letters == 0 and size <= 24
         case "card":
             return 12 <= digits <= 19 and letters == 0 and size <= 24
+        case "user":
+            return is_user(value)
         case "pair":
             return size >= 8 and is_pair(value)
         case "opaque":
@@ -463,9 +562,8 @@ def is_placeholder(value: str, *, quoted: bool) -> bool:
             inner = _inner(value, "<", ">")
             return inner is not None and set(inner) <= _NAME
         case "{":
-            return value.startswith("{{") or (
-                _inner(value, "{", "}") is not None and '"' not in value
-            )
+            inner = _inner(value, "{", "}")
+            return value.startswith("{{") or (inner is not None and _is_template(inner))
         case ":":
             return len(value) > 1 and set(value[1:]) <= LOWER | {"_"}
         case "$":
@@ -488,6 +586,21 @@ def is_placeholder(value: str, *, quoted: bool) -> bool:
     if quoted:
         return word in _HARMLESS_QUOTED
     return word.lstrip("&*").rstrip(".,;!") in _HARMLESS
+
+
+_CODE = frozenset(" ,[](){}!:'$|\\")
+_TEMPLATE = ALNUM | frozenset("_.")
+
+
+def _is_template(inner: str) -> bool:
+    """Whether braces hold a name or code, as in `{token}`, rather than ODBC's password."""
+    chars = set(inner)
+    tail = next((n for n in range(2) if inner[-1 - n : len(inner) - n] not in DIGITS), 2)
+    name = inner[: len(inner) - tail]
+    is_name = (
+        bool(chars & {"_", "."}) and chars <= _TEMPLATE and not (chars & UPPER and chars & LOWER)
+    )
+    return '"' not in chars and (is_name or bool(chars & _CODE) or not set(name) & DIGITS)
 
 
 def _inner(value: str, begin: str, end: str) -> str | None:

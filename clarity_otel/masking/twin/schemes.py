@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
-from clarity_otel.masking.twin.value import parameters
+from clarity_otel.masking.twin.value import Quoted, parameters, read_quoted
 from clarity_otel.masking.twin.words import (
     ALNUM,
     DIGITS,
     LETTERS,
     LOWER,
+    SPACES,
     UPPER,
     Find,
     begins_word,
@@ -20,15 +21,21 @@ from clarity_otel.masking.twin.words import (
 
 WORDS = frozenset(
     (
-        "-----BEGIN ", "-----END ", "Bearer", "bearer", "BEARER", "Basic", "basic", "BASIC",
-        "Digest", "digest", "DIGEST", "-u ", "--user ", ".atlasv1.", "AUTH", "sshpass -p",
-        "redis-cli", "docker login",
+        "-----BEGIN", "-----END", "Bearer", "bearer", "BEARER", "Basic", "basic", "BASIC",
+        "Digest", "digest", "DIGEST", ".atlasv1.", "AUTH", "sshpass", "redis-cli", "docker",
+        "-u ", "-u'", '-u"', "-u\\", "-U ", "-U'", '-U"', "-U\\", "--user", "--proxy-user",
     )
 )  # fmt: skip
 _TOKEN = ALNUM | frozenset("-._~+/=%:|")
 _BASE64 = ALNUM | frozenset("+/-_")
 _LABEL = UPPER | DIGITS | {" "}
 _CUT_KEY = ALNUM | frozenset("+/=-\\\n\r \t:,.")
+_CUT_FORM = ALNUM | frozenset("+/=-%:.")
+_PRIVATE = tuple(
+    blank.join(words)
+    for blank in (" ", "+", "%20")
+    for words in (("PRIVATE", "KEY"), ("PRIVATE", "KEY", "BLOCK"))
+)
 _KEY_BODY = ALNUM | frozenset("+/=\\\n\r")
 _USER = ALNUM | frozenset("_-.@")
 _DASHED = ALNUM | frozenset("-_")
@@ -45,21 +52,61 @@ def find(word: str, text: str, start: int) -> Find | None:
             return _basic(text, start, after)
         case "digest":
             return _digest(text, start, after)
-        case "-----begin ":
+        case "-----begin":
             return _key_block(text, start, after)
-        case "-----end ":
+        case "-----end":
             return _cut_block(text, start, after)
         case ".atlasv1.":
             return _terraform(text, start, after)
         case "auth":
             return _redis_auth(text, start, after)
-        case "sshpass -p":
-            return _argument(text, after)
+        case "sshpass":
+            is_plain = text.startswith(" -p", after)
+            return _argument(text, after + 3) if is_plain else _listed(text, after, "-p")
         case "redis-cli":
-            return _option(text, after, " -a ")
-        case "docker login":
-            return _option(text, after, " -p ")
-    return _user(text, start, after)
+            return _option(text, after, " -a ") or _listed(text, after, "-a")
+        case "docker":
+            return _docker(text, after)
+    return _user(text, start, start + len(word.rstrip(" '\"\\")))
+
+
+def _docker(text: str, after: int) -> Find | None:
+    """Find the password of `docker login -p …`; -p of its other commands are ports."""
+    if text.startswith(" login", after):
+        return _option(text, after + 6, " -p ")
+    following = _next_argument(text, after)
+    if following is None or text[following.start : following.end] != "login":
+        return None
+    return _listed(text, following.end, "-p")
+
+
+def _listed(text: str, after: int, name: str) -> Find | None:
+    """Find an option's argument in a list that goes on: `'redis-cli', '-a', '…'`."""
+    from clarity_otel.masking.twin.keys import is_placeholder
+
+    following = _next_argument(text, after)
+    for _ in range(16):
+        if following is None:
+            return None
+        is_meant = text[following.start : following.end] == name
+        following = _next_argument(text, following.end)
+        if is_meant and following is not None:
+            value = text[following.start : following.end]
+            if not value or value[0] == "-" or is_placeholder(value, quoted=True):
+                return None
+            return Find(following.start, following.end, "password")
+    return None
+
+
+def _next_argument(text: str, after: int) -> Quoted | None:
+    """Read the next text in a list, behind the end of one."""
+    quote = run(text, after, 16, frozenset("\\"))
+    if not text.startswith(('"', "'"), quote):
+        return None
+    comma = run(text, quote + 1, 4, frozenset(" "))
+    if not text.startswith(",", comma):
+        return None
+    return read_quoted(text, run(text, comma + 1, 64, frozenset(SPACES)))
 
 
 def _option(text: str, after: int, name: str) -> Find | None:
@@ -137,9 +184,16 @@ def _digest(text: str, word: int, after: int) -> Find | None:
 def _user(text: str, word: int, after: int) -> Find | None:
     from clarity_otel.masking.twin.keys import is_placeholder
 
-    if word > 0 and text[word - 1] not in " \t\n":
+    before = text[word - 1] if word > 0 else " "
+    if before in ('"', "'"):
+        listed = _next_argument(text, after)
+        if listed is None:
+            return None
+        start = listed.start
+    elif before in " \t\n" and text.startswith(" ", after):
+        start = after + 1 + (text[after + 1 : after + 2] in ('"', "'"))
+    else:
         return None
-    start = after + (text[after : after + 1] in ('"', "'"))
     name = run(text, start, 64, _USER)
     if name == start or not text.startswith(":", name):
         return None
@@ -147,7 +201,9 @@ def _user(text: str, word: int, after: int) -> Find | None:
     longest = end_of_bytes(text, start, 256)
     while end < longest and text[end] not in " \t\n\r\"'":
         end += 1
-    value = text[start:end]
+    # What escapes the quote behind it.
+    value = text[start:end].rstrip("\\")
+    end = start + len(value)
     if not value or set(value) <= DIGITS or is_placeholder(value, quoted=False):
         return None
     return Find(start, end, "url_password")
@@ -228,27 +284,38 @@ def secret_beside(text: str, after: int) -> Iterator[Find]:
         at = max(end, at + 1)
 
 
+def _label(text: str, after: int) -> tuple[int | None, bool]:
+    """Return the end of a private key's label, and whether its blanks are encoded."""
+    is_encoded = text.startswith(("+", "%"), after)
+    if not is_encoded and not text.startswith(" ", after):
+        return None, False
+    name = run(text, after, 64, _LABEL | {"+", "%"} if is_encoded else _LABEL)
+    is_private = text[after:name].endswith(_PRIVATE)
+    return (name if is_private else None), is_encoded
+
+
 def _key_block(text: str, start: int, after: int) -> Find | None:
-    name = run(text, after, 48, _LABEL)
-    if not text[after:name].endswith(("PRIVATE KEY", "PRIVATE KEY BLOCK")):
+    name, is_encoded = _label(text, after)
+    if name is None:
         return None
-    found = text.find("-----END ", name, name + 16_384)
+    found = text.find("-----END", name, name + 16_384)
     if found >= 0:
-        label = found + 9
+        label = found + 8
         while label < min(len(text), found + 57) and text[label] not in "-\n":
             label += 1
         end = run(text, label, 5, frozenset("-"))
     else:
-        end = run(text, name, _NO_LIMIT, _CUT_KEY)
+        end = run(text, name, _NO_LIMIT, _CUT_FORM if is_encoded else _CUT_KEY)
     return Find(start, end, "private_key")
 
 
 def _cut_block(text: str, start: int, after: int) -> Find | None:
-    name = run(text, after, 48, _LABEL)
-    if not text[after:name].endswith("PRIVATE KEY"):
+    name, is_encoded = _label(text, after)
+    if name is None:
         return None
+    body = _KEY_BODY | {"%"} if is_encoded else _KEY_BODY
     begin = start
-    while begin > max(0, start - 16_384) and text[begin - 1] in _KEY_BODY:
+    while begin > max(0, start - 16_384) and text[begin - 1] in body:
         begin -= 1
     if begin == start:
         return None

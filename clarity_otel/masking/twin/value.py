@@ -7,7 +7,18 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clarity_otel.masking import rules
-from clarity_otel.masking.twin.words import ALNUM, DIGITS, LETTERS, LOWER, SPACES, UPPER, Find, run
+from clarity_otel.masking.twin.words import (
+    ALNUM,
+    DIGITS,
+    LETTERS,
+    LOWER,
+    SPACES,
+    UPPER,
+    Find,
+    end_of_bytes,
+    run,
+    start_of_bytes,
+)
 
 QUOTES = ('"', "'", "`", "%22", "%27", "&quot;", "&#34;", "&#39;", "&#x27;")
 # Quotes behind a backslash only: escapes of JSON and JavaScript.
@@ -49,7 +60,7 @@ def read(
 ) -> Found | None:
     """Read the value after a separator that ends at `at`; None: there is none."""
     start = run(text, at, 32, frozenset(" \t\n\r" if quoted_key else " \t"))
-    if separator == "COLON" and (found := _in_block(text, check, start)):
+    if separator == "COLON" and (found := _in_block(text, check, at, start)):
         return found
     while text.startswith("%20", start) or (
         text.startswith("+", start) and separator != "EQUALS" and check != "phone"
@@ -66,12 +77,17 @@ def read(
             prefixed += 1
     opening = _OPENING.match(text, prefixed) or _OPENING.match(text, start)
     if opening:
+        if triple := _in_triple(text, check, opening):
+            return triple
         return _in_quotes(text, separator, check, opening.end(), len(opening[1]), opening[2])
-    if separator in ("COMMA", "SPACE", "COMPARES"):
+    char = text[start : start + 1]
+    is_odbc = check == "any" and char == "{" and _follows_semicolon(text, key, at)
+    if is_odbc and (braces := _in_braces(text, start, lookup)):
+        return braces
+    if separator in ("COMMA", "ARGUMENT", "SPACE", "COMPARES"):
         return None
     if separator == "TAG":
         return _in_tag(text, check, start)
-    char = text[start : start + 1]
     if check == "pair" and char in ("(", "["):
         return _in_auth(text, start)
     if _is_object(text, start):
@@ -83,6 +99,46 @@ def read(
     if check == "line" and char == "<":
         return None
     return _unquoted(text, separator, check, key, start, start - at, lookup)
+
+
+def _in_triple(text: str, check: str, opening: re.Match[str]) -> Found | None:
+    """Find a text in three quotes, as TOML and Python have it."""
+    from clarity_otel.masking.twin.keys import fits, is_placeholder
+
+    if opening[2] not in ('"', "'") or not text.startswith(opening[0] * 2, opening.end()):
+        return None
+    start = opening.end() + 2 * len(opening[0])
+    end = text.find(opening[0] * 3, start, end_of_bytes(text, start, 4096))
+    if end < 0:
+        return None
+    value = text[start:end].strip(SPACES)
+    return Found(start, end, fits(check, value) and not is_placeholder(value, quoted=True))
+
+
+def _follows_semicolon(text: str, key: str, at: int) -> bool:
+    """Whether a key before the `=` that ends at `at` follows a `;`, as in ODBC's strings."""
+    begin = at - 1 - len(key)
+    return text.startswith(f"{key}=", max(begin, 0)) and text.endswith(
+        (";", "; "), 0, max(begin, 0)
+    )
+
+
+# `os.environ['DB_PWD']`, `password()`
+_LOOK_UP = re.compile(r"[A-Za-z_.]{1,64}+[\[(].*[\])]", re.DOTALL)
+_BRACES = re.compile(r"\{((?:[^}\n\r]|\}\})*+)\}")
+
+
+def _in_braces(
+    text: str, start: int, lookup: Callable[[str], tuple[str, str] | None]
+) -> Found | None:
+    """Find ODBC's `PWD={…}`, in which a closing brace stands twice, or a template's name."""
+    found = _BRACES.match(text, start, end_of_bytes(text, start + 1, 256))
+    if found is None:
+        return None
+    held, signs = found[1], frozenset("_.")
+    is_name = set(held) <= LETTERS | signs and (bool(set(held) & signs) or lookup(held) is not None)
+    is_code = is_name or _LOOK_UP.fullmatch(held) is not None
+    return Found(start, found.end(), bool(held) and not is_code)
 
 
 def _closes(count: int, opened: int) -> bool:
@@ -207,7 +263,13 @@ def _in_quotes(
     ):
         return Found(start, start, is_secret=False)
     value = text[start:end].strip(SPACES)
-    is_one = separator != "COMMA" or check in ("line", "scheme") or is_likely(value)
+    match separator:
+        case "COMMA":
+            is_one = check in ("line", "scheme") or is_likely(value)
+        case "ARGUMENT":
+            is_one = not value.startswith("-")
+        case _:
+            is_one = True
     return Found(
         start, end, is_one and fits(check, value) and not is_placeholder(value, quoted=True)
     )
@@ -240,6 +302,8 @@ def in_named_tag(text: str, at: int) -> tuple[int, int] | None:
         case _:
             return None
     start = run(text, hit.end(), 32, frozenset(SPACES))
+    if data := _in_cdata(text, start):
+        return data
     if text.startswith(f"{opening}value{closing}", start):
         start = run(text, start + len(opening + "value" + closing), 32, frozenset(SPACES))
     end = text.find(opening, start, start + 4096)
@@ -254,11 +318,25 @@ def _size(text: str) -> int:
 def _in_tag(text: str, check: str, start: int) -> Found | None:
     from clarity_otel.masking.twin.keys import fits, is_placeholder
 
-    end = text.find("<", start, start + 4096)
-    if end < 0 or not text.startswith("/", end + 1):
-        return None
+    if data := _in_cdata(text, start):
+        start, end = data
+    else:
+        end = text.find("<", start, start + 4096)
+        if end < 0 or not text.startswith("/", end + 1):
+            return None
     value = text[start:end].strip(SPACES)
     return Found(start, end, fits(check, value) and not is_placeholder(value, quoted=True))
+
+
+_CDATA = "<![CDATA["
+
+
+def _in_cdata(text: str, start: int) -> tuple[int, int] | None:
+    if not text.startswith(_CDATA, start):
+        return None
+    start += len(_CDATA)
+    end = text.find("]]>", start, end_of_bytes(text, start, 4096))
+    return (start, end) if end >= 0 else None
 
 
 def _in_list(text: str, start: int) -> Found | None:
@@ -319,8 +397,10 @@ def _in_auth(text: str, start: int) -> Found | None:
 _BLOCK = re.compile(r"[|>+-]{0,2}+\r?\n( {1,32}+)([^ \t\n\r\x0c]{1,256}+)(?=[\n\r]|\Z)")
 
 
-def _in_block(text: str, check: str, start: int) -> Found | None:
+def _in_block(text: str, check: str, key_end: int, start: int) -> Found | None:
     """Find a value on YAML's next line, which is further in."""
+    if check in ("any", "scheme") and (found := _in_marked_block(text, key_end, start)):
+        return found
     block = _BLOCK.match(text, start) if check in ("any", "scheme") else None
     if block is None:
         return None
@@ -330,6 +410,38 @@ def _in_block(text: str, check: str, start: int) -> Found | None:
     if not is_likely(value) or set(value) & set(":(\"'"):
         return None
     return Found(begin, begin + len(value), is_secret=True)
+
+
+_MARK = re.compile(r"[|>][-+1-9]{0,2}+[ \r]{0,8}+\n")
+_COLUMN = frozenset(" -")
+
+
+def _in_marked_block(text: str, key_end: int, start: int) -> Found | None:
+    """Find all lines of YAML behind an explicit `|` or `>` that are further in than the key."""
+    from clarity_otel.masking.twin.keys import is_placeholder
+
+    mark = _MARK.match(text, start)
+    if mark is None:
+        return None
+    lowest = start_of_bytes(text, key_end, 256)
+    line = max(text.rfind("\n", lowest, key_end) + 1, lowest)
+    column = run(text, line, key_end - line, _COLUMN) - line
+    limit = end_of_bytes(text, mark.end() - 1, 16_384)
+    following, begin, end = mark.end(), -1, -1
+    while following < limit:
+        stop = text.find("\n", following, limit)
+        stop = stop if stop >= 0 else limit
+        held = run(text, following, stop - following, frozenset(" "))
+        length = len(text[held:stop].rstrip(SPACES))
+        if length > 0:
+            if held - following <= column:
+                break
+            begin, end = (held if begin < 0 else begin), held + length
+        following = stop + 1
+    if begin < 0:
+        # A block without a line: its sign is no value.
+        return Found(start, start, is_secret=False)
+    return Found(begin, end, not is_placeholder(text[begin:end], quoted=True))
 
 
 _RUNS = {
@@ -422,23 +534,46 @@ def parameters(text: str, start: int, limit: int) -> int:
     return end.start() if end else limit
 
 
-_PARAMETER = ALNUM | frozenset("_-")
+# Before the sign 24 letters at most, behind it the value's first.
+_PARAMETER = re.compile(r"[0-9A-Za-z_-]{1,24}+=(?=[^= ])")
+_PARAMETER_END = re.compile(r"""[ \t\n\r"',\\]""")
+_FIRST_WORD = re.compile(r"[^ \t\n\r\x0c]{0,33}+")
+_SCHEME = re.compile("[A-Za-z][0-9A-Za-z_-]{1,31}")
 
 
 def _scheme(text: str, start: int) -> int:
-    name = re.compile(r"[^ \t\n\r\x0c]*+").match(text, start, start + 17)
-    size = len(name[0]) if name else 0
-    if size > 16 or text[start : start + size].lower() not in _SCHEMES:
+    found = _FIRST_WORD.match(text, start)
+    name = found[0] if found else ""
+    following = run(text, start + len(name), 4, frozenset(" \t"))
+    parameter = _PARAMETER.match(text, following)
+    is_known = len(name) <= 16 and _lower(name) in _SCHEMES
+    if not is_known and not _announces(text, name, following, parameter):
         return _word(text, start)
-    following = run(text, start + size, 4, frozenset(" \t"))
-    end = run(text, following, 24, _PARAMETER)
-    if (
-        end > following
-        and text.startswith("=", end)
-        and text[end + 1 : end + 2] not in ("", "=", " ")
-    ):
-        return parameters(text, following, len(text))
-    return _word(text, following)
+    return parameters(text, following, len(text)) if parameter else _word(text, following)
+
+
+def _announces(text: str, name: str, at: int, parameter: re.Match[str] | None) -> bool:
+    """Whether a word that no list knows is a scheme: a token follows it, no word of prose."""
+    from clarity_otel.masking.twin.keys import is_placeholder
+
+    if not _SCHEME.fullmatch(name) or is_placeholder(name, quoted=False):
+        return False
+    if parameter:
+        begin = parameter.end() + text.startswith('"', parameter.end())
+        most = end_of_bytes(text, begin, 64)
+        end = _PARAMETER_END.search(text, begin, most)
+        value = text[begin : end.start() if end else most]
+        return begin > parameter.end() or is_likely(value) or _size(value) >= 16
+    most = end_of_bytes(text, at, 256)
+    token = text[at:most]
+    token = token[: _word(token, 0)]
+    chars = set(token)
+    is_mixed = bool(set(token[1:]) & UPPER and chars & LOWER)
+    return (
+        _size(token) >= 8
+        and "://" not in token
+        and (bool(chars & DIGITS) or (is_mixed and _size(token) >= 12) or _size(token) >= 24)
+    )
 
 
 _WORD_MARKS = re.compile(r"""[ \t\n\r"'`<|\\%,;&()\[\]{}]""")

@@ -8,8 +8,10 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyDictMethods, PyList, PyString, PyTuple};
 
+use super::arguments::{Arguments, is_user as is_user_and_password};
 use super::encoded::rule_of;
-use super::{Masker, NAMED, Value, current, keys, value};
+use super::located::is_field;
+use super::{Masker, NAMED, Value, current, value};
 
 /// The key of what stands in the second place of `auth=(user, password)`.
 const AUTH: &str = "password";
@@ -18,7 +20,9 @@ const AUTH: &str = "password";
 #[derive(Default)]
 pub struct Told {
     second: Option<String>,
-    option: Option<String>,
+    /// The key that the last argument says, and whether for `user:password` alone.
+    option: Option<(String, bool)>,
+    arguments: Arguments,
     /// A named tuple's.
     fields: Vec<String>,
     /// Whether an item may be an option: not under a secret's key.
@@ -47,6 +51,7 @@ impl Told {
         Ok(Told {
             second,
             option: None,
+            arguments: Arguments::default(),
             fields: fields.unwrap_or_default(),
             is_free: rule.is_none(),
         })
@@ -70,8 +75,13 @@ impl Told {
             .and_then(|text| text.to_str().ok());
         let option = self.option.take();
         let text = text?;
-        self.option = keys::option_rule(current(), text.as_bytes()).map(|_| text[2..].to_owned());
-        option.filter(|_| !text.starts_with('-'))
+        let next = self.arguments.next(current(), text.as_bytes());
+        self.option = next.map(|(key, (_, check))| {
+            let key = String::from_utf8_lossy(key).into_owned();
+            (key, check == Value::User)
+        });
+        let (key, is_user) = option.filter(|_| !text.starts_with('-'))?;
+        (!is_user || is_user_and_password(text.as_bytes())).then_some(key)
     }
 }
 
@@ -140,5 +150,36 @@ pub fn named_key(fields: &Bound<'_, PyDict>) -> PyResult<Option<(&'static str, S
             return Ok(Some((held, String::from_utf8_lossy(&key).into_owned())));
         }
     }
-    Ok(None)
+    let field = located(fields)?.filter(|_| masker.is_enabled());
+    Ok(field
+        .filter(|field| rule_of(masker, field.as_bytes()).is_some())
+        .map(|field| (LOCATED, field)))
+}
+
+/// What holds the input in a validation's error.
+pub const LOCATED: &str = "input";
+
+/// The field whose input a validation's error tells: `{"loc": ("body", "password"),
+/// "input": …}`. Of a field that is missing, the input is what it is missing in.
+pub fn located(fields: &Bound<'_, PyDict>) -> PyResult<Option<String>> {
+    let py = fields.py();
+    let Some(place) = fields.get_item(intern!(py, "loc"))? else {
+        return Ok(None);
+    };
+    let parts = match (place.cast::<PyList>(), place.cast::<PyTuple>()) {
+        (Ok(list), _) => list.to_tuple(),
+        (_, Ok(tuple)) => tuple.clone(),
+        _ => return Ok(None),
+    };
+    let kind = fields.get_item(intern!(py, "type"))?;
+    let is_missing = kind
+        .and_then(|kind| bytes_of(&kind))
+        .is_some_and(|kind| kind.starts_with(b"missing"));
+    if is_missing || !fields.contains(intern!(py, LOCATED))? {
+        return Ok(None);
+    }
+    let text =
+        |part: Bound<'_, PyAny>| Some(part.cast::<PyString>().ok()?.to_str().ok()?.to_owned());
+    let mut names = parts.iter().rev().filter_map(text);
+    Ok(names.find(|part| is_field(part.as_bytes())))
 }

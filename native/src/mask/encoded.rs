@@ -10,7 +10,8 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use super::{Masker, Value, current, is_likely_secret, keys, looks_secret, table};
+use super::arguments::Arguments;
+use super::{Masker, Value, current, is_likely_secret, looks_secret, table};
 use crate::proto;
 
 type Under = Option<(u16, Value)>;
@@ -369,6 +370,7 @@ fn any(masker: &Masker, body: &[u8], under: Under, depth: usize) -> Option<Vec<u
         }),
         (5, proto::BYTES) => message(body, |_, array| {
             let mut option: Under = None;
+            let mut arguments = Arguments::default();
             let pair = second_rule(masker, array, under);
             let mut index = 0;
             message(array, |_, item| {
@@ -381,7 +383,8 @@ fn any(masker: &Masker, body: &[u8], under: Under, depth: usize) -> Option<Vec<u
                 index += 1;
                 option = text
                     .filter(|_| under.is_none())
-                    .and_then(|text| keys::option_rule(masker, text));
+                    .and_then(|text| arguments.next(masker, text))
+                    .map(|(_, rule)| rule);
                 any(masker, item, rule, depth + 1)
             })
         }),

@@ -5,7 +5,7 @@
 //! value is read is in [`super::value`].
 
 use super::slots::Slots;
-use super::{Find, Masker, Value, table, value};
+use super::{Find, Masker, Value, located, table, value};
 
 /// A key without separators and case, at most its last 64 letters and digits.
 pub struct Squeezed {
@@ -166,6 +166,8 @@ pub enum Separator {
     Tag,
     /// `('password', '…')`
     Comma,
+    /// `'--password', '…'`
+    Argument,
     /// `--password …`
     Option,
     /// `PASSWORD '…'`
@@ -248,11 +250,11 @@ fn look(
     // The last word alone, then with those before it: "the API key".
     let last = whole.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1);
     let mut key = &whole[last..];
-    let (rule, check) = match masker.secret_key(key) {
+    let found = masker.secret_key(key);
+    let (rule, check) = match found.or_else(|| escaped_rule(masker, text, &before)) {
         Some(found) => found,
         None => {
-            let is_name = key.len() <= 6 && NAMES.iter().any(|n| key.eq_ignore_ascii_case(n));
-            if let Some(end) = is_name.then(|| named(masker, text, end, finds)).flatten() {
+            if let Some(end) = by_neighbour(masker, text, before.start + last, key, end, finds) {
                 return Some(end);
             }
             if last == 0 {
@@ -268,6 +270,11 @@ fn look(
     if separator == Separator::Space && rule != table::PASSWORD {
         return None;
     }
+    let separator = if separator == Separator::Comma && is_argument(text, key, before.start) {
+        Separator::Argument
+    } else {
+        separator
+    };
     let found = value::read(masker, text, separator, check, key, before.quoted, end)?;
     if found.is_secret {
         finds.push(Find {
@@ -281,6 +288,54 @@ fn look(
         return (rule != table::SECRET).then_some(end);
     }
     Some(found.end)
+}
+
+/// Whether a key in quotes is an option in a list of arguments, `['--password', '…']`,
+/// rather than the first of what a call is given: `option('--password', 'name')`.
+fn is_argument(text: &[u8], key: &[u8], start: usize) -> bool {
+    let before = &text[..start - quote_before(&text[..start])];
+    let call = before.strip_suffix(b"(");
+    key.starts_with(b"--")
+        && !call.is_some_and(|b| b.last().is_some_and(|b| is_part(*b) || *b == b'_'))
+}
+
+/// The rule for a key in quotes that has letters as `\\u043f`, as JSON escapes them.
+fn escaped_rule(masker: &Masker, text: &[u8], key: &KeyBefore) -> Option<(u16, Value)> {
+    let is_escaped = text[key.start] == b'u' && key.start > 0 && text[key.start - 1] == b'\\';
+    if !key.quoted || !is_escaped {
+        return None;
+    }
+    let is_part = |b: &&u8| is_key_byte(**b) || matches!(b, b'\\' | b' ');
+    let window = text[key.end.saturating_sub(256)..key.end].iter().rev();
+    let mut rest = &text[key.end - window.take_while(is_part).count()..key.end];
+    let mut letters = Vec::with_capacity(64);
+    while let Some((&byte, next)) = rest.split_first() {
+        rest = next;
+        if byte != b'\\' {
+            letters.push(byte);
+            continue;
+        }
+        let escapes = rest.iter().take_while(|b| **b == b'\\').count();
+        rest = &rest[escapes..];
+        match escaped_letter(rest) {
+            Some(letter) => {
+                letters.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = &rest[5..];
+            }
+            // A quote, a line end: the key begins behind it.
+            None => letters.clear(),
+        }
+    }
+    masker.secret_key(&letters)
+}
+
+/// The letter in `u043f`.
+fn escaped_letter(text: &[u8]) -> Option<char> {
+    let digits = text.strip_prefix(b"u")?.get(..4)?;
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    char::from_u32(u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?)
 }
 
 /// Whether a secret's key ends before the `:` at `at`.
@@ -316,18 +371,40 @@ fn is_in_authority(rest: &[u8]) -> bool {
     rest.contains(&b'@') || !rest.is_empty() && rest.iter().all(u8::is_ascii_digit)
 }
 
+/// The end of a secret that another value beside it names, where `key` is of those that
+/// hold a name.
+fn by_neighbour(
+    masker: &Masker,
+    text: &[u8],
+    start: usize,
+    key: &[u8],
+    end: usize,
+    finds: &mut Vec<Find>,
+) -> Option<usize> {
+    match key {
+        b"loc" => located::beside(masker, text, start, end, finds),
+        b"input" => located::before(masker, text, end, finds),
+        b"input_value" => located::below(masker, text, start, end, finds),
+        _ if key.len() > 6 || !NAMES.iter().any(|n| key.eq_ignore_ascii_case(n)) => None,
+        _ => named(masker, text, end, finds),
+    }
+}
+
 /// Keys beside whose value, the name of a secret, the secret stands.
 const NAMES: [&[u8]; 3] = [b"name", b"key", b"system"];
 
 /// `name="password" value="…"`, `{"name": "password", "value": "…"}`, a tag with such a
 /// name, and a form's part: `name="password"`, an empty line, the value.
 fn named(masker: &Masker, text: &[u8], at: usize, finds: &mut Vec<Find>) -> Option<usize> {
-    let name = value::read_quoted(text, at)?;
+    let Some(name) = value::read_quoted(text, at) else {
+        return named_in_yaml(masker, text, at, finds);
+    };
     let (rule, check) = masker.secret_key(&text[name.start..name.end])?;
     let next = name.end + name.close;
     let (start, end) = in_form(text, next)
         .or_else(|| beside(text, next))
-        .or_else(|| value::in_named_tag(text, next))?;
+        .or_else(|| value::in_named_tag(text, next))
+        .or_else(|| yaml_value(text, next))?;
     let found = text[start..end].trim_ascii();
     // <label name="password">Password</label>
     let is_name = !found.iter().any(u8::is_ascii_digit) && masker.secret_key(found).is_some();
@@ -335,6 +412,47 @@ fn named(masker: &Masker, text: &[u8], at: usize, finds: &mut Vec<Find>) -> Opti
         finds.push(Find { start, end, rule });
     }
     Some(end)
+}
+
+/// YAML's `- name: DB_PASSWORD`, and on the next line `value: …`.
+fn named_in_yaml(masker: &Masker, text: &[u8], at: usize, finds: &mut Vec<Find>) -> Option<usize> {
+    let start = at + count(text, at, 8, |b| *b == b' ');
+    let end = start + count(text, start, 64, |b| is_key_byte(*b));
+    let place = match text.get(end)? {
+        b'\n' | b'\r' => beside(text, end).or_else(|| yaml_value(text, end)),
+        _ => None,
+    };
+    let (from, to) = place?;
+    let (rule, check) = masker.secret_key(&text[start..end])?;
+    let found = &text[from..to];
+    if fits(check, found) && !is_placeholder(found, true) {
+        finds.push(Find {
+            start: from,
+            end: to,
+            rule,
+        });
+    }
+    Some(to)
+}
+
+/// The value in `value: …` on the next line, without quotes, up to a comment.
+fn yaml_value(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let line = at + count(text, at, 2, |b| matches!(b, b'\r' | b'\n'));
+    let key = line + count(text, line, 32, |b| *b == b' ');
+    if line == at || key == line || !text[key..].starts_with(b"value: ") {
+        return None;
+    }
+    let start = key + 7 + count(text, key + 7, 8, |b| *b == b' ');
+    let len = count(text, start, 1024, |b| !matches!(b, b'\n' | b'\r'));
+    let value = &text[start..start + len];
+    let comment = memchr::memmem::find(value, b" #").unwrap_or(len);
+    let value = value[..comment].trim_ascii_end();
+    (!value.is_empty() && !b"\"'{[|>&*".contains(&value[0])).then(|| (start, start + value.len()))
+}
+
+fn count(text: &[u8], at: usize, most: usize, is_part: impl Fn(&u8) -> bool) -> usize {
+    let rest = text.get(at..).unwrap_or_default().iter().take(most);
+    rest.take_while(|b| is_part(b)).count()
 }
 
 /// The value of a form's part whose header line goes on at `at`.
@@ -517,6 +635,10 @@ fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<KeyBefore>
     if start > 0 && text[start - 1] == b'\\' && matches!(text[start], b'n' | b'r' | b't') {
         start += 1;
     }
+    // Nor are the digits of an encoded character before it: %3BPWD%3D.
+    if start > 0 && text[start - 1] == b'%' {
+        start += encoded_digits(&text[start..end]);
+    }
     if start >= end {
         return None;
     }
@@ -548,6 +670,19 @@ fn key_before(text: &[u8], separator: Separator, at: usize) -> Option<KeyBefore>
     }
 }
 
+/// The digits at the begin of `3BPWD`, of a character that is encoded once or twice.
+fn encoded_digits(key: &[u8]) -> usize {
+    let is_code = |from| {
+        let code = key.get(from..from + 2);
+        code.is_some_and(|code| code.iter().all(u8::is_ascii_hexdigit)) && key.len() > from + 2
+    };
+    match () {
+        () if key.starts_with(b"25") && is_code(2) => 4,
+        () if is_code(0) => 2,
+        () => 0,
+    }
+}
+
 /// Whether a value is what the rule's key asks for.
 pub fn fits(check: Value, value: &[u8]) -> bool {
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
@@ -560,6 +695,7 @@ pub fn fits(check: Value, value: &[u8]) -> bool {
         Value::Long => value.len() >= 15 && digits >= 4 && letters >= 2 && value.len() <= 42,
         Value::Phone => (7..=15).contains(&digits) && letters == 0 && value.len() <= 24,
         Value::Card => (12..=19).contains(&digits) && letters == 0 && value.len() <= 24,
+        Value::User => super::arguments::is_user(value),
         Value::Pair => value.len() >= 8 && super::schemes::is_pair(value),
         Value::Opaque => {
             value.len() >= 16
@@ -574,6 +710,21 @@ pub fn fits(check: Value, value: &[u8]) -> bool {
                 })
         }
     }
+}
+
+/// Whether braces hold a name or code, as in `{token}`, `{0}`, `{self.token!r}`: not a
+/// password, which ODBC has in braces.
+fn is_template(inner: &[u8]) -> bool {
+    let digits = inner.iter().rev().take_while(|b| b.is_ascii_digit());
+    let name = &inner[..inner.len() - digits.take(2).count()];
+    let is_code = |b: &u8| b" ,[](){}!:'$|\\".contains(b);
+    let upper = inner.iter().any(u8::is_ascii_uppercase);
+    let lower = inner.iter().any(u8::is_ascii_lowercase);
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.');
+    let has_parts = inner.iter().any(|b| matches!(b, b'_' | b'.'));
+    let is_name = has_parts && inner.iter().all(is_part) && !(upper && lower);
+    !inner.contains(&b'"')
+        && (is_name || inner.iter().any(is_code) || !name.iter().any(u8::is_ascii_digit))
 }
 
 /// Whether a value stands for none: null, true, `***`, `${VARIABLE}`, `<password>`.
@@ -607,7 +758,9 @@ pub fn is_placeholder(value: &[u8], quoted: bool) -> bool {
                 && (value.starts_with(b"[masked:") || is_name(&value[1..value.len() - 1]))
         }
         b'<' => inner(b"<", b">") && is_name(&value[1..value.len() - 1]),
-        b'{' => value.starts_with(b"{{") || inner(b"{", b"}") && !value.contains(&b'"'),
+        b'{' => {
+            value.starts_with(b"{{") || inner(b"{", b"}") && is_template(&value[1..value.len() - 1])
+        }
         // A parameter in SQL, an attribute in Ruby.
         b':' => {
             value.len() > 1

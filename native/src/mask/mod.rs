@@ -11,11 +11,13 @@
 //! counters, which are atomics. Fork safety: no locks, no threads. Before anything is
 //! installed the default rules are on.
 
+pub mod arguments;
 pub mod at;
 mod colours;
 pub mod encoded;
 pub mod ip;
 pub mod keys;
+pub mod located;
 pub mod numbers;
 pub mod scan;
 pub mod schemes;
@@ -68,6 +70,8 @@ pub enum Value {
     Card,
     Opaque,
     Pair,
+    /// `user:password`, after an option.
+    User,
 }
 
 /// The end of a secret's key, squeezed; `words`: only as whole words.

@@ -12,10 +12,12 @@ use pyo3::types::{
     PyString, PyTuple,
 };
 
+use super::arguments::Arguments;
+use super::beside::{LOCATED, located};
 use super::encoded::{self, rule_of as rule_of_bytes};
 use super::{
-    Config, DEFAULT_LIMIT, FAILED, Masker, NAMED, Value, count_failure, current, install, keys,
-    table, value,
+    Config, DEFAULT_LIMIT, FAILED, Masker, NAMED, Value, count_failure, current, install, table,
+    value,
 };
 
 /// Nesting beyond this is cut: a list that holds itself must end.
@@ -267,6 +269,7 @@ impl Walk<'_> {
             _ => None,
         };
         let mut option: Under = None;
+        let mut arguments = Arguments::default();
         for (index, item) in items.iter().enumerate() {
             let text = match item.cast::<PyString>() {
                 Ok(text) if under.is_none() && is_ordered => Some(text),
@@ -282,7 +285,10 @@ impl Walk<'_> {
                     None => under,
                 },
             };
-            option = text.and_then(|text| option_rule(self.masker, text));
+            option = text.and_then(|text| {
+                let next = arguments.next(self.masker, text.to_str().ok()?.as_bytes());
+                next.map(|(_, rule)| rule)
+            });
             if self.left == 0 {
                 let kept = changed.get_or_insert_with(|| items.iter().take(index).collect());
                 kept.push(PyString::new(items.py(), CUT).into_any());
@@ -361,13 +367,6 @@ enum Kind {
     Set,
 }
 
-/// The rule for what follows an argument that is an option. Most are none: a look at the
-/// first two characters tells.
-fn option_rule(masker: &Masker, argument: &Bound<'_, PyString>) -> Under {
-    let text = argument.to_str().ok()?;
-    keys::option_rule(masker, text.as_bytes())
-}
-
 /// (b"authorization", b"Bearer …"): the rule of the second, where the first is a secret's
 /// key. A list may be one of names, as a JSON schema's `required`: `["password", "email"]`.
 fn pair(masker: &Masker, items: &Bound<'_, PyTuple>, is_list: bool) -> PyResult<Under> {
@@ -426,7 +425,8 @@ fn named<'py>(
             return Ok(Some((key, rule)));
         }
     }
-    Ok(None)
+    let rule = located(dict)?.and_then(|field| rule_of_bytes(masker, field.as_bytes()));
+    Ok(rule.map(|rule| (PyString::new(py, LOCATED), rule)))
 }
 
 fn first_items<'py>(dict: &Bound<'py, PyDict>, count: usize) -> PyResult<Bound<'py, PyDict>> {

@@ -1,6 +1,7 @@
 //! Credentials after a word that announces them (Bearer, Basic, Digest, curl's -u),
 //! and private key blocks.
 
+use super::value::{Quoted, read_quoted};
 use super::{Find, begins_word, table};
 
 /// Looks at what `word`, met at `start`, begins.
@@ -9,14 +10,19 @@ pub fn find(word: &str, text: &[u8], start: usize) -> Option<Find> {
     match word.as_bytes()[0].to_ascii_lowercase() {
         b'b' if word.len() == 6 => bearer(text, start, after),
         b'b' => basic(text, start, after),
-        b'd' if word == "docker login" => option(text, after, b" -p "),
+        b'd' if word == "docker" => docker(text, after),
         b'd' => digest(text, start, after),
-        b'-' if word.ends_with("BEGIN ") => key_block(text, start, after),
-        b'-' if word.ends_with("END ") => cut_block(text, start, after),
-        b'-' => user(text, start, after),
+        b'-' if word.ends_with("BEGIN") => key_block(text, start, after),
+        b'-' if word.ends_with("END") => cut_block(text, start, after),
+        b'-' => user(
+            text,
+            start,
+            start + word.trim_end_matches([' ', '\'', '"', '\\']).len(),
+        ),
         b'a' => redis_auth(text, start, after),
-        b's' => argument(text, after),
-        b'r' => option(text, after, b" -a "),
+        b's' if text[after..].starts_with(b" -p") => argument(text, after + 3),
+        b's' => listed(text, after, b"-p"),
+        b'r' => option(text, after, b" -a ").or_else(|| listed(text, after, b"-a")),
         b'.' => terraform(text, start, after),
         _ => None,
     }
@@ -146,15 +152,15 @@ fn digest(text: &[u8], word: usize, after: usize) -> Option<Find> {
     })
 }
 
-/// `curl -u name:password`; two numbers are a user's and a group's id.
+/// `curl -u name:password`, also as a list; two numbers are a user's and a group's id.
 fn user(text: &[u8], word: usize, after: usize) -> Option<Find> {
-    if word > 0 && !matches!(text[word - 1], b' ' | b'\t' | b'\n') {
-        return None;
-    }
-    let mut start = after;
-    if matches!(text.get(start), Some(b'"' | b'\'')) {
-        start += 1;
-    }
+    let start = match word.checked_sub(1).map(|i| text[i]) {
+        Some(b'"' | b'\'') => next_argument(text, after)?.start,
+        None | Some(b' ' | b'\t' | b'\n') if text.get(after) == Some(&b' ') => {
+            after + 1 + usize::from(matches!(text.get(after + 1), Some(b'"' | b'\'')))
+        }
+        _ => return None,
+    };
     let name = run(text, start, 64, |b| {
         b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@')
     });
@@ -165,6 +171,9 @@ fn user(text: &[u8], word: usize, after: usize) -> Option<Find> {
     let end = run(text, start, 256, |b| {
         !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'')
     });
+    // What escapes the quote behind it.
+    let escapes = text[start..end].iter().rev().take_while(|b| **b == b'\\');
+    let end = end - escapes.count();
     let value = &text[start..end];
     if value.is_empty()
         || value.iter().all(u8::is_ascii_digit)
@@ -221,6 +230,48 @@ fn option(text: &[u8], after: usize, name: &[u8]) -> Option<Find> {
     let line = &window[..memchr::memchr(b'\n', window).unwrap_or(window.len())];
     let found = memchr::memmem::find(line, name)?;
     argument(text, after + found + name.len())
+}
+
+/// `docker login -p …`; -p of its other commands are ports.
+fn docker(text: &[u8], after: usize) -> Option<Find> {
+    if text[after..].starts_with(b" login") {
+        return option(text, after + 6, b" -p ");
+    }
+    let next = next_argument(text, after)?;
+    (&text[next.start..next.end] == b"login").then(|| listed(text, next.end, b"-p"))?
+}
+
+/// The argument of an option in a list that goes on at `after`: `'redis-cli', '-a', '…'`.
+fn listed(text: &[u8], after: usize, name: &[u8]) -> Option<Find> {
+    let mut next = next_argument(text, after)?;
+    for _ in 0..16 {
+        let is_meant = &text[next.start..next.end] == name;
+        next = next_argument(text, next.end)?;
+        if is_meant {
+            let value = &text[next.start..next.end];
+            let is_secret =
+                !value.is_empty() && value[0] != b'-' && !super::keys::is_placeholder(value, true);
+            return is_secret.then_some(Find {
+                start: next.start,
+                end: next.end,
+                rule: table::PASSWORD,
+            });
+        }
+    }
+    None
+}
+
+/// The next text in a list, behind the end of one.
+fn next_argument(text: &[u8], after: usize) -> Option<Quoted> {
+    let quote = run(text, after, 16, |b| b == b'\\');
+    if !matches!(text.get(quote), Some(b'"' | b'\'')) {
+        return None;
+    }
+    let comma = run(text, quote + 1, 4, |b| b == b' ');
+    if text.get(comma) != Some(&b',') {
+        return None;
+    }
+    read_quoted(text, run(text, comma + 1, 64, |b| b.is_ascii_whitespace()))
 }
 
 /// A command's next argument, with quotes or without.
@@ -287,23 +338,48 @@ pub fn secret_beside(text: &[u8], after: usize, finds: &mut Vec<Find>) {
     }
 }
 
+/// The end of a private key's label after BEGIN or END, and whether its blanks are encoded,
+/// as in a form.
+fn label(text: &[u8], after: usize) -> Option<(usize, bool)> {
+    let is_encoded = match text.get(after)? {
+        b' ' => false,
+        b'+' | b'%' => true,
+        _ => return None,
+    };
+    let name = run(text, after, 64, |b| {
+        b.is_ascii_uppercase()
+            || b.is_ascii_digit()
+            || b == b' '
+            || is_encoded && matches!(b, b'+' | b'%')
+    });
+    let label = &text[after..name];
+    let kinds: [&[u8]; 6] = [
+        b"PRIVATE KEY",
+        b"PRIVATE KEY BLOCK",
+        b"PRIVATE+KEY",
+        b"PRIVATE+KEY+BLOCK",
+        b"PRIVATE%20KEY",
+        b"PRIVATE%20KEY%20BLOCK",
+    ];
+    kinds
+        .iter()
+        .any(|kind| label.ends_with(kind))
+        .then_some((name, is_encoded))
+}
+
 /// From BEGIN … PRIVATE KEY to its END; where that was cut off, all that may be the
 /// key: base64, line ends (also escaped), headers.
 fn key_block(text: &[u8], start: usize, after: usize) -> Option<Find> {
-    let name = run(text, after, 48, |b| {
-        b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' '
-    });
-    if !text[after..name].ends_with(b"PRIVATE KEY")
-        && !text[after..name].ends_with(b"PRIVATE KEY BLOCK")
-    {
-        return None;
-    }
+    let (name, is_encoded) = label(text, after)?;
     let window = &text[name..text.len().min(name + 16_384)];
-    let end = match memchr::memmem::find(window, b"-----END ") {
+    let end = match memchr::memmem::find(window, b"-----END") {
         Some(found) => {
-            let label = run(text, name + found + 9, 48, |b| b != b'-' && b != b'\n');
+            let label = run(text, name + found + 8, 49, |b| b != b'-' && b != b'\n');
             run(text, label, 5, |b| b == b'-')
         }
+        None if is_encoded => run(text, name, usize::MAX, |b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'%' | b':' | b'.')
+        }),
         None => run(text, name, usize::MAX, |b| {
             b.is_ascii_alphanumeric()
                 || matches!(
@@ -331,14 +407,11 @@ fn key_block(text: &[u8], start: usize, after: usize) -> Option<Find> {
 
 /// The end of a block whose begin was cut off.
 fn cut_block(text: &[u8], start: usize, after: usize) -> Option<Find> {
-    let name = run(text, after, 48, |b| {
-        b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' '
-    });
-    if !text[after..name].ends_with(b"PRIVATE KEY") {
-        return None;
-    }
+    let (name, is_encoded) = label(text, after)?;
     let is_part = |b: &&u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'\n' | b'\r')
+        b.is_ascii_alphanumeric()
+            || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'\n' | b'\r')
+            || is_encoded && **b == b'%'
     };
     let before = text[..start]
         .iter()

@@ -9,9 +9,9 @@ use super::slots::Slots;
 use super::{Find, Masker, Pattern, begins_word, schemes, table};
 
 /// Words that announce credentials or key blocks; see [`schemes`].
-const WORDS: [&str; 18] = [
-    "-----BEGIN ",
-    "-----END ",
+const WORDS: [&str; 26] = [
+    "-----BEGIN",
+    "-----END",
     "Bearer",
     "bearer",
     "BEARER",
@@ -22,12 +22,20 @@ const WORDS: [&str; 18] = [
     "digest",
     "DIGEST",
     "-u ",
-    "--user ",
+    "-u'",
+    "-u\"",
+    "-u\\",
+    "-U ",
+    "-U'",
+    "-U\"",
+    "-U\\",
+    "--user",
+    "--proxy-user",
     ".atlasv1.",
     "AUTH",
-    "sshpass -p",
+    "sshpass",
     "redis-cli",
-    "docker login",
+    "docker",
 ];
 
 /// The patterns by the first two bytes of their prefixes.
@@ -54,7 +62,7 @@ pub fn announcements() -> AhoCorasick {
     AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
         .build(WORDS)
-        .expect("eighteen short words")
+        .expect("twenty-six short words")
 }
 
 /// Finds what a word announces.

@@ -389,10 +389,13 @@ pub const SCHEMES: &[&str] = &[
     "dpop",
     "hawk",
     "hmac",
+    "jwt",
     "key",
     "negotiate",
     "ntlm",
     "oauth",
+    "psk",
+    "sharedkey",
     "signature",
     "token",
 ];

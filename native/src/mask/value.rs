@@ -45,7 +45,7 @@ pub fn read(
     let spaces = text[start..].iter().take(32).take_while(|b| is_space(**b));
     start += spaces.count();
     if separator == Separator::Colon {
-        if let Some(found) = in_block(text, check, start) {
+        if let Some(found) = in_block(text, check, at, start) {
             return Some(found);
         }
     }
@@ -75,6 +75,9 @@ pub fn read(
         open = start;
         opening_quote(text, open)
     }) {
+        if let Some(found) = in_triple(text, check, open, escapes + quote.len()) {
+            return Some(found);
+        }
         return Some(in_quotes(
             text,
             separator,
@@ -84,8 +87,13 @@ pub fn read(
             quote,
         ));
     }
+    if check == Value::Any && text.get(start) == Some(&b'{') && follows_semicolon(text, key, at) {
+        if let Some(found) = in_braces(masker, text, start) {
+            return Some(found);
+        }
+    }
     match separator {
-        Separator::Comma | Separator::Space | Separator::Compares => None,
+        Separator::Comma | Separator::Argument | Separator::Space | Separator::Compares => None,
         Separator::Tag => in_tag(text, check, start),
         _ if check == Value::Pair && matches!(text.get(start), Some(b'(' | b'[')) => {
             in_auth(text, start)
@@ -102,6 +110,67 @@ pub fn read(
         _ if check == Value::Line && text.get(start) == Some(&b'<') => None,
         _ => unquoted(masker, text, separator, check, key, start, start - at),
     }
+}
+
+/// A text in three quotes, as TOML and Python have it. `mark`: the length of one of them,
+/// with the backslashes before it.
+fn in_triple(text: &[u8], check: Value, open: usize, mark: usize) -> Option<Found> {
+    let quotes = text.get(open..open + 3 * mark)?;
+    let is_triple =
+        quotes[..mark] == quotes[mark..2 * mark] && quotes[..mark] == quotes[2 * mark..];
+    if !is_triple || !matches!(quotes[mark - 1], b'"' | b'\'') {
+        return None;
+    }
+    let start = open + 3 * mark;
+    let window = &text[start..text.len().min(start + 4096)];
+    let len = memchr::memmem::find(window, quotes)?;
+    let value = window[..len].trim_ascii();
+    Some(Found {
+        start,
+        end: start + len,
+        is_secret: keys::fits(check, value) && !keys::is_placeholder(value, true),
+        is_object: false,
+    })
+}
+
+/// Whether a key that ends with the `=` before `at` follows a `;`, as in ODBC's strings.
+fn follows_semicolon(text: &[u8], key: &[u8], at: usize) -> bool {
+    let before = text[..at].strip_suffix(b"=");
+    before
+        .and_then(|b| b.strip_suffix(key))
+        .is_some_and(|b| b.ends_with(b";") || b.ends_with(b"; "))
+}
+
+/// ODBC's `PWD={…}`, in which a closing brace stands twice. A plain name may
+/// be a template's.
+fn in_braces(masker: &Masker, text: &[u8], start: usize) -> Option<Found> {
+    let window = &text[start + 1..text.len().min(start + 257)];
+    let mut len = 0;
+    while *window.get(len)? != b'}' || window.get(len + 1) == Some(&b'}') {
+        if matches!(window[len], b'\n' | b'\r') {
+            return None;
+        }
+        len += if window[len] == b'}' { 2 } else { 1 };
+    }
+    let held = &window[..len];
+    let is_sign = |b: &u8| matches!(b, b'_' | b'.');
+    let is_name = held.iter().all(|b| b.is_ascii_alphabetic() || is_sign(b))
+        && (held.iter().any(is_sign) || masker.secret_key(held).is_some());
+    Some(Found {
+        start,
+        end: start + len + 2,
+        is_secret: !held.is_empty() && !is_name && !is_look_up(held),
+        is_object: false,
+    })
+}
+
+/// `os.environ['DB_PWD']`, `password()`: code of a template.
+fn is_look_up(text: &[u8]) -> bool {
+    let name = run(text, 64, |b| {
+        b.is_ascii_alphabetic() || matches!(b, b'_' | b'.')
+    });
+    let is_opened = matches!(text.get(name), Some(b'[' | b'('));
+    name > 0 && is_opened && matches!(text.last(), Some(b']' | b')'))
 }
 
 /// The length of the no-break spaces that French has around a colon.
@@ -280,6 +349,7 @@ fn in_quotes(
     let is_likely = match separator {
         // ("password", "email") is a list of names: a value has more to it.
         Separator::Comma => matches!(check, Value::Line | Value::Scheme) || is_likely(value),
+        Separator::Argument => !value.starts_with(b"-"),
         _ => true,
     };
     Found {
@@ -320,6 +390,9 @@ pub fn in_named_tag(text: &[u8], at: usize) -> Option<(usize, usize)> {
     }
     let spaces = |from: usize| from + run(&text[from..], 32, |b| b.is_ascii_whitespace());
     let mut start = spaces(tag_end + close.len());
+    if let Some(len) = in_cdata(text, start) {
+        return Some((start + CDATA.len(), start + CDATA.len() + len));
+    }
     let inner = [open, b"value", close].concat();
     if text[start..].starts_with(&inner) {
         start = spaces(start + inner.len());
@@ -329,19 +402,33 @@ pub fn in_named_tag(text: &[u8], at: usize) -> Option<(usize, usize)> {
     (window.get(len + open.len()) == Some(&b'/')).then_some((start, start + len))
 }
 
+const CDATA: &[u8] = b"<![CDATA[";
+
+/// The length of what `<![CDATA[…]]>` at `start` holds.
+fn in_cdata(text: &[u8], start: usize) -> Option<usize> {
+    let held = text[start..].strip_prefix(CDATA)?;
+    memchr::memmem::find(&held[..held.len().min(4096)], b"]]>")
+}
+
 fn in_tag(text: &[u8], check: Value, start: usize) -> Option<Found> {
-    let window = &text[start..text.len().min(start + 4096)];
-    let len = memchr::memchr(b'<', window)?;
-    if window.get(len + 1) != Some(&b'/') {
-        return None;
-    }
-    let value = window[..len].trim_ascii();
+    let (start, len) = match in_cdata(text, start) {
+        Some(len) => (start + CDATA.len(), len),
+        None => (start, in_plain_tag(text, start)?),
+    };
+    let value = text[start..start + len].trim_ascii();
     Some(Found {
         start,
         end: start + len,
         is_secret: keys::fits(check, value) && !keys::is_placeholder(value, true),
         is_object: false,
     })
+}
+
+/// The length of what stands before a closing tag.
+fn in_plain_tag(text: &[u8], start: usize) -> Option<usize> {
+    let window = &text[start..text.len().min(start + 4096)];
+    let len = memchr::memchr(b'<', window)?;
+    (window.get(len + 1) == Some(&b'/')).then_some(len)
 }
 
 /// `["…", "…"]`: from the first quote to the last.
@@ -416,9 +503,14 @@ fn in_auth(text: &[u8], start: usize) -> Option<Found> {
 
 /// The value on the next line of YAML, which is further in: what follows is a line end, or
 /// a block's sign and a line end.
-fn in_block(text: &[u8], check: Value, start: usize) -> Option<Found> {
+fn in_block(text: &[u8], check: Value, key_end: usize, start: usize) -> Option<Found> {
     if !matches!(check, Value::Any | Value::Scheme) {
         return None;
+    }
+    if matches!(text.get(start), Some(b'|' | b'>')) {
+        if let Some(found) = in_marked_block(text, key_end, start + 1) {
+            return Some(found);
+        }
     }
     let sign = run(&text[start..], 2, |b| {
         matches!(b, b'|' | b'>' | b'-' | b'+')
@@ -449,6 +541,42 @@ fn in_block(text: &[u8], check: Value, start: usize) -> Option<Found> {
         start: begin,
         end: begin + value.len(),
         is_secret: true,
+        is_object: false,
+    })
+}
+
+/// All lines of YAML behind an explicit `|` or `>` that are further in than the key.
+fn in_marked_block(text: &[u8], key_end: usize, at: usize) -> Option<Found> {
+    let at = at + run(&text[at..], 2, |b| matches!(b, b'-' | b'+' | b'1'..=b'9'));
+    let at = at + run(&text[at..], 8, |b| matches!(b, b' ' | b'\r'));
+    if text.get(at) != Some(&b'\n') {
+        return None;
+    }
+    let before = &text[key_end.saturating_sub(256)..key_end];
+    let line = memchr::memrchr(b'\n', before).map_or(0, |i| i + 1);
+    let column = run(&before[line..], 256, |b| matches!(b, b' ' | b'-'));
+    let limit = text.len().min(at + 16_384);
+    let (mut next, mut found) = (at + 1, None);
+    while next < limit {
+        let end = memchr::memchr(b'\n', &text[next..limit]).map_or(limit, |i| next + i);
+        let line = &text[next..end];
+        let indent = run(line, line.len(), |b| b == b' ');
+        let held = line[indent..].trim_ascii_end();
+        if !held.is_empty() {
+            if indent <= column {
+                break;
+            }
+            let start = found.map_or(next + indent, |(start, _)| start);
+            found = Some((start, next + indent + held.len()));
+        }
+        next = end + 1;
+    }
+    // A block without a line: its sign is no value.
+    let (start, end) = found.unwrap_or((at, at));
+    Some(Found {
+        start,
+        end,
+        is_secret: start < end && !keys::is_placeholder(&text[start..end], true),
         is_object: false,
     })
 }
@@ -566,29 +694,67 @@ pub fn parameters(text: &[u8]) -> usize {
 /// `Bearer x`, `Basic x`: the scheme with the next word; Digest and its like with
 /// the rest of the line; else one word.
 fn scheme(text: &[u8]) -> usize {
-    let name = first_word(text);
-    let is_scheme = name.len() <= 16
+    let name = run(text, 33, |b| !b.is_ascii_whitespace());
+    let start = name + run(&text[name..], 4, |b| matches!(b, b' ' | b'\t'));
+    let (name, next) = (&text[..name], &text[start..]);
+    let is_known = name.len() <= 16
         && table::SCHEMES
             .iter()
             .any(|s| s.as_bytes().eq_ignore_ascii_case(name));
-    if !is_scheme {
+    let parameter = parameter(next);
+    if !is_known && !announces(name, next, parameter) {
         return word(text);
     }
-    let mut start = name.len();
-    start += run(&text[start..], 4, |b| matches!(b, b' ' | b'\t'));
-    let next = &text[start..];
-    let parameter = run(next, 24, |b| {
+    match parameter {
+        Some(_) => start + parameters(next),
+        None => start + word(next),
+    }
+}
+
+/// Where the value of `name=value` begins.
+fn parameter(text: &[u8]) -> Option<usize> {
+    let name = run(text, 24, |b| {
         b.is_ascii_alphanumeric() || b == b'_' || b == b'-'
     });
-    if parameter > 0
-        && next.get(parameter) == Some(&b'=')
-        && next
-            .get(parameter + 1)
-            .is_some_and(|b| !matches!(b, b'=' | b' '))
-    {
-        return start + parameters(next);
+    let is_one = name > 0
+        && text.get(name) == Some(&b'=')
+        && text
+            .get(name + 1)
+            .is_some_and(|b| !matches!(b, b'=' | b' '));
+    is_one.then_some(name + 1)
+}
+
+/// Whether a word that no list knows is a scheme, by what follows it on the line: a token
+/// rather than a word of prose.
+fn announces(name: &[u8], next: &[u8], parameter: Option<usize>) -> bool {
+    let is_name = (2..=32).contains(&name.len())
+        && name[0].is_ascii_alphabetic()
+        && name
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        && !keys::is_placeholder(name, false);
+    if !is_name {
+        return false;
     }
-    start + word(next)
+    if let Some(start) = parameter {
+        let quote = usize::from(next[start] == b'"');
+        let value = run(&next[start + quote..], 64, |b| {
+            !matches!(
+                b,
+                b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b',' | b'\\'
+            )
+        });
+        let value = &next[start + quote..start + quote + value];
+        return quote > 0 || is_likely(value) || value.len() >= 16;
+    }
+    let token = &next[..word(&next[..next.len().min(256)])];
+    let upper = token.iter().skip(1).any(u8::is_ascii_uppercase);
+    let lower = token.iter().any(u8::is_ascii_lowercase);
+    token.len() >= 8
+        && !token.windows(3).any(|w| w == b"://")
+        && (token.iter().any(u8::is_ascii_digit)
+            || upper && lower && token.len() >= 12
+            || token.len() >= 24)
 }
 
 /// A value without quotes: to a space, an `&`, a quote, or a comma or semicolon that

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 
 use super::json;
 use super::value::{Pair, Value, get, unique};
+use crate::mask::arguments::Arguments;
 use crate::mask::encoded::{rule_of, text_of};
-use crate::mask::{self, Masker, NAMED, Value as Check, keys, table};
+use crate::mask::located::is_field;
+use crate::mask::{self, Masker, NAMED, Value as Check, table};
 
 /// Nesting beyond this is cut.
 const MAX_DEPTH: u32 = 16;
@@ -122,6 +124,7 @@ impl Walk<'_> {
             some => some,
         };
         let mut option: Under = None;
+        let mut arguments = Arguments::default();
         for at in 0..items.len() {
             if *self.left == 0 {
                 items.truncate(at);
@@ -138,7 +141,9 @@ impl Walk<'_> {
                 _ if at == 1 => second,
                 _ => under,
             };
-            option = text.and_then(|text| keys::option_rule(self.masker, text.as_bytes()));
+            option = text
+                .and_then(|text| arguments.next(self.masker, text.as_bytes()))
+                .map(|(_, rule)| rule);
             self.value(&mut items[at], rule, depth + 1);
         }
     }
@@ -196,10 +201,26 @@ impl Walk<'_> {
         if !(2..=8).contains(&pairs.len()) {
             return None;
         }
-        NAMED.iter().find_map(|(name, key)| {
+        let named = NAMED.iter().find_map(|(name, key)| {
             let rule = rule_of(self.masker, bytes_of(get(pairs, name)?)?)?;
             get(pairs, key).map(|_| (*key, rule))
-        })
+        });
+        named.or_else(|| self.located(pairs))
+    }
+
+    /// {"loc": ["body", "password"], "input": …}, a validation's error. Of a field that is
+    /// missing, the input is what it is missing in.
+    fn located(&self, pairs: &[Pair<'_>]) -> Option<(&'static str, (u16, Check))> {
+        let Value::List(place) = get(pairs, "loc")? else {
+            return None;
+        };
+        let kind = get(pairs, "type").and_then(bytes_of);
+        if kind.is_some_and(|kind| kind.starts_with(b"missing")) {
+            return None;
+        }
+        let mut texts = place.iter().rev().filter_map(bytes_of);
+        let rule = rule_of(self.masker, texts.find(|part| is_field(part))?)?;
+        get(pairs, "input").map(|_| ("input", rule))
     }
 }
 
