@@ -17,6 +17,7 @@ from clarity_otel.stack.place import LOCAL_PORTS, LOOPBACK, Place
 from clarity_otel.stack.processes import Running, start
 from clarity_otel.stack.render import write_private
 from clarity_otel.stack.sizes import MIB, SIZES
+from clarity_otel.web.running import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -192,7 +193,7 @@ def link(folder: Path, running: Running, settings: Settings) -> str:
     """Return the address that a person opens; the dashboard's carries its token."""
     if running.name != DASHBOARD:
         return running.address
-    return f"{running.address}?token={settings.token or _token(folder)}"
+    return f"{running.address}?token={quoted(settings.token or _token(folder))}"
 
 
 def _token(folder: Path) -> str:

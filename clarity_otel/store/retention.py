@@ -1,14 +1,20 @@
-"""The store stays small: by age, then by size, the oldest first."""
+"""The store stays small: by age, then by size, the oldest first.
+
+What a sender dates far into the future would never be the oldest: at the limit it goes before
+all else.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from clarity_otel.store.metric_steps import LENGTHS_S
 from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
 
 _SECOND_NS = 10**9
@@ -62,42 +68,58 @@ def used_bytes(connection: duckdb.DuckDBPyConnection) -> int:
 def enforce(connection: duckdb.DuckDBPyConnection, limits: Limits, now_ns: int) -> bool:
     """Delete what is too old, then the oldest until the size fits; whether anything went.
 
-    By size, each round cuts a fifth of the time that is stored, in all tables alike: a
-    trace and its logs go together.
+    By size, what is of tomorrow or later goes first. Then each round cuts a fifth of the time
+    that is stored, in all tables alike: a trace and its logs go together.
     """
-    deleted = _delete_before(connection, now_ns - limits.age_days * _DAY_NS)
+    deleted = _delete(connection, "<", now_ns - limits.age_days * _DAY_NS)
     for _ in range(_ROUNDS):
         if deleted:
             connection.execute("CHECKPOINT")
         if used_bytes(connection) <= limits.size_bytes:
             break
-        oldest, newest = _bounds(connection, now_ns)
-        if newest <= oldest:
+        gone = _delete(connection, ">", now_ns + _DAY_NS) or _delete_oldest(connection, now_ns)
+        if not gone:
             break
-        deleted += _delete_before(connection, oldest + int((newest - oldest) * _SHARE) + 1)
+        deleted += gone
     return bool(deleted)
 
 
-def _bounds(connection: duckdb.DuckDBPyConnection, now_ns: int) -> tuple[int, int]:
-    oldest, newest = now_ns, 0
+def _delete_oldest(connection: duckdb.DuckDBPyConnection, now_ns: int) -> int:
+    bounds = [
+        (oldest * unit, newest * unit)
+        for oldest, newest, unit in _bounds(connection)
+        if oldest is not None
+    ]
+    if not bounds:
+        return 0
+    oldest = min(first for first, _ in bounds)
+    newest = max(last for _, last in bounds)
+    # A clock that is ahead does not make what is of now old.
+    until = min(newest, now_ns) if oldest < now_ns else newest
+    return _delete(connection, "<", oldest + int((until - oldest) * _SHARE) + 1)
+
+
+def _bounds(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, Any, int]]:
+    """Yield for each table its oldest and newest time, None for none, and their unit."""
     for table, (column, unit) in _TIMES.items():
         row = connection.execute(f"SELECT min({column}), max({column}) FROM {table}").fetchone()
-        if row and row[0] is not None:
-            oldest, newest = min(oldest, row[0] * unit), max(newest, row[1] * unit)
-    return oldest, min(newest, now_ns)
+        oldest, newest = row or (None, None)
+        yield oldest, newest, unit
 
 
-def _delete_before(connection: duckdb.DuckDBPyConnection, at_ns: int) -> int:
+def _delete(connection: duckdb.DuckDBPyConnection, which: str, at_ns: int) -> int:
+    """Delete what is before (`<`) or after (`>`) a time; return how many rows that was."""
     deleted = 0
     for table, (column, unit) in (_TIMES | _STEPS).items():
         row = connection.execute(
-            f"DELETE FROM {table} WHERE {column} < ?", [at_ns // unit]
+            f"DELETE FROM {table} WHERE {column} {which} ?", [at_ns // unit]
         ).fetchone()
         deleted += row[0] if row else 0
     connection.execute(
-        "DELETE FROM metric_steps_due WHERE step * length_s < ?", [at_ns // _SECOND_NS]
+        f"DELETE FROM metric_steps_due WHERE step * length_s {which} ?", [at_ns // _SECOND_NS]
     )
     if deleted:
         # Series number steps alone: those of an hour are the last to go.
         connection.execute(sql("delete_series"))
+        connection.execute(sql("delete_resources"))
     return deleted

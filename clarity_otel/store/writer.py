@@ -223,8 +223,9 @@ class Writer:
                 for table in ("minute_tokens", "minute_texts"):
                     retention.compact(self._connection, table, self._index_until, minute - 5)
                 self._index_until = minute - 5
-            if retention.enforce(self._connection, self._limits, time.time_ns()):
-                self._known_resources.clear()
+            # Resources go with the last row that names them, also where the rest then fails.
+            self._known_resources.clear()
+            retention.enforce(self._connection, self._limits, time.time_ns())
         except duckdb.Error as error:
             self._roll_back()
             diagnostics.error(f"The store's retention failed: {error}.")

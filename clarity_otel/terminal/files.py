@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 
@@ -54,12 +55,8 @@ def _export(store: str, target: Path, trace: str, start_s: float, end_s: float) 
         packed = Path(name) / "packed.zip"
         there = dashboard_of(store)
         if there is not None:
-            with (
-                Dashboard(there).open(
-                    f"/export?trace_id={trace}&start={start_s}&end={end_s}"
-                ) as answer,
-                packed.open("wb") as file,
-            ):
+            asked = urlencode({"trace_id": trace, "start": start_s, "end": end_s})
+            with Dashboard(there).open(f"/export?{asked}") as answer, packed.open("wb") as file:
                 shutil.copyfileobj(answer, file)
             parquet.unpack(packed, folder)
         else:
@@ -128,15 +125,21 @@ def import_(
 
 
 def _read(place: str, folder: Path) -> Any:
-    from clarity_otel.store.file import StoreInUseError, open_store
+    from clarity_otel.store.file import (
+        StoreInUseError,
+        StoreNotOwnError,
+        open_store,
+        own_files_alone,
+    )
 
+    own_files_alone()
     try:
         claim = running.claim(place)
         if claim is None:
             raise SourceError(f"a dashboard begins on the store {place}; try again")
         try:
             connection = open_store(Path(place))
-        except StoreInUseError as error:
+        except (StoreInUseError, StoreNotOwnError) as error:
             raise SourceError(f"{error}") from None
         try:
             return _parquet().read(connection, folder)

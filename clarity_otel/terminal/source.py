@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from clarity_otel.store.place import default_store
 from clarity_otel.web import running
@@ -98,7 +98,7 @@ class Dashboard:
     def ask(self, path: str, given: Parameters) -> Any:
         """See `Source`."""
         query = urlencode({key: value for key, value in given.items() if value}, doseq=True)
-        with self.open(f"{path}?{query}") as answer:
+        with self.open(f"{quote(path)}?{query}") as answer:
             return json.load(answer)
 
     def open(self, path: str, body: Any = None, size_bytes: int = 0) -> Any:

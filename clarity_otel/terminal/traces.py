@@ -51,8 +51,8 @@ def traces(
     """Show traces, newest first: of the dashboard that runs, or of its file."""
     try:
         source = source_of(store_of(store))
-        if trace_id:
-            _show_one(source.ask(f"/traces/{trace_id.strip().lower()}", {}), as_json)
+        if wanted := trace_id.strip().lower():
+            _show_one(source.ask(f"/traces/{wanted}", {}), as_json)
             return
         given: dict[str, Any] = {
             "service": service,

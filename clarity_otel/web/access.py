@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from hashlib import sha256
 from hmac import compare_digest
-from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode
 
@@ -110,14 +109,8 @@ class Access:
                 shown.strip().encode("latin-1"), self._token
             ):
                 return True
-        for value in headers.get("cookie", []):
-            try:
-                cookie = SimpleCookie(value).get(self._cookie)
-            except CookieError:
-                continue
-            if cookie and compare_digest(cookie.value.encode(), self._session.encode()):
-                return True
-        return False
+        shown_here = _cookies(headers.get("cookie", []), self._cookie)
+        return any(compare_digest(one.encode(), self._session.encode()) for one in shown_here)
 
     def _let_in(self, scope: Scope, headers: dict[str, list[str]]) -> Response | None:
         """Return the answer to a link that lets in, or may have left its cookie behind."""
@@ -152,6 +145,16 @@ class Access:
 
 def _opens_page(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["method"] == "GET" and is_page(scope["path"])
+
+
+def _cookies(headers: list[str], name: str) -> list[str]:
+    """Return the values of all cookies of a name.
+
+    Browsers send those of every app on this host (cookies know no ports), whatever is in
+    them: `SimpleCookie` gives up at the first that is odd.
+    """
+    pairs = (cookie.strip().partition("=") for value in headers for cookie in value.split(";"))
+    return [value for found, _, value in pairs if found == name]
 
 
 def _with_security_headers(scope: Scope, send: Send) -> Send:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _STATE_LIMIT_BYTES = 4096
 # A token is not for ever.
 _REMEMBERED_S = 86_400
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~")
 # Below these numbers scripts open files of their own (`exec 3>log`).
 _HIGH_DESCRIPTOR = 100
 
@@ -50,7 +51,13 @@ class Running:
     @property
     def link(self) -> str:
         """What a browser opens: it carries the token."""
-        return f"{self.address}/?token={self.token}"
+        return f"{self.address}/?token={quoted(self.token)}"
+
+
+def quoted(token: str) -> str:
+    """Return a token as a link carries it: `urllib.parse.quote` without its import."""
+    data = token.encode(errors="surrogateescape")
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in data)
 
 
 class Claim:

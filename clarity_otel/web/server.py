@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 import socket
@@ -16,7 +17,7 @@ from clarity_otel.receiver import grpc as otlp_grpc
 from clarity_otel.receiver import http as otlp_http
 from clarity_otel.receiver.intake import Intake
 from clarity_otel.store.duckdb_query import DuckDbQuery
-from clarity_otel.store.file import open_store, size_bytes
+from clarity_otel.store.file import open_store, own_files_alone, size_bytes
 from clarity_otel.store.production.engine import Given
 from clarity_otel.store.writer import Writer
 from clarity_otel.web import exchange
@@ -24,6 +25,7 @@ from clarity_otel.web.alerts import Alerts
 from clarity_otel.web.app import app as web_app
 from clarity_otel.web.live.feed import Feed
 from clarity_otel.web.live.socket import MESSAGE_LIMIT_BYTES
+from clarity_otel.web.running import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -72,7 +74,7 @@ class Addresses:
     @property
     def link(self) -> str:
         """What a browser opens: it carries the token."""
-        return f"{self.web}/?token={self.token}"
+        return f"{self.web}/?token={quoted(self.token)}"
 
 
 class _Server(uvicorn.Server):
@@ -90,10 +92,22 @@ def run(options: Options, on_ready: Callable[[Addresses], None]) -> None:
     """
     _check(options)
     alerts = Alerts(options.alertmanager, options.prometheus)
+    umask = own_files_alone()
     connection = open_store(options.store)
     writer = Writer(connection, limits=options.limits)
+
+    def ready(addresses: Addresses) -> None:
+        # The browser that this may start is the user's, and so is the mode of what it saves.
+        # The store's log has its mode already: a writer that begins now does not make it.
+        options.store.with_name(options.store.name + ".wal").touch(0o600)
+        os.umask(umask)
+        try:
+            on_ready(addresses)
+        finally:
+            own_files_alone()
+
     try:
-        asyncio.run(_serve(options, connection, writer, alerts, on_ready))
+        asyncio.run(_serve(options, connection, writer, alerts, ready))
     finally:
         writer.close()
         connection.close()

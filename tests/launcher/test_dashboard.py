@@ -279,7 +279,8 @@ def test_dashboard_says_where_one_runs(start: Start) -> None:
 def test_the_page_is_opened_in_the_users_browser(start: Start, tmp_path: Path) -> None:
     """Where there is a display, once the dashboard answers, and not again at each restart.
 
-    Its command line, which other users can read, has no token: a ticket lets in once.
+    Its command line, which other users can read, has no token: a ticket lets in once. What it
+    saves has the user's mode, not that of the dashboard's files.
     """
     opened = tmp_path / "opened"
     browser = tmp_path / "browser"
@@ -287,6 +288,7 @@ def test_the_page_is_opened_in_the_users_browser(start: Start, tmp_path: Path) -
     browser.chmod(0o755)
     beside = start(DISPLAY=":1", BROWSER=f"{browser} %s", open_="yes")
     wait_until(lambda: opened.exists() and opened.read_text(), "the browser")
+    assert opened.stat().st_mode & 0o044 == browser.stat().st_mode & 0o044
     address = opened.read_text().strip()
     assert beside.there.token not in address
     assert httpx.get(address).status_code == 303

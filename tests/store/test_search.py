@@ -165,9 +165,11 @@ class TestTexts:
         within = Range(0, 60 * MINUTE_NS)
         everywhere = (
             "SELECT trace_id FROM spans "
-            "WHERE contains(lower(name), lower($1)) OR contains(lower(attributes), lower($1))"
+            "WHERE contains(lower(name), lower($1)) OR contains(lower(attributes), lower($1)) "
+            "OR contains(lower(attributes), lower($2))"
         )
-        wanted = {one.hex for (one,) in connection.execute(everywhere, [text]).fetchall()}
+        both = [text, as_json(text)[1:-1]]
+        wanted = {one.hex for (one,) in connection.execute(everywhere, both).fetchall()}
         if not text:
             wanted = {
                 one.hex for (one,) in connection.execute("SELECT trace_id FROM spans").fetchall()
@@ -176,6 +178,37 @@ class TestTexts:
             page = ask.traces(within, TraceFilter(text=text), "", 50)
             assert {row["trace_id"] for row in page.rows} == wanted
             retention.compact(connection, "minute_texts", 0, 1 << 40)
+
+    @pytest.mark.parametrize(
+        "text",
+        ['say "Hello"', "C:\\Temp", "first\nsecond\tthird", '"', "\\", '","', "100%_*", "\x1f"],
+    )
+    def test_what_json_escapes_is_found(self, store: Store, text: str) -> None:
+        """In attributes of spans and of log records, and in bodies that are no text."""
+        now_ns = time.time_ns()
+        request = with_attributes({"a": f"1 {text} 2", "b": "x"})
+        for span in request.resource_spans[0].scope_spans[0].spans:
+            span.start_time_unix_nano = now_ns - 30 * MINUTE_NS
+        other = with_attributes({"a": "100 percent of nothing"})
+        record, of_body = logs("attribute"), logs("")
+        records = [one.resource_logs[0].scope_logs[0].log_records[0] for one in (record, of_body)]
+        records[0].attributes.append(pair("what", f"1 {text} 2"))
+        records[1].body.kvlist_value.values.append(pair("what", f"1 {text} 2"))
+        for decoded in (decode_spans(request, 1), decode_spans(other, 1)):
+            store.take(decoded)
+        for decoded in (decode_logs(record, 1), decode_logs(of_body, 1)):
+            store.take(decoded)
+        within = around(now_ns)
+        wanted = request.resource_spans[0].scope_spans[0].spans[0].trace_id.hex()
+        for asked in (f"1 {text} 2", f"1 {text} 2".upper()):
+            page = store.query.traces(within, TraceFilter(text=asked), "", 50)
+            assert [row["trace_id"] for row in page.rows] == [wanted]
+            assert len(store.query.logs(within, LogFilter(text=asked), "", 50).rows) == 2
+            conditions = conditions_of(TraceFilter(text=asked))
+            minutes = conditions.minutes(store.query._ask, within)
+            assert minutes == [now_ns // MINUTE_NS - 30]
+        asked = f"1 {text}2"
+        assert store.query.traces(within, TraceFilter(text=asked), "", 50) == Page([])
 
     def test_minutes_without_the_text_are_not_read(self, store: Store) -> None:
         """A rare text leads to its minute alone, also one that crosses a boundary of members."""
@@ -204,6 +237,30 @@ class TestTexts:
         after, longest = cursor.execute(sizes).fetchall()[0]
         assert after < before / 2
         assert longest < 9000 + 2 * 1024
+
+
+class TestLongTraces:
+    @pytest.mark.parametrize("text", ["needle", "GET /orders"])
+    def test_a_trace_of_hours_is_whole_by_any_of_its_spans(self, store: Store, text: str) -> None:
+        """Its spans came in batches, the root at its end: all count, whichever was found."""
+        start_ns = time.time_ns() - 5 * 3600 * 10**9
+        request = traces(1, start_ns=start_ns)
+        spans = request.resource_spans[0].scope_spans[0].spans
+        spans[0].end_time_unix_nano = start_ns + 3 * 3600 * 10**9
+        for span, minutes in ((spans[1], 20), (spans[2], 175)):
+            span.start_time_unix_nano = start_ns + minutes * MINUTE_NS
+            span.end_time_unix_nano = span.start_time_unix_nano + 1
+        spans[2].attributes.append(pair("what", "needle"))
+        for number in (1, 2, 0):
+            batch = ExportTraceServiceRequest()
+            batch.CopyFrom(request)
+            del batch.resource_spans[0].scope_spans[0].spans[:]
+            batch.resource_spans[0].scope_spans[0].spans.append(spans[number])
+            store.take(decode_spans(batch, 1))
+        page = store.query.traces(around(time.time_ns(), 6 * 3600), TraceFilter(text=text), "", 50)
+        (row,) = page.rows
+        assert (row["trace_id"], row["spans"]) == (spans[0].trace_id.hex(), 3)
+        assert (row["name"], row["duration_ms"]) == ("GET /orders/{id}", 3 * 3600 * 1000)
 
 
 class TestNarrowing:

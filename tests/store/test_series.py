@@ -130,6 +130,51 @@ class TestCounters:
         rates = lines(store)["shop"]
         assert rates[3:-3] == pytest.approx([15.0] * len(rates[3:-3]))
 
+    @pytest.mark.parametrize("life_s", [30, 150, 1800])
+    @pytest.mark.parametrize("range_s", [3000, 86_400])
+    @pytest.mark.parametrize(
+        ("kind", "temporality"),
+        [("sum", CUMULATIVE), ("sum", DELTA), ("histogram", CUMULATIVE), ("histogram", DELTA)],
+    )
+    def test_processes_that_follow_each_other_are_one_at_a_time(
+        self, store: Store, kind: str, temporality: int, range_s: int, life_s: int
+    ) -> None:
+        """One request a second, however often the process is another."""
+        for begins in range(-1800, 0, life_s):
+            sender = Sender(store, process=begins + 10_000)
+            data = sender.metric(kind, temporality=temporality)
+            if kind == "sum":
+                data.is_monotonic = True
+            for age in range(5, life_s + 1, 5):
+                count, began = (5, age - 5) if temporality == DELTA else (age, 0)
+                told: dict[str, Any] = {"as_int": count}
+                if kind == "histogram":
+                    told = {"count": count, "sum": 1.0, "explicit_bounds": [1]}
+                    told |= {"bucket_counts": [count, 0]}
+                point(data, begins + age, began_s=begins + began, **told)
+            sender.send()
+        within = Range(NOW_NS - range_s * SECOND_NS, NOW_NS)
+        answer = store.query.metric_series(within, "m")
+        values = [value for _, value in answer["rows"][0]["points"]]
+        rates = [value["rate"] if kind == "histogram" else value for value in values]
+        assert rates[:-1] == pytest.approx([1.0] * (len(rates) - 1))
+        # Who of the newest step still goes on is not known yet.
+        assert 0.99 < rates[-1] < 2
+
+    def test_a_service_that_has_just_begun_is_as_busy_as_it_is(self, store: Store) -> None:
+        """Its first step counts from its begin, and the newest to the newest point."""
+        for process in (1, 2):
+            sender = Sender(store, process=process)
+            data = sender.metric("sum", temporality=CUMULATIVE)
+            data.is_monotonic = True
+            for age in range(10, 91, 10):
+                point(data, age - 100, began_s=-100, as_int=age * 7)
+            sender.send()
+        answer = store.query.metric_series(Range(NOW_NS - 86_400 * SECOND_NS, NOW_NS), "m")
+        assert answer["step_s"] == 300
+        rates = [value for _, value in answer["rows"][0]["points"]]
+        assert rates == pytest.approx([14.0] * len(rates))
+
     def test_processes_that_read_one_counter_of_the_machine_are_not_added(
         self, store: Store
     ) -> None:
@@ -287,6 +332,23 @@ class TestHistograms:
         assert value == pytest.approx(
             {"rate": 100 / 60, "mean": 0.15, "p50": 0.1, "p95": 0.19, "p99": 0.198}
         )
+
+    @pytest.mark.parametrize("kind", ["histogram", "exponential_histogram"])
+    def test_a_sum_that_falls_is_no_new_begin(self, store: Store, kind: str) -> None:
+        """What is measured may be below zero; the count alone tells that it began again."""
+        sender = Sender(store)
+        data = sender.metric(kind, temporality=CUMULATIVE)
+        buckets: dict[str, Any] = {}
+        for number in range(5):
+            count = 100_000 + 60 * number
+            if kind == "histogram":
+                buckets = {"explicit_bounds": [-1.0, 1.0], "bucket_counts": [count, 0, 0]}
+            point(data, -420 + 60 * number, count=count, sum=-5.0 * count, **buckets)
+        point(data, -120, count=60, sum=500.0, **buckets)
+        sender.send()
+        told = lines(store)["shop"]
+        assert [value["rate"] for value in told[:4]] == pytest.approx([1.0] * 4)
+        assert [value["mean"] for value in told[:4]] == pytest.approx([-5.0] * 4)
 
     def test_exponential_ones_are_read_in_their_scale(self, store: Store) -> None:
         """Two of different scales are added at the coarser."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,12 @@ from clarity_otel.store import retention
 from clarity_otel.store.answers.sampling import between
 from clarity_otel.store.decode import decode_metrics
 from clarity_otel.store.decode.stacks import place_of
-from clarity_otel.store.file import TABLE_FILES, StoreNotOwnError, open_store
+from clarity_otel.store.file import (
+    TABLE_FILES,
+    StoreNotOwnError,
+    open_store,
+    own_files_alone,
+)
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
 from tests.store.conftest import Store
 from tests.store.decoding import decode_logs, decode_spans
@@ -433,6 +438,14 @@ class TestWriter:
         assert len(second.query.traces(about_now(), TraceFilter(), "", 50).rows) == 7
 
 
+@pytest.fixture
+def usual_umask() -> Iterator[None]:
+    """Others can read what is made, and the test may change that."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 class TestFile:
     @pytest.mark.parametrize("content", [b"this is no database" * 500, b"\0" * 20_000])
     def test_a_broken_file_is_moved_aside(
@@ -446,9 +459,69 @@ class TestFile:
         assert aside.read_bytes() == content
         assert str(aside) in capsys.readouterr().err
 
+    def test_a_file_with_damage_within_is_moved_aside(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """One that begins as a database does; no other process has it open."""
+        path = tmp_path / "store.duckdb"
+        open_store(path).close()
+        content = path.read_bytes()
+        path.write_bytes(content[:12_288] + b"\xff" * (len(content) - 12_288))
+        open_store(path).close()
+        assert list(tmp_path.glob("store.duckdb.broken-*"))
+        assert "block" in capsys.readouterr().err
+
+    def test_a_folder_is_refused_and_left_as_it_is(self, tmp_path: Path) -> None:
+        """It is the user's: neither its mode nor its name changes."""
+        path = tmp_path / "mine"
+        path.mkdir()
+        path.chmod(0o755)
+        with pytest.raises(StoreNotOwnError, match=r"is no file.*CLARITY_STORE"):
+            open_store(path)
+        assert path.stat().st_mode & 0o777 == 0o755
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_what_the_system_refuses_moves_no_file(self, tmp_path: Path) -> None:
+        """Without a free descriptor, room or rights a store is as good as it was."""
+        resource = pytest.importorskip("resource")
+        path = tmp_path / "store.duckdb"
+        open_store(path).close()
+        free = os.dup(0)
+        os.close(free)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        try:
+            with pytest.raises(OSError, match=r"The store .* cannot be opened .*Too many open"):
+                open_store(path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert not list(tmp_path.glob("*.broken-*"))
+        open_store(path).close()
+
     def test_the_file_is_the_owners_alone(self, store: Store) -> None:
         """Nobody else on the machine reads it."""
         assert store.path.stat().st_mode & 0o077 == 0
+
+    @pytest.mark.usefixtures("usual_umask")
+    def test_the_files_log_is_the_owners_alone(self, tmp_path: Path) -> None:
+        """What is written first lies there, and each checkpoint begins another."""
+        own_files_alone()
+        path = tmp_path / "store.duckdb"
+        open_store(path).close()
+        with open_store(path) as connection:
+            for number in range(3):
+                connection.execute("INSERT INTO resources VALUES (?, 'shop', '{}')", [number])
+                assert (tmp_path / "store.duckdb.wal").stat().st_mode & 0o077 == 0
+                connection.execute("CHECKPOINT")
+                assert not (tmp_path / "store.duckdb.wal").exists()
+
+    @pytest.mark.usefixtures("usual_umask")
+    def test_opening_a_store_changes_no_umask(self, tmp_path: Path) -> None:
+        """A new store's log is closed to others all the same: it holds the tables."""
+        with open_store(tmp_path / "store.duckdb"):
+            assert (tmp_path / "store.duckdb.wal").stat().st_mode & 0o077 == 0
+        (tmp_path / "mine").touch()
+        assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o644
 
     def test_a_file_that_was_open_to_others_is_closed(self, tmp_path: Path) -> None:
         """One that was made by hand, or copied, is read by others no longer."""

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import httpx
 import pytest
 
-from tests.receiver.conftest import Dashboard
+from clarity_otel.store import parquet
+from clarity_otel.store.file import open_store
+from tests.receiver.conftest import TOKEN, Dashboard
 from tests.store.messages import failure, logs, metrics, traces
 from tests.terminal.conftest import Clarity
 
@@ -24,6 +27,21 @@ def filled(dashboard: Dashboard) -> Dashboard:
     dashboard.post("traces", traces(9).SerializeToString())
     dashboard.wait_for_traces(10)
     return dashboard
+
+
+@pytest.fixture
+def exported(dashboard: Dashboard, clarity: Clarity, tmp_path: Path) -> Path:
+    """An export with ten traces, two metrics and six log records, five of them alike."""
+    records = logs("again")
+    of_scope = records.resource_logs[0].scope_logs[0]
+    of_scope.log_records.extend([of_scope.log_records[0]] * 4)
+    for told in (records, logs()):
+        dashboard.post("logs", told.SerializeToString())
+    dashboard.post("metrics", metrics().SerializeToString())
+    dashboard.post("traces", traces(10).SerializeToString())
+    dashboard.wait_for_traces(10)
+    assert clarity("export", "bug").returncode == 0
+    return tmp_path / "bug"
 
 
 def questions(dashboard: Dashboard) -> list[object]:
@@ -146,6 +164,103 @@ def test_what_is_not_ours_is_refused(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert len(clarity("traces").stdout.splitlines()) == 10
+
+
+def _instead(folder: Path, table: str, **columns: str) -> None:
+    """Put values into all rows of a table of an export."""
+    file, other = folder / f"{table}.parquet", folder / "other"
+    values = ", ".join(f"'{value}' AS {column}" for column, value in columns.items())
+    with duckdb.connect() as connection:
+        rows = f"SELECT * REPLACE ({values}) FROM read_parquet('{file}')"
+        connection.execute(f"COPY ({rows}) TO '{other}' (FORMAT parquet)")
+    other.rename(file)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("logs", "attributes", "no JSON"),
+        ("logs", "attributes", ""),
+        ("logs", "attributes", "[]"),
+        ("logs", "attributes", '{"a":' + "1" * 5000 + "}"),
+        ("logs", "attributes", '{"a":' + "[" * 5000 + "]" * 5000 + "}"),
+        ("spans", "attributes", "{broken"),
+        ("spans", "events", "{}"),
+        ("spans", "links", "[1]"),
+        ("metric_points", "attributes", "null"),
+        ("metric_points", "detail", "x"),
+        ("metric_points", "exemplars", "x"),
+        ("metric_points", "exemplars", '[{"time_ns":1,"value":1}]'),
+        ("metric_points", "exemplars", '[{"time_ns":[],"value":1,"trace_id":""}]'),
+        ("resources", "attributes", "'' OR 1"),
+    ],
+    ids=lambda value: value[:30],
+)
+def test_rows_that_would_break_answers_are_refused(
+    exported: Path, tmp_path: Path, table: str, column: str, value: str
+) -> None:
+    """JSON that is none, or another than we write: in a sentence, and nothing is kept."""
+    _instead(exported, table, **{column: value.replace("'", "''")})
+    with open_store(tmp_path / "other.duckdb") as connection:
+        with pytest.raises(parquet.NotOursError, match=f"{table}.*{column}.*JSON"):
+            parquet.read(connection, exported)
+        for name in parquet.TABLES:
+            assert connection.execute(f"SELECT count(*) FROM {name}").fetchone() == (0,)
+
+
+def test_rows_that_are_alike_all_come_in(exported: Path, tmp_path: Path) -> None:
+    """As of a loop that logs the same within a nanosecond; a second import changes nothing."""
+    with open_store(tmp_path / "other.duckdb") as connection:
+        for logs, spans in ((6, 30), (0, 0)):
+            rows = parquet.read(connection, exported)
+            assert (rows["logs"], rows["spans"]) == (logs, spans)
+        connection.execute("DELETE FROM logs WHERE body = 'hello'")
+        assert parquet.read(connection, exported)["logs"] == 1
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_damaged_archive_is_refused(
+    exported: Path, dashboard: Dashboard, clarity: Clarity, tmp_path: Path, how: int
+) -> None:
+    """However it was packed: a sentence of the command's, and a 400 of the dashboard's."""
+    damaged = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(damaged, "w", how) as archive:
+        for file in exported.iterdir():
+            archive.write(file, file.name)
+    content = bytearray(damaged.read_bytes())
+    at = content.find(b"logs.parquet") + len("logs.parquet")
+    content[at : at + 40] = b"\xff" * 40
+    damaged.write_bytes(content)
+    done = clarity("import", "damaged.zip")
+    assert done.returncode == 1
+    assert "damaged.zip is not imported, because it is" in done.stderr
+    assert "Traceback" not in done.stderr
+    token = {"authorization": f"Bearer {TOKEN}"}
+    address = f"{dashboard.address}/api/import"
+    answer = httpx.post(address, content=bytes(content), headers=token, timeout=30)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("it is")
+
+
+def test_a_trace_that_is_none_is_said(dashboard: Dashboard, clarity: Clarity) -> None:
+    """What would mean something in an address is part of the id."""
+    for wanted in ("foo bar&start=0", "&trace_id=" + "0" * 32):
+        done = clarity("export", "one.zip", "--trace", wanted)
+        assert done.returncode == 1
+        assert done.stderr == "clarity export: a trace id is 32 hex digits.\n"
+
+
+def test_a_folder_is_no_store_to_import_into(
+    exported: Path, clarity: Clarity, tmp_path: Path
+) -> None:
+    """A sentence, and the folder is the user's as before."""
+    folder = tmp_path / "mine"
+    folder.mkdir(0o755)
+    mode = folder.stat().st_mode
+    done = clarity("import", exported, "--store", folder)
+    assert done.returncode == 1
+    assert f"The store {folder} is no file" in done.stderr
+    assert folder.stat().st_mode == mode
 
 
 def test_an_archive_with_other_files_is_refused(

@@ -40,6 +40,20 @@ def filled(dashboard: Dashboard) -> Dashboard:
 
 
 @pytest.mark.parametrize("is_running", [True, False], ids=["dashboard", "file"])
+@pytest.mark.parametrize("wanted", ["foo bar", "a/b?limit=1#x", "%", "é", "..", "x\n"])
+def test_what_is_no_id_is_no_trace(
+    dashboard: Dashboard, clarity: Clarity, wanted: str, is_running: bool
+) -> None:
+    """A sentence, whatever it would mean in an address."""
+    if not is_running:
+        dashboard.process.stop()
+    done = clarity("traces", wanted)
+    assert done.returncode == 1
+    assert done.stderr.startswith("clarity traces: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["dashboard", "file"])
 def test_filters_choose(filled: Dashboard, clarity: Clarity, is_running: bool) -> None:
     """By service, route, failure, duration, text, attribute and time, whoever answers."""
     if not is_running:

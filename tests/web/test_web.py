@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from openapi_spec_validator import validate
@@ -13,6 +14,8 @@ from openapi_spec_validator import validate
 from clarity_otel.store.decode import decode_spans
 from clarity_otel.web import api
 from clarity_otel.web.app import app
+from clarity_otel.web.running import Running
+from clarity_otel.web.server import Addresses
 from tests.receiver.client import AsgiClient
 from tests.store.conftest import Store, open_at, store
 from tests.store.messages import traces
@@ -73,6 +76,29 @@ class TestAccess:
         """No path, not even one that is not there."""
         for path in ("/", "/api/services", "/api/openapi.json", "/nowhere", "/assets/x"):
             assert client.get(path, headers=headers).status_code == 401
+
+    @pytest.mark.parametrize(
+        "other",
+        ['prefs={"theme":"dark"}', "a[b]=1", "x=a b", "na(me=1", "flag", 'a="', "=", "a==;"],
+    )
+    def test_cookies_of_other_apps_do_no_harm(self, client: AsgiClient, other: str) -> None:
+        """Cookies know no ports: those of every app on this host come along."""
+        own = client.get(f"/?token={TOKEN}").headers["set-cookie"].partition(";")[0]
+        for cookie in (f"{other}; {own}", f"{own};{other}", f"{other};  {own} ; {other}"):
+            assert client.get("/api/services", headers={"cookie": cookie}).status_code == 200
+        near = {"cookie": f"{other}; x{own}; {own}x"}
+        assert client.get("/api/services", headers=near).status_code == 401
+
+    @pytest.mark.parametrize("token", ["a&b=c", "50%+1 #x", "/?;é€", "A-Z_a~z.09"])
+    def test_a_link_carries_any_token(self, begin: Callable[..., AsgiClient], token: str) -> None:
+        """What has a meaning in an address has none in the token."""
+        client = begin(token=token)
+        for link in (
+            Addresses(f"http://{HOST}", token).link,
+            Running(f"http://{HOST}", token, "").link,
+        ):
+            assert link == f"http://{HOST}/?token={quote(token, safe='')}"
+            assert client.get(link).status_code == 303
 
     def test_a_wrong_token_in_the_link_is_refused(self, client: AsgiClient) -> None:
         """And one in the link of anything but the page."""

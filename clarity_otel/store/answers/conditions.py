@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from clarity_otel.store.sql import sql
 
 if TYPE_CHECKING:
     from clarity_otel.store.answers.rows import Rows
-    from clarity_otel.store.query import Range, TraceFilter
+    from clarity_otel.store.query import Range, Row, TraceFilter
 
 _MOST_ATTRIBUTES = 10
 # 2^63 ns are the longest duration there is.
@@ -22,13 +23,14 @@ _QUARTERS = 4 * 63
 class Conditions:
     """SQL with its parameters: never a value in the SQL.
 
-    A minute that has what is wanted has one of each list of `tokens`, and `text` in its texts.
+    A minute that has what is wanted has one of each list of `tokens`, and one of `texts`, of which
+    there may be none, in its texts.
     """
 
     filters: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     tokens: list[list[str]] = field(default_factory=list)
-    text: str = ""
+    texts: list[str] = field(default_factory=list)
 
     def add(self, condition: str, tokens: list[str] | None = None, **values: Any) -> None:
         """Add what must hold, and the tokens of which a minute that has it has one."""
@@ -36,6 +38,15 @@ class Conditions:
         self.values |= values
         if tokens:
             self.tokens.append(tokens)
+
+    def add_text(self, text: str, *, plain: tuple[str, ...] = (), encoded: tuple[str, ...]) -> None:
+        """Add that one of the columns has a text, whatever the case. `encoded` may be JSON."""
+        values: dict[str, Any] = {f"text{at}": form for at, form in enumerate(_forms(text))}
+        found = [(column, "text0") for column in plain]
+        found += [(column, name) for column in encoded for name in values]
+        # DuckDB folds both: Python's lower case is another for some letters.
+        either = (f"contains(lower({column}), lower(${name}))" for column, name in found)
+        self.add(f"({' OR '.join(either)})", **values)
 
     @property
     def sql(self) -> str:
@@ -46,11 +57,16 @@ class Conditions:
         """Return the minutes that may have what is wanted, newest first; None for any."""
         bounds = minutes_of(within)
         minutes = self._with_tokens(ask, bounds) if self.tokens else None
-        if self.text and minutes != []:
-            found = ask(sql("find_text_minutes"), bounds | {"text": self.text})
+        if self.texts and minutes != []:
+            found = self._with_texts(ask, bounds)
             kept = None if minutes is None else set(minutes)
             minutes = [row["minute"] for row in found if kept is None or row["minute"] in kept]
         return minutes
+
+    def _with_texts(self, ask: Rows, bounds: dict[str, int]) -> list[Row]:
+        values = {f"text{number}": text for number, text in enumerate(self.texts)}
+        either = " OR ".join(f"contains(texts, lower(${name}))" for name in values)
+        return ask(sql("find_text_minutes").format(has_text=either), bounds | values)
 
     def _with_tokens(self, ask: Rows, bounds: dict[str, int]) -> list[int]:
         pairs = [(1 << at, text) for at, texts in enumerate(self.tokens) for text in texts]
@@ -81,12 +97,10 @@ def conditions_of(wanted: TraceFilter) -> Conditions:
         most = int(wanted.most_ms * 1e6)
         found.add("duration_ns <= $most", _quarters(1, most), most=most)
     if wanted.text:
-        # DuckDB folds both: lower case is not the same to Python for all letters.
-        condition = (
-            "(contains(lower(name), lower($text)) OR contains(lower(attributes), lower($text)))"
-        )
-        found.add(condition, text=wanted.text)
-        found.text = _within_one(wanted.text)
+        found.add_text(wanted.text, plain=("name",), encoded=("attributes",))
+        texts = [_within_one(form) for form in _forms(wanted.text)]
+        # What is nothing but a boundary is in every minute.
+        found.texts = texts if all(texts) else []
     for number, (key, value) in enumerate(sorted(wanted.attributes.items())[:_MOST_ATTRIBUTES]):
         _add_attribute(found, number, key, value)
     if not wanted.text and not wanted.attributes:
@@ -95,12 +109,9 @@ def conditions_of(wanted: TraceFilter) -> Conditions:
     return found
 
 
-def contains_any(*columns: str) -> str:
-    """Return what holds where one of them has $text, whatever the case.
-
-    DuckDB folds both: Python's lower case is another for some letters.
-    """
-    return f"({' OR '.join(f'contains(lower({column}), lower($text))' for column in columns)})"
+def _forms(text: str) -> list[str]:
+    """Return a text as it is, and as JSON has it where that is another."""
+    return list(dict.fromkeys((text, json.dumps(text, ensure_ascii=False)[1:-1])))
 
 
 def _within_one(text: str) -> str:

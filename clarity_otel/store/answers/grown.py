@@ -16,6 +16,8 @@ import numpy as np
 
 # Points of a series further apart than this have nothing between them (Prometheus' lookback).
 GAP_NS = 300 * 10**9
+# A series whose newest point is older than this many of its intervals has ended.
+ENDED_AFTER = 1.5
 _MOST_PLACES = 1 << 20
 _OF_ROWS = ("sender", "key", "step", "time_ns", "start_ns", "value", "count", "form")
 
@@ -36,8 +38,39 @@ class Grown:
     count_rate: Any
 
 
-def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> dict[int, Grown]:
-    """Return what each line grew by, by its key. `columns` are grown_series.sql's."""
+@dataclass(frozen=True)
+class Covered:
+    """What is known of steps: from when a metric began, or is read, to its newest point."""
+
+    step_ns: int
+    begin_ns: int
+    end_ns: int
+
+    def seconds(self, since_ns: Any, time_ns: Any, step: Any, is_first: Any, is_last: Any) -> Any:
+        """Return for how long what a series grew by counts: where it began or ended within a step,
+        for all that is known of that, or processes that follow each other would be as many.
+
+        In the metric's first step and the newest, what began goes on at the same rate.
+        `answers/lines` has the same for one series.
+        """
+        own_ns = np.maximum(time_ns - since_ns, 1)
+        first, newest = self.begin_ns // self.step_ns, self.end_ns // self.step_ns
+        end_ns = np.minimum((step + 1) * self.step_ns, self.end_ns)
+        known_ns = end_ns - np.maximum(step * self.step_ns, self.begin_ns)
+        begins = is_first & (since_ns // self.step_ns == step)
+        ends = is_last & ((step < newest) | (self.end_ns - time_ns > ENDED_AFTER * own_ns))
+        goes_on = begins & ~ends & ((step == first) | (step == newest))
+        shared_ns = own_ns * (known_ns / np.maximum(end_ns - since_ns, 1))
+        least_ns = np.where(goes_on, shared_ns, np.where(begins | ends, known_ns, 0))
+        return np.maximum(own_ns, least_ns) / 1e9
+
+
+def grown(
+    columns: dict[str, Any], usual_bounds: str, step_ns: int, from_ns: int
+) -> dict[int, Grown]:
+    """Return what each line grew by, by its key. `columns` are grown_series.sql's, of points from
+    `from_ns` on.
+    """
     if not len(columns["key"]):
         return {}
     at, own = _last_of_steps(columns)
@@ -47,8 +80,9 @@ def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> dict[int,
     follows = own["sender"] == _before(own["sender"])
     follows[0] = False
     before_ns = _before(time_ns)
-    began_again = (start_ns > _before(start_ns)) | (value < _before(value))
-    began_again = follows & (began_again | (count < _before(count)))
+    # A histogram's sum falls by what is below zero: its count alone tells that it began again.
+    told = count if "b1" in columns else value
+    began_again = follows & ((start_ns > _before(start_ns)) | (told < _before(told)))
     goes_on = follows & ~began_again
     is_alike = goes_on & (own["form"] == _before(own["form"]))
     # The first point of a series that began long before tells no increase.
@@ -56,7 +90,10 @@ def grown(columns: dict[str, Any], usual_bounds: str, step_ns: int) -> dict[int,
     tells = follows | ((age_ns >= 0) & (age_ns <= GAP_NS))
     since_ns = np.where(follows, before_ns, own["first_start_ns"])
     since_ns = np.where(began_again, np.maximum(start_ns, before_ns), since_ns)
-    seconds = np.maximum(time_ns - since_ns, 1) / 1e9
+    first_ns = max(int(own["first_start_ns"].min()), from_ns)
+    covered = Covered(step_ns, first_ns, int(time_ns.max()))
+    ends = np.roll(~follows, -1)
+    seconds = covered.seconds(since_ns, time_ns, own["step"], ~follows, ends)
     first_step = np.where(
         time_ns - since_ns <= GAP_NS, np.minimum(since_ns // step_ns + 1, own["step"]), own["step"]
     )

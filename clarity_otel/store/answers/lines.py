@@ -1,7 +1,8 @@
 """Lines: the points of series brought to steps of equal length, and joined.
 
 A counter's increase counts for the time since its point before, so that series with different
-intervals can be added; it begins again where its start time changes or it falls.
+intervals can be added; it begins again where its start time changes or it falls. Where a series
+begins or ends within a step, what it grew by in that counts for all of the step.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clarity_otel.metrics.joining import MAX, MIN, SUM
-from clarity_otel.store.answers.grown import GAP_NS
+from clarity_otel.store.answers.grown import ENDED_AFTER, GAP_NS
 from clarity_otel.store.answers.histograms import (
     Histogram,
     Histograms,
@@ -23,12 +24,10 @@ from clarity_otel.store.answers.histograms import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from clarity_otel.store.answers.grown import Grown
+    from clarity_otel.store.answers.grown import Covered, Grown
     from clarity_otel.store.answers.histograms import Summary
     from clarity_otel.store.query import Range, Row
 
-# A series whose newest point is older than this many of its intervals has ended.
-ENDED_AFTER = 1.5
 _DELTA = 1
 _JOIN = {SUM: np.add, MAX: np.maximum, MIN: np.minimum}
 
@@ -86,7 +85,7 @@ class Line:
         self._is_known = np.zeros(grid.count, dtype=bool)
         self.activity = 0.0
 
-    def add(self, rows: list[Row]) -> None:
+    def add(self, rows: list[Row], covered: Covered) -> None:
         """Add the points of one series, by time. Once."""
         raise NotImplementedError
 
@@ -120,7 +119,7 @@ class Line:
 class _Values(Line):
     """Gauges, up-down counters and summaries' sums, as they are."""
 
-    def add(self, rows: list[Row]) -> None:
+    def add(self, rows: list[Row], covered: Covered) -> None:
         for at, row in enumerate(rows):
             held = slice(
                 max(row["step"] - self._grid.first, 0),
@@ -156,10 +155,10 @@ class _Values(Line):
 class _Rates(Line):
     """Counters, as what they grow by in a second."""
 
-    def add(self, rows: list[Row]) -> None:
-        for before, row in _pairs(rows):
+    def add(self, rows: list[Row], covered: Covered) -> None:
+        for before, row in _pairs(rows, "value"):
             value = row["value"] if before is None else row["value"] - before["value"]
-            self._spread(before, row, value)
+            self._spread(before, row, value, _seconds(rows, row, before, covered))
 
     def add_grown(self, grown: Grown) -> None:
         self._spread_all(grown, grown.value, grown.value_rate)
@@ -175,9 +174,8 @@ class _Rates(Line):
             self._is_known[steps] = True
         self.activity += float(increase.sum())
 
-    def _spread(self, before: Row | None, row: Row, increase: float) -> None:
-        before_ns = row["first_start_ns"] if before is None else before["time_ns"]
-        seconds = max(row["time_ns"] - before_ns, 1) / 1e9
+    def _spread(self, before: Row | None, row: Row, increase: float, seconds: float) -> None:
+        before_ns = _since(before, row)
         stood_for = self._grid.span(before_ns, row["time_ns"], row["step"])
         self._numbers[stood_for] += increase / seconds
         self._is_known[stood_for] = True
@@ -191,12 +189,13 @@ class _Histograms(_Rates):
         super().__init__(grid)
         self._steps: dict[int, Histogram] = {}
 
-    def add(self, rows: list[Row]) -> None:
-        for before, row in _pairs(rows):
+    def add(self, rows: list[Row], covered: Covered) -> None:
+        # The sum falls by what is below zero.
+        for before, row in _pairs(rows, "count"):
             grown = _whole(row)
             if before is not None:
                 grown = grown.minus(_whole(before))
-            self._spread(before, row, grown.count)
+            self._spread(before, row, grown.count, _seconds(rows, row, before, covered))
             self._measure(row["step"], grown)
 
     def add_grown(self, grown: Grown) -> None:
@@ -272,10 +271,33 @@ def _whole(row: Row) -> Histogram:
     return whole
 
 
-def _pairs(rows: list[Row]) -> list[tuple[Row | None, Row]]:
+def _since(before: Row | None, row: Row) -> int:
+    return int(row["first_start_ns"] if before is None else before["time_ns"])
+
+
+def _seconds(rows: list[Row], row: Row, before: Row | None, covered: Covered) -> float:
+    """Return for how long an increase counts, see `Covered`."""
+    since_ns, time_ns = _since(before, row), row["time_ns"]
+    step, step_ns = row["step"], covered.step_ns
+    own_ns = max(time_ns - since_ns, 1)
+    begins = row is rows[0] and since_ns // step_ns == step
+    newest = covered.end_ns // step_ns
+    is_over = step < newest or covered.end_ns - time_ns > ENDED_AFTER * own_ns
+    ends = row is rows[-1] and is_over
+    if not begins and not ends:
+        return float(own_ns / 1e9)
+    end_ns = min((step + 1) * step_ns, covered.end_ns)
+    known_ns = end_ns - max(step * step_ns, covered.begin_ns)
+    if not ends and step in (covered.begin_ns // step_ns, newest):
+        known_ns = own_ns * (known_ns / max(end_ns - since_ns, 1))
+    return float(max(own_ns, known_ns) / 1e9)
+
+
+def _pairs(rows: list[Row], rises: str) -> list[tuple[Row | None, Row]]:
     """Return each point with the one that its increase counts from: None for from zero.
 
-    The first cumulative point of a series that began before it tells no increase.
+    `rises` is what falls only where a series begins again. The first cumulative point of a
+    series that began before it tells no increase.
     """
     pairs: list[tuple[Row | None, Row]] = []
     before: Row | None = None
@@ -284,8 +306,7 @@ def _pairs(rows: list[Row]) -> list[tuple[Row | None, Row]]:
         if not is_counter:
             pairs.append((None, row))
         elif before is not None:
-            began_again = row["start_ns"] > before["start_ns"] or row["value"] < before["value"]
-            began_again = began_again or row["count"] < before["count"]
+            began_again = row["start_ns"] > before["start_ns"] or row[rises] < before[rises]
             pairs.append((None if began_again else before, row))
             if began_again:
                 row["first_start_ns"] = max(row["start_ns"], before["time_ns"])

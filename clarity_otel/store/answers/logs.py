@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from clarity_otel.store.answers.conditions import Conditions, contains_any
+from clarity_otel.store.answers.conditions import Conditions
 from clarity_otel.store.answers.search import Search, limited, position_of
 from clarity_otel.store.query import Page
 from clarity_otel.store.sql import sql
@@ -25,7 +25,8 @@ def logs(ask: Rows, within: Range, wanted: LogFilter, cursor: str, limit: int) -
     if wanted.least_severity:
         conditions.add("severity >= $severity", severity=wanted.least_severity)
     if wanted.text:
-        conditions.add(contains_any("body", "attributes"), text=wanted.text)
+        # A body that is no text is JSON.
+        conditions.add_text(wanted.text, encoded=("body", "attributes"))
     if wanted.trace_id:
         conditions.add("trace_id = $trace::UUID", trace=str(uuid.UUID(hex=wanted.trace_id)))
     search = Search(

@@ -10,9 +10,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from clarity_otel.metrics.joining import SUM, Joining, joining_of
-from clarity_otel.store.answers.grown import GAP_NS, grown
+from clarity_otel.store.answers.grown import ENDED_AFTER, GAP_NS, Covered, grown
 from clarity_otel.store.answers.histograms import bounds_of
-from clarity_otel.store.answers.lines import ENDED_AFTER, Grid, Line, line_of, points_of
+from clarity_otel.store.answers.lines import Grid, Line, line_of, points_of
 from clarity_otel.store.answers.rows import steps_of
 from clarity_otel.store.answers.sources import (
     due_within,
@@ -133,6 +133,16 @@ class _Asked:
     wanted: dict[str, Any]
     due: Due
 
+    @property
+    def longest_s(self) -> int:
+        """The longest step that may be read; 0: points."""
+        return longest_of(self.grid.step_ns // 10**9)
+
+    @property
+    def from_ns(self) -> int:
+        """Where what is read begins: counters count from the point before the range."""
+        return floor(self.within.start_ns - GAP_NS, self.longest_s)
+
     def lines(self) -> dict[Key, Line]:
         """Return them in the quickest way that there is for such a metric."""
         kind, is_counter = (
@@ -157,7 +167,7 @@ class _Asked:
         form = "hash(form, len(buckets))" if count else "form"
         statement, values = self._statement("grown_series", values, form=form, buckets=buckets)
         columns = self.ask.columns(statement, values | {"usual": usual})
-        found = grown(columns, usual, self.grid.step_ns)
+        found = grown(columns, usual, self.grid.step_ns, self.from_ns)
         forms = {bounds for one in found.values() for bounds in one.bounds}
         alike = bounds_of(forms.pop()) if count and len(forms) == 1 else ()
         alike = alike if len(alike) + 1 == count else ()
@@ -196,17 +206,23 @@ class _Asked:
         points: dict[tuple[str, str, int], list[Row]] = defaultdict(list)
         for service, attributes, row in self._each_row():
             points[service, attributes, row["resource_id"]].append(row)
+        covered = self._covered([row for rows in points.values() for row in rows])
         # Those that tell the same of the same, then what differs in attributes not shown.
         same: dict[tuple[Key, str], Line] = {}
         for (service, attributes, _), rows in points.items():
             line = line_of(self.about, self.grid)
-            line.add(rows)
+            line.add(rows, covered)
             key = _key(service, attributes, self.by)
             _join(same, (key, attributes), line, self.joining.processes)
         lines: dict[Key, Line] = {}
         for (key, _), line in same.items():
             _join(lines, key, line, self.joining.labels)
         return lines
+
+    def _covered(self, rows: list[Row]) -> Covered:
+        first_ns = min((row["first_start_ns"] for row in rows), default=0)
+        last_ns = max((row["time_ns"] for row in rows), default=0)
+        return Covered(self.grid.step_ns, max(first_ns, self.from_ns), last_ns)
 
     def _each_row(self) -> Iterator[tuple[str, str, Row]]:
         # Buckets of two temporalities and of exponential scales are added here, from points.
@@ -216,7 +232,7 @@ class _Asked:
             return
         values = self.wanted | {
             "kind": self.about["kind"],
-            "start": self.within.start_ns - GAP_NS,
+            "start": self.from_ns,
             "end": self.within.end_ns,
             "step": self.grid.step_ns,
             "limit": _MOST_READ,
@@ -245,10 +261,7 @@ class _Asked:
     def _statement(
         self, statement: str, values: dict[str, Any], **names: str
     ) -> tuple[str, dict[str, Any]]:
-        longest_s = longest_of(self.grid.step_ns // 10**9)
-        # Counters count from the point before the range.
-        start_ns = floor(self.within.start_ns - GAP_NS, longest_s)
-        parts, bounds = sources(self.due, start_ns, self.within.end_ns, longest_s)
+        parts, bounds = sources(self.due, self.from_ns, self.within.end_ns, self.longest_s)
         read = sql("metric_rows").format(**parts)
         return sql(statement).format(read=read, **names), values | bounds
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clarity_otel.store.answers.conditions import conditions_of
 from clarity_otel.store.answers.logs import logs
 from clarity_otel.store.answers.search import Search, limited, position_of
+from clarity_otel.store.decode.values import MOST_NS
 from clarity_otel.store.query import MOST_ROWS, LogFilter, Page, Range
 from clarity_otel.store.sql import sql
 
@@ -49,14 +50,15 @@ def traces(ask: Rows, within: Range, wanted: TraceFilter, cursor: str, limit: in
 
 
 def _summaries(ask: Rows, found: list[Row]) -> dict[uuid.UUID, Row]:
-    rows = ask(
-        sql("summaries"),
-        {
-            "ids": [str(one) for one in dict.fromkeys(row["trace_id"] for row in found)],
-            "start": min(row["start_ns"] for row in found) - _AROUND_NS,
-            "end": max(row["start_ns"] for row in found) + _AROUND_NS,
-        },
-    )
+    ids = [str(one) for one in dict.fromkeys(row["trace_id"] for row in found)]
+    times = [row["start_ns"] for row in found]
+    within = min(times) - _AROUND_NS, max(times) + _AROUND_NS
+    rows = _parts(ask, ids, within)
+    # A trace of hours has parts further away than that.
+    first_ns = min((row["start_ns"] for row in rows), default=within[0])
+    last_ns = max((row["end_ns"] for row in rows), default=within[1])
+    if first_ns < within[0] or last_ns > within[1]:
+        rows = _parts(ask, ids, (first_ns - _AROUND_NS, last_ns + _AROUND_NS))
     summaries = {}
     for row in rows:
         key = row["trace_id"]
@@ -64,6 +66,11 @@ def _summaries(ask: Rows, found: list[Row]) -> dict[uuid.UUID, Row]:
         row["duration_ms"] = (row.pop("end_ns") - row["start_ns"]) / 1e6
         summaries[key] = row
     return summaries
+
+
+def _parts(ask: Rows, ids: list[str], within: tuple[int, int]) -> list[Row]:
+    bounds = {"start": max(within[0], 0), "end": min(within[1], MOST_NS)}
+    return ask(sql("summaries"), {"ids": ids} | bounds)
 
 
 def trace(ask: Rows, trace_id: str) -> Row | None:

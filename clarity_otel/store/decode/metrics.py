@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clarity_otel.masking import mask_text
 from clarity_otel.store.columns import Batch
 from clarity_otel.store.decode.values import Resource, as_json, attributes_of, time_ns
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+# OTLP's DataPointFlags: a series has ended here, or went missing, and the point has no value.
+_NO_RECORDED_VALUE = 1
+# Values within one request, as the extension has it: two bytes on the wire are many in memory.
+_MOST_VALUES = 1 << 21
+# A point without attributes, or another message of two bytes, takes as much as so many of them.
+_OF_MESSAGE = 16
 
 
 def decode_metrics(request: Any, size_bytes: int) -> tuple[Batch, int, str]:
-    """Return the rows, and how many points were refused: those of a metric without a kind."""
+    """Return the rows, and how many points were refused: those of a metric without a kind.
+
+    ValueError where it holds more than memory should.
+    """
+    _refuse_too_many(request)
     batch = Batch(size_bytes)
     rows = batch.table("metric_points")
     refused = 0
@@ -29,12 +42,37 @@ def decode_metrics(request: Any, size_bytes: int) -> tuple[Batch, int, str]:
     return batch, refused, "metrics need data of a known kind" if refused else ""
 
 
+def _refuse_too_many(request: Any) -> None:
+    left = _MOST_VALUES
+    for values, messages in _sizes(request):
+        left -= values + _OF_MESSAGE * messages
+        if left < 0:
+            most = f"{_MOST_VALUES // _OF_MESSAGE:,} points, fewer with attributes"
+            raise ValueError(f"it holds more than memory should: send at most {most}")
+
+
+def _sizes(request: Any) -> Iterator[tuple[int, int]]:
+    """Return how many attributes and how many messages there are, in parts."""
+    for of_resource in request.resource_metrics:
+        yield len(of_resource.resource.attributes), 1 + len(of_resource.scope_metrics)
+        for of_scope in of_resource.scope_metrics:
+            for metric in of_scope.metrics:
+                kind = metric.WhichOneof("data")
+                points = getattr(metric, kind).data_points if kind in _KINDS else ()
+                yield 0, 1 + len(points)
+                parts = "quantile_values" if kind == "summary" else "exemplars"
+                for point in points:
+                    yield len(point.attributes), len(getattr(point, parts))
+
+
 def _points(rows: list[tuple[Any, ...]], resource: Resource, metric: Any, kind: str) -> None:
     data = getattr(metric, kind)
     name, unit = mask_text(metric.name), mask_text(metric.unit)
     has_temporality = kind in ("sum", "histogram", "exponential_histogram")
     temporality = data.aggregation_temporality if has_temporality else 0
     for point in data.data_points:
+        if point.flags & _NO_RECORDED_VALUE:
+            continue
         value, count, detail = _numbers(point, kind)
         exemplars = "" if kind == "summary" else _exemplars(point)
         rows.append(
