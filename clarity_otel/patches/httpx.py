@@ -71,7 +71,8 @@ def _extracting_only_cookies(original: Any) -> Any:
 
     def extract_cookies(self: Any, response: Any) -> None:
         try:
-            if type(self.jar) is CookieJar:
+            # One that no request belongs to is the original's to refuse.
+            if type(self.jar) is CookieJar and getattr(response, "_request", None) is not None:
                 headers = response.headers
                 if "set-cookie" not in headers and "set-cookie2" not in headers:
                     return

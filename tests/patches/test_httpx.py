@@ -342,3 +342,11 @@ def test_header_name_is_a_setting(
         httpx.get(server.url)
         assert server.header("x-trace-me") == [clarity_otel.correlation_id()]
     assert server.header("x-correlation-id") == []
+
+
+def test_a_response_of_no_request_is_refused_as_before(spans: Recorder) -> None:
+    """httpx says so, whether it has cookies or not."""
+    for headers in ({}, {"Set-Cookie": "a=1"}):
+        with pytest.raises(RuntimeError, match="request instance has not been set"):
+            httpx.Cookies().extract_cookies(httpx.Response(200, headers=headers))
+    spans.forget()
