@@ -4,11 +4,11 @@
 set -euo pipefail
 
 VENV=${VENV:-.venv}
-# An hour is all there is. With .venv's Python alone: the dashboard's process, the files for other
-# programs, and what measures.
+# An hour is all there is. With .venv's Python alone: the dashboard's process, the doctor, the
+# files for other programs, and what measures.
 left_out=""
 for tests in web receiver store production terminal launcher/test_dashboard.py \
-  alerts grafana kubernetes stack bench overhead masking/test_linear.py; do
+  doctor alerts grafana kubernetes stack bench overhead masking/test_linear.py; do
   left_out+=" --ignore=tests/$tests"
 done
 
