@@ -51,10 +51,13 @@ _NO_BOUND_S = float("inf")
 _INIT_PID = 1
 # Of the shutdown bound, how much a SIGTERM waits for Python, and of any at least.
 _WAITS_SHARE, _WAITS_S = 0.8, 0.5
+# An end of ours that takes so much longer than its bound is stuck.
+_STUCK_S = 2.0
 
 _flush_and_stop: Callable[[float], None] | None = None
 _flushes_on_sigterm = False
 _kills_after_s = 0.0
+_ends_within_s = 0.0
 _when_ended: list[Callable[[], None]] = []
 
 
@@ -63,9 +66,11 @@ def install(settings: Settings, flush_and_stop: Callable[[float], None]) -> None
 
     `flush_and_stop(within_s)` ends by its own bound, or within that time where it is less.
     """
-    global _flush_and_stop, _flushes_on_sigterm, _kills_after_s
+    global _flush_and_stop, _flushes_on_sigterm, _kills_after_s, _ends_within_s
     _flush_and_stop = flush_and_stop
-    _kills_after_s = max(_WAITS_SHARE * settings.shutdown_timeout_ms / 1000, _WAITS_S)
+    bound_s = settings.shutdown_timeout_ms / 1000
+    _kills_after_s = max(_WAITS_SHARE * bound_s, _WAITS_S)
+    _ends_within_s = bound_s + _STUCK_S
     _flushes_on_sigterm = settings.flush_on_sigterm
     atexit.register(_stop_all)
     flush_before_death_by(_signal.SIGTERM)
@@ -89,7 +94,7 @@ def when_ended(callback: Callable[[], None]) -> None:
 
 
 def _stop_all(within_s: float = _NO_BOUND_S) -> None:
-    _repeat_sigterm(_NO_BOUND_S)
+    _repeat_sigterm(_ends_within_s)
     try:
         if _flush_and_stop is not None:
             _flush_and_stop(within_s)

@@ -132,7 +132,7 @@ def _is_passed_on(record: logging.LogRecord) -> bool:
 
 def _make_format(original: Any) -> Any:
     def format(self: Any, record: logging.LogRecord) -> Any:  # noqa: A001 - logging's name
-        if type(self).format is not logging.Handler.format or "format" in vars(self):
+        if type(self).format is not logging.Handler.format or plans.has_own(self, "format"):
             # A `format` of the app's calls its base's: the caller masks what comes of it.
             return plans.masked(original(self, record))
         text = plans.plan_of(self).text(record)
@@ -153,7 +153,7 @@ def _make_emit(original: Any) -> Any:
                 plan = plans.plan_of(self)
             if plan.descriptor is None:
                 text = self.format(record)
-                if "format" in self.__dict__:
+                if plans.has_own(self, "format"):
                     text = plans.masked(text)
             else:
                 attributes = record.__dict__
