@@ -10,16 +10,19 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
+from clarity_otel.metrics.shared import members
 from tests.backends.load import load
 from tests.backends.process import LOOPBACK, Process, free_port, wait_until
 from tests.metrics.reading import Values, get, value, values
 
 BIN = Path(sys.executable).parent
 APP = "tests.metrics.app:app"
+WORKERS = 3
 GUNICORN = [
-    *("gunicorn", "--worker-class", "uvicorn_worker.UvicornWorker", "--workers", "3"),
+    *("gunicorn", "--worker-class", "uvicorn_worker.UvicornWorker", "--workers", f"{WORKERS}"),
     *("--log-level", "warning", "--no-control-socket"),
 ]
 SERVERS = {
@@ -76,6 +79,12 @@ class Service:
         result = load(self.url("/order"), number, 8)
         self.unanswered += len(result.failures)
         return Counter(json.loads(answer.body)["pid"] for answer in result.responses)
+
+    def has_all_workers(self) -> bool:
+        """Whether each child of the server keeps metrics, as of a second after it began."""
+        folders = {file.parent for file in self.runtime.rglob(f"*{members.SUFFIX}")}
+        begun = sum(members.count_living(folder) for folder in folders)
+        return begun == len(psutil.Process(self.process.pid).children()) == WORKERS
 
     def scrape(self) -> Values:
         """One scrape; where workers are recycled, the first that is not reset."""
@@ -137,6 +146,9 @@ def test_a_scrape_is_the_sum_over_all_workers(
         wait_until(is_replaced, "a worker that takes another's place")
         (now,) = orders(service.scrape())
         assert answers.total() <= now <= answers.total() + service.unanswered
+        # gunicorn hands its own handlers to a child that it has just forked, and a SIGTERM that
+        # comes before the worker has others is nobody's (arbiter.spawn_worker).
+        wait_until(service.has_all_workers, "the workers that take others' places")
     else:
         assert service.unanswered == 0
     service.process.stop(signal.SIGTERM)
