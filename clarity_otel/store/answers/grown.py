@@ -50,8 +50,8 @@ class Covered:
         """Return for how long what a series grew by counts: where it began or ended within a step,
         for all that is known of that, or processes that follow each other would be as many.
 
-        In the metric's first step and the newest, what began goes on at the same rate.
-        `answers/lines` has the same for one series.
+        In the metric's first step and the newest, what began goes on at the same rate. Of numbers
+        or of arrays; of numbers, what is asked for is NumPy's bool.
         """
         own_ns = np.maximum(time_ns - since_ns, 1)
         first, newest = self.begin_ns // self.step_ns, self.end_ns // self.step_ns

@@ -278,19 +278,11 @@ def _since(before: Row | None, row: Row) -> int:
 def _seconds(rows: list[Row], row: Row, before: Row | None, covered: Covered) -> float:
     """Return for how long an increase counts, see `Covered`."""
     since_ns, time_ns = _since(before, row), row["time_ns"]
-    step, step_ns = row["step"], covered.step_ns
-    own_ns = max(time_ns - since_ns, 1)
-    begins = row is rows[0] and since_ns // step_ns == step
-    newest = covered.end_ns // step_ns
-    is_over = step < newest or covered.end_ns - time_ns > ENDED_AFTER * own_ns
-    ends = row is rows[-1] and is_over
-    if not begins and not ends:
-        return float(own_ns / 1e9)
-    end_ns = min((step + 1) * step_ns, covered.end_ns)
-    known_ns = end_ns - max(step * step_ns, covered.begin_ns)
-    if not ends and step in (covered.begin_ns // step_ns, newest):
-        known_ns = own_ns * (known_ns / max(end_ns - since_ns, 1))
-    return float(max(own_ns, known_ns) / 1e9)
+    is_first, is_last = row is rows[0], row is rows[-1]
+    if not is_first and not is_last:
+        return float(max(time_ns - since_ns, 1) / 1e9)
+    ends = np.bool_(is_first), np.bool_(is_last)
+    return float(covered.seconds(since_ns, time_ns, row["step"], *ends))
 
 
 def _pairs(rows: list[Row], rises: str) -> list[tuple[Row | None, Row]]:
