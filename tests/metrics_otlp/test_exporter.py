@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.samples import Exemplar as KeptExemplar
 
 from clarity_otel.metrics.catalog import BY_NAME
+from clarity_otel.metrics.export import exporter as exporting
 from clarity_otel.metrics.export.deltas import Deltas
 from clarity_otel.metrics.export.exporter import Exporter
 from clarity_otel.metrics.export.merging import added
@@ -90,8 +91,12 @@ class Process:
 
 
 @pytest.fixture
-def process() -> Callable[..., Process]:
-    """``process(OTEL_…=…)`` has no instruments of the OpenTelemetry API."""
+def process(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Process]:
+    """``process(OTEL_…=…)`` has no instruments of the OpenTelemetry API.
+
+    Other tests may have used some in this process, Bedrock's calls for one.
+    """
+    monkeypatch.setattr(exporting, "provider", lambda: None)
     return Process
 
 

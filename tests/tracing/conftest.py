@@ -28,6 +28,7 @@ Configure = Callable[..., None]
 def _settings(environ: dict[str, str]) -> Settings:
     none = {
         "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
         "CLARITY_SPOOL_LIMIT": "0",
     }
