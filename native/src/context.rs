@@ -78,6 +78,8 @@ pub struct Parent {
     /// Nothing below is recorded, the app's own spans included (an excluded URL).
     pub excluded: bool,
     pub suppress_http: bool,
+    /// See [`Span::request_id`].
+    pub request_id: u64,
 }
 
 /// The API's `SpanContext` is a tuple of at least five; nothing else is one.
@@ -116,6 +118,7 @@ impl Parent {
             suppressed: span.suppressed,
             excluded: span.suppressed && span.state == State::Propagating,
             suppress_http: span.suppress_http,
+            request_id: span.request_id,
         }
     }
 

@@ -109,6 +109,8 @@ pub struct Span {
     pub held: Option<Arc<Held>>,
     /// The ContextVar token while a patch holds this span current.
     pub token: Option<Py<PyAny>>,
+    /// The id of the local server span that this one is, or is below; 0 where there is none.
+    pub request_id: u64,
     /// The address of a server span's ASGI scope; 0 for other spans.
     pub asgi_scope: usize,
     /// What a client's call is counted by (`metrics`); 0 where it is not.
@@ -180,6 +182,7 @@ impl Span {
             base: parent.base,
             held,
             token: None,
+            request_id: parent.request_id,
             asgi_scope: 0,
             measured: 0,
             span_context: None,

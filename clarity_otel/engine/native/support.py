@@ -149,14 +149,18 @@ class Support:
 
     # ---- propagation that is not W3C Trace Context ----
 
-    def extract(self, scope: Mapping[str, Any]) -> Context:
-        """Read the headers of an ASGI scope by the configured propagators."""
+    def extract(self, scope: Mapping[str, Any], is_left_over: bool) -> Context:
+        """Read the headers of an ASGI scope by the configured propagators.
+
+        With `is_left_over` the current context is an earlier request's, and not added to.
+        """
         from opentelemetry import propagate
 
         carrier: dict[str, list[str]] = {}
         for name, value in scope.get("headers") or ():
             carrier.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
-        return propagate.extract(carrier, getter=_headers)
+        context = Context() if is_left_over else None
+        return propagate.extract(carrier, context, getter=_headers)
 
     def with_baggage(self, header: str) -> Context | None:
         """Return a context with the baggage of a header, or None for none."""

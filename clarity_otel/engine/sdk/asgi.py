@@ -8,6 +8,7 @@ from typing import Any, Literal
 from clarity_otel import engine
 from clarity_otel.correlation import correlation_id, header_name
 from clarity_otel.endpoints import front
+from clarity_otel.engine.sdk.answering import Request
 from clarity_otel.engine.sdk.measured.server import Served
 from clarity_otel.guard import never_break_the_app
 
@@ -32,10 +33,17 @@ def returns_id(original: Any, template: Callable[[Any], str | None] = lambda _: 
             scope[MARK] = self
             # FastAPI >= 0.142 traces by itself unless this stands in the scope.
             scope.setdefault("fastapi.telemetry", None)
-            if _counts():
-                await _counted(original, self, scope, receive, Served(scope, send, template))
-                return
-            send = _with_id(send)
+            request = Request()
+            request.begin()
+            try:
+                if _counts():
+                    served = Served(scope, send, template)
+                    await _counted(original, self, scope, receive, served, request)
+                else:
+                    await original(self, scope, receive, _with_id(send, request))
+            finally:
+                request.end()
+            return
         await original(self, scope, receive, send)
 
     return __call__
@@ -46,21 +54,26 @@ def _counts() -> bool:
     return settings is not None and settings.metrics_enabled
 
 
-async def _counted(original: Any, app: Any, scope: Any, receive: Any, served: Served) -> None:
+async def _counted(
+    original: Any, app: Any, scope: Any, receive: Any, served: Served, request: Request
+) -> None:
     if served.looks_at_messages:
         receive = served.received(receive)
     try:
-        await original(app, scope, receive, _with_id(served.send))
+        await original(app, scope, receive, _with_id(served.send, request))
     except BaseException as exception:
         served.ended(exception)
         raise
     served.ended()
 
 
-def _with_id(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+def _with_id(
+    send: Callable[[Any], Awaitable[None]], request: Request
+) -> Callable[[Any], Awaitable[None]]:
     async def send_with_id(message: Any) -> None:
-        if message["type"] in _STARTS:
-            with never_break_the_app("the correlation id of a response"):
+        with never_break_the_app("the correlation id of a response"):
+            request.note(message)
+            if message["type"] in _STARTS:
                 _add(message)
         await send(message)
 

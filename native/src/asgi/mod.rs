@@ -9,6 +9,7 @@
 //! Names: stable HTTP semantic conventions (server spans).
 
 mod answer;
+mod answering;
 mod facts;
 mod headers;
 pub mod keys;
@@ -30,6 +31,7 @@ use crate::log_line;
 use crate::metrics::{self, http_server};
 use crate::propagation::{parse_traceparent, parse_tracestate};
 use crate::span::{SERVER, Span, Start};
+use answering::{Answering, is_answered};
 use headers::Headers;
 use keys::{Keys, item, keys};
 use request::Phase;
@@ -109,6 +111,8 @@ fn enter<'py>(
         },
     );
     copied_scope::began_with(&mut span, scope);
+    span.request_id = span.span_id;
+    let answering = Answering::begin(span.span_id);
     let recording = span.recording();
     if recording {
         let id = span.correlation.as_ref();
@@ -144,6 +148,7 @@ fn enter<'py>(
         trailers: false,
         websocket,
         ended: false,
+        answering: Some(answering),
         end_ns: 0,
         measured,
     };
@@ -204,7 +209,8 @@ fn may_be_an_endpoint(scope: &Bound<'_, PyDict>, keys: &Keys) -> PyResult<bool> 
 }
 
 /// The caller's span, by the configured propagators. Without one, the current
-/// context (a server called in process, in tests) is the parent.
+/// context (a server called in process, in tests) is the parent, unless it was left
+/// by an earlier request.
 fn remote_parent<'py>(
     py: Python<'py>,
     scope: &Bound<'py, PyDict>,
@@ -213,7 +219,8 @@ fn remote_parent<'py>(
 ) -> PyResult<Parent> {
     if engine.foreign_propagators {
         if let Some(api) = api_needed(py)? {
-            return extracted(api, scope);
+            let is_left_over = is_answered(Parent::current(py)?.request_id);
+            return extracted(api, scope, is_left_over);
         }
     }
     let remote = headers.traceparent().filter(|_| engine.tracecontext);
@@ -230,7 +237,10 @@ fn remote_parent<'py>(
                 .map(Into::into),
             ..Parent::default()
         },
-        None => Parent::current(py)?,
+        None => match Parent::current(py)? {
+            current if is_answered(current.request_id) => Parent::default(),
+            current => current,
+        },
     };
     if let (Some(baggage), true) = (&headers.baggage, engine.baggage) {
         carry(py, &mut parent, baggage)?;
@@ -240,12 +250,12 @@ fn remote_parent<'py>(
 
 /// Propagators that are written in Python.
 #[cold]
-fn extracted(api: &Api, scope: &Bound<'_, PyDict>) -> PyResult<Parent> {
+fn extracted(api: &Api, scope: &Bound<'_, PyDict>, is_left_over: bool) -> PyResult<Parent> {
     let py = scope.py();
     let context = api
         .support
         .bind(py)
-        .call_method1(intern!(py, "extract"), (scope,))?;
+        .call_method1(intern!(py, "extract"), (scope, is_left_over))?;
     let mut parent = Parent::explicit(py, &context)?;
     parent.base = Some(context.unbind());
     Ok(parent)

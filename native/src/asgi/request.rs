@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::answer::with_correlation;
+use super::answering::Answering;
 use super::capture;
 use super::keys::{item, keys};
 use super::measure;
@@ -52,6 +53,8 @@ pub struct ServerRequest {
     pub trailers: bool,
     pub websocket: bool,
     pub ended: bool,
+    /// Until the last byte, or until the application returned.
+    pub answering: Option<Answering>,
     pub end_ns: u64,
     /// What the metrics know of it; `None` where nothing is counted.
     pub measured: Option<Served>,
@@ -223,6 +226,7 @@ impl ServerRequest {
         let is_waiting = {
             let mut request = change(slf);
             request.phase = Phase::Complete;
+            request.answering = None;
             request.end_ns = ids::now_ns();
             request.status >= 500 || request.websocket
         };
@@ -364,6 +368,7 @@ impl ServerRequest {
         let py = slf.py();
         let (token, is_ended) = {
             let mut request = change(slf);
+            request.answering = None;
             (request.token.take(), request.ended)
         };
         if let Some(token) = token {
