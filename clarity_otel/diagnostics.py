@@ -67,7 +67,7 @@ def error(sentence: str) -> None:
     _say("error", sentence)
 
 
-def traceback(failure: Exception) -> None:
+def traceback(failure: BaseException) -> None:
     """Print an exception's traceback, masked like a sentence."""
     from traceback import format_exception
 

@@ -8,8 +8,8 @@
 
 An exception inside is counted, said on stderr at most once a minute for each place, and
 goes no further. With CLARITY_RAISE_INTERNAL_ERRORS=true, as in our tests, it is raised.
-Only Exception is held back: KeyboardInterrupt, SystemExit and the cancellation of
-an asyncio task belong to the app.
+Only Exception is held back, and a panic of the native engine, which is none:
+KeyboardInterrupt, SystemExit and the cancellation of an asyncio task belong to the app.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class never_break_the_app:  # noqa: N801 - used as a statement: with never_break
         failure: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if failure is None or not isinstance(failure, Exception):
+        if failure is None or not (isinstance(failure, Exception) or _is_panic(failure)):
             return False
         record_failure(self._where, failure)
         return not _raises
@@ -83,6 +83,11 @@ class never_break_the_app:  # noqa: N801 - used as a statement: with never_break
         return guarded
 
 
+def _is_panic(failure: BaseException) -> bool:
+    # PyO3's PanicException; each extension made with it has a class of its own.
+    return type(failure).__name__ == "PanicException"
+
+
 def keep(where: str, failure: Exception) -> Any:
     """Keep from the app what an `except Exception` of a hot path has caught; return None.
 
@@ -94,7 +99,7 @@ def keep(where: str, failure: Exception) -> Any:
     return None
 
 
-def record_failure(where: str, failure: Exception) -> None:
+def record_failure(where: str, failure: BaseException) -> None:
     """Count an internal failure, and say it: each place at once, and then once a minute.
 
     The exception's own text is left out: it may hold what the app was handling, such
@@ -107,7 +112,7 @@ def record_failure(where: str, failure: Exception) -> None:
         _watcher(where)
 
 
-def _report(where: str, failure: Exception) -> None:
+def _report(where: str, failure: BaseException) -> None:
     now = monotonic()
     if now - _reported_at.get(where, -REPORT_INTERVAL_S) < REPORT_INTERVAL_S:
         _unreported[where] = _unreported.get(where, 0) + 1
@@ -143,7 +148,7 @@ def raise_internal_errors(raises: bool) -> None:
     _raises = raises
 
 
-def _place(failure: Exception) -> str:
+def _place(failure: BaseException) -> str:
     traceback = failure.__traceback__
     if traceback is None:
         return "an unknown place"

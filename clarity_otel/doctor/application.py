@@ -138,7 +138,7 @@ def _failed(
     shown = plain(f"{error['type']}: {error['message']}", 300)
     where = ""
     if error.get("file"):
-        where = plain(f" ({error['file']}, line {error['line']})", 300)
+        where = f" ({plain(error['file'], 300)}, line {error['line']})"
     evidence |= {"error": shown, "file": error.get("file"), "line": error.get("line")}
     if error.get("module") == module.partition(".")[0]:
         return problem(
@@ -183,8 +183,14 @@ def _patched(result: dict[str, Any]) -> list[Finding]:
         "not_imported": waiting,
         "versions": versions,
     }
-    shown = [f"{name} {versions[name]}".strip() if name in versions else name for name in patched]
-    shown += [f"{name} (contrib)" for name in result["instrumentors"]]
+    instrumentors = list(result["instrumentors"])
+    # On the sdk engine a library may have a patch of ours beside contrib's instrumentor.
+    ours = [name for name in patched if name not in instrumentors]
+    with_version = {
+        name: f"{name} {versions.get(name, '')}".strip() for name in (*ours, *instrumentors)
+    }
+    shown = [with_version[name] for name in ours]
+    shown += [f"{with_version[name]} (contrib)" for name in instrumentors]
     found = []
     if patched:
         found.append(ok("app.patched", f"Patched in your app: {', '.join(shown)}.", evidence))

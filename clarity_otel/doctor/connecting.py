@@ -118,14 +118,17 @@ def _connected(
         return bound
     port = addresses[0][1][1]
     whose = f"the proxy {peer.proxy.shown}" if peer.proxy else peer.shown
+    start = f"Start what listens on port {port} there, or"
+    advice = (
+        f"{start} correct {peer.proxy.variable}, or name the target's host in NO_PROXY."
+        if peer.proxy
+        else f"{_endpoint_advice(peer, f'{start} correct {peer.setting}')}."
+    )
     raise StepFailedError(
         problem(
             "target.tcp",
             f"No connection to {whose}: {'; '.join(reasons[:4])}.",
-            _endpoint_advice(
-                peer, f"Start what listens on port {port} there, or correct {peer.setting}"
-            )
-            + ".",
+            advice,
             evidence_of(peer, port=port, errors=reasons),
         )
     )

@@ -17,6 +17,7 @@ from clarity_otel.doctor import (
     backends,
     child,
     clock,
+    config_file,
     contradictions,
     cost,
     engine,
@@ -71,6 +72,13 @@ def examine(
     settings = load(environ)
     # Switched off it still stands on its own rules: a report may be passed on.
     refused = _masking(settings) if settings.masking else ()
+    asked_of_file: list[Finding] = []
+    if settings.config_file and not settings.is_disabled:
+        progress("asking whether OTEL_CONFIG_FILE is used")
+        asked_of_file = _safely("target", lambda: config_file.check(settings, environ))
+        if any(finding.evidence.get("is_used") is False for finding in asked_of_file):
+            # As the service does: the variables count.
+            settings = settings.without_config_file()
     peers = [] if settings.is_disabled else peers_of(settings, environ)
     asked = backends.backends_of(settings, wanted.backends, peers)
     found: list[Finding] = []
@@ -89,15 +97,7 @@ def examine(
         if wanted.app:
             progress(f"importing {wanted.app}")
         found += importing.result()
-        if settings.config_file:
-            found.append(
-                info(
-                    "target.config_file",
-                    "Targets were not looked at: they stand in OTEL_CONFIG_FILE.",
-                    {"file": plain(settings.config_file, 200)},
-                    "Set OTEL_EXPORTER_OTLP_ENDPOINT instead, if you need no more than that.",
-                )
-            )
+        found += asked_of_file
         for name, check in (
             ("conflicts", lambda: agents.check(environ)),
             ("settings", lambda: values.check(settings, environ, refused)),
@@ -113,7 +113,7 @@ def examine(
                 yield from one.findings
 
         found += _safely("target", reach)
-    found += _safely("target", lambda: spool.check(settings, environ))
+    found += _safely("target", lambda: spool.check(settings, environ, wanted.app))
     if wanted.sends:
         progress("sending a trace, a metric and a log record")
         found += _safely(

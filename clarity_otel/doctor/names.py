@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from clarity_otel.doctor.findings import Finding, info, plain, warning
-from clarity_otel.settings.variables import BY_NAME, INTERNAL
+from clarity_otel.settings.variables import BY_NAME, INTERNAL, NOT_SUPPORTED, SIGNALS
 
 _PREFIXES = ("OTEL_", "CLARITY_")
 # Settings of ours without such a beginning; SMTP_ is everybody's.
@@ -93,6 +93,8 @@ def nearest(name: str) -> str:
         return ""
     if wanted in BY_NAME:
         return wanted
+    if upper.startswith(_PREFIXES) and rest in BY_NAME:
+        return rest  # LOG_LEVEL, and others that have no prefix
     candidates = [
         known
         for known, variable in BY_NAME.items()
@@ -107,11 +109,35 @@ def nearest(name: str) -> str:
 
 def _with_this_end(name: str, candidates: list[str]) -> str:
     """Return the setting whose end the name is: OTEL_EXPORTER_OTLP_ENDPOINT for OTLP_ENDPOINT."""
-    ends = [name, name.partition("_")[2]]
+    prefix, _, rest = name.partition("_")
     found = [
-        known for end in ends if "_" in end for known in candidates if known.endswith(f"_{end}")
+        known
+        for end in (name, rest)
+        if "_" in end
+        for known in candidates
+        if known.endswith(f"_{end}")
     ]
-    return min(found, key=len, default="")
+    if found or "_" in rest or rest == "ENABLED":
+        return min(found, key=len, default="")
+    # One word is the end of many (ENABLED of any switch): it has to be that of one setting
+    # alone. What a setting is for one signal does not count beside what it is for all.
+    found = [
+        known
+        for known in candidates
+        if known.startswith(f"{prefix}_")
+        and known.endswith(f"_{rest}")
+        and BY_NAME[known].status != NOT_SUPPORTED
+        and not _is_one_signals(known)
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def _is_one_signals(name: str) -> bool:
+    """Whether a setting is another one's for one signal."""
+    return any(
+        f"_{signal.upper()}_" in name and name.replace(f"_{signal.upper()}_", "_") in BY_NAME
+        for signal in SIGNALS
+    )
 
 
 def _is_made_by_rule(name: str) -> bool:

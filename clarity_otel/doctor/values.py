@@ -16,7 +16,7 @@ from clarity_otel.settings import VARIABLES
 from clarity_otel.settings.loading import DEFAULT
 from clarity_otel.settings.otlp import parse_endpoint
 from clarity_otel.settings.shown import shown
-from clarity_otel.settings.variables import INTERNAL
+from clarity_otel.settings.variables import HOST_LISTS, INTERNAL
 
 if TYPE_CHECKING:
     from clarity_otel.settings import Settings
@@ -72,7 +72,7 @@ def _loaded(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]
     """What the settings' own reader has refused or decided."""
     for text in settings.warnings:
         name = text.partition("=")[0].partition(" ")[0]
-        if _hides_a_password(environ.get(name, "")):
+        if name not in HOST_LISTS and _hides_a_password(environ.get(name, "")):
             # The sentence holds what was taken for its parts.
             yield warning(
                 "settings.rejected",

@@ -1,7 +1,8 @@
 """/health: whether what this process measures arrives, and if not, why.
 
 The rule: 503 where the newest attempt to export a signal has failed, where a signal's
-queue is at least `FULL` full, or where no engine runs; else 200. What was dropped since the
+queue is at least `FULL` full, where code of the app's that tells metrics does not come
+back, or where no engine runs; else 200. What was dropped since the
 process started, and values that could not be masked, are shown and do not count: they
 would never get well again.
 """
@@ -122,7 +123,8 @@ def _problems(signals: dict[str, dict[str, Any]]) -> list[str]:
             problems.append(f"{signal} do not arrive: {row['last_error']}")
         if (row["queue_fullness"] or 0) >= FULL:
             problems.append(f"the queue of {signal} is {row['queue_fullness']:.0%} full")
-    return problems
+    late = getattr(sys.modules.get("clarity_otel.metrics.apart"), "late", None)
+    return problems if late is None else [*problems, *map(masking.mask_text, late())]
 
 
 def _time(since_epoch_s: float | None) -> str | None:
@@ -196,7 +198,8 @@ ENDPOINT = Endpoint(
             "responses": {
                 "200": {"description": "All is well", "schema": _SCHEMA},
                 "503": {
-                    "description": "An export fails, a queue is nearly full, or no engine runs",
+                    "description": "An export fails, a queue is nearly full, a callback that tells "
+                    "metrics does not come back, or no engine runs",
                     "schema": _SCHEMA,
                 },
             }

@@ -46,9 +46,18 @@ async def summary_text(max_age_s: float = 0.0) -> str:
     return str(text)
 
 
-def _shared(future: Any) -> Any:
-    """Return an awaitable of a future that others wait for too: who goes away ends it not."""
-    return asyncio.shield(asyncio.wrap_future(future))
+async def _shared(future: Any) -> Any:
+    """Return the result of a future that others wait for too: who goes away ends it not.
+
+    Raises RefusedError where it takes too long.
+    """
+    from clarity_otel.metrics.door import ANSWER_TIMEOUT_S, TOO_LATE
+
+    try:
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            return await asyncio.shield(asyncio.wrap_future(future))
+    except TimeoutError:
+        raise RefusedError(503, TOO_LATE) from None
 
 
 _NUMBER = {"type": ["number", "null"]}
@@ -138,7 +147,10 @@ SCHEMA: dict[str, Any] = {
         **dict.fromkeys(("system", "ml", "security", "business"), _FAMILIES),
     },
 }
-_OFF = {"404": {"description": "The service keeps no metrics"}}
+_OTHERS = {
+    "404": {"description": "The service keeps no metrics"},
+    "503": {"description": "They are not ready in time; the sentence says so"},
+}
 
 SCRAPE = Endpoint(
     "/metrics",
@@ -154,7 +166,7 @@ SCRAPE = Endpoint(
                         "application/openmetrics-text": {"schema": {"type": "string"}},
                     },
                 },
-                **_OFF,
+                **_OTHERS,
             }
         },
     ),
@@ -164,6 +176,6 @@ SUMMARY = Endpoint(
     GET=Operation(
         summarized,
         "Rates, errors and quantiles of each route, and each group of metrics",
-        {"responses": {"200": {"description": "The last minutes", "schema": SCHEMA}, **_OFF}},
+        {"responses": {"200": {"description": "The last minutes", "schema": SCHEMA}, **_OTHERS}},
     ),
 )

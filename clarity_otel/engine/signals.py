@@ -25,6 +25,7 @@ import atexit
 import os
 import threading
 
+from clarity_otel.engine import interrupted
 from clarity_otel.imports import when_imported
 
 try:
@@ -54,6 +55,8 @@ _WAITS_SHARE, _WAITS_S = 0.8, 0.5
 # An end of ours that takes so much longer than its bound is stuck.
 _STUCK_S = 2.0
 
+# The process is at its end: nothing is begun any more.
+is_ending = False
 _flush_and_stop: Callable[[float], None] | None = None
 _flushes_on_sigterm = False
 _kills_after_s = 0.0
@@ -72,7 +75,7 @@ def install(settings: Settings, flush_and_stop: Callable[[float], None]) -> None
     _kills_after_s = max(_WAITS_SHARE * bound_s, _WAITS_S)
     _ends_within_s = bound_s + _STUCK_S
     _flushes_on_sigterm = settings.flush_on_sigterm
-    atexit.register(_stop_all)
+    atexit.register(_at_exit)
     flush_before_death_by(_signal.SIGTERM)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: _repeat_sigterm(_kills_after_s))
@@ -93,7 +96,16 @@ def when_ended(callback: Callable[[], None]) -> None:
         atexit.register(callback)  # no engine was started
 
 
+def _at_exit() -> None:
+    try:
+        _stop_all()
+    finally:
+        interrupted.stay()
+
+
 def _stop_all(within_s: float = _NO_BOUND_S) -> None:
+    global is_ending
+    is_ending = True
     _repeat_sigterm(_ends_within_s)
     try:
         if _flush_and_stop is not None:

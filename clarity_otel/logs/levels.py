@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 LOOK_INTERVAL_S = 1.0
+# More is a mistake, and at last no date that could be told.
+LONGEST_TIME_S = 100 * 365 * 86400
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -86,9 +88,9 @@ def checked_level(level: str | int) -> int:
 
 
 def checked_time(for_s: float) -> float:
-    """Return a time in seconds; raise ValueError where it is not positive and finite."""
-    if not 0 < for_s < float("inf"):
-        raise ValueError(f"{for_s} is not a time in seconds above 0")
+    """Return a time in seconds; raise ValueError where it is not above 0, or a century."""
+    if not 0 < for_s <= LONGEST_TIME_S:
+        raise ValueError(f"{for_s} is not a time in seconds above 0 and of a century at most")
     return float(for_s)
 
 
@@ -100,8 +102,8 @@ def seconds(text: str) -> float:
         value = float(number) * _UNITS_S[unit]
     except ValueError:
         raise ValueError(f"{text} is not a time such as 30s, 10m or 2h") from None
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{text} is not a time above 0")
+    if not 0 < value <= LONGEST_TIME_S:
+        raise ValueError(f"{text} is not a time above 0 and of a century at most")
     return value
 
 

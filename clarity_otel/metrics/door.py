@@ -14,6 +14,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+# Less than a scraper waits, and more than the app's callbacks may take (`apart`).
+ANSWER_TIMEOUT_S = 8.0
+TOO_LATE = (
+    f"the metrics are not ready within {ANSWER_TIMEOUT_S:g} s: this process does not get to "
+    "read them"
+)
 # Clients of the stream share what was made within the last second.
 SUMMARY_AGE_S = 1.0
 
@@ -52,4 +58,4 @@ def _begin(loop: object) -> None:
     with quiet():  # no fork in the middle of imports
         from clarity_otel.metrics import lifecycle
 
-        lifecycle.begin(loop)
+        lifecycle.begin(loop, publishes=True)

@@ -69,7 +69,8 @@ def scrape(accept: str = "", accept_encoding: str = "") -> tuple[bytes, dict[str
     headers = {"Content-Type": OPEN_METRICS if is_open else TEXT, "Vary": "Accept, Accept-Encoding"}
     text_of_all = _written(is_open)
     breathe()
-    body = text_of_all.encode()
+    # Labels are clean (`labels.clean`); a help text may hold anything.
+    body = text_of_all.encode("utf-8", "replace")
     if len(body) >= GZIP_FROM_BYTES and accepts_gzip(accept_encoding):
         # The fastest level: a scrape is read once.
         body = gzip.compress(body, compresslevel=1, mtime=0)
@@ -100,7 +101,7 @@ def collect() -> list[Samples]:
 
 def _fresh() -> Store | None:
     """Return the store when all processes have published; None while metrics are off."""
-    if not lifecycle.begin():
+    if not lifecycle.begin(publishes=True):
         return None
     target = store()
     with never_break_the_app("the bells of a scrape"):

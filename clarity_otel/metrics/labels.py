@@ -6,6 +6,7 @@ process. Every other value becomes `__other__`, and is counted.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from clarity_otel.metrics.family import OTHER, Family
 from clarity_otel.metrics.sources import Writer
 
 VALUE_LIMIT_CHARACTERS = 120
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def masked(text: str, label: str | None = None) -> str:
@@ -23,7 +25,12 @@ def masked(text: str, label: str | None = None) -> str:
     """
     from clarity_otel.masking import mask_value
 
-    return str(mask_value(label, text))[:VALUE_LIMIT_CHARACTERS]
+    return clean(str(mask_value(label, text)))[:VALUE_LIMIT_CHARACTERS]
+
+
+def clean(text: str) -> str:
+    """Return text that can be written: half a surrogate pair is U+FFFD, as by OTLP."""
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
 
 def masked_labels(labels: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

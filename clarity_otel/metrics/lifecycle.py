@@ -14,10 +14,11 @@ import time
 from typing import Any
 
 from clarity_otel.engine import signals
+from clarity_otel.engine.bounded import within
 from clarity_otel.forks import patiently_quiet, quiet
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.imports import when_imported
-from clarity_otel.metrics import registered, sources
+from clarity_otel.metrics import apart, registered, sources
 from clarity_otel.metrics.catalog import BY_NAME
 from clarity_otel.metrics.export.exporter import Exporter
 from clarity_otel.metrics.history import History, HistoryTurn
@@ -37,6 +38,9 @@ from clarity_otel.metrics.users import ActiveUsers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clarity_otel.settings import Settings
+
+# Publishing 5,000 series takes a fiftieth of it.
+END_S = 1.0
 
 _lock = threading.Lock()
 _running: _Running | None = None
@@ -122,11 +126,12 @@ def has_begun() -> bool:
     return _running is not None
 
 
-def begin(loop: Any = None, *, is_at_end: bool = False) -> bool:
+def begin(loop: Any = None, *, is_at_end: bool = False, publishes: bool = False) -> bool:
     """Keep metrics in this process from now on; False where they are off.
 
     Thread-safe, idempotent. `loop` is an event loop to be measured. `is_at_end` starts no
-    thread: the process is about to end.
+    thread: the process is about to end. Who `publishes` does it next, and the background
+    thread need not: all sources would be asked twice.
     """
     global _running
     if not is_on():
@@ -142,7 +147,7 @@ def begin(loop: Any = None, *, is_at_end: bool = False) -> bool:
             if not is_at_end:
                 running.sampler.start()
             _running = running
-        else:
+        elif not publishes:
             # Something new is to be read, such as the first instrument.
             _running.sampler.publish_soon()
     if loop is not None:
@@ -220,11 +225,17 @@ def _after_fork_in_child() -> None:
 
 
 def end() -> None:
-    """Write the last numbers, and remove the folder where nobody is left. Idempotent."""
+    """Write the last numbers, and remove the folder where nobody is left. Idempotent.
+
+    Each takes `END_S` at most, whatever the app's callbacks do.
+    """
     if _running is None:
         return
     _running.sampler.stop()
+    apart.hurry()
+    # In a thread, for the signal may have interrupted one that holds a lock. It must not
+    # want to be quiet itself: we are, for it.
     with never_break_the_app("the end of metrics"), patiently_quiet():
-        sources.publish()
+        within(END_S, sources.publish)
     with never_break_the_app("the end of metrics"), patiently_quiet():
-        stores.leave()
+        within(END_S, stores.leave)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from time import monotonic
 from typing import Any
 
@@ -54,12 +54,21 @@ class _Desk:
             try:
                 result = work()
             except BaseException as failure:
-                future.set_exception(failure)
+                future.set_exception(_for_others(failure))
                 continue
             if is_kept:
                 with self._lock:
                     self._kept[key] = (began, result)
             future.set_result(result)
+
+
+def _for_others(failure: BaseException) -> Exception:
+    """Return what who asked is told: never what would end a server, or cancel its task."""
+    if isinstance(failure, Exception) and not isinstance(failure, CancelledError | StopIteration):
+        return failure
+    made = RuntimeError(f"{type(failure).__name__} was raised")
+    made.__cause__ = failure
+    return made
 
 
 _desk = _Desk()

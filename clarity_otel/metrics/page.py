@@ -48,6 +48,13 @@ other families of this kind are measured beside them, in Python. Not measured th
 without a `Content-Length` have no size (the instrumentor reads no body), and commands of a
 Redis cluster are not counted (its nodes' clients are not the class that is patched).
 
+Callbacks of observable instruments, and collectors that the app has registered with
+prometheus_client, are called in a thread of their own, once a scrape. One that takes more than
+a second costs its own numbers alone: they stay what they were, a sentence on stderr and
+`/api/v1/observability/health` name it, and it is not called again before it has come back.
+An app that sets a MeterProvider of its own has its callbacks called by that, all at once: one
+that hangs then costs all its instruments. Half a surrogate pair in a label is U+FFFD.
+
 ## Two doors
 
 `/metrics` shows the whole service; by OTLP each process sends its own numbers

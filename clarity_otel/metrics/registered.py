@@ -44,7 +44,7 @@ class ServiceCollector:
         from clarity_otel.metrics.shared.merge import service_families
         from clarity_otel.metrics.shared.store import store
 
-        if not lifecycle.begin():
+        if not lifecycle.begin(publishes=True):
             return
         lifecycle.refresh()
         # Of a counter the name with and without _total.

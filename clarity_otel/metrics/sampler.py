@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from clarity_otel.forks import quiet
-from clarity_otel.guard import never_break_the_app
+from clarity_otel.guard import never_break_the_app, record_failure
 from clarity_otel.metrics import sources
 from clarity_otel.metrics.bell import Bell
 from clarity_otel.metrics.sampled.interpreter import EventLoops
@@ -170,12 +170,13 @@ class Sampler:
         with quiet():
             for work in works:
                 if not self._is_stopped:
-                    work()
+                    with _never_ends():
+                        work()
 
     def _export(self, exporter: Exports) -> None:
         self._quietly(self.ensure_sampled, sources.publish)
         # Not under it: an exporter written in Python waits for the network.
-        with never_break_the_app("the export of metrics"):
+        with _never_ends(), never_break_the_app("the export of metrics"):
             exporter.export()
 
     def _look(self) -> None:
@@ -185,6 +186,22 @@ class Sampler:
         for turn in self._turns:
             with never_break_the_app("a turn of metrics"):
                 turn.try_it()
+
+
+class _never_ends:  # noqa: N801 - used as a statement
+    """Keeps the thread from what `guard` leaves to the app: here nobody waits for it.
+
+    An exporter or a callback of the app's that calls sys.exit() must not end all metrics.
+    """
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, failure: BaseException | None, _: object) -> bool:
+        if failure is None or isinstance(failure, Exception):
+            return False
+        record_failure("the metrics thread", failure)
+        return True
 
 
 def _give_memory_back() -> None:

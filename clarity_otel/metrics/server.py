@@ -17,7 +17,8 @@ from typing import Any
 
 from clarity_otel import diagnostics
 from clarity_otel.endpoints import access, asgi
-from clarity_otel.metrics.door import scrape_soon
+from clarity_otel.guard import record_failure
+from clarity_otel.metrics.door import ANSWER_TIMEOUT_S, TOO_LATE, scrape_soon
 from clarity_otel.metrics.shared.store import Store
 from clarity_otel.metrics.shared.turn import Turn
 
@@ -50,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             accept = ", ".join(self.headers.get_all("Accept", []))
             encoding = ", ".join(self.headers.get_all("Accept-Encoding", []))
-            self._answer(200, *scrape_soon(accept, encoding).result())
+            self._answer(*_scraped(accept, encoding))
 
     do_HEAD = do_GET  # noqa: N815 - the base's name
 
@@ -84,6 +85,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """A scrape every few seconds is no news."""
+
+
+def _scraped(accept: str, encoding: str) -> tuple[int, bytes, dict[str, str]]:
+    """Return status, body and headers. Raises nothing: the scraper would see no answer."""
+    try:
+        return 200, *scrape_soon(accept, encoding).result(ANSWER_TIMEOUT_S)
+    except TimeoutError:
+        return 503, f"{TOO_LATE}\n".encode(), {}
+    except Exception as failure:
+        record_failure("CLARITY_METRICS_PORT", failure)
+        kind = type(failure).__name__
+        return 500, f"an internal error ({kind}) is counted and said on stderr\n".encode(), {}
 
 
 class _Server(ThreadingHTTPServer):

@@ -47,7 +47,7 @@ def summary() -> dict[str, Any] | None:
     Off the event loop and in one thread at a time (`once`): it takes some milliseconds,
     and up to 0.25 s where another process does not answer.
     """
-    if not lifecycle.begin():
+    if not lifecycle.begin(publishes=True):
         return None
     target = store()
     ring_all(target)

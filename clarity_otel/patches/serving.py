@@ -10,11 +10,12 @@ import sys
 import threading
 
 from clarity_otel import engine
+from clarity_otel.engine import signals
 from clarity_otel.forks import quiet
 from clarity_otel.guard import never_break_the_app
 
 DELAY_S = 1.0
-# The process is at its end: it begins nothing any more.
+# Set before what metrics share is removed; `signals` knows of the end earlier.
 is_ending = False
 # Modules by which an app writes metrics.
 _WRITERS = ("prometheus_client", "clarity_otel.metrics.api", "clarity_otel.metrics.middleware")
@@ -52,7 +53,7 @@ def begin_where_shown() -> None:
 
 def _begin(loop: object) -> None:
     with never_break_the_app("the start of metrics"), quiet():
-        if is_ending:
+        if _is_at_its_end():
             return
         from clarity_otel.metrics import lifecycle
 
@@ -60,5 +61,9 @@ def _begin(loop: object) -> None:
             lifecycle.begin(loop)
         except RuntimeError:
             # Python >= 3.12 starts no thread in a process that has come to its end meanwhile.
-            if not is_ending:
+            if not _is_at_its_end():
                 raise
+
+
+def _is_at_its_end() -> bool:
+    return is_ending or signals.is_ending

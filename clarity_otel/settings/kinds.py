@@ -120,6 +120,31 @@ def _lowered_list(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(item.lower() for item in _list(text)))
 
 
+def why_no_host(entry: str) -> str:
+    """Return why no host's name or address is ever like `entry`; empty where one may be.
+
+    Names are compared without a port, a `*` stands at the front alone (`correlation.hosts`),
+    and an IPv6 address has no brackets there.
+    """
+    name = entry.removeprefix("*")
+    if any(c in "/@?#" for c in name):
+        return "which is an address, and a host's name alone is compared"
+    if "*" in name:
+        return "and * stands for something at the front alone, as in *.example.com"
+    if name.startswith("[") or (":" in name and not _is_ipv6(name)):
+        return "and hosts are compared without a port, IPv6 addresses without brackets"
+    if name.startswith(".") and name == entry:
+        return f"which no host is called (write *{entry} for all below it)"
+    if any(c <= " " or c in ";|\"'\\" for c in name):
+        return "which holds a character that no host's name has; hosts are separated by commas"
+    return ""
+
+
+def _is_ipv6(name: str) -> bool:
+    address = name.partition("%")[0]
+    return address.count(":") > 1 and all(c in "0123456789abcdef:." for c in address.lower())
+
+
 def _at_least(lowest: int) -> Callable[[object], bool]:
     return lambda value: isinstance(value, int) and lowest <= value < 2**63
 

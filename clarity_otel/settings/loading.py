@@ -7,11 +7,13 @@ is wrong becomes a sentence in `Settings.warnings`, and the default is used.
 from __future__ import annotations
 
 from clarity_otel.settings import otlp
+from clarity_otel.settings.kinds import why_no_host
 from clarity_otel.settings.shown import masked, shown_text
 from clarity_otel.settings.values import Settings
 from clarity_otel.settings.variables import (
     BY_FIELD,
     BY_NAME,
+    HOST_LISTS,
     NOT_SUPPORTED,
     SIGNALS,
     STANDARD_SAMPLERS,
@@ -142,6 +144,7 @@ class _Reader:
         metric_exporters = self._exporters("metrics") if values["CLARITY_METRICS_ENABLED"] else ()
         self._check_export_interval()
         self._check_files()
+        self._check_hosts()
         self._check_batch_size()
         timeout = values["OTEL_BSP_EXPORT_TIMEOUT"] or otlp.NO_LIMIT_MS
         configs = {
@@ -263,6 +266,19 @@ class _Reader:
                 self.warnings.append(
                     f"{variable.name}={path} is not a file that can be read; it is left out."
                 )
+
+    def _check_hosts(self) -> None:
+        """Leave out what no host is ever called. A list of which nothing is left names no host."""
+        for name in HOST_LISTS:
+            entries: tuple[str, ...] = self.values[name]  # type: ignore[assignment]
+            # A comma in a password cuts an address in two: neither half is shown.
+            has_user = any("@" in entry for entry in entries)
+            for entry in entries:
+                reason = why_no_host(entry)
+                if reason:
+                    shown = "an entry with a user" if has_user else masked(entry)[:80]
+                    self.warnings.append(f"{name} names {shown}, {reason}; it is left out.")
+            self.values[name] = tuple(entry for entry in entries if not why_no_host(entry))
 
     def _check_export_interval(self) -> None:
         variable = BY_NAME["OTEL_METRIC_EXPORT_INTERVAL"]

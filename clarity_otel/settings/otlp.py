@@ -86,7 +86,8 @@ def check_endpoint(text: str, protocol: str | None) -> None:
     """Raise ValueError with a reason where `text` cannot be sent to over `protocol`."""
     endpoint = parse_endpoint(text)
     if not endpoint.scheme and (protocol or _protocol_of(endpoint)) != "grpc":
-        raise ValueError(f"has no scheme; write http://{text.strip()}")
+        address = without_userinfo(text.strip().removeprefix("://"))
+        raise ValueError(f"has no scheme; write http://{address}")
 
 
 def resolve(

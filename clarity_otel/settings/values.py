@@ -165,6 +165,10 @@ class Settings:
         config = self._exporter_configs[signal]
         return {**config, "headers": dict(config["headers"])}
 
+    def without_config_file(self) -> Settings:
+        """Return these settings for a process that could not use OTEL_CONFIG_FILE."""
+        return Settings({**self.__dict__, "config_file": None})
+
     def span_limits(self) -> dict[str, int | None]:
         """Return the limits of a span (specification, Span Limits); None means no limit."""
         count = self["OTEL_ATTRIBUTE_COUNT_LIMIT"]

@@ -36,6 +36,8 @@ NOT_SUPPORTED = "not supported"
 INTERNAL = "internal"  # set by our own programs for their children
 
 SIGNALS = ("traces", "metrics", "logs")
+# Lists of hosts, as `correlation.hosts` compares them.
+HOST_LISTS = ("CLARITY_CORRELATION_HOSTS", "CLARITY_PROPAGATION_HOSTS")
 STANDARD_SAMPLERS = (
     "always_on",
     "always_off",
@@ -268,8 +270,8 @@ VARIABLES: tuple[Variable, ...] = (
     *_group(
         "Correlation id and propagation",
         Variable("CLARITY_CORRELATION_HEADER", HEADER_NAME, "X-Correlation-ID", "The header that carries the correlation id, in and out."),
-        Variable("CLARITY_CORRELATION_HOSTS", NAMES, ("*",), "Hosts that are sent the correlation id; *.example.com stands for all below it."),
-        Variable("CLARITY_PROPAGATION_HOSTS", NAMES, ("*",), "Hosts that are sent the trace (traceparent, tracestate, baggage and what other propagators write); *.example.com stands for all below it. Requests to others go without."),
+        Variable("CLARITY_CORRELATION_HOSTS", NAMES, ("*",), "Hosts that are sent the correlation id, by name or address without a port; *.example.com stands for all below it."),
+        Variable("CLARITY_PROPAGATION_HOSTS", NAMES, ("*",), "Hosts that are sent the trace (traceparent, tracestate, baggage and what other propagators write), by name or address without a port; *.example.com stands for all below it. Requests to others go without."),
     ),
     *_group(
         "Metrics",

@@ -11,6 +11,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::borrow::look;
+use crate::guard;
 use crate::raw::{ContextVar, set_in_new_dict};
 use crate::span::{Held, Span, State};
 use parking_lot::Mutex;
@@ -248,6 +249,16 @@ static LAST: Mutex<Option<(Py<Span>, Py<PyAny>)>> = Mutex::new(None);
 /// `RuntimeContext.get_current`: the API's `Context` of this moment.
 #[pyfunction]
 pub fn context_get_current(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let found = guard::run(py, "context.get_current", None, || current(py).map(Some))?;
+    Ok(match (found, api(py)) {
+        (Some(found), _) => found,
+        (None, Some(api)) => api.empty_context.bind(py).clone(),
+        (None, None) => PyDict::new(py).into_any(),
+    })
+}
+
+#[inline]
+fn current(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     let value = variable(py)?.get(py)?;
     let Some(api) = api(py) else {
         return Ok(PyDict::new(py).into_any());

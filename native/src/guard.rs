@@ -1,4 +1,6 @@
-//! Nothing of ours may break the app: every native entry runs inside [`run`].
+//! Nothing of ours may break the app: every native entry that an app's call reaches runs
+//! inside [`run`], but for those that read a field or set the ContextVar; what is called
+//! at a start runs inside the Python side's guard (`tests/guard/test_entries.py`).
 //!
 //! An error or a panic in our own code is counted, handed to the Python side
 //! (which logs it once a minute, and raises it again in tests), and the
@@ -9,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pyo3::exceptions::PyException;
+use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
@@ -55,7 +58,8 @@ fn error_of(panic: &(dyn Any + Send)) -> PyErr {
 
 #[cold]
 fn report(py: Python<'_>, place: &'static str, error: PyErr) -> PyResult<()> {
-    if !error.is_instance_of::<PyException>(py) {
+    let is_ours = error.is_instance_of::<PyException>(py);
+    if !is_ours && !error.is_instance_of::<PanicException>(py) {
         // KeyboardInterrupt, SystemExit, a task's cancellation: the app's own.
         return Err(error);
     }

@@ -843,9 +843,15 @@ impl Span {
                 span.trace_state.clone(),
             )
         };
-        let made = make_span_context(py, trace_id, span_id, false, flags, state.as_deref())?;
-        change(slf).span_context = Some(made.clone_ref(py));
-        Ok(made)
+        let made = guard::run(py, "Span.get_span_context", None, || {
+            let made = make_span_context(py, trace_id, span_id, false, flags, state.as_deref())?;
+            change(slf).span_context = Some(made.clone_ref(py));
+            Ok(Some(made))
+        })?;
+        match made {
+            Some(made) => Ok(made),
+            None => invalid_span_context(py),
+        }
     }
 
     fn set_attribute(
@@ -1219,6 +1225,13 @@ fn is_open(slf: &Bound<'_, Span>, warning: &str) -> bool {
         warn(slf.py(), warning);
     }
     state == State::Recording
+}
+
+/// What stands in for a span context that we have failed to make.
+#[cold]
+fn invalid_span_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    let trace = py.import("opentelemetry.trace")?;
+    trace.getattr("INVALID_SPAN_CONTEXT").map(Bound::unbind)
 }
 
 /// The API's `SpanContext`.

@@ -44,7 +44,7 @@ fn kind_of(kind: Option<&Bound<'_, PyAny>>) -> u8 {
 }
 
 /// A new span, whatever is wrong with its arguments: the app goes on with a span.
-fn start<'py>(py: Python<'py>, scope: ScopeId, request: &Request) -> PyResult<Bound<'py, Span>> {
+fn started<'py>(py: Python<'py>, scope: ScopeId, request: &Request) -> PyResult<Bound<'py, Span>> {
     let engine = engine::current().ok_or_else(|| crate::raw::runtime_error("not configured"))?;
     let explicit = request.context.as_ref().map(|c| c.bind(py));
     let mut parent = guard::run(
@@ -96,6 +96,12 @@ fn start<'py>(py: Python<'py>, scope: ScopeId, request: &Request) -> PyResult<Bo
     Ok(span)
 }
 
+/// What stands in for a span that we have failed to make: the API's, which records nothing.
+#[cold]
+fn invalid_span(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    py.import("opentelemetry.trace")?.getattr("INVALID_SPAN")
+}
+
 fn add_links(span: &Bound<'_, Span>, links: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = span.py();
     let Ok(links) = links.try_iter() else {
@@ -144,37 +150,9 @@ impl Tracer {
         start_time: Option<&Bound<'_, PyAny>>,
         record_exception: Option<&Bound<'_, PyAny>>,
         set_status_on_exception: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Bound<'py, Span>> {
-        let request = Request {
-            name: text_of(name).unbind(),
-            context,
-            kind: kind_of(kind),
-            attributes,
-            links,
-            start_ns: time_ns(start_time),
-            record_exception: truth(record_exception, true),
-            set_status_on_exception: truth(set_status_on_exception, true),
-        };
-        start(py, self.scope, &request)
-    }
-
-    #[pyo3(signature = (name, context=None, kind=None, attributes=None, links=None, start_time=None, record_exception=None, set_status_on_exception=None, end_on_exit=None))]
-    #[allow(clippy::too_many_arguments)]
-    fn start_as_current_span(
-        &self,
-        name: &Bound<'_, PyAny>,
-        context: Option<Py<PyAny>>,
-        kind: Option<&Bound<'_, PyAny>>,
-        attributes: Option<Py<PyAny>>,
-        links: Option<Py<PyAny>>,
-        start_time: Option<&Bound<'_, PyAny>>,
-        record_exception: Option<&Bound<'_, PyAny>>,
-        set_status_on_exception: Option<&Bound<'_, PyAny>>,
-        end_on_exit: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<SpanBlock> {
-        Ok(SpanBlock {
-            scope: self.scope,
-            request: Request {
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let span = guard::run(py, "Tracer.start_span", None, || {
+            let request = Request {
                 name: text_of(name).unbind(),
                 context,
                 kind: kind_of(kind),
@@ -183,10 +161,51 @@ impl Tracer {
                 start_ns: time_ns(start_time),
                 record_exception: truth(record_exception, true),
                 set_status_on_exception: truth(set_status_on_exception, true),
-            },
-            end_on_exit: truth(end_on_exit, true),
-            entered: Mutex::new(None),
-        })
+            };
+            started(py, self.scope, &request).map(Some)
+        })?;
+        span.map_or_else(|| invalid_span(py), |span| Ok(span.into_any()))
+    }
+
+    #[pyo3(signature = (name, context=None, kind=None, attributes=None, links=None, start_time=None, record_exception=None, set_status_on_exception=None, end_on_exit=None))]
+    #[allow(clippy::too_many_arguments)]
+    fn start_as_current_span<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        context: Option<Py<PyAny>>,
+        kind: Option<&Bound<'_, PyAny>>,
+        attributes: Option<Py<PyAny>>,
+        links: Option<Py<PyAny>>,
+        start_time: Option<&Bound<'_, PyAny>>,
+        record_exception: Option<&Bound<'_, PyAny>>,
+        set_status_on_exception: Option<&Bound<'_, PyAny>>,
+        end_on_exit: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let block = guard::run(py, "Tracer.start_as_current_span", None, || {
+            let block = SpanBlock {
+                scope: self.scope,
+                request: Request {
+                    name: text_of(name).unbind(),
+                    context,
+                    kind: kind_of(kind),
+                    attributes,
+                    links,
+                    start_ns: time_ns(start_time),
+                    record_exception: truth(record_exception, true),
+                    set_status_on_exception: truth(set_status_on_exception, true),
+                },
+                end_on_exit: truth(end_on_exit, true),
+                entered: Mutex::new(None),
+            };
+            Bound::new(py, block).map(Some)
+        })?;
+        match block {
+            Some(block) => Ok(block.into_any()),
+            None => py
+                .import("opentelemetry.trace")?
+                .call_method1("use_span", (invalid_span(py)?,)),
+        }
     }
 }
 
@@ -204,13 +223,16 @@ pub struct SpanBlock {
 
 #[pymethods]
 impl SpanBlock {
-    fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, Span>> {
-        let span = start(py, self.scope, &self.request)?;
-        let token = context::enter(py, &span)?;
-        let entered = (span.clone().unbind(), token.unbind());
-        let before = self.entered.lock().replace(entered);
-        drop(before);
-        Ok(span)
+    fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let span = guard::run(py, "SpanBlock.__enter__", None, || {
+            let span = started(py, self.scope, &self.request)?;
+            let token = context::enter(py, &span)?;
+            let entered = (span.clone().unbind(), token.unbind());
+            let before = self.entered.lock().replace(entered);
+            drop(before);
+            Ok(Some(span))
+        })?;
+        span.map_or_else(|| invalid_span(py), |span| Ok(span.into_any()))
     }
 
     fn __exit__(
@@ -274,16 +296,18 @@ impl SpanBlock {
 /// The current span as AWS's `X-Amzn-Trace-Id`; None outside of a span.
 #[pyfunction]
 pub fn xray_header(py: Python<'_>) -> PyResult<Option<String>> {
-    let parent = Parent::current(py)?;
-    if !parent.is_valid() {
-        return Ok(None);
-    }
-    let trace = format!("{:032x}", parent.trace_id);
-    Ok(Some(format!(
-        "Root=1-{}-{};Parent={:016x};Sampled={}",
-        &trace[..8],
-        &trace[8..],
-        parent.span_id,
-        parent.flags & crate::propagation::SAMPLED
-    )))
+    guard::run(py, "xray_header", None, || {
+        let parent = Parent::current(py)?;
+        if !parent.is_valid() {
+            return Ok(None);
+        }
+        let trace = format!("{:032x}", parent.trace_id);
+        Ok(Some(format!(
+            "Root=1-{}-{};Parent={:016x};Sampled={}",
+            &trace[..8],
+            &trace[8..],
+            parent.span_id,
+            parent.flags & crate::propagation::SAMPLED
+        )))
+    })
 }

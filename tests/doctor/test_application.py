@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,20 @@ def test_the_line_that_fails_is_named(look: Look) -> None:
     finding = only(found, "app.import")
     assert finding.evidence["line"] == 5
     assert str(finding.evidence["file"]).endswith("shop.py")
+
+
+def test_an_error_of_the_import_stands_apart_from_its_place(look: Look) -> None:
+    """Of text and place each is a whole word."""
+    finding = only(look("import nowhere_at_all\n"), "app.import")
+    assert "'nowhere_at_all' (" in finding.what
+
+
+def test_a_library_is_listed_once(look: Look) -> None:
+    """On the sdk engine contrib's instrumentor may stand beside a patch of ours."""
+    found = look(f"{APP}import httpx\n", CLARITY_ENGINE="sdk")
+    what = only(found, "app.patched").what
+    assert what.count("httpx") == 1
+    assert re.search(r"httpx [\d.]+ \(contrib\)", what)
 
 
 def test_an_import_that_hangs_ends_with_its_time(look: Look) -> None:

@@ -44,6 +44,15 @@ def found(environ: Mapping[str, str]) -> list[Finding]:
         ("OTEL_LOG_RATE_LIMIT", "CLARITY_LOG_RATE_LIMIT"),
         ("CLARITY_SPOL_DIR", "CLARITY_SPOOL_DIR"),
         ("JAEGER_ENPOINT", "JAEGER_ENDPOINT"),
+        # What has no prefix, written with one.
+        ("CLARITY_LOG_LEVEL", "LOG_LEVEL"),
+        ("CLARITY_JSON_LOGS", "JSON_LOGS"),
+        ("CLARITY_SLACK_CHANNEL", "SLACK_CHANNEL"),
+        ("CLARITY_JAEGER_ENDPOINT", "JAEGER_ENDPOINT"),
+        # One word that only one setting ends with.
+        ("OTEL_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"),
+        ("OTEL_SAMPLER", "OTEL_TRACES_SAMPLER"),
     ],
 )
 def test_a_misspelt_variable_is_told_the_nearest_right_name(name: str, nearest: str) -> None:
@@ -68,6 +77,12 @@ def test_a_misspelt_variable_is_told_the_nearest_right_name(name: str, nearest: 
 def test_a_variable_of_others_is_not_taken_for_a_slip(name: str) -> None:
     """What other programs read or write is passed over."""
     assert names.check({name: "x"}) == []
+
+
+@pytest.mark.parametrize("name", ["OTEL_TIMEOUT", "CLARITY_HOSTS", "CLARITY_LIMIT"])
+def test_an_end_of_several_settings_is_no_name_of_one(name: str) -> None:
+    """None of them is guessed."""
+    assert names.nearest(name) == ""
 
 
 def test_no_setting_is_taken_for_a_slip_of_another() -> None:
@@ -162,6 +177,12 @@ def test_settings_that_contradict_each_other(environ: dict[str, str], words: str
         ({f"{OTLP}_TIMEOUT": "10"}, "settings.milliseconds", "are milliseconds"),
         ({"OTEL_PROPAGATORS": "tracecontxt"}, "settings.rejected", "tracecontxt"),
         ({"OTEL_PROPAGATORS": "quux"}, "settings.rejected", "quux"),
+        ({"CLARITY_PROPAGATION_HOSTS": "a:1"}, "settings.rejected", "a:1"),
+        (
+            {"CLARITY_CORRELATION_HOSTS": "http://user:hun/ter2@c"},
+            "settings.rejected",
+            "it is left out",
+        ),
         (
             {f"{OTLP}_ENDPOINT": "http://user:hun/ter2@c:4318"},
             "settings.rejected",

@@ -367,6 +367,10 @@ def test_a_proxy_that_is_no_proxy(black_hole: BlackHole, otlp_http_stub: HttpStu
     found = reached(target | {"HTTPS_PROXY": dead})
     assert steps(found)[-1] == ("target.tcp", "problem")
     assert f"the proxy {dead}" in found[-1].what
+    # The address of the target is not what is wrong.
+    assert "HTTPS_PROXY" in found[-1].advice
+    assert "NO_PROXY" in found[-1].advice
+    assert "OTEL_EXPORTER_OTLP" not in found[-1].advice
     refusing = otlp_http_stub()
     found = reached(target | {"HTTPS_PROXY": refusing.endpoint})
     assert steps(found)[-1] == ("target.proxy", "problem")

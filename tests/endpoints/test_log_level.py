@@ -82,6 +82,8 @@ WRONG: list[tuple[Any, int, str]] = [
     ({"logger": "shop", "level": "debug", "for": -5}, 422, "time"),
     ({"logger": "shop", "level": "debug", "for": float("nan")}, 422, "time"),
     ({"logger": "shop", "level": "debug", "for": float("inf")}, 422, "time"),
+    ({"logger": "shop", "level": "debug", "for": "99999999999999999999h"}, 422, "century"),
+    ({"logger": "shop", "level": "debug", "for": 1e20}, 422, "century"),
     ({"logger": "shop", "level": "debug", "for": {"s": 1}}, 422, "time"),
 ]
 

@@ -241,5 +241,7 @@ def test_every_family_of_traffic_gets_a_sample(
     assert value(found, "clarity_client_retries_total", client="http") == 1
     errors = {"server_address": LOOPBACK, "error_type": "httpx.ConnectError"}
     assert value(found, "clarity_http_client_connection_errors_total", **errors) == 1
+    made = {"http_request_method": "GET", **errors}
+    assert value(found, "http_client_request_duration_seconds_count", **made) == 1
     rpc = {"rpc_method": "DynamoDB/ListTables", "http_response_status_code": "200"}
     assert value(found, "rpc_client_call_duration_seconds_count", **rpc) == 1

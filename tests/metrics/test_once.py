@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -72,3 +73,17 @@ def test_an_answer_may_be_shared_for_a_while() -> None:
     assert soon(work, work, 60).result(20) == 1
     assert soon(work, work, 60).result(20) == 1
     assert soon(work, work).result(20) == 2
+
+
+@pytest.mark.parametrize("kind", [SystemExit, asyncio.CancelledError, StopIteration])
+def test_what_would_end_a_server_reaches_none(kind: type[BaseException]) -> None:
+    """Who waits in an event loop is told of an error, and is neither ended nor cancelled."""
+
+    def fail() -> None:
+        raise kind
+
+    async def ask() -> None:
+        await asyncio.wrap_future(soon("ends", fail))
+
+    with pytest.raises(RuntimeError, match=f"{kind.__name__} was raised"):
+        asyncio.run(asyncio.wait_for(ask(), 20))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import socket
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
+from clarity_otel.metrics import server
 from clarity_otel.metrics.negotiation import OPEN_METRICS
 from clarity_otel.metrics.server import CLIENTS_LIMIT
 from tests.backends.process import LOOPBACK, Process, accepts_connections, free_port, wait_until
@@ -195,3 +198,28 @@ def test_only_this_machine_reaches_it_unless_told_otherwise(start: Start) -> Non
     _, port = start(CLARITY_METRICS_HOST="0.0.0.0", CLARITY_TOKEN="secret-token")
     assert status(port) == 401
     assert status(port, Authorization="Bearer secret-token") == 200
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [(UnicodeEncodeError("utf-8", "x", 0, 1, "no"), 500), (None, 503)]
+)
+def test_a_scrape_that_fails_or_does_not_come_is_answered(
+    failure: Exception | None, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence, and no connection that is closed without one."""
+    future: Future[tuple[bytes, dict[str, str]]] = Future()
+    if failure is not None:
+        future.set_exception(failure)
+    monkeypatch.setattr(server, "scrape_soon", lambda *_: future)
+    monkeypatch.setattr(server, "ANSWER_TIMEOUT_S", 0.05)
+    listening = server._Server((LOOPBACK, 0), server._Handler)
+    serving = threading.Thread(target=listening.serve_forever)
+    serving.start()
+    try:
+        answered, _, body = ask(listening.server_address[1])
+    finally:
+        listening.shutdown()
+        serving.join()
+        listening.server_close()
+    assert answered == status
+    assert len(body.split()) > 5

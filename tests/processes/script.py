@@ -117,6 +117,24 @@ def wait_for_signal() -> None:
         time.sleep(60)
 
 
+def measured() -> None:
+    """A number of its own: its last export imports at the end."""
+    from opentelemetry import metrics
+
+    metrics.get_meter("script").create_counter("orders").add(1)
+    wait_for_signal()
+
+
+def interrupted_console() -> None:
+    """A console within the program has shown an interrupt; the program goes on, and ends."""
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as error:
+        sys.last_type, sys.last_value = KeyboardInterrupt, error
+        sys.last_traceback = error.__traceback__
+    work("parent")
+
+
 def asleep() -> None:
     """Two calls that block, and no look at signals between them."""
     import ctypes
@@ -223,6 +241,8 @@ WAYS: dict[str, Callable[[], None]] = {
     "late thread": late_thread,
     "greenlets": greenlets,
     "wait": wait_for_signal,
+    "measured": measured,
+    "interrupted console": interrupted_console,
     "asleep": asleep,
     "asleep in a child": asleep_in_a_child,
     "computing": computing,

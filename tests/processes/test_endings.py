@@ -25,7 +25,7 @@ Stub = Callable[..., OtlpHttpStub]
 def start(run_process: Start, way: str, env: dict[str, str], *, bare: bool = False) -> Process:
     """The script, run that way."""
     launcher = [] if bare else LAUNCHER
-    waits = way in ("wait", "chained", "computing") or way.startswith("asleep")
+    waits = way in ("wait", "measured", "chained", "computing") or way.startswith("asleep")
     ready = "ready" if waits else None
     env = {**QUIET, **env}
     command = [*launcher, sys.executable, SCRIPT, way]
@@ -58,7 +58,7 @@ def dead_endpoint(request: pytest.FixtureRequest, otlp_http_stub: Stub, black_ho
     return f"http://{LOOPBACK}:{port}"
 
 
-@pytest.mark.parametrize("way", ["normal", "exit 3", "unhandled", "ignored"])
+@pytest.mark.parametrize("way", ["normal", "exit 3", "unhandled", "ignored", "interrupted console"])
 def test_a_script_that_ends_by_itself_sends_all_and_keeps_its_exit_code(
     way: str, run_process: Start, otlp_http_stub: Stub
 ) -> None:
@@ -79,6 +79,36 @@ def test_a_signal_that_ends_a_script_costs_no_span_and_stays_its_end(
     code = process.stop(number)
     assert [span.name for span in stub.spans()] == ["parent"]
     assert code == start(run_process, "wait", {}, bare=True).stop(number) == -number
+
+
+def test_an_interrupt_stays_the_end_of_a_young_script_whose_target_hangs(
+    run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """Metrics, which would begin during such an end, do not: their imports undo its status."""
+    stub = otlp_http_stub()
+    stub.always(HANG)
+    # The end lasts longer than the second after which metrics begin.
+    env = env_for(stub.endpoint, OTEL_BSP_EXPORT_TIMEOUT="2500", CLARITY_METRICS_ENABLED="true")
+    process = start(run_process, "wait", env)
+    assert process.stop(signal.SIGINT) == -signal.SIGINT
+    assert "1 span was dropped" in process.stderr
+
+
+@pytest.mark.parametrize("engine", ["native", "sdk"])
+def test_an_interrupt_stays_the_end_of_a_young_script_that_has_measured(
+    engine: str, run_process: Start, otlp_http_stub: Stub
+) -> None:
+    """Its only export of metrics imports during the end, which undoes the status."""
+    stub = otlp_http_stub()
+    env = env_for(
+        stub.endpoint,
+        CLARITY_ENGINE=engine,
+        CLARITY_METRICS_ENABLED="true",
+        OTEL_METRICS_EXPORTER="otlp",
+    )
+    process = start(run_process, "measured", env)
+    assert process.stop(signal.SIGINT) == -signal.SIGINT
+    assert any(request.path == "/v1/metrics" for request in stub.requests)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="not tested: SIGTERM again is Linux's")

@@ -81,6 +81,18 @@ def test_address_that_cannot_be_sent_to_is_named(name: str, address: str) -> Non
     assert warning.startswith(f"{name}=")
 
 
+@pytest.mark.parametrize(
+    ("address", "hint"),
+    [("c:4318", "c:4318"), ("://x", "x"), ("me:hunter2@c:4318", "c:4318")],
+)
+def test_the_address_to_write_is_one_that_can_be_used(address: str, hint: str) -> None:
+    """With one scheme, and without the credentials, which are not repeated."""
+    (warning,) = load({GENERIC: address}).warnings
+    assert f"write http://{hint};" in warning
+    assert "hunter2" not in warning
+    assert load({GENERIC: f"http://{hint}"}).warnings == ()
+
+
 def test_jaegers_older_address_is_said_once() -> None:
     """JAEGER_ENDPOINT's mapping is one line; an OTLP endpoint beside it wins, in one line."""
     (note,) = load({"JAEGER_ENDPOINT": "http://j:14268/api/traces"}).notes

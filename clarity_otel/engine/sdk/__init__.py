@@ -68,6 +68,10 @@ def start(settings: Settings) -> None:
     if settings.metric_exporters:
         _counters.on_first(_on_first_span)
     _provider = provider.make(settings, _counters)
+    if provider.file_failure:
+        # The other variables count, for log records and metrics too.
+        _settings = settings = settings.without_config_file()
+        collection.use(settings)
     if settings.log_exporters and not settings.config_file:
         # At once: the SDK has imported `logging`.
         when_imported("logging", _on_logging_imported)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from clarity_otel import diagnostics, resource
@@ -25,8 +26,21 @@ if TYPE_CHECKING:
 _QUEUE_LIMIT, _BATCH_LIMIT = 2048, 512
 
 
+# Why OTEL_CONFIG_FILE is not used, for `clarity doctor`; empty where it is, or is not set.
+file_failure = ""
+
+
 class ClarityTracerProvider(TracerProvider):
     """The SDK's provider; its name tells ours from one that the app sets."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._may_shut_down = threading.Lock()
+
+    def shutdown(self) -> None:
+        """Shut the processors down, once: the app may call it, and our own end does."""
+        if self._may_shut_down.acquire(blocking=False):
+            super().shutdown()
 
 
 def make(settings: Settings, counters: Counters) -> Any:
@@ -43,6 +57,7 @@ def make(settings: Settings, counters: Counters) -> Any:
 
 def _from_file(settings: Settings) -> Any:
     """Let the SDK read OTEL_CONFIG_FILE; None, with a sentence, when it cannot."""
+    global file_failure
     import os
 
     from opentelemetry.sdk._configuration import _OTelSDKConfigurator
@@ -51,9 +66,10 @@ def _from_file(settings: Settings) -> Any:
     try:
         _OTelSDKConfigurator().configure()  # type: ignore[no-untyped-call, unused-ignore]
     except Exception as failure:
+        file_failure = f"{type(failure).__name__}: {failure}"
         diagnostics.error(
             f"OTEL_CONFIG_FILE={settings.config_file} is not used, the other variables are: "
-            f"{type(failure).__name__}: {failure}"
+            f"{file_failure}"
         )
         return None
     return trace.get_tracer_provider()
@@ -162,7 +178,17 @@ def _resource(settings: Settings) -> Resource:
         # The SDK says its own; with the fallback the settings still name the native engine.
         if not name.startswith("telemetry.sdk.")
     }
-    return Resource.create(mask_value(None, attributes))
+    own = mask_value(None, attributes)
+    made = Resource.create(own)
+    # The SDK has read the variables again, by itself: what the settings have refused of them,
+    # or was given otherwise in Python, is not said.
+    again = OTELResourceDetector().detect().attributes
+    kept = {
+        name: value
+        for name, value in made.attributes.items()
+        if name in own or name in settings.resource_attributes or again.get(name) != value
+    }
+    return Resource(kept, made.schema_url)
 
 
 def after_fork(provider: Any, settings: Settings) -> None:

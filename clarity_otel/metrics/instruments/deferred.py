@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from opentelemetry import context as contexts
@@ -17,8 +18,10 @@ from opentelemetry.metrics import Meter, MeterProvider, NoOpMeter
 from opentelemetry.metrics import _internal as api
 
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.metrics import apart
 from clarity_otel.metrics.export.points import Metric, Scope
 from clarity_otel.metrics.instruments.meters import DeferredMeter
+from clarity_otel.metrics.instruments.observed import Observed
 from clarity_otel.metrics.shared.directory import Series
 
 TYPE_CHECKING = False
@@ -59,7 +62,10 @@ class DeferredMeterProvider(MeterProvider):
         self._making = threading.Lock()
         self._meters: dict[tuple[Any, ...], DeferredMeter] = {}
         self._waiting: list[tuple[Any, str, float, Any, Any]] = []
+        # Whether only we collect, so that callbacks are called by us.
+        self.asks_apart = False
         self._has_observables = False
+        self._observed: list[Observed] = []
         self._real: Provider | None = None
 
     # --- the API ---
@@ -122,9 +128,10 @@ class DeferredMeterProvider(MeterProvider):
             elif is_first:
                 self._wake()
 
-    def note_observable(self) -> None:
-        """An observable was registered: it is read with the next collection."""
+    def note_observable(self, observed: Iterable[Observed]) -> None:
+        """An observable was registered: its callbacks are called with the next collection."""
         self._has_observables = True
+        self._observed.extend(observed)
         if self._real is None:
             self._wake()
 
@@ -153,15 +160,18 @@ class DeferredMeterProvider(MeterProvider):
         with self._lock:
             for meter in self._meters.values():
                 meter.become(real)
-            self._real = real
+            self._real, self.asks_apart = real, real.is_ours
             waiting, self._waiting = self._waiting, []
             for instrument, verb, amount, attributes, context in waiting:
                 with never_break_the_app("an instrument of the OpenTelemetry API"):
                     getattr(instrument.real, verb)(amount, attributes, context)
 
     def _provider_in_use(self) -> Provider | None:
+        """Return the provider, its callbacks called."""
         if self.is_used():
             self.ensure_real()
+        if self.asks_apart:
+            apart.ask(self._observed)
         return self._real
 
     def collect(self, write: Any) -> None:

@@ -21,6 +21,7 @@ from opentelemetry.metrics import _Gauge as Gauge
 from clarity_otel import diagnostics
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.metrics.catalog import BY_NAME
+from clarity_otel.metrics.instruments.observed import Observed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class DeferredMeter(Meter):
             if self._real is not None:
                 instrument.become(self._real)
         if isinstance(instrument, _Observable):
-            self._provider.note_observable()
+            self._provider.note_observable(instrument.observed)
         return instrument
 
     def create_counter(self, name: str, unit: str = "", description: str = "") -> Counter:
@@ -121,7 +122,7 @@ class DeferredMeter(Meter):
     ) -> ObservableCounter:
         """See the API's `create_observable_counter`."""
         counter = _ObservableCounter(
-            "create_observable_counter", name, callbacks, unit, description
+            self._provider, "create_observable_counter", name, callbacks, unit, description
         )
         return self._made(  # type: ignore[no-any-return]
             counter, self._nothing.create_observable_counter(name)
@@ -136,7 +137,7 @@ class DeferredMeter(Meter):
     ) -> ObservableUpDownCounter:
         """See the API's `create_observable_up_down_counter`."""
         counter = _ObservableUpDownCounter(
-            "create_observable_up_down_counter", name, callbacks, unit, description
+            self._provider, "create_observable_up_down_counter", name, callbacks, unit, description
         )
         return self._made(  # type: ignore[no-any-return]
             counter, self._nothing.create_observable_up_down_counter(name)
@@ -150,7 +151,9 @@ class DeferredMeter(Meter):
         description: str = "",
     ) -> ObservableGauge:
         """See the API's `create_observable_gauge`."""
-        gauge = _ObservableGauge("create_observable_gauge", name, callbacks, unit, description)
+        gauge = _ObservableGauge(
+            self._provider, "create_observable_gauge", name, callbacks, unit, description
+        )
         return self._made(  # type: ignore[no-any-return]
             gauge, self._nothing.create_observable_gauge(name)
         )
@@ -231,8 +234,11 @@ class _Gauge(_Synchronous, Gauge):
 
 
 class _Observable(_Deferred):
+    observed: Sequence[Observed] = ()
+
     def __init__(
         self,
+        provider: DeferredMeterProvider,
         maker: str,
         name: str,
         callbacks: Sequence[CallbackT] | None,
@@ -240,7 +246,9 @@ class _Observable(_Deferred):
         description: str,
     ) -> None:
         self._describe(maker, name, unit, description)
-        self._options["callbacks"] = callbacks
+        with never_break_the_app("an instrument of the OpenTelemetry API"):
+            self.observed = [Observed(provider, name, callback) for callback in callbacks or ()]
+        self._options["callbacks"] = self.observed
 
 
 class _ObservableCounter(_Observable, ObservableCounter):

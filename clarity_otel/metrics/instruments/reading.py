@@ -26,7 +26,7 @@ from clarity_otel.metrics.export.points import (
 )
 from clarity_otel.metrics.family import ENGINE, OTHER, SAMPLER, Family
 from clarity_otel.metrics.instruments.names import metric_name
-from clarity_otel.metrics.labels import OVERFLOWS, VALUE_LIMIT_CHARACTERS, Bounds
+from clarity_otel.metrics.labels import OVERFLOWS, VALUE_LIMIT_CHARACTERS, Bounds, clean
 
 _KINDS = {
     "Sum": SUM,
@@ -162,7 +162,7 @@ def _masked(attributes: Mapping[str, Any] | None) -> Attributes:
     """Return attributes as they may leave the process, in the order of their names."""
     pairs = sorted(
         (
-            (mask_text(str(key)), _plain(mask_value(str(key), value)))
+            (clean(mask_text(str(key))), _plain(mask_value(str(key), value)))
             for key, value in (attributes or {}).items()
         ),
         key=lambda pair: pair[0],
@@ -172,7 +172,11 @@ def _masked(attributes: Mapping[str, Any] | None) -> Attributes:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return value[:VALUE_LIMIT_CHARACTERS]
+        return clean(value)[:VALUE_LIMIT_CHARACTERS]
     if isinstance(value, list | tuple):
         return tuple(_plain(item) for item in value)
-    return value if isinstance(value, bool | int | float) else str(value)[:VALUE_LIMIT_CHARACTERS]
+    return (
+        value
+        if isinstance(value, bool | int | float)
+        else clean(str(value))[:VALUE_LIMIT_CHARACTERS]
+    )

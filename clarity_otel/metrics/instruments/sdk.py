@@ -7,18 +7,20 @@ where not, one reader serves both.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 from opentelemetry.metrics import Meter, MeterProvider
 from opentelemetry.sdk import metrics as sdk
+from opentelemetry.sdk.metrics._internal import metric_reader_storage
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
 
 from clarity_otel.guard import never_break_the_app
-from clarity_otel.metrics import lifecycle
+from clarity_otel.metrics import apart, lifecycle
 from clarity_otel.metrics.catalog import CATALOG
 from clarity_otel.metrics.export.points import Attributes, Exemplar, Metric, Scope
 from clarity_otel.metrics.export.temporality import CUMULATIVE, is_delta
@@ -41,9 +43,15 @@ _KINDS: dict[type, tuple[bool, bool]] = {
 
 
 class Provider:
-    """A MeterProvider of the SDK and our readers of it. Thread-safe."""
+    """A MeterProvider of the SDK and our readers of it. Thread-safe.
 
-    def __init__(self, provider: Any, settings: Settings, *, is_sent: bool) -> None:
+    Of one that `is_ours` the callbacks are called before; one of the app's calls them itself.
+    """
+
+    def __init__(
+        self, provider: Any, settings: Settings, *, is_sent: bool, is_ours: bool = False
+    ) -> None:
+        self.is_ours = is_ours
         self.shown_series: set[Series] = set()
         self._provider = provider
         self._settings = settings
@@ -59,15 +67,18 @@ class Provider:
         self._sent: _Reader | None = None
         if not isinstance(self._provider, sdk.MeterProvider):
             return  # nothing that we could read
-        self._shown = _Reader(CUMULATIVE, is_exponential=False)
+        self._shown = self._reader(CUMULATIVE, is_exponential=False)
         self._provider.add_metric_reader(self._shown)
         if self._is_sent:
             self._sent = self._shown
             preference = self._settings.metrics_temporality
             is_exponential = self._settings.metrics_exponential
             if preference != CUMULATIVE or is_exponential:
-                self._sent = _Reader(preference, is_exponential=is_exponential)
+                self._sent = self._reader(preference, is_exponential=is_exponential)
                 self._provider.add_metric_reader(self._sent)
+
+    def _reader(self, preference: str, *, is_exponential: bool) -> _Reader:
+        return _Reader(preference, is_exponential=is_exponential, is_apart=not self.is_ours)
 
     def meter(
         self, name: str, version: str | None, schema_url: str | None, attributes: Any
@@ -130,7 +141,7 @@ def made() -> Provider:
         shutdown_on_exit=False,
         views=_views(),
     )
-    return Provider(provider, settings, is_sent=True)
+    return Provider(provider, settings, is_sent=True, is_ours=True)
 
 
 def adopted(provider: MeterProvider) -> Provider:
@@ -157,16 +168,35 @@ def _views() -> list[View]:
     prefers exponential ones.
     """
     return [
-        View(instrument_name=family.name, attribute_keys={label.name for label in family.labels})
+        _FamilyView(
+            instrument_name=family.name, attribute_keys={label.name for label in family.labels}
+        )
         for family in CATALOG
     ]
 
 
-class _Reader(MetricReader):
-    """Keeps what one collection has found."""
+class _FamilyView(View):
+    """A view of ours."""
 
-    def __init__(self, preference: str, *, is_exponential: bool) -> None:
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not any(isinstance(argument, _FamilyView) for argument in record.args or ())
+
+
+# That views conflict: two instrumentors measure one family, as the conventions name it, each
+# in its own scope, which the SDK does not compare. It looks only where a view matches.
+logging.getLogger(metric_reader_storage.__name__).addFilter(_is_news)
+
+
+class _Reader(MetricReader):
+    """Keeps what one collection has found. One that `is_apart` calls code of the app's."""
+
+    def __init__(self, preference: str, *, is_exponential: bool, is_apart: bool) -> None:
         self._found: Any = None
+        self._question: apart.Question | None = None
+        if is_apart:
+            name = "a callback of the application's own MeterProvider"
+            self._question = apart.Question(name, self._asked)
         super().__init__(
             preferred_temporality={
                 kind: AggregationTemporality.DELTA
@@ -182,9 +212,18 @@ class _Reader(MetricReader):
     def take(self) -> Any:
         """Collect, and return the SDK's MetricsData; None where there is nothing."""
         with never_break_the_app("metrics of the OpenTelemetry API"):
-            self.collect()
+            if self._question is None:
+                self.collect()
+            else:
+                apart.ask([self._question])
+                if self._question.failure is not None:
+                    raise self._question.failure
         found, self._found = self._found, None
         return found
+
+    def _asked(self) -> tuple[()]:
+        self.collect()
+        return ()
 
     def _receive_metrics(
         self, metrics_data: Any, timeout_millis: float = 10_000, **kwargs: Any

@@ -9,10 +9,11 @@ or, where the metric names a multiprocess mode, follow that.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.metrics import apart
 from clarity_otel.metrics.family import MAX, PID, SUM
 from clarity_otel.metrics.labels import masked_labels
 from clarity_otel.metrics.registered import ServiceCollector
@@ -33,6 +34,7 @@ class RegisteredCollectors:
     def __init__(self) -> None:
         registry = getattr(sys.modules.get("prometheus_client"), "REGISTRY", None)
         self._early = set() if registry is None else set(registry._collector_to_names)
+        self._questions: dict[Any, apart.Question] = {}
 
     def collect(self, write: Writer) -> None:
         """Ask every collector; one that raises is left out this time."""
@@ -41,31 +43,46 @@ class RegisteredCollectors:
         if client is None or registry is None:
             return
         own = client.metrics.MetricWrapperBase
+        known, self._questions = self._questions, {}
         for collector in list(registry._collector_to_names):
             with never_break_the_app("a registered collector"):
                 if isinstance(collector, ServiceCollector):
                     continue  # it tells what the cells hold
-                if isinstance(collector, own):
-                    # No look at each of thousands of children at every scrape.
-                    if collector not in self._early and collector._type in _SHARED_KINDS:
-                        continue
-                    self._ask_metric(collector, write)
-                else:
-                    self._ask(collector, PID, frozenset(), write)
-
-    def _ask_metric(self, metric: Any, write: Writer) -> None:
-        """Ask a metric of prometheus_client's own kinds for what is not shared anyway."""
-        if not _is_shared(metric):
-            rule = rule_of_mode(getattr(metric, "_multiprocess_mode", ""), PID)
-            self._ask(metric, rule, _shared_labels(metric), write)
-
-    def _ask(
-        self, collector: Any, gauge_rule: str, left_out: Collection[Labels], write: Writer
-    ) -> None:
-        for metric in collector.collect():
-            for series, value in _series(metric, gauge_rule):
-                if _without_bound(series.labels) not in left_out:
+                is_own = isinstance(collector, own)
+                if is_own and (self._is_counted(collector) or _is_shared(collector)):
+                    continue
+                self._questions[collector] = known.get(collector) or _question(collector, is_own)
+        apart.ask(self._questions.values())
+        for question in self._questions.values():
+            with never_break_the_app("a registered collector"):
+                for series, value in question.answer:
                     write.series(series, value)
+                if question.failure is not None:
+                    raise question.failure
+
+    def _is_counted(self, metric: Any) -> bool:
+        """Whether no look at each of thousands of children is needed to know it shared."""
+        return metric not in self._early and metric._type in _SHARED_KINDS
+
+
+def _question(collector: Any, is_own: bool) -> apart.Question:
+    kind = type(collector)
+    name = collector._name if is_own else f"{kind.__module__}.{kind.__qualname__}"
+    return apart.Question(
+        f"the collector {name} of prometheus_client's registry", lambda: _told(collector, is_own)
+    )
+
+
+def _told(collector: Any, is_own: bool) -> Iterator[tuple[Series, float]]:
+    """Yield what a collector tells; of prometheus_client's own kinds what is not shared anyway."""
+    rule, left_out = PID, frozenset[Labels]()
+    if is_own:
+        rule = rule_of_mode(getattr(collector, "_multiprocess_mode", ""), PID)
+        left_out = frozenset(_shared_labels(collector))
+    for metric in collector.collect():
+        for series, value in _series(metric, rule):
+            if _without_bound(series.labels) not in left_out:
+                yield series, value
 
 
 def _is_shared(collector: Any) -> bool:

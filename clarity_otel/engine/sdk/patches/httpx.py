@@ -6,6 +6,7 @@ Its spans are the contrib instrumentor's.
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 from clarity_otel.correlation import outgoing, propagation
@@ -21,10 +22,11 @@ def apply(module: Any, replaced: Replaced) -> None:
         def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
             with never_break_the_app("the correlation header of httpx"):
                 outgoing.write(request.url.host, request.headers)
+            began_s = perf_counter()
             try:
                 return original(self, request, *args, **kwargs)
             except Exception as exception:
-                _count(request, exception)
+                _count(request, exception, perf_counter() - began_s)
                 raise
 
         return _send_single_request
@@ -33,10 +35,11 @@ def apply(module: Any, replaced: Replaced) -> None:
         async def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
             with never_break_the_app("the correlation header of httpx"):
                 outgoing.write(request.url.host, request.headers)
+            began_s = perf_counter()
             try:
                 return await original(self, request, *args, **kwargs)
             except Exception as exception:
-                _count(request, exception)
+                _count(request, exception, perf_counter() - began_s)
                 raise
 
         return _send_single_request
@@ -58,7 +61,9 @@ def _withholding(original: Any) -> Any:
     return handle
 
 
-def _count(request: Any, exception: Exception) -> None:
+def _count(request: Any, exception: Exception, seconds: float) -> None:
+    from opentelemetry.util.http import sanitize_method
+
     with never_break_the_app("metrics of httpx"):
         if instruments.is_on():
             labels = {
@@ -66,3 +71,6 @@ def _count(request: Any, exception: Exception) -> None:
                 "error.type": instruments.type_name(exception),
             }
             instruments.add("clarity.http.client.connection_errors", 1, labels)
+            # The instrumentor's own, which it records of answers alone.
+            labels["http.request.method"] = sanitize_method(request.method.strip())
+            instruments.observe("http.client.request.duration", seconds, labels)
