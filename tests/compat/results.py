@@ -109,6 +109,7 @@ def keep_versions(outcomes: Sequence[Outcome]) -> None:
 def page() -> str:
     """The text of docs/compatibility.md."""
     from tests.compat.suites import accepted, suites
+    from tests.compat.versions import sets
 
     kept = _kept()
     lines = [_HEAD]
@@ -135,12 +136,21 @@ def page() -> str:
     names = list(dict.fromkeys(n for row in kept["versions"].values() for n in row["versions"]))
     lines += _row("Set", "Python", *names, "Spans", "Date")
     lines += _row(*["---"] * (len(names) + 4))
-    for row in kept["versions"].values():
+    order = list(sets())
+    tried = sorted(
+        kept["versions"].values(), key=lambda row: (order.index(row["set"]), row["python"])
+    )
+    for row in tried:
         versions = [row["versions"].get(name, "") for name in names]
         result = {"same": f"the same ({row['spans'].get('native', 0)})"}.get(
             row["result"], row["result"].splitlines()[0] if row["result"] else ""
         )
         lines += _row(row["set"], row["python"], *versions, result, row["date"])
+    wanted = {version for each in sets().values() for version in each.pythons if version}
+    missing = sorted(wanted - {row["python"] for row in tried})
+    if missing:
+        which = " and ".join(missing)
+        lines += ["", f"Not tried, for it was not there where this ran: Python {which}."]
     return "\n".join(lines) + "\n"
 
 
