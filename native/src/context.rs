@@ -169,6 +169,9 @@ impl Parent {
         };
         parent.suppressed |= set(&api.suppress_keys)?;
         parent.suppress_http |= set(&api.suppress_http_keys)?;
+        if parent.request_id == 0 {
+            parent.request_id = noted_request(dict)?;
+        }
         Ok(parent)
     }
 
@@ -197,7 +200,11 @@ impl Parent {
             return Parent::current(py);
         };
         let mut parent = Parent::of_dict(py, dict)?;
-        parent.base = Parent::current(py)?.base;
+        let current = Parent::current(py)?;
+        parent.base = current.base;
+        if parent.request_id == 0 {
+            parent.request_id = current.request_id;
+        }
         Ok(parent)
     }
 }
@@ -350,7 +357,36 @@ pub fn context_attach<'py>(
     py: Python<'py>,
     context: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    guard::run(py, "context.attach", (), || note_request(context))?;
     variable(py)?.set(py, context)
+}
+
+/// Notes in a context of the application's in which request it is attached: a span of ours
+/// would tell, but it may hold another's, or none.
+fn note_request(context: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = context.py();
+    let (Ok(dict), Some(api)) = (context.cast::<PyDict>(), api(py)) else {
+        return Ok(());
+    };
+    // An empty one carries nothing, and is one for all; a plain dict takes no note.
+    if dict.is_empty() || dict.is_exact_instance_of::<PyDict>() {
+        return Ok(());
+    }
+    let span = dict.get_item(api.span_key.bind(py))?;
+    if span.is_some_and(|span| span.is_instance_of::<Span>()) {
+        return Ok(());
+    }
+    let request_id = Parent::current(py)?.request_id;
+    if request_id != 0 {
+        context.setattr(intern!(py, "_clarity_request"), request_id)?;
+    }
+    Ok(())
+}
+
+/// The request in which a context was attached; 0 where none was noted.
+fn noted_request(dict: &Bound<'_, PyDict>) -> PyResult<u64> {
+    let noted = dict.getattr_opt(intern!(dict.py(), "_clarity_request"))?;
+    noted.map_or(Ok(0), |noted| noted.extract())
 }
 
 /// `RuntimeContext.detach`; raises ValueError for a token of another context.

@@ -19,6 +19,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyInt, PyList, PyMapping, PyString, PyType};
 
+use crate::asgi::answering::of_new_span;
 use crate::attributes::{Attributes, Entries, SpanAttributes};
 use crate::borrow::{change, look};
 use crate::context::{self, Parent, api};
@@ -109,7 +110,8 @@ pub struct Span {
     pub held: Option<Arc<Held>>,
     /// The ContextVar token while a patch holds this span current.
     pub token: Option<Py<PyAny>>,
-    /// The id of the local server span that this one is, or is below; 0 where there is none.
+    /// The id of the local server span that this one is, or in whose context it began before
+    /// that was answered; 0 where there is none.
     pub request_id: u64,
     /// The address of a server span's ASGI scope; 0 for other spans.
     pub asgi_scope: usize,
@@ -182,7 +184,7 @@ impl Span {
             base: parent.base,
             held,
             token: None,
-            request_id: parent.request_id,
+            request_id: of_new_span(parent.request_id),
             asgi_scope: 0,
             measured: 0,
             span_context: None,

@@ -186,3 +186,99 @@ def test_pipelined_requests_are_their_own(served: Callable[..., Any], http_proto
     assert len(set(traces)) == 3
     assert [each["id"] for each in found] == ["of-alice", *traces[1:]]
     assert [each["baggage"] for each in found] == [{"user": "alice"}, {}, {}]
+
+
+LEAVES = ("child", "explicit", "root", "attached", "baggage", "foreign")
+
+
+@pytest.mark.parametrize("what", LEAVES)
+def test_whatever_the_context_holds_it_is_left_behind(
+    what: str, run_script: Any, engine: str
+) -> None:
+    """A request that begins in a context which an answered one has left has none of it."""
+    run = run_script(LEFT.format(what=what), engine=engine)
+    (first, second) = sorted(
+        (span for span in run.spans if span.kind == "SERVER"), key=lambda span: span.start_ns
+    )
+    assert (second.parent_id, run.stdout.split()) == ("", ["{}"])
+    assert second.trace_id != first.trace_id
+
+
+def test_what_a_background_task_calls_has_its_caller(run_script: Any, engine: str) -> None:
+    """The request was answered before; its task is at work, and its span is the parent."""
+    run = run_script(LEFT.format(what="background"), engine=engine)
+    (called,) = (span for span in run.spans if span.attributes.get("http.route") == "/second")
+    assert called.parent_id == run.named("live").span_id
+
+
+LEFT = """
+import asyncio
+import contextvars
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from opentelemetry import baggage, context, propagate, trace
+
+tracer = trace.get_tracer("left")
+CALLER = {{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}
+HOLDERS = {{
+    "child": lambda: tracer.start_as_current_span("x"),
+    "explicit": lambda: tracer.start_as_current_span("x", context=propagate.extract(CALLER)),
+    "root": lambda: tracer.start_as_current_span("x", context=context.Context()),
+}}
+ATTACHED = {{
+    "attached": lambda: propagate.extract(CALLER),
+    "baggage": lambda: baggage.set_baggage("user", "alice", context.Context()),
+    "foreign": lambda: trace.set_span_in_context(
+        trace.NonRecordingSpan(trace.SpanContext(1, 2, True, trace.TraceFlags(1)))
+    ),
+}}
+left = []
+
+
+async def call(path):
+    async def send(message):
+        pass
+
+    scope = {{"type": "http", "http_version": "1.1", "method": "GET", "path": path}}
+    scope |= {{"raw_path": path.encode(), "query_string": b"", "headers": [], "scheme": "http"}}
+    scope |= {{"server": ("x", 80), "client": ("c", 1), "root_path": ""}}
+    await app(scope, None, send)
+
+
+async def in_the_background():
+    with tracer.start_as_current_span("live"):
+        await call("/second")
+
+
+async def first(request):
+    if "{what}" in HOLDERS:
+        with HOLDERS["{what}"]():
+            left.append(contextvars.copy_context())
+    elif "{what}" in ATTACHED:
+        token = context.attach(ATTACHED["{what}"]())
+        left.append(contextvars.copy_context())
+        context.detach(token)
+    else:
+        return PlainTextResponse("1", background=BackgroundTask(in_the_background))
+    return PlainTextResponse("1")
+
+
+async def second(request):
+    print(dict(baggage.get_all()))
+    return PlainTextResponse("2")
+
+
+app = Starlette(routes=[Route("/first", first), Route("/second", second)])
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    await loop.create_task(call("/first"), context=contextvars.copy_context())
+    for leftover in left:
+        await loop.create_task(call("/second"), context=leftover)
+
+
+asyncio.run(main())
+"""

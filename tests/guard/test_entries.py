@@ -20,7 +20,7 @@ GUARDS = ("guard::run", "closed(")
 UNGUARDED = {
     "reads a field, or the ContextVar": """
         asgi/request.rs: counts_messages span
-        context.rs: context_attach context_detach context_get_value context_variable
+        context.rs: context_detach context_get_value context_variable
         log_line.rs: on_first_request span_log_ids
         module.rs: on_first_span
         propagator.rs: fields

@@ -36,6 +36,16 @@ impl Drop for Answering {
     }
 }
 
+/// The request that a span which begins now is of: none once it has been answered. What a
+/// background task does has a caller, whose context it is.
+#[inline]
+pub fn of_new_span(request_id: u64) -> u64 {
+    match is_answered(request_id) {
+        true => 0,
+        false => request_id,
+    }
+}
+
 /// Whether a context is of a request of this process that has been answered; one that is of
 /// no request, whose id is 0, is not.
 #[inline]

@@ -9,7 +9,7 @@
 //! Names: stable HTTP semantic conventions (server spans).
 
 mod answer;
-mod answering;
+pub mod answering;
 mod facts;
 mod headers;
 pub mod keys;
