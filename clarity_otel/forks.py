@@ -10,11 +10,22 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 
 _PATIENCE_S = 1.0
 
 _lock = threading.RLock()
-_is_taken = False
+
+
+class _Here(threading.local):
+    """What is known of a thread."""
+
+    is_awaited: Callable[[], bool] | None = None
+    # Whether a fork that is under way has taken the lock.
+    is_taken = False
+
+
+_here = _Here()
 
 
 def quiet() -> threading.RLock:
@@ -33,21 +44,29 @@ class patiently_quiet:  # noqa: N801 - used as a statement: with patiently_quiet
             self._taken.release()
 
 
+def wait_not_while(is_awaited: Callable[[], bool]) -> None:
+    """Let a fork in this thread go ahead while `is_awaited()`.
+
+    For one that works for another, which holds `quiet()` and does nothing but wait for it.
+    """
+    _here.is_awaited = is_awaited
+
+
 def _before() -> None:
-    global _is_taken
-    _is_taken = _lock.acquire(timeout=_PATIENCE_S)
+    is_awaited = _here.is_awaited
+    if is_awaited is None or not is_awaited():
+        _here.is_taken = _lock.acquire(timeout=_PATIENCE_S)
 
 
 def _after_in_parent() -> None:
-    global _is_taken
-    if _is_taken:
-        _is_taken = False
+    if _here.is_taken:
+        _here.is_taken = False
         _lock.release()
 
 
 def _after_in_child() -> None:
-    global _lock, _is_taken
-    _lock, _is_taken = threading.RLock(), False
+    global _lock
+    _lock, _here.is_taken = threading.RLock(), False
 
 
 if hasattr(os, "register_at_fork"):

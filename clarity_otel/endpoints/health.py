@@ -2,9 +2,9 @@
 
 The rule: 503 where the newest attempt to export a signal has failed, where a signal's
 queue is at least `FULL` full, where code of the app's that tells metrics does not come
-back, or where no engine runs; else 200. What was dropped since the
-process started, and values that could not be masked, are shown and do not count: they
-would never get well again.
+back, or leaves no time to call the rest of it, or where no engine runs; else 200. What
+was dropped since the process started, and values that could not be masked, are shown and
+do not count: they would never get well again.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ ENDPOINT = Endpoint(
                 "200": {"description": "All is well", "schema": _SCHEMA},
                 "503": {
                     "description": "An export fails, a queue is nearly full, a callback that tells "
-                    "metrics does not come back, or no engine runs",
+                    "metrics does not come back or leaves others no time, or no engine runs",
                     "schema": _SCHEMA,
                 },
             }

@@ -7,9 +7,12 @@ may wait for a database that does not answer, for ever. It then costs its own nu
     apart.ask(asked)
     for question in asked:
         question.answer     # the last one that was whole, where it has not answered now
+        question.tell()     # raises what it has raised, once
 
-One that does not answer is told once, shown at /health, and not asked again before it has
-come back: each can hold one thread, and no more. What it raises ends no thread of ours,
+All are asked in one thread that lasts, so that what they keep by thread (a connection of
+Django's, of sqlite3) is made once. It is given up, and another one started, only where a
+question hangs: that is told once, shown at /health, and not asked again before it has come
+back. Each can hold one thread, and no more. What it raises ends no thread of ours,
 SystemExit and the cancellation of a task included.
 """
 
@@ -20,30 +23,37 @@ import threading
 from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
-from clarity_otel import diagnostics
+from clarity_otel import diagnostics, forks
 from clarity_otel.guard import record_failure
 
 # A scraper waits for ten seconds, other workers' scrapes for a quarter of one. What takes
 # longer than this is shown as it was at the scrape before.
 PATIENCE_S = 1.0
-# After that time nobody else is asked: of many that do not answer, the next time.
+# After that time nobody else is asked: who was not comes first the next time.
 ALL_S = 2.0
-# At the end of the process, which somebody waits for.
-LAST_PATIENCE_S = 0.25
+# At the end of the process, which somebody waits for. A publish asks twice (collectors, then
+# instruments), and has `lifecycle.END_S`.
+LAST_PATIENCE_S = 0.15
+LAST_ALL_S = 0.3
+# What takes longer does not answer; what takes less is slow.
+LATE_S = 5.0
 
 
 class Question:
     """Something of the app's that is asked again and again. `name` says what it is.
 
     `answer` is what `work()` has given the last time it came back, and before it raised;
-    `failure` the exception that it raised then.
+    `failure` the exception that it raised then, until it is told. `asked_at` is when it was
+    asked last, by the monotonic clock.
     """
 
     def __init__(self, name: str, work: Callable[[], Iterable[Any]]) -> None:
         self.name = name
         self.answer: list[Any] = []
         self.failure: Exception | None = None
+        self.asked_at = 0.0
         self.is_told = False
         self._work = work
 
@@ -60,77 +70,144 @@ class Question:
             # The app's, and no end of this thread.
             record_failure(self.name, raised)
         self.answer, self.failure = found, failure
+        del failure  # its traceback holds this frame
+
+    def tell(self) -> None:
+        """Raise what the last run has raised: once, for nothing was called since."""
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure
 
 
-class _Round:
-    """A thread that asks one after the other, until it is given up."""
+class _Worker:
+    """The thread that asks, one round after the other, until it is given up.
 
-    def __init__(self, left: list[Question]) -> None:
-        self.left = left
-        self.has_ended = threading.Event()
-        self._lock = threading.Lock()
+    Raises RuntimeError where no thread can be started.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        # The round, and when it began.
+        self._left: list[Question] = []
+        self._began = 0.0
         self._current: Question | None = None
         self._is_given_up = False
+        self._thread = threading.Thread(target=self._run, name="clarity-callbacks", daemon=True)
+        self._thread.start()
 
-    def run(self) -> None:
-        while True:
-            with self._lock:
-                if self._is_given_up or not self.left:
+    def is_ready(self) -> bool:
+        """Whether it takes another round."""
+        return not self._is_given_up and self._thread.is_alive()
+
+    def ask(self, left: list[Question], began: float) -> Question | None:
+        """Ask all that are `left`, in that order, and take them out of it as they are asked.
+
+        Those stay that there was no time for. Gives up, and returns who is waited for,
+        where that takes too long.
+        """
+        with self._changed:
+            self._left, self._began = left, began
+            self._changed.notify_all()
+            while self._left or self._current is not None:
+                now, end = monotonic(), began + _all_s
+                is_over = now >= end
+                if self._current is not None:
+                    last = self._current.asked_at + _patience_s
+                    if now >= last:
+                        self._is_given_up = True
+                        return self._current
+                    end = last if is_over else min(last, end)
+                elif is_over:
+                    self._left = []
                     break
-                self._current = question = self.left.pop(0)
-                _running[question] = monotonic()
+                self._changed.wait(end - now)
+        return None
+
+    def _run(self) -> None:
+        # Who asks holds `quiet()`, and waits at a known place until this comes back.
+        forks.wait_not_while(lambda: not self._is_given_up)
+        while (question := self._next()) is not None:
             try:
                 question.run()
             finally:
-                with self._lock:
-                    self._current = None
-                    _running.pop(question, None)
-        self.has_ended.set()
+                _running.pop(question, None)
+            del question  # its collector may be unregistered before the next round
 
-    def wait(self, patience_s: float, deadline: float) -> Question | None:
-        """Wait for the end; give up, and return who is waited for, where it takes too long."""
-        pause_s = patience_s
-        while not self.has_ended.wait(pause_s):
-            with self._lock:
-                now = monotonic()
-                if now >= deadline:
-                    self.left = []
-                current = self._current
-                if current is None:
-                    pause_s = patience_s
-                    continue
-                pause_s = _running[current] + patience_s - now
-                if pause_s <= 0:
-                    self._is_given_up = True
-                    return current
-        return None
+    def _next(self) -> Question | None:
+        """Return who is to be asked now, once there is somebody; None after the giving up."""
+        with self._changed:
+            self._current = None
+            if monotonic() >= self._began + _all_s:
+                self._left = []
+            if not self._left:
+                self._changed.notify_all()  # the round has ended
+                while not self._left and not self._is_given_up:
+                    self._changed.wait()
+                self._changed.notify_all()  # another has begun: patience counts from now
+            if self._is_given_up:
+                return None
+            self._current = question = self._left.pop(0)
+            question.asked_at = _running[question] = monotonic()
+            return question
+
+    def after_fork_in_child(self) -> None:
+        """Ask no more. In a child of a callback's own this is its only thread, and ends."""
+        self._changed = threading.Condition()
+        self._is_given_up = True
 
 
 _asking = threading.Lock()
+_worker: _Worker | None = None
+# When each began that is at it now.
 _running: dict[Question, float] = {}
-_patience_s = PATIENCE_S
+# Those that there was no time for when they were to be asked last.
+_left_out: WeakSet[Question] = WeakSet()
+_is_left_out_told = False
+_patience_s, _all_s = PATIENCE_S, ALL_S
 
 
 def ask(questions: Iterable[Question]) -> None:
     """Ask all that are not still at it; back after `ALL_S` and `PATIENCE_S` at the latest.
 
-    Thread-safe, raises nothing. Where no thread can be started any more (Python >= 3.12 at
-    its end) they are asked here, for as long as they take.
+    Who was asked longest ago comes first. Thread-safe (one asks, others wait for it), raises
+    nothing. Nobody is asked where there is no thread for it and none can be started
+    (Python >= 3.12 at its end): the last answers stand. See `get_ready`.
     """
     with _asking:
-        left = [question for question in questions if question not in _running]
-        deadline = monotonic() + ALL_S
-        while left and monotonic() < deadline:
-            this = _Round(left)
-            try:
-                threading.Thread(target=this.run, name="clarity-callbacks", daemon=True).start()
-            except RuntimeError:
-                this.run()
-            late = this.wait(_patience_s, deadline)
-            if late is None:
+        to_ask = [question for question in questions if question not in _running]
+        left = sorted(to_ask, key=lambda question: question.asked_at)
+        began = monotonic()
+        while left and monotonic() - began < _all_s:
+            worker = _at_hand()
+            if worker is None:
                 break
-            _tell(late)
-            left = this.left
+            late = worker.ask(left, began)
+            if late is not None:
+                _tell(late)
+        _left_out.difference_update(to_ask)
+        _left_out.update(left)
+        if left:
+            _tell_left_out(left[0])
+
+
+def get_ready() -> None:
+    """Start the thread now: who measures something may end before anybody asks."""
+    with _asking:
+        _at_hand()
+
+
+def _at_hand() -> _Worker | None:
+    """Return the thread that asks, started where there is none; None where that cannot be."""
+    global _worker
+    if _worker is None or not _worker.is_ready():
+        try:
+            _worker = _Worker()
+        except RuntimeError:
+            return None
+    return _worker
 
 
 def _tell(late: Question) -> None:
@@ -143,27 +220,49 @@ def _tell(late: Question) -> None:
     )
 
 
+def _tell_left_out(first: Question) -> None:
+    global _is_left_out_told
+    if _is_left_out_told:
+        return
+    _is_left_out_told = True
+    diagnostics.warn(
+        f"{first.name} was not called this time, for others have taken the {_all_s:g} s that "
+        "there are: its metrics are left as they were, and it comes before them the next time."
+    )
+
+
 def hurry() -> None:
     """Wait less from now on: the process ends."""
-    global _patience_s
-    _patience_s = LAST_PATIENCE_S
+    global _patience_s, _all_s
+    _patience_s, _all_s = LAST_PATIENCE_S, LAST_ALL_S
 
 
 def late() -> list[str]:
-    """Return a sentence for each that should have come back by now."""
+    """Return a sentence for each that should have come back by now, and one for who waits."""
     now = monotonic()
-    return [
+    found = [
         f"{question.name} has not come back for {now - began:.0f} s: its metrics are old"
         for question, began in list(_running.items())
-        if now - began > PATIENCE_S
+        if now - began > LATE_S
     ]
+    count = len(_left_out)
+    if count:
+        found.append(
+            f"{count} callbacks or collectors were not called the last time, for others had taken "
+            f"the {ALL_S:g} s that there are: their metrics are old"
+        )
+    return found
 
 
 def _after_fork_in_child() -> None:
-    global _asking, _patience_s
-    _asking, _patience_s = threading.Lock(), PATIENCE_S
+    global _asking, _worker, _left_out, _patience_s, _all_s
+    _asking, _left_out = threading.Lock(), WeakSet()
+    _patience_s, _all_s = PATIENCE_S, ALL_S
     # Their threads are the parent's.
     _running.clear()
+    if _worker is not None:
+        _worker.after_fork_in_child()
+        _worker = None
 
 
 if hasattr(os, "register_at_fork"):

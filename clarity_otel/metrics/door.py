@@ -14,7 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-# Less than a scraper waits, and more than the app's callbacks may take (`apart`).
+# Less than a scraper waits, and more than the app's code may take: a publish asks collectors,
+# then instruments, each for `apart.ALL_S` and `apart.PATIENCE_S` at most (6 s).
 ANSWER_TIMEOUT_S = 8.0
 TOO_LATE = (
     f"the metrics are not ready within {ANSWER_TIMEOUT_S:g} s: this process does not get to "

@@ -197,6 +197,8 @@ def export_now(*, is_last: bool) -> None:
     A process that never exported does it at its end only where the app, or a library it
     uses, has measured something.
     """
+    if is_last:
+        apart.hurry()
     if not begin(is_at_end=is_last) or _running is None or _running.exporter is None:
         return
     exporter = _running.exporter
@@ -235,7 +237,14 @@ def end() -> None:
     apart.hurry()
     # In a thread, for the signal may have interrupted one that holds a lock. It must not
     # want to be quiet itself: we are, for it.
+    is_published = None
     with never_break_the_app("the end of metrics"), patiently_quiet():
-        within(END_S, sources.publish)
-    with never_break_the_app("the end of metrics"), patiently_quiet():
-        within(END_S, stores.leave)
+        is_published = within(END_S, _published)
+    if is_published:  # else it may still write to what would be removed
+        with never_break_the_app("the end of metrics"), patiently_quiet():
+            within(END_S, stores.leave)
+
+
+def _published() -> bool:
+    sources.publish()
+    return True

@@ -44,11 +44,14 @@ def test_what_hangs_costs_its_own_numbers(server: str, serve: Callable[..., Serv
     status, _, body = ask(port)
     assert status == 200
     assert value(values(body.decode()), "shop_orders_total") == 60
-    health = service.ask(PREFIX + "/health")
-    assert health.status == 503
-    problems = " ".join(health.json["problems"])
-    assert "the instrument shop.queue" in problems
-    assert "hanging_app._Cache" in problems
+
+    def are_named() -> bool:
+        health = service.ask(PREFIX + "/health")
+        problems = " ".join(health.json["problems"])
+        names = ("the instrument shop.queue", "hanging_app._Cache")
+        return health.status == 503 and all(name in problems for name in names)
+
+    wait_until(are_named, "five seconds")
     assert "the callback of the instrument shop.queue has not come back" in service.process.output
     service.process.send(signal.SIGTERM)
     wait_until(lambda: not service.process.running, "the end of the service")

@@ -65,6 +65,7 @@ def test_one_that_hangs_costs_its_own_numbers(engine: str, made: str, tmp_path: 
         + made
         + """
 from clarity_otel.metrics import apart
+apart.LATE_S = 0.0
 counter.add(1)
 before = page()
 mode = "hang"
@@ -120,6 +121,50 @@ time.sleep(300)
     assert ended.returncode == -15, ended.stderr
     # Nobody is left, so nothing is.
     assert not list(tmp_path.rglob("directory"))
+
+
+def test_many_that_hang_at_the_end_cost_no_others_last_numbers(tmp_path: Path) -> None:
+    """The last export of all instruments is made within its half of the shutdown bound."""
+    rows = run(
+        CALLBACK
+        + """
+for number in range(12):
+    meter.create_observable_gauge(f"queue.{number}", [observe])
+counter.add(1)
+mode = "hang"
+engine.shutdown()
+print(json.dumps([metric.name for scope in Target.scopes for metric in scope.metrics]))
+""",
+        tmp_path,
+        **QUIET,
+    )
+    assert "orders" in rows
+
+
+@pytest.mark.parametrize("mode", ["good", "hang"])
+@pytest.mark.parametrize("engine", ["native", "sdk"])
+def test_a_script_that_ends_at_once_is_asked_at_its_end(
+    engine: str, mode: str, tmp_path: Path
+) -> None:
+    """By the thread that started with the instrument: Python >= 3.12 starts none any more."""
+    rows = run(
+        CALLBACK
+        + GAUGE
+        + f"""
+counter.add(1)
+mode = "{mode}"
+import faulthandler
+faulthandler.dump_traceback_later(30, exit=True)
+def send(target, scopes):
+    print(json.dumps([metric.name for scope in scopes for metric in scope.metrics]))
+Target.send = send
+""",
+        tmp_path,
+        engine,
+        **QUIET,
+    )
+    assert "orders" in rows
+    assert ("queue" in rows) is (mode == "good")
 
 
 @pytest.mark.parametrize("mode", ["exit", "cancel"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -191,6 +192,38 @@ def test_a_gauge_that_nobody_has_set_is_left_out(process: Callable[..., Process]
     one.write.take_back()
     one.write.take_back()
     assert one.export(160 * S) == {}
+
+
+def test_targets_end_after_what_is_on_its_way(
+    process: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last export has nothing to tell where another one has taken it, and waits for that."""
+    monkeypatch.setattr(exporting, "PATIENCE_S", 60)
+    one = process(**DELTA)
+    one.write.number(BY_NAME["clarity.cache.lookups"], ("GET", "hit"), 5)
+    is_sending, may_arrive = threading.Event(), threading.Event()
+    happened: list[str] = []
+
+    def send(scopes: list[Scope]) -> None:
+        is_sending.set()
+        assert may_arrive.wait(10)
+        happened.append(scopes[0].metrics[0].name)
+
+    def end() -> None:
+        one.exporter.export()
+        one.exporter.shutdown()
+
+    monkeypatch.setattr(one, "send", send)
+    monkeypatch.setattr(one, "shutdown", lambda: happened.append("the end"))
+    first, last = threading.Thread(target=one.exporter.export), threading.Thread(target=end)
+    first.start()
+    assert is_sending.wait(10)
+    last.start()
+    last.join(0.2)  # all the time that it would need
+    may_arrive.set()
+    first.join(10)
+    last.join(10)
+    assert happened == ["clarity.cache.lookups", "the end"]
 
 
 def test_series_of_other_processes_are_theirs(tmp_path: Any) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # What prometheus_client registers in every process.
 _OF_ANY_PROCESS = ("python_", "process_")
+# For another thread's export, which takes milliseconds where the target is well.
+PATIENCE_S = 1.0
 
 
 class Target(Protocol):
@@ -60,8 +62,12 @@ class Exporter:
         self._settings = settings
         self._targets = targets
         self._now_ns = now_ns
-        self._lock = threading.Lock()
+        self._make_locks()
         self._begin(start_ns)
+
+    def _make_locks(self) -> None:
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
 
     def _begin(self, start_ns: int) -> None:
         preference = self._settings.metrics_temporality
@@ -77,14 +83,22 @@ class Exporter:
     def export(self) -> None:
         """Collect, and hand over. What was collected stands in the cells: publish before."""
         self.due_s = time.monotonic() + self.interval_s
-        with quiet(), self._lock:
-            scopes = self.collect()
-            self.has_exported = True
-        if not scopes:
-            return
-        for target in self._targets:
-            with never_break_the_app("the export of metrics"):
-                target.send(scopes)
+        # The last export finds nothing where another has collected it, and ends the targets:
+        # what is on its way arrives first. A target that hangs holds nobody up for longer.
+        sending = self._sending
+        is_next = sending.acquire(timeout=PATIENCE_S)
+        try:
+            with quiet(), self._lock:
+                scopes = self.collect()
+                self.has_exported = True
+            if not scopes:
+                return
+            for target in self._targets:
+                with never_break_the_app("the export of metrics"):
+                    target.send(scopes)
+        finally:
+            if is_next:
+                sending.release()
 
     def collect(self) -> list[Scope]:
         """Return what there is now; of deltas, what has been since the last call."""
@@ -135,7 +149,7 @@ class Exporter:
 
     def after_fork_in_child(self, start_ns: int) -> None:
         """Begin at zero: the parent sends its own."""
-        self._lock = threading.Lock()
+        self._make_locks()
         self._begin(start_ns)
         self.has_exported = False
         self.due_s = time.monotonic() + self.interval_s

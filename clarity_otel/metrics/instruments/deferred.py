@@ -134,6 +134,16 @@ class DeferredMeterProvider(MeterProvider):
         self._observed.extend(observed)
         if self._real is None:
             self._wake()
+            with never_break_the_app("the start of metrics"):
+                self._get_ready()
+
+    def _get_ready(self) -> None:
+        """Where metrics are sent, a script may end before anybody has asked its callbacks."""
+        from clarity_otel import engine
+
+        settings = engine.settings()
+        if settings is not None and settings.metric_exporters:
+            apart.get_ready()
 
     def _wake(self) -> None:
         with never_break_the_app("the start of metrics"):

@@ -32,8 +32,7 @@ class Observed(Question):
             yield from self._observations(options)
             return
         yield from self.answer
-        if self.failure is not None:
-            raise self.failure  # the SDK says which instrument's it is
+        self.tell()  # the SDK says which instrument's it is
 
     def _asked(self) -> Iterable[Observation]:
         return self._observations(CallbackOptions())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -189,10 +190,11 @@ logging.getLogger(metric_reader_storage.__name__).addFilter(_is_news)
 
 
 class _Reader(MetricReader):
-    """Keeps what one collection has found. One that `is_apart` calls code of the app's."""
+    """Keeps what a collection has found. One that `is_apart` calls code of the app's."""
 
     def __init__(self, preference: str, *, is_exponential: bool, is_apart: bool) -> None:
-        self._found: Any = None
+        # A collection that comes back late adds to it when nobody waits any more.
+        self._found: deque[Any] = deque()
         self._question: apart.Question | None = None
         if is_apart:
             name = "a callback of the application's own MeterProvider"
@@ -210,16 +212,19 @@ class _Reader(MetricReader):
         )
 
     def take(self) -> Any:
-        """Collect, and return the SDK's MetricsData; None where there is nothing."""
-        with never_break_the_app("metrics of the OpenTelemetry API"):
-            if self._question is None:
-                self.collect()
-            else:
-                apart.ask([self._question])
-                if self._question.failure is not None:
-                    raise self._question.failure
-        found, self._found = self._found, None
-        return found
+        """Collect, and return the SDK's MetricsData; None where there is nothing.
+
+        What an earlier collection has found late is returned first, and nothing collected
+        then: deltas are told once, and would be lost.
+        """
+        if not self._found:
+            with never_break_the_app("metrics of the OpenTelemetry API"):
+                if self._question is None:
+                    self.collect()
+                else:
+                    apart.ask([self._question])
+                    self._question.tell()
+        return self._found.popleft() if self._found else None
 
     def _asked(self) -> tuple[()]:
         self.collect()
@@ -228,7 +233,7 @@ class _Reader(MetricReader):
     def _receive_metrics(
         self, metrics_data: Any, timeout_millis: float = 10_000, **kwargs: Any
     ) -> None:
-        self._found = metrics_data
+        self._found.append(metrics_data)
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """Nothing to do."""

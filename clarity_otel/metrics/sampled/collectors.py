@@ -57,8 +57,7 @@ class RegisteredCollectors:
             with never_break_the_app("a registered collector"):
                 for series, value in question.answer:
                     write.series(series, value)
-                if question.failure is not None:
-                    raise question.failure
+                question.tell()
 
     def _is_counted(self, metric: Any) -> bool:
         """Whether no look at each of thousands of children is needed to know it shared."""
