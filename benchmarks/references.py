@@ -222,7 +222,7 @@ async def measure(
         {name: after[name] - before[name] for name in watched},
         objects_after - objects,
         sum(row.size_diff for row in grown),
-        str(max(grown, key=lambda row: row.size_diff)) if grown else "",
+        _within_its_package(str(max(grown, key=lambda row: row.size_diff))) if grown else "",
         resident,
     )
 
@@ -241,6 +241,12 @@ async def _measured_when_begun(requests: int, engine: str) -> Growth:
     if engine == "sdk":
         return await measure(one, requests, _TRACED[engine], empty_queues)
     return await measure(one, requests, _TRACED[engine])
+
+
+def _within_its_package(row: str) -> str:
+    """Return tracemalloc's row without the folders of this machine: FOLDER/FILE:LINE: sizes."""
+    place, separator, sizes = row.partition(": ")
+    return "/".join(place.split("/")[-2:]) + separator + sizes
 
 
 def begin(engine_name: str) -> None:
