@@ -82,6 +82,7 @@ def _after_fork_in_child() -> None:
 def _remove_shared_metrics() -> None:
     """Where this is the service's first process, remove what its workers have shared."""
     if os.environ.get("CLARITY_LAUNCH_METRICS_FOLDER", "").startswith(f"{os.getpid()}-"):
+        from clarity_otel.engine import signals
         from clarity_otel.forks import patiently_quiet
         from clarity_otel.guard import never_break_the_app
 
@@ -90,9 +91,7 @@ def _remove_shared_metrics() -> None:
 
             # Metrics that a thread is only beginning (a gunicorn master with --preload
             # begins them a second after its start) must not be written while they are removed.
-            serving = sys.modules.get("clarity_otel.patches.serving")
-            if serving is not None:
-                serving.is_ending = True  # type: ignore[attr-defined]
+            signals.is_ending = True
             with patiently_quiet():
                 lifecycle = sys.modules.get("clarity_otel.metrics.lifecycle")
                 end = getattr(lifecycle, "end", None)

@@ -15,8 +15,6 @@ from clarity_otel.forks import quiet
 from clarity_otel.guard import never_break_the_app
 
 DELAY_S = 1.0
-# Set before what metrics share is removed; `signals` knows of the end earlier.
-is_ending = False
 # Modules by which an app writes metrics.
 _WRITERS = ("prometheus_client", "clarity_otel.metrics.api", "clarity_otel.metrics.middleware")
 
@@ -53,7 +51,7 @@ def begin_where_shown() -> None:
 
 def _begin(loop: object) -> None:
     with never_break_the_app("the start of metrics"), quiet():
-        if _is_at_its_end():
+        if signals.is_ending:
             return
         from clarity_otel.metrics import lifecycle
 
@@ -61,9 +59,5 @@ def _begin(loop: object) -> None:
             lifecycle.begin(loop)
         except RuntimeError:
             # Python >= 3.12 starts no thread in a process that has come to its end meanwhile.
-            if not _is_at_its_end():
+            if not signals.is_ending:
                 raise
-
-
-def _is_at_its_end() -> bool:
-    return is_ending or signals.is_ending
