@@ -1,4 +1,4 @@
-"""How pytest-xdist's workers (`pytest -n 2`) share the tests out.
+"""How pytest-xdist's workers (`pytest -n 3`) share the tests out.
 
 Most tests wait for a process, so two at a time take little more than half the time. A
 file's tests stay on one worker, and so do the fixtures of its module; of some folders, all

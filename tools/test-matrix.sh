@@ -15,8 +15,9 @@ for tests in web receiver store production terminal launcher/test_dashboard.py \
 done
 
 # Built to be tested, not to be measured: in parts, on all cores, where the release is linked as
-# one part on one core. .venv has the release's settings.
+# one part on one core, and without optimisation. .venv has the release's settings.
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+export CARGO_PROFILE_RELEASE_OPT_LEVEL=0
 
 main=$("$VENV/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true)
 tested=()

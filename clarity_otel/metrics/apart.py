@@ -21,6 +21,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 from weakref import WeakSet
@@ -37,6 +38,8 @@ ALL_S = 2.0
 # instruments), and has `lifecycle.END_S`.
 LAST_PATIENCE_S = 0.15
 LAST_ALL_S = 0.3
+# In what CPython says to who starts a thread then (3.12 and later).
+_AT_THE_END = "at interpreter shutdown"
 # What takes longer does not answer; what takes less is slow.
 LATE_S = 5.0
 
@@ -163,8 +166,9 @@ _asking = threading.Lock()
 _worker: _Worker | None = None
 # When each began that is at it now.
 _running: dict[Question, float] = {}
-# Those that there was no time for when they were to be asked last.
+# Those that were not asked the last time, and why.
 _left_out: WeakSet[Question] = WeakSet()
+_why_left_out = ""
 _is_left_out_told = False
 _patience_s, _all_s = PATIENCE_S, ALL_S
 
@@ -173,16 +177,20 @@ def ask(questions: Iterable[Question]) -> None:
     """Ask all that are not still at it; back after `ALL_S` and `PATIENCE_S` at the latest.
 
     Who was asked longest ago comes first. Thread-safe (one asks, others wait for it), raises
-    nothing. Nobody is asked where there is no thread for it and none can be started
-    (Python >= 3.12 at its end): the last answers stand. See `get_ready`.
+    nothing. Nobody is asked where there is no thread for it and none can be started (the
+    container's bound, or Python >= 3.12 at its end): the last answers stand. See `get_ready`.
     """
+    global _why_left_out
     with _asking:
         to_ask = [question for question in questions if question not in _running]
         left = sorted(to_ask, key=lambda question: question.asked_at)
         began = monotonic()
+        why = f"others took the {_all_s:g} s that there are"
         while left and monotonic() - began < _all_s:
-            worker = _at_hand()
-            if worker is None:
+            try:
+                worker = _at_hand()
+            except RuntimeError as raised:
+                why = f"no thread could be started ({raised})"
                 break
             late = worker.ask(left, began)
             if late is not None:
@@ -190,23 +198,21 @@ def ask(questions: Iterable[Question]) -> None:
         _left_out.difference_update(to_ask)
         _left_out.update(left)
         if left:
+            _why_left_out = why
             _tell_left_out(left[0])
 
 
 def get_ready() -> None:
     """Start the thread now: who measures something may end before anybody asks."""
-    with _asking:
+    with _asking, suppress(RuntimeError):
         _at_hand()
 
 
-def _at_hand() -> _Worker | None:
-    """Return the thread that asks, started where there is none; None where that cannot be."""
+def _at_hand() -> _Worker:
+    """Return the thread that asks, started where there is none. RuntimeError: that cannot be."""
     global _worker
     if _worker is None or not _worker.is_ready():
-        try:
-            _worker = _Worker()
-        except RuntimeError:
-            return None
+        _worker = _Worker()
     return _worker
 
 
@@ -222,12 +228,13 @@ def _tell(late: Question) -> None:
 
 def _tell_left_out(first: Question) -> None:
     global _is_left_out_told
-    if _is_left_out_told:
+    # A script that ends has done nothing wrong, and nobody can do anything about it.
+    if _is_left_out_told or _AT_THE_END in _why_left_out:
         return
     _is_left_out_told = True
     diagnostics.warn(
-        f"{first.name} was not called this time, for others have taken the {_all_s:g} s that "
-        "there are: its metrics are left as they were, and it comes before them the next time."
+        f"{first.name} was not called this time, for {_why_left_out}: its metrics are left as "
+        "they were, and it is called first the next time."
     )
 
 
@@ -248,8 +255,8 @@ def late() -> list[str]:
     count = len(_left_out)
     if count:
         found.append(
-            f"{count} callbacks or collectors were not called the last time, for others had taken "
-            f"the {ALL_S:g} s that there are: their metrics are old"
+            f"{count} callbacks or collectors were not called the last time, for {_why_left_out}: "
+            "their metrics are old"
         )
     return found
 

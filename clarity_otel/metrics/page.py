@@ -54,8 +54,9 @@ than a second costs its own numbers alone: they stay what they were, a sentence 
 it, after five seconds `/api/v1/observability/health` too, and it is not called again before it
 has come back; the others are called in a new thread. After two seconds nobody else is called:
 who was not, which both say, comes first the next time. When the process ends they have 0.3 s,
-one 0.15 s. Python >= 3.12 starts no thread at its end: collectors of a script that ends within
-its first second are not called there.
+one 0.15 s. Nobody is called where no thread can be started for it: within a container's bound
+both say so, and Python >= 3.12 starts none at its end, where collectors of a script that ends
+within its first second are not called.
 An app that sets a MeterProvider of its own has its callbacks called by that, all at once: one
 that hangs then costs all its instruments. Half a surrogate pair in a label is U+FFFD.
 

@@ -136,7 +136,7 @@ def main(arguments: Iterable[str]) -> int:
     from tests.fuzz.targets import targets
 
     names = chosen.target or [target.name for target in targets(is_guided=True)]
-    extension = built("fuzz", "--features", "faults", flags=FLAGS)
+    extension = built("fuzz", "--release", "--features", "faults", flags=FLAGS)
     seconds = max(1, chosen.seconds // len(names))
     held = [fuzz(name, seconds, extension, is_kept=chosen.keep) for name in names]
     return 0 if all(held) else 1

@@ -65,5 +65,5 @@ def run_python(code: str, runtime: Path, **env: str) -> str:
         timeout=60,
     )
     assert run.returncode == 0, run.stderr
-    assert run.stderr == ""
+    assert run.stderr == "", run.stderr
     return run.stdout
