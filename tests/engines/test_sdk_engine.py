@@ -179,7 +179,9 @@ def test_sigterm_sends_what_waits(
     """And the process dies of the signal all the same."""
     stub = otlp_http_stub()
     script = tmp_path / "script.py"
-    script.write_text(SPANS.format(count=3) + "print('ready')\nimport time\ntime.sleep(60)\n")
+    script.write_text(
+        SPANS.format(count=3) + "print('ready')\nimport time\nwhile True: time.sleep(0.1)\n"
+    )
     env = {
         "CLARITY_ENGINE": "sdk",
         "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint,

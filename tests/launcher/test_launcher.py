@@ -47,10 +47,10 @@ def test_command_takes_over_the_process(workshop: Workshop) -> None:
 def test_signals_reach_the_command(workshop: Workshop, number: signal.Signals) -> None:
     """A signal to the launched pid is the command's to handle."""
     code = (
-        "import signal, sys\n"
+        "import signal, sys, time\n"
         f"signal.signal({int(number)}, lambda *_: sys.exit(42))\n"
         "print('ready', flush=True)\n"
-        "signal.pause()\n"
+        "while True: time.sleep(0.1)\n"  # a pause would outlast a signal that came before it
     )
     process = workshop.start(sys.executable, "-c", code)
     assert process.stdout is not None
