@@ -10,12 +10,9 @@ from __future__ import annotations
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-# Their files share what takes long: a browser and its dashboard, real backends, a wheel, a
-# module that is compiled. They are given out first: nobody waits for such a folder at the end.
-TOGETHER = (
-    *("tests/dashboard/", "tests/production/", "tests/packaging/"),
-    *("tests/guard/", "tests/fuzz/"),
-)
+# Their files share fixtures that take long: a browser and its dashboard, real backends, a
+# wheel. They are given out first: nobody waits for such a folder at the end.
+TOGETHER = ("tests/dashboard/", "tests/production/", "tests/packaging/")
 # They compare times of the processor, which anything beside them blurs.
 ALONE = ("tests/overhead/",)
 

@@ -18,8 +18,8 @@ from contextlib import suppress
 from opentelemetry import trace
 
 tracer = trace.get_tracer("script")
-# Python sleeps over a signal that came just before a long sleep, bare too (1 in 600 of a busy
-# machine's ends).
+# Python, bare too, sleeps over a signal that came just before a long sleep: of 600 ends on a
+# busy machine, one of ours did.
 POLL_INTERVAL_S = 0.1
 
 
