@@ -11,8 +11,15 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 # Their files share fixtures that take long: a browser and its dashboard, real backends, a
-# wheel. They are given out first: nobody waits for such a folder at the end.
-TOGETHER = ("tests/dashboard/", "tests/production/", "tests/packaging/")
+# wheel, a build of the native module for tests. They are given out first: nobody waits for
+# such a folder at the end.
+TOGETHER = (
+    "tests/dashboard/",
+    "tests/production/",
+    "tests/packaging/",
+    "tests/guard/",
+    "tests/fuzz/",
+)
 # They compare times of the processor, which anything beside them blurs.
 ALONE = ("tests/overhead/",)
 

@@ -32,9 +32,11 @@ def around(now_ns: int, before_s: int = 3600) -> Range:
     return Range(now_ns - before_s * 10**9, now_ns + MINUTE_NS)
 
 
-def with_attributes(attributes: dict[str, Any]) -> ExportTraceServiceRequest:
+def with_attributes(
+    attributes: dict[str, Any], *, start_ns: int | None = None
+) -> ExportTraceServiceRequest:
     """One trace whose root has these attributes."""
-    request = traces(1)
+    request = traces(1, start_ns=start_ns)
     span = request.resource_spans[0].scope_spans[0].spans[0]
     span.attributes.extend(pair(name, value) for name, value in attributes.items())
     return request
@@ -228,12 +230,15 @@ class TestTexts:
 
     def test_texts_of_a_minute_that_is_over_are_kept_once(self, store: Store) -> None:
         """In rows of some kilobytes, whatever came; a minute with very many is left as it is."""
+        minute = time.time_ns() // MINUTE_NS
+        attributes = {"order": "x" * 9000, "other": "y"}
         for _ in range(3):
-            store.take(decode_spans(with_attributes({"order": "x" * 9000, "other": "y"}), 1))
+            request = with_attributes(attributes, start_ns=minute * MINUTE_NS)
+            store.take(decode_spans(request, 1))
         cursor = store.connection.cursor()
         sizes = "SELECT sum(strlen(texts)), max(strlen(texts)) FROM minute_texts"
         before, _ = cursor.execute(sizes).fetchall()[0]
-        retention.compact(cursor, "minute_texts", 0, time.time_ns() // MINUTE_NS + 1)
+        retention.compact(cursor, "minute_texts", 0, minute + 1)
         after, longest = cursor.execute(sizes).fetchall()[0]
         assert after < before / 2
         assert longest < 9000 + 2 * 1024
@@ -302,12 +307,14 @@ class TestNarrowing:
 
     def test_tokens_of_a_minute_that_is_over_are_kept_once(self, store: Store) -> None:
         """And still lead to all that they led to."""
+        minute = time.time_ns() // MINUTE_NS
         for _ in range(3):
-            store.take(decode_spans(with_attributes({"order": "17"}), 1))
+            request = with_attributes({"order": "17"}, start_ns=minute * MINUTE_NS)
+            store.take(decode_spans(request, 1))
         cursor = store.connection.cursor()
         repeated = "SELECT count(*) - count(DISTINCT (minute, token)) FROM minute_tokens"
         before = cursor.execute(repeated).fetchall()[0][0]
-        retention.compact(cursor, "minute_tokens", 0, time.time_ns() // MINUTE_NS + 1)
+        retention.compact(cursor, "minute_tokens", 0, minute + 1)
         assert before > cursor.execute(repeated).fetchall()[0][0] == 0
         wanted = TraceFilter(attributes={"order": "17"})
         assert len(store.query.traces(around(time.time_ns()), wanted, "", 50).rows) == 3
