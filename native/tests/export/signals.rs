@@ -116,7 +116,10 @@ fn a_hanging_target_holds_up_its_own_signal_only() {
         Instant::now() + Duration::from_millis(300)
     ));
     assert_eq!(exporter.count("exported"), 5);
-    assert_eq!(exporter.count_of(Signal::Logs, "shutdown"), 4);
+    // On a busy machine the thread is late: the process does not wait for it.
+    wait_until("the loss", || {
+        exporter.count_of(Signal::Logs, "shutdown") == 4 && !exporter.lines().is_empty()
+    });
     let lines = exporter.lines();
     assert!(lines[0].contains("4 log records were dropped"), "{lines:?}");
 }
