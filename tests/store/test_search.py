@@ -216,9 +216,8 @@ class TestTexts:
         """A rare text leads to its minute alone, also one that crosses a boundary of members."""
         now_ns = time.time_ns() // MINUTE_NS * MINUTE_NS
         generate(store.connection, 5_000, now_ns - 60 * MINUTE_NS, now_ns)
-        request = with_attributes({"a": "needle", "b": "x"})
-        for span in request.resource_spans[0].scope_spans[0].spans:
-            span.start_time_unix_nano = now_ns - 30 * MINUTE_NS
+        start_ns = now_ns - 30 * MINUTE_NS
+        request = with_attributes({"a": "needle", "b": "x"}, start_ns=start_ns)
         store.take(decode_spans(request, 1))
         within = Range(now_ns - 60 * MINUTE_NS, now_ns)
         for text in ("needle", "Needle", '"needle"', '"needle","b', 'needle",'):

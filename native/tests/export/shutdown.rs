@@ -52,16 +52,10 @@ fn a_hanging_target_does_not_hold_the_process() {
             exporter.pipelines,
             Instant::now() + Duration::from_millis(300)
         ));
-        // On a busy machine the thread is late: the process does not wait for it.
-        wait_until("the loss", || {
-            exporter.count("shutdown") == 20 && !exporter.lines().is_empty()
-        });
+        assert_eq!(exporter.count("shutdown"), 20);
         assert_eq!(exporter.count("in_flight"), 0);
         let lines = exporter.lines();
-        // And then it tells of what was under way alone.
-        let said = ["20 spans were dropped", "10 spans were dropped"];
-        let is_told = said.iter().any(|words| lines[0].contains(words));
-        assert!(is_told, "{lines:?}");
+        assert!(lines[0].contains("20 spans were dropped"), "{lines:?}");
     }
 }
 
