@@ -507,6 +507,9 @@ def mask_value(key: str | bytes | None, value: _V) -> _V:
     10,000 values is cut and says so. The same object where nothing was found.
     """
 
+def mask_has_rule(key: str) -> bool:
+    """Whether a rule holds for what stands under `key`, whatever its value must be."""
+
 def mask_counts() -> dict[str, int]:
     """Values masked since the process began, by rule; failures as `failed`."""
 

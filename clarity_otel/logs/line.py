@@ -13,7 +13,7 @@ from time import gmtime
 
 from clarity_otel.logs import limits
 from clarity_otel.logs.values import plain
-from clarity_otel.masking import mask_text, mask_value
+from clarity_otel.masking import mask_has_rule, mask_text, mask_value
 from clarity_otel.masking.named import COMMANDS, NAMED, located_field
 
 TYPE_CHECKING = False
@@ -28,7 +28,6 @@ _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # A key of letters is no secret.
 _PLAIN_KEY = re.compile("[A-Za-z_.-]*")
-_PROBE = "clarity-probe"
 
 
 def quoted(text: str) -> str:
@@ -172,9 +171,9 @@ class _Extra:
                 self.value(key, simple, depth)
 
     def container(self, key: str, value: Any, depth: int) -> None:
-        masked = mask_value(key, _PROBE)
-        if masked != _PROBE:
-            self.text(masked)
+        # A secret's key holds for all that is in it.
+        if key and mask_has_rule(key):
+            self.value("", mask_value(key, value), depth)
         elif depth >= limits.DEPTH_LIMIT:
             self.text(limits.TOO_DEEP)
         elif type(value) is dict:

@@ -15,6 +15,8 @@ import logging
 from _thread import allocate_lock
 from time import monotonic
 
+from clarity_otel.masking import mask_text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 TEMPLATES_LIMIT = 1024
 _TEMPLATE_LENGTH = 200
+_MASKED_LENGTH = 4096
 
 limiter: RateLimiter | None = None
 
@@ -56,7 +59,7 @@ class RateLimiter:
         """
         if record.levelno >= logging.ERROR:
             return True
-        key, example = _template(record)
+        key = _template(record)
         now = self._clock()
         over: list[tuple[Key, _Window]] = []
         with self._lock:
@@ -69,7 +72,9 @@ class RateLimiter:
                 if len(self._windows) >= TEMPLATES_LIMIT:
                     oldest = next(iter(self._windows))
                     over.append((oldest, self._windows.pop(oldest)))
-                window = _Window(now + self._period_s, self._count, example, say or _to_logger)
+                window = _Window(
+                    now + self._period_s, self._count, _example(record), say or _to_logger
+                )
                 self._windows[key] = window
             allowed = window.left > 0
             if allowed:
@@ -98,15 +103,23 @@ class RateLimiter:
         self._windows.clear()
 
 
-def _template(record: logging.LogRecord) -> tuple[Key, str]:
+def _template(record: logging.LogRecord) -> Key:
+    # structlog's own loggers know no place.
+    if record.args or not record.pathname:
+        return (record.name, record.levelno, _message(record)[:_TEMPLATE_LENGTH])
+    return (record.name, record.levelno, (record.pathname, record.lineno))
+
+
+def _example(record: logging.LogRecord) -> str:
+    """Return the begin of the message, masked before it is cut: half a secret is in no rule."""
+    return mask_text(_message(record)[:_MASKED_LENGTH])[:_TEMPLATE_LENGTH]
+
+
+def _message(record: logging.LogRecord) -> str:
     message = record.msg
     if isinstance(message, dict):
         message = message.get("event", "")
-    text = message[:_TEMPLATE_LENGTH] if type(message) is str else type(message).__name__
-    # structlog's own loggers know no place.
-    if record.args or not record.pathname:
-        return (record.name, record.levelno, text), text
-    return (record.name, record.levelno, (record.pathname, record.lineno)), text
+    return message if type(message) is str else type(message).__name__
 
 
 def _say(over: list[tuple[Key, _Window]]) -> None:

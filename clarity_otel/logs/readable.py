@@ -32,14 +32,16 @@ def encode(event: Event, *, is_coloured: bool) -> str:
     when = timestamp(event.created_s)
     head = f"{dim}{when[:10]} {when[11:23]}{reset} {colour}{event.level:8}{reset if colour else ''}"
     message = _text(limits.cut(mask_text(event.message), limits.MESSAGE_LIMIT))
-    parts = [f"{head} {dim}{_text(event.logger)}{reset}", f"{bold}{message}{reset}"]
+    logger = _text(mask_text(event.logger))
+    parts = [f"{head} {dim}{logger}{reset}", f"{bold}{message}{reset}"]
     if event.extra:
         parts.append(_extra(event))
     if event.error:
         parts.append(f"[{_text(mask_text(event.error))}]")
     if event.ids is not None:
         trace_id, span_id, correlation_id = event.ids
-        ids = f"correlation_id={correlation_id} trace_id={trace_id} span_id={span_id}"
+        own_id = mask_text(correlation_id)
+        ids = f"correlation_id={own_id} trace_id={trace_id} span_id={span_id}"
         parts.append(f"{dim}[{_text(ids)}]{reset}")
     text = "  ".join(parts)
     for block in (event.exception[2] if event.exception else None, event.stack):

@@ -17,16 +17,16 @@ import clarity_otel.interpreters  # noqa: F401 - first: where the native module 
 
 try:
     from clarity_otel._native import mask_configure as _configure
-    from clarity_otel._native import mask_counts, mask_text, mask_value
+    from clarity_otel._native import mask_counts, mask_has_rule, mask_text, mask_value
 except ImportError:
     from clarity_otel.masking.twin import mask_configure as _configure
-    from clarity_otel.masking.twin import mask_counts, mask_text, mask_value
+    from clarity_otel.masking.twin import mask_counts, mask_has_rule, mask_text, mask_value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from clarity_otel.settings import Settings
 
-__all__ = ["configure", "mask_counts", "mask_text", "mask_value"]
+__all__ = ["configure", "mask_counts", "mask_has_rule", "mask_text", "mask_value"]
 
 
 _is_configured = False

@@ -42,6 +42,8 @@ def native_table() -> str:
         "HARMLESS_VALUES",
         "HARMLESS_QUOTED",
         "CODE_ROOTS",
+        "HARMLESS_PAIRS",
+        "VALUE_TYPES",
         "PHONE_WORDS",
         "TRUNK_WORDS",
         "NUMBER_WORDS",

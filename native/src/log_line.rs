@@ -28,10 +28,6 @@ use crate::mask::beside::{Told, named_key};
 use crate::propagation::{span_id_hex, trace_id_hex};
 use crate::span::Span;
 
-/// A value that no rule masks for what it is: whether a key's rule does is asked
-/// with it before a container is looked into.
-const PROBE: &str = "clarity-probe";
-
 /// What the lines of a process have in common.
 struct Setup {
     /// `,"service":"…"`.
@@ -625,11 +621,15 @@ impl<'py> Extra<'_, 'py> {
         } else if value.cast_exact::<PyInt>().is_ok() || value.cast_exact::<PyFloat>().is_ok() {
             self.number(key, value)?;
         } else if let Ok(fields) = value.cast_exact::<PyDict>() {
-            if self.enters(key, depth) {
+            if mask::has_rule(key) {
+                self.masked(key, value, depth)?;
+            } else if self.enters(depth) {
                 self.mapping(fields, depth + 1)?;
             }
         } else if value.cast_exact::<PyList>().is_ok() || value.cast_exact::<PyTuple>().is_ok() {
-            if self.enters(key, depth) {
+            if mask::has_rule(key) {
+                self.masked(key, value, depth)?;
+            } else if self.enters(depth) {
                 self.items(key, value, depth + 1)?;
             }
         } else {
@@ -655,13 +655,16 @@ impl<'py> Extra<'_, 'py> {
         }
     }
 
-    /// Whether a container is looked into; its mark is written where it is not.
-    fn enters(&mut self, key: &str, depth: usize) -> bool {
-        let masked = mask::value(key, PROBE);
-        if *masked != *PROBE {
-            self.text(&masked);
-            return false;
-        }
+    /// A container under a secret's key, whose rule holds for all that is in it.
+    #[cold]
+    fn masked(&mut self, key: &str, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<()> {
+        let key = PyString::new(value.py(), key);
+        let masked = mask::python::mask_value(Some(key.as_any()), value)?;
+        self.value("", &masked, depth)
+    }
+
+    /// Whether a container is looked into; a mark is written where it is not.
+    fn enters(&mut self, depth: usize) -> bool {
         if depth >= DEPTH_LIMIT {
             self.text(TOO_DEEP);
             return false;

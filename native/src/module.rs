@@ -519,6 +519,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(python::mask_text, module)?)?;
     module.add_function(wrap_pyfunction!(python::mask_value, module)?)?;
     module.add_function(wrap_pyfunction!(python::mask_counts, module)?)?;
+    module.add_function(wrap_pyfunction!(python::mask_has_rule, module)?)?;
     module.add_function(wrap_pyfunction!(python::mask_configure, module)?)?;
     Ok(())
 }

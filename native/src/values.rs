@@ -165,9 +165,6 @@ pub fn is_plain_key(key: &str) -> bool {
         .all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'.' | b'-'))
 }
 
-/// A value that no rule masks for what it is: tells whether its key's rule does.
-const PROBE: &str = "clarity-probe";
-
 /// Encodes one attribute's value.
 struct Encoder {
     limit: Option<usize>,
@@ -263,8 +260,11 @@ impl Encoder {
             if !self.masks || !self.is_masked(out, key, &String::from_utf8_lossy(bytes)) {
                 proto::bytes_field(out, 7, bytes);
             }
-        } else if self.is_container(value) && self.is_masked(out, key, PROBE) {
-            // All that is under such a key is masked.
+        } else if self.is_container(value) && mask::has_rule(key) {
+            // Its rule holds for all that is in it.
+            let key = PyString::new(value.py(), key);
+            let masked = mask::python::mask_value(Some(key.as_any()), value)?;
+            return self.value(out, "", &masked, depth);
         } else if let Ok(list) = value.cast::<PyList>() {
             // A snapshot: other threads may change the list meanwhile.
             let told = self.told(key, list)?;

@@ -74,6 +74,18 @@ HOSTILE = {
     "key blocks in forms": "-----BEGIN+PRIVATE+KEY-----%0A",
     "ends of key blocks in forms": "-----END+PRIVATE+KEY-----%0A",
     "names and passwords": "auth=('a',",
+    "cookies that are set": "Set-Cookie: a=b; ",
+    "cookies without an end": "set-cookie=a;",
+    "cookies in quotes": 'set-cookie=";',
+    "cookies of a list": "Set-Cookie: a=b; c, ",
+    "pairs behind a space": "password:%20a=bcd",
+    "parts of forms without an end": 'name="password"\n\n',
+    "objects in objects": '"password":{',
+    "calls": "password=f('",
+    "calls without an end": 'password=f("a',
+    "pairs in a list": "[('password','",
+    "constraints": "(password)=(",
+    "pairs beside a name": '"name":"password","a":"b"',
 }
 
 

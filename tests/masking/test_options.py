@@ -124,5 +124,11 @@ def test_the_defaults_import_nothing_more() -> None:
 
 
 def test_the_package_offers_what_it_documents() -> None:
-    """Four names are public."""
-    assert masking.__all__ == ["configure", "mask_counts", "mask_text", "mask_value"]
+    """Five names are public."""
+    assert masking.__all__ == [
+        "configure",
+        "mask_counts",
+        "mask_has_rule",
+        "mask_text",
+        "mask_value",
+    ]

@@ -203,6 +203,11 @@ def mask_value(key: str | bytes | None, value: _V) -> _V:
         return _failed()  # type: ignore[return-value]
 
 
+def mask_has_rule(key: str) -> bool:
+    """Whether a rule holds for what stands under `key`, whatever its value must be."""
+    return _masker.enabled and _masker.lookup(key) is not None
+
+
 def mask_counts() -> dict[str, int]:
     """Values masked since the process began, by rule; failures as `failed`."""
     return dict(_counts)

@@ -131,6 +131,7 @@ class Separator(Enum):
     COLON = auto()
     TAG = auto()
     COMMA = auto()
+    PAIR = auto()
     ARGUMENT = auto()
     OPTION = auto()
     SPACE = auto()
@@ -150,16 +151,17 @@ _ENCODED = re.compile(r"%(?:25)?3([aAdD])")
 def find(text: str, lookup: Lookup) -> Iterator[Find]:
     """Find the values under secrets' keys."""
     at = 0
+    scanned = _Scanned()
     while hit := _SEPARATORS.search(text, at):
         at = hit.start()
         met = _separator(text, at)
         if isinstance(met, int):
             at = met
             continue
-        separator, start, end = met
+        end = met[2]
         finds: list[Find] = []
         following = max(end, at + 1)
-        at = max(_look(text, separator, start, end, finds, lookup) or 0, following)
+        at = max(_look(text, met, scanned, finds, lookup) or 0, following)
         yield from finds
 
 
@@ -230,9 +232,54 @@ def option_key(text: str) -> str | None:
     return name if text.startswith("--") and is_name else None
 
 
+def _is_name(value: str, lookup: Lookup) -> bool:
+    """Whether a value is the name of a secret, as in `('password', 'Password')`."""
+    return not set(value) & DIGITS and lookup(value) is not None
+
+
+def _other_cookies(text: str, at: int, rule: str, finds: list[Find]) -> int:
+    """Find the other cookies of a `Set-Cookie` whose values were joined; return their end."""
+    for _ in range(16):
+        following = values.next_cookie(text, at)
+        if following is None:
+            break
+        if following[0] < following[1]:
+            finds.append(Find(*following, rule))
+        at = following[1]
+    return at
+
+
+class _Scanned:
+    """The objects under secrets' keys that were looked at last; none is for the same again."""
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.checks: set[str] = set()
+
+    def look(
+        self, text: str, start: int, found: tuple[str, str], finds: list[Find], lookup: Lookup
+    ) -> None:
+        rule, check = found
+        if rule == "secret":
+            values.in_object(text, start, found, finds, lookup)
+            return
+        if start >= self.end:
+            self.checks.clear()
+        if not self.checks & {"any", check}:
+            self.checks.add(check)
+            self.end = max(self.end, values.in_object(text, start, found, finds, lookup))
+
+
 def _look(
-    text: str, separator: Separator, start: int, end: int, finds: list[Find], lookup: Lookup
+    text: str,
+    met: tuple[Separator, int, int],
+    scanned: _Scanned,
+    finds: list[Find],
+    lookup: Lookup,
 ) -> int | None:
+    separator, start, end = met
+    if separator is Separator.EQUALS and text.endswith(")", 0, start):
+        return _in_constraint(text, start, end, finds, lookup)
     before = _key_before(text, separator, start)
     if before is None:
         return None
@@ -256,16 +303,66 @@ def _look(
         return None
     if separator is Separator.COMMA and _is_argument(text, key, before.start):
         separator = Separator.ARGUMENT
+    elif separator is Separator.COMMA and _is_of_pairs(text, before.start):
+        separator = Separator.PAIR
     value = values.read(text, separator.name, check, key, before.quoted, end, lookup)
     if value is None:
         return None
+    if separator is Separator.PAIR and _is_name(text[value.start : value.end], lookup):
+        return value.end
     if value.is_secret:
         finds.append(Find(value.start, value.end, rule))
+        if check == "line" and key.lower().startswith("set"):
+            return _other_cookies(text, value.end, rule, finds)
     elif value.is_object:
-        end = values.in_object(text, value.start, found, finds, lookup)
+        scanned.look(text, value.start, found, finds, lookup)
         # "credentials": {"user": …, "password": …}: its own keys are looked at too.
-        return None if rule == "secret" else end
+        return None
     return value.end
+
+
+_COLUMN = ' "\\'
+
+
+def _in_constraint(
+    text: str, start: int, end: int, finds: list[Find], lookup: Lookup
+) -> int | None:
+    """Find the values in PostgreSQL's `Key (tenant, token)=(7, …) already exists.`"""
+    if not text.startswith("(", end):
+        return None
+    close = start - 1
+    opening = text.rfind("(", start_of_bytes(text, close, 256), close)
+    if opening < 0:
+        return None
+    columns = (column.strip(_COLUMN) for column in text[opening + 1 : close].split(","))
+    found = next(filter(None, (lookup(column) for column in columns if column)), None)
+    if found is None:
+        return None
+    begin = end + 1
+    limit = end_of_bytes(text, begin, 1024)
+    line = _NEXT_LINE.search(text, begin, limit)
+    limit = line.start() if line else limit
+    stop = text.find(") ", begin, limit)
+    stop = stop if stop >= 0 else text.rfind(")", begin, limit)
+    if stop < 0:
+        return None
+    if stop > begin and not is_placeholder(text[begin:stop], quoted=True):
+        finds.append(Find(begin, stop, found[0]))
+    return stop
+
+
+def _is_of_pairs(text: str, start: int) -> bool:
+    """Whether a key begins one of several tuples in a list, or is one of bytes as headers are."""
+    before = start - _quote_before(text, start)
+    if text.endswith("b", 0, before):
+        return text.endswith("(", 0, before - 1)
+    if not text.endswith("(", 0, before):
+        return False
+    before -= 1
+    lowest = max(0, before - 32)
+    while before > lowest and text[before - 1] in SPACES:
+        before -= 1
+    return text.endswith(("[", "),"), 0, before)
 
 
 def _is_argument(text: str, key: str, start: int) -> bool:
@@ -363,8 +460,7 @@ def _named(text: str, at: int, finds: list[Find], lookup: Lookup) -> int | None:
         return None
     start, end = place
     value = text[start:end].strip(SPACES)
-    is_name = not set(value) & DIGITS and lookup(value) is not None
-    if _holds(check, value) and not is_name:
+    if _holds(check, value) and not _is_name(value, lookup):
         finds.append(Find(start, end, rule))
     return end
 
@@ -420,6 +516,36 @@ def _in_form(text: str, at: int) -> tuple[int, int] | None:
 
 
 def _beside(text: str, at: int) -> tuple[int, int] | None:
+    """Return where the text of `"value": "…"` is, with three other pairs before it at most."""
+    following: int | None = at
+    for _ in range(4):
+        if following is None:
+            return None
+        if found := _right_beside(text, following):
+            return found
+        following = _behind_pair(text, following)
+    return None
+
+
+def _behind_pair(text: str, at: int) -> int | None:
+    """Return the end of `, "key": "text"`."""
+    if not text.startswith(",", at):
+        return None
+    key = values.read_quoted(text, run(text, at + 1, 32, _BLANKS))
+    if key is None or not text.startswith(":", key.end + key.close):
+        return None
+    held = values.read_quoted(text, key.end + key.close + 1)
+    is_short = held and (
+        key.end <= end_of_bytes(text, key.start, 64)
+        and held.end <= end_of_bytes(text, held.start, 256)
+    )
+    return held.end + held.close if held and is_short else None
+
+
+_BLANKS = frozenset(" \n\r\t")
+
+
+def _right_beside(text: str, at: int) -> tuple[int, int] | None:
     gap = _TO_VALUE.match(text, at)
     word = _VALUE.match(text, gap.end() if gap else at)
     quoted = values.read_quoted(text, word.end()) if word else None

@@ -84,7 +84,9 @@ def read(
     is_odbc = check == "any" and char == "{" and _follows_semicolon(text, key, at)
     if is_odbc and (braces := _in_braces(text, start, lookup)):
         return braces
-    if separator in ("COMMA", "ARGUMENT", "SPACE", "COMPARES"):
+    if separator in ("EQUALS", "COLON") and (call := _in_call(text, check, start, lookup)):
+        return call
+    if separator in ("COMMA", "PAIR", "ARGUMENT", "SPACE", "COMPARES"):
         return None
     if separator == "TAG":
         return _in_tag(text, check, start)
@@ -99,6 +101,37 @@ def read(
     if check == "line" and char == "<":
         return None
     return _unquoted(text, separator, check, key, start, start - at, lookup)
+
+
+_CALL = re.compile(r"([A-Za-z][A-Za-z0-9_]{0,31}+)\(")
+_CONSTANT = UPPER | DIGITS | {"_"}
+
+
+def _in_call(
+    text: str, check: str, start: int, lookup: Callable[[str], tuple[str, str] | None]
+) -> Found | None:
+    """Find the text in what a value prints itself as, `UUID('…')`, or in another call."""
+    from clarity_otel.masking.twin.keys import fits, is_placeholder
+
+    call = _CALL.match(text, start)
+    if call is None:
+        return None
+    at = call.end()
+    opening = _OPENING.match(text, at + 1) if text.startswith(("b", "u"), at) else None
+    opening = opening or _OPENING.match(text, at)
+    if opening is None:
+        return None
+    start = opening.end()
+    end, close = _quoted_end(text, start, len(opening[1]), opening[2])
+    if not text.startswith(")", end + close):
+        return None
+    value = text[start:end].strip(SPACES)
+    is_told = call[1] in rules.VALUE_TYPES or (
+        is_likely(value) and not set(value) <= _CONSTANT and lookup(value) is None
+    )
+    return Found(
+        start, end, is_told and fits(check, value) and not is_placeholder(value, quoted=True)
+    )
 
 
 def _in_triple(text: str, check: str, opening: re.Match[str]) -> Found | None:
@@ -187,12 +220,13 @@ def read_quoted(text: str, at: int) -> Quoted | None:
 
 def form_part(text: str, start: int) -> int:
     """Return the end of a form's part: the line end before the boundary."""
+    limit = end_of_bytes(text, start, 16_384)
     for mark in ("\n--", r"\n--", "\n"):
-        end = text.find(mark, start)
+        end = text.find(mark, start, limit)
         if end >= 0:
             break
     else:
-        end = len(text)
+        end = limit
     if text.endswith("\r", start, end):
         return end - 1
     return end - 2 if text.endswith(r"\r", start, end) else end
@@ -230,9 +264,16 @@ def in_object(
 
     limit = min(len(text), start + 4096)
     # What is nested in a secret is looked at by its own keys: no character is read twice.
-    ends = "{}" if rule == "secret" else "}"
-    at = start + 1
-    while at < limit and text[at] not in ends:
+    depth, at = 0, start + 1
+    while at < limit:
+        if text[at] == "{":
+            if rule == "secret":
+                break
+            depth += 1
+        elif text[at] == "}":
+            if depth == 0:
+                break
+            depth -= 1
         if text[at] == ":" and (value := read_quoted(text, at + 1)):
             held = text[value.start : value.end]
             is_meant = rule != "secret" or (
@@ -253,7 +294,8 @@ def _in_quotes(
 
     end, close = _quoted_end(text, start, escapes, quote)
     after = end + close
-    if separator != "COMMA" and text.startswith((" => ", " -> "), after):
+    is_listed = separator in ("COMMA", "PAIR")
+    if not is_listed and text.startswith((" => ", " -> "), after):
         following = read_quoted(text, after + 4)
         if following:
             start = following.start if end == start else start
@@ -266,6 +308,11 @@ def _in_quotes(
     match separator:
         case "COMMA":
             is_one = check in ("line", "scheme") or is_likely(value)
+        case "PAIR":
+            is_last = text.startswith(")", after)
+            is_one = is_likely(value) or (
+                is_last and _size(value) >= 5 and value not in rules.HARMLESS_PAIRS
+            )
         case "ARGUMENT":
             is_one = not value.startswith("-")
         case _:
@@ -464,11 +511,11 @@ def _unquoted(
 ) -> Found | None:
     from clarity_otel.masking.twin.keys import fits, is_placeholder
 
+    # "credentials: user=ann": what follows has keys of its own.
+    if spaces > 0 and check == "any" and _is_pair(text, start):
+        return None
     if check == "line":
-        end = _line(text, start)
-        if key.lower().startswith("set"):
-            semicolon = text.find(";", start, end)
-            end = semicolon if semicolon >= 0 else end
+        end = _cookie(text, start) if key.lower().startswith("set") else _line(text, start)
     elif check == "scheme":
         end = _scheme(text, start)
     elif check in _RUNS:
@@ -482,10 +529,6 @@ def _unquoted(
     end = start + len(value)
     if not value:
         return None
-    name = run(value, 0, 64, _PAIR)
-    is_pair = name > 0 and value.startswith("=", name) and len(value) > name + 2
-    if spaces > 0 and check == "any" and is_pair:
-        return None
     told = value[value.rfind(" ") + 1 :] if check == "scheme" else _first_word(value)
     is_secret = (
         fits(check, value)
@@ -498,6 +541,35 @@ def _unquoted(
 def _first_word(text: str) -> str:
     # Not `str.split`, for which a separator such as \x1f is a space too.
     return re.split(r"[ \t\n\r\x0c]", text, maxsplit=1)[0]
+
+
+def _is_pair(text: str, start: int) -> bool:
+    """Whether `name=value` follows, with a value of two characters or more. No more is read."""
+    name = run(text, start, 64, _PAIR)
+    if name == start or not text.startswith("=", name):
+        return False
+    few = text[start : end_of_bytes(text, name, 16)]
+    return _word(few, 0) > name - start + 2
+
+
+_COOKIE = re.compile(r"""(?:[^;\n\r"'`\\]|(?<==)"[^\n\r"]*+(?:"|(?=[\n\r])|\Z)|\\(?![nr"']))*+""")
+
+
+def _cookie(text: str, start: int) -> int:
+    """Return where the `;` before the attributes of a cookie that is set is, or the line's end."""
+    found = _COOKIE.match(text, start)
+    return found.end() if found else start
+
+
+_COOKIE_LINE = re.compile(r"""[^\n\r'"`]*+""")
+_COOKIE_NAME = re.compile(r", {0,4}+[0-9A-Za-z_.$-]{1,64}+=")
+
+
+def next_cookie(text: str, at: int) -> tuple[int, int] | None:
+    """Return where the value of the next cookie of a list is: `a=1; Path=/, b=2`."""
+    line = _COOKIE_LINE.match(text, at, end_of_bytes(text, at, 512))
+    name = _COOKIE_NAME.search(text, at, line.end()) if line else None
+    return (name.end(), _cookie(text, name.end())) if name else None
 
 
 _LINE = re.compile(r"""[\n\r`'"]|\\(?=[nr"'])""")

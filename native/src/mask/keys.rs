@@ -166,6 +166,8 @@ pub enum Separator {
     Tag,
     /// `('password', '…')`
     Comma,
+    /// The same as one of several in a list: `[('user', '…'), ('password', '…')]`.
+    Pair,
     /// `'--password', '…'`
     Argument,
     /// `--password …`
@@ -177,6 +179,7 @@ pub enum Separator {
 /// Finds the values under secrets' keys.
 pub fn find(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
     let mut at = 0;
+    let mut scanned = Scanned::default();
     while at < text.len() {
         let (separator, start, end) = match text[at] {
             b'=' => match (text.get(at + 1), text.get(at + 2)) {
@@ -230,7 +233,7 @@ pub fn find(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
             }
         };
         let next = end.max(at + 1);
-        at = look(masker, text, separator, start, end, finds)
+        at = look(masker, text, (separator, start, end), &mut scanned, finds)
             .unwrap_or(next)
             .max(next);
     }
@@ -240,11 +243,13 @@ pub fn find(masker: &Masker, text: &[u8], finds: &mut Vec<Find>) {
 fn look(
     masker: &Masker,
     text: &[u8],
-    separator: Separator,
-    start: usize,
-    end: usize,
+    (separator, start, end): (Separator, usize, usize),
+    scanned: &mut Scanned,
     finds: &mut Vec<Find>,
 ) -> Option<usize> {
+    if separator == Separator::Equals && text[..start].ends_with(b")") {
+        return in_constraint(masker, text, start, end, finds);
+    }
     let before = key_before(text, separator, start)?;
     let whole = &text[before.start..before.end];
     // The last word alone, then with those before it: "the API key".
@@ -270,24 +275,136 @@ fn look(
     if separator == Separator::Space && rule != table::PASSWORD {
         return None;
     }
-    let separator = if separator == Separator::Comma && is_argument(text, key, before.start) {
-        Separator::Argument
-    } else {
-        separator
+    let separator = match separator {
+        Separator::Comma if is_argument(text, key, before.start) => Separator::Argument,
+        Separator::Comma if is_of_pairs(text, before.start) => Separator::Pair,
+        _ => separator,
     };
     let found = value::read(masker, text, separator, check, key, before.quoted, end)?;
+    if separator == Separator::Pair && is_name(masker, &text[found.start..found.end]) {
+        return Some(found.end);
+    }
     if found.is_secret {
         finds.push(Find {
             start: found.start,
             end: found.end,
             rule,
         });
+        if check == Value::Line && key.to_ascii_lowercase().starts_with(b"set") {
+            return Some(other_cookies(text, found.end, rule, finds));
+        }
     } else if found.is_object {
-        let end = value::in_object(masker, text, found.start, (rule, check), finds);
+        scanned.look(masker, text, found.start, (rule, check), finds);
         // "credentials": {"user": …, "password": …}: its own keys are looked at too.
-        return (rule != table::SECRET).then_some(end);
+        return None;
     }
     Some(found.end)
+}
+
+/// Whether a value is the name of a secret, as in `('password', 'Password')`.
+fn is_name(masker: &Masker, value: &[u8]) -> bool {
+    !value.iter().any(u8::is_ascii_digit) && masker.secret_key(value).is_some()
+}
+
+/// The other cookies of a `Set-Cookie` whose values were joined; gives the end of the last.
+fn other_cookies(text: &[u8], at: usize, rule: u16, finds: &mut Vec<Find>) -> usize {
+    let mut at = at;
+    for _ in 0..16 {
+        let Some((start, end)) = value::next_cookie(text, at) else {
+            break;
+        };
+        if start < end {
+            finds.push(Find { start, end, rule });
+        }
+        at = end;
+    }
+    at
+}
+
+/// The objects under secrets' keys that were looked at last: what is nested in them is not
+/// looked at for the same again, so that no byte is read once for each key around it.
+#[derive(Default)]
+struct Scanned {
+    end: usize,
+    /// A bit for each check that was asked.
+    checks: u32,
+}
+
+impl Scanned {
+    fn look(
+        &mut self,
+        masker: &Masker,
+        text: &[u8],
+        start: usize,
+        (rule, check): (u16, Value),
+        finds: &mut Vec<Find>,
+    ) {
+        // Of it no nested object is read.
+        if rule == table::SECRET {
+            value::in_object(masker, text, start, (rule, check), finds);
+            return;
+        }
+        if start >= self.end {
+            self.checks = 0;
+        }
+        if self.checks & (1 << Value::Any as u32 | 1 << check as u32) == 0 {
+            self.checks |= 1 << check as u32;
+            let end = value::in_object(masker, text, start, (rule, check), finds);
+            self.end = self.end.max(end);
+        }
+    }
+}
+
+/// The values in `Key (tenant, token)=(7, …) already exists.`, as PostgreSQL tells them.
+fn in_constraint(
+    masker: &Masker,
+    text: &[u8],
+    start: usize,
+    end: usize,
+    finds: &mut Vec<Find>,
+) -> Option<usize> {
+    if text.get(end) != Some(&b'(') {
+        return None;
+    }
+    let close = start - 1;
+    let from = close.saturating_sub(256);
+    let open = from + memchr::memrchr(b'(', &text[from..close])?;
+    let mut columns = text[open + 1..close].split(|b| *b == b',');
+    let (rule, _) = columns.find_map(|column| {
+        let is_quote = |b: &u8| matches!(b, b' ' | b'"' | b'\\');
+        let first = column.iter().position(|b| !is_quote(b))?;
+        let last = column.iter().rposition(|b| !is_quote(b))?;
+        masker.secret_key(&column[first..=last])
+    })?;
+    let window = &text[end + 1..text.len().min(end + 1 + 1024)];
+    let line = memchr::memchr2(b'\n', b'\r', window).unwrap_or(window.len());
+    let told = memchr::memmem::find(&window[..line], b") ");
+    let len = told.or_else(|| memchr::memrchr(b')', &window[..line]))?;
+    let value = &window[..len];
+    if !value.is_empty() && !is_placeholder(value, true) {
+        finds.push(Find {
+            start: end + 1,
+            end: end + 1 + len,
+            rule,
+        });
+    }
+    Some(end + 1 + len)
+}
+
+/// Whether a key in quotes begins one of several tuples, `[('user', 'ann'), ('password', …)]`,
+/// or is one of bytes, as headers are.
+fn is_of_pairs(text: &[u8], start: usize) -> bool {
+    let before = &text[..start - quote_before(&text[..start])];
+    if let Some(before) = before.strip_suffix(b"b") {
+        return before.ends_with(b"(");
+    }
+    let Some(before) = before.strip_suffix(b"(") else {
+        return false;
+    };
+    let blanks = before.iter().rev().take(32);
+    let blanks = blanks.take_while(|b| b.is_ascii_whitespace()).count();
+    let before = &before[..before.len() - blanks];
+    before.ends_with(b"[") || before.ends_with(b"),")
 }
 
 /// Whether a key in quotes is an option in a list of arguments, `['--password', '…']`,
@@ -407,8 +524,7 @@ fn named(masker: &Masker, text: &[u8], at: usize, finds: &mut Vec<Find>) -> Opti
         .or_else(|| yaml_value(text, next))?;
     let found = text[start..end].trim_ascii();
     // <label name="password">Password</label>
-    let is_name = !found.iter().any(u8::is_ascii_digit) && masker.secret_key(found).is_some();
-    if fits(check, found) && !is_placeholder(found, true) && !is_name {
+    if fits(check, found) && !is_placeholder(found, true) && !is_name(masker, found) {
         finds.push(Find { start, end, rule });
     }
     Some(end)
@@ -470,8 +586,36 @@ fn in_form(text: &[u8], at: usize) -> Option<(usize, usize)> {
     Some((start, start + value::form_part(&text[start..])))
 }
 
-/// What `value="…"` or `"value": "…"` holds that follows at `at`.
+/// What `value="…"` or `"value": "…"` holds that follows at `at`, with three other pairs of
+/// quoted texts before it at most: `"Name": "/db/password", "Type": "SecureString", "Value": …`.
 fn beside(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let mut at = at;
+    for _ in 0..4 {
+        if let Some(found) = right_beside(text, at) {
+            return Some(found);
+        }
+        at = behind_pair(text, at)?;
+    }
+    None
+}
+
+/// The end of `, "key": "text"`.
+fn behind_pair(text: &[u8], at: usize) -> Option<usize> {
+    if text.get(at) != Some(&b',') {
+        return None;
+    }
+    let is_blank = |b: &u8| matches!(b, b' ' | b'\n' | b'\r' | b'\t');
+    let key = value::read_quoted(text, at + 1 + count(text, at + 1, 32, is_blank))?;
+    let sign = key.end + key.close;
+    if key.end > key.start + 64 || text.get(sign) != Some(&b':') {
+        return None;
+    }
+    let held = value::read_quoted(text, sign + 1)?;
+    (held.end <= held.start + 256).then_some(held.end + held.close)
+}
+
+/// The same where nothing is between.
+fn right_beside(text: &[u8], at: usize) -> Option<(usize, usize)> {
     let count = |from: usize, most: usize, is_gap: fn(&u8) -> bool| {
         let rest = text[from..].iter().take(most);
         rest.take_while(|b| is_gap(b)).count()

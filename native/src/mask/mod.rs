@@ -207,6 +207,12 @@ pub fn value<'a>(key: &str, text: &'a str) -> Cow<'a, str> {
     current().value(key, text)
 }
 
+/// Whether a rule holds for what stands under `key`, whatever its value must be.
+pub fn has_rule(key: &str) -> bool {
+    let masker = current();
+    masker.is_enabled() && masker.secret_key(key.as_bytes()).is_some()
+}
+
 /// The name of the rule for what stands under `key`, if its name alone says that
 /// it is secret.
 pub fn is_secret_key(key: &str) -> Option<&'static str> {

@@ -437,6 +437,12 @@ fn first_items<'py>(dict: &Bound<'py, PyDict>, count: usize) -> PyResult<Bound<'
     Ok(out)
 }
 
+/// Whether a rule holds for what stands under `key`, whatever its value must be.
+#[pyfunction]
+pub fn mask_has_rule(key: &Bound<'_, PyString>) -> bool {
+    key.to_str().is_ok_and(super::has_rule)
+}
+
 /// Values masked since the process began, by rule; failures as `failed`.
 #[pyfunction]
 pub fn mask_counts() -> std::collections::HashMap<String, u64> {

@@ -92,8 +92,14 @@ pub fn read(
             return Some(found);
         }
     }
+    if matches!(separator, Separator::Equals | Separator::Colon) {
+        if let Some(found) = in_call(masker, text, check, start) {
+            return Some(found);
+        }
+    }
     match separator {
-        Separator::Comma | Separator::Argument | Separator::Space | Separator::Compares => None,
+        Separator::Comma | Separator::Pair => None,
+        Separator::Argument | Separator::Space | Separator::Compares => None,
         Separator::Tag => in_tag(text, check, start),
         _ if check == Value::Pair && matches!(text.get(start), Some(b'(' | b'[')) => {
             in_auth(text, start)
@@ -110,6 +116,38 @@ pub fn read(
         _ if check == Value::Line && text.get(start) == Some(&b'<') => None,
         _ => unquoted(masker, text, separator, check, key, start, start - at),
     }
+}
+
+/// The text in what a value prints itself as, `UUID('…')`, `Binary(b'…')`; of any other call
+/// one that is more than a name, as in `getenv('API_KEY')`.
+fn in_call(masker: &Masker, text: &[u8], check: Value, start: usize) -> Option<Found> {
+    let len = run(&text[start..], 33, |b| {
+        b.is_ascii_alphanumeric() || b == b'_'
+    });
+    let name = &text[start..start + len];
+    let mut open = start + len + 1;
+    if len > 32 || !name.first()?.is_ascii_alphabetic() || text.get(open - 1) != Some(&b'(') {
+        return None;
+    }
+    if matches!(text.get(open), Some(b'b' | b'u')) && opening_quote(text, open + 1).is_some() {
+        open += 1;
+    }
+    let (escapes, quote) = opening_quote(text, open)?;
+    let start = open + escapes + quote.len();
+    let (end, close) = quoted_end(text, start, escapes, quote);
+    if text.get(end + close) != Some(&b')') {
+        return None;
+    }
+    let value = text[start..end].trim_ascii();
+    let is_constant = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_';
+    let is_told = table::VALUE_TYPES.iter().any(|t| t.as_bytes() == name)
+        || is_likely(value) && !value.iter().all(is_constant) && masker.secret_key(value).is_none();
+    Some(Found {
+        start,
+        end,
+        is_secret: is_told && keys::fits(check, value) && !keys::is_placeholder(value, true),
+        is_object: false,
+    })
 }
 
 /// A text in three quotes, as TOML and Python have it. `mark`: the length of one of them,
@@ -250,6 +288,7 @@ pub fn read_quoted(text: &[u8], at: usize) -> Option<Quoted> {
 
 /// The length of a form's part: to the line end before the boundary.
 pub fn form_part(text: &[u8]) -> usize {
+    let text = &text[..text.len().min(16_384)];
     let end = memchr::memmem::find(text, b"\n--").or_else(|| memchr::memmem::find(text, br"\n--"));
     let mut end = end.unwrap_or_else(|| memchr::memchr(b'\n', text).unwrap_or(text.len()));
     if text[..end].ends_with(b"\r") {
@@ -293,7 +332,15 @@ pub fn in_object(
     // What is nested in a secret is looked at by its own keys: no byte is read twice.
     let is_secret = rule == table::SECRET;
     let mut at = start + 1;
-    while at < limit && text[at] != b'}' && !(is_secret && text[at] == b'{') {
+    let mut depth = 0;
+    while at < limit {
+        match text[at] {
+            b'{' if is_secret => break,
+            b'{' => depth += 1,
+            b'}' if depth == 0 => break,
+            b'}' => depth -= 1,
+            _ => {}
+        }
         if text[at] == b':' {
             if let Some(value) = read_quoted(text, at + 1) {
                 let held = &text[value.start..value.end];
@@ -327,7 +374,8 @@ fn in_quotes(
     let mut start = start;
     // Terraform and its like: "old" => "new".
     let rest = &text[end + close..];
-    if separator != Separator::Comma && (rest.starts_with(b" => ") || rest.starts_with(b" -> ")) {
+    let is_listed = matches!(separator, Separator::Comma | Separator::Pair);
+    if !is_listed && (rest.starts_with(b" => ") || rest.starts_with(b" -> ")) {
         if let Some(next) = read_quoted(text, end + close + 4) {
             if end == start {
                 start = next.start;
@@ -349,6 +397,11 @@ fn in_quotes(
     let is_likely = match separator {
         // ("password", "email") is a list of names: a value has more to it.
         Separator::Comma => matches!(check, Value::Line | Value::Scheme) || is_likely(value),
+        Separator::Pair => {
+            let is_last = text.get(end + close) == Some(&b')');
+            let is_name = || table::HARMLESS_PAIRS.iter().any(|w| w.as_bytes() == value);
+            is_last && value.len() >= 5 && !is_name() || is_likely(value)
+        }
         Separator::Argument => !value.starts_with(b"-"),
         _ => true,
     };
@@ -591,14 +644,15 @@ fn unquoted(
     spaces: usize,
 ) -> Option<Found> {
     let rest = &text[start..];
+    // "credentials: user=ann": what follows has keys of its own.
+    if spaces > 0 && check == Value::Any && is_pair(rest) {
+        return None;
+    }
     // Only what was encoded as a whole, with %3D, ends with an encoded &.
     let is_encoded = matches!(text[start - spaces - 1], b'd' | b'D' | b'a' | b'A');
     let len = match check {
         // Attributes of a Set-Cookie stay.
-        Value::Line if key.to_ascii_lowercase().starts_with(b"set") => {
-            let end = line(rest);
-            memchr::memchr(b';', &rest[..end]).unwrap_or(end)
-        }
+        Value::Line if key.to_ascii_lowercase().starts_with(b"set") => cookie(rest),
         Value::Line => line(rest),
         Value::Scheme => scheme(rest),
         Value::Card | Value::Nine => {
@@ -620,14 +674,6 @@ fn unquoted(
     if value.is_empty() {
         return None;
     }
-    // "credentials: user=ann": what follows has keys of its own.
-    let name = run(value, 64, |b| {
-        b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')
-    });
-    let is_pair = name > 0 && value.get(name) == Some(&b'=') && value.len() > name + 2;
-    if spaces > 0 && check == Value::Any && is_pair {
-        return None;
-    }
     let told = match check {
         // Not the scheme's name, the last word.
         Value::Scheme => &value[value.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..],
@@ -642,6 +688,16 @@ fn unquoted(
         is_secret,
         is_object: false,
     })
+}
+
+/// Whether `name=value` follows, with a value of two characters or more. No more is read, for
+/// what comes next may be another secret's key.
+fn is_pair(text: &[u8]) -> bool {
+    let name = run(text, 64, |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')
+    });
+    let few = &text[..text.len().min(name + 16)];
+    name > 0 && text.get(name) == Some(&b'=') && word(few) > name + 2
 }
 
 fn run(text: &[u8], limit: usize, is_part: impl Fn(u8) -> bool) -> usize {
@@ -672,6 +728,46 @@ fn line(text: &[u8]) -> usize {
         }
     }
     at.min(text.len())
+}
+
+/// To the `;` before the attributes of a cookie that is set, or to the line's end.
+fn cookie(text: &[u8]) -> usize {
+    let mut is_quoted = false;
+    for (at, &byte) in text.iter().enumerate() {
+        match byte {
+            b'\n' | b'\r' => return at,
+            b';' if !is_quoted => return at,
+            b'"' if is_quoted => is_quoted = false,
+            b'"' if at > 0 && text[at - 1] == b'=' => is_quoted = true,
+            b'"' | b'\'' | b'`' if !is_quoted => return at,
+            b'\\' if !is_quoted => {
+                if matches!(text.get(at + 1), Some(b'n' | b'r' | b'"' | b'\'')) {
+                    return at;
+                }
+            }
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The next cookie of a list, `a=1; Path=/, b=2`, behind what was read of it up to `at`: where
+/// its value begins and ends.
+pub fn next_cookie(text: &[u8], at: usize) -> Option<(usize, usize)> {
+    let window = &text[at..text.len().min(at + 512)];
+    let ends = |b: &u8| matches!(b, b'\n' | b'\r' | b'\'' | b'"' | b'`');
+    let line = &window[..window.iter().position(ends).unwrap_or(window.len())];
+    for comma in memchr::memchr_iter(b',', line) {
+        let name = comma + 1 + run(&line[comma + 1..], 4, |b| b == b' ');
+        let len = run(&line[name..], 64, |b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'$')
+        });
+        if len > 0 && line.get(name + len) == Some(&b'=') {
+            let start = at + name + len + 1;
+            return Some((start, start + cookie(&text[start..])));
+        }
+    }
+    None
 }
 
 /// The end of `name="value", …`: the line's, or that of the text around it.
