@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import webbrowser
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clarity_otel.store.place import default_store
-from clarity_otel.web import ticket
+from clarity_otel.web import opening
 from clarity_otel.web.running import has_display
 
 if TYPE_CHECKING:
@@ -23,7 +22,9 @@ _EXTRA = "The dashboard needs more packages: pip install 'clarity-otel[dashboard
 
 
 def dashboard(
-    port: Annotated[int, typer.Option(help="The dashboard's port; a free one if taken.")] = 3001,
+    port: Annotated[
+        int, typer.Option(help="The dashboard's port; a free one if taken.", min=0, max=65535)
+    ] = 3001,
     host: Annotated[
         str, typer.Option(help="The address it listens on; others than this need CLARITY_TOKEN.")
     ] = "127.0.0.1",
@@ -31,10 +32,10 @@ def dashboard(
         str | None, typer.Option(help="The file that it keeps (CLARITY_STORE).")
     ] = None,
     otlp_http_port: Annotated[
-        int, typer.Option(help="OTLP over HTTP; a free one if taken.")
+        int, typer.Option(help="OTLP over HTTP; a free one if taken.", min=0, max=65535)
     ] = 4318,
     otlp_grpc_port: Annotated[
-        int, typer.Option(help="OTLP over gRPC; a free one if taken.")
+        int, typer.Option(help="OTLP over gRPC; a free one if taken.", min=0, max=65535)
     ] = 4317,
     alertmanager: Annotated[
         str | None, typer.Option(help="Alertmanager's address (CLARITY_ALERTMANAGER_URL).")
@@ -103,7 +104,7 @@ def dashboard(
         if addresses.otlp_http:
             typer.echo(f"OTLP:      {addresses.otlp_http} (HTTP), {addresses.otlp_grpc} (gRPC)")
         if open_ if open_ is not None else has_display(os.environ):
-            webbrowser.open(ticket.link(addresses.web, addresses.token))
+            opening.open_page(addresses.web, addresses.token)
 
     try:
         if any(given.url for given in engines.values()):

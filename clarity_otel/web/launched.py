@@ -8,7 +8,6 @@ sends, and a browser asks, before it is up waits in the kernel.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def _serve(store: str, claim: Claim, web: int, otlp: int, *, open_page: bool) ->
     from clarity_otel.settings import load
     from clarity_otel.store.production.engine import Given
     from clarity_otel.store.retention import Limits
-    from clarity_otel.web.server import Addresses, Options, run
+    from clarity_otel.web.server import Addresses, Options, run, taken_over
 
     settings = load(os.environ)
     masking.configure(settings)  # what is wrong with the settings, the app says
@@ -52,18 +51,16 @@ def _serve(store: str, claim: Claim, web: int, otlp: int, *, open_page: bool) ->
         os.dup2(log, 1)
         os.dup2(log, 2)
         if open_page:
-            import webbrowser
+            from clarity_otel.web import opening
 
-            from clarity_otel.web import ticket
-
-            webbrowser.open(ticket.link(before.address, before.token))
+            opening.open_page(before.address, before.token)
 
     options = Options(
         store=Path(store),
         limits=Limits(settings.store_limit, settings.store_days),
         token=before.token,
-        web_socket=socket.socket(fileno=web),
-        otlp_socket=socket.socket(fileno=otlp),
+        web_socket=taken_over(web),
+        otlp_socket=taken_over(otlp),
         is_over=keepers.are_gone,
         alertmanager=Given(settings.alertmanager_url or "", settings.alertmanager_headers),
     )

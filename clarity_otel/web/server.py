@@ -270,14 +270,26 @@ def _server(app: Any, **more: Any) -> uvicorn.Server:
     return _Server(config)
 
 
+def taken_over(descriptor: int) -> socket.socket:
+    """Return the listening socket that the launcher has opened, as `run` opens its own."""
+    bound = socket.socket(fileno=descriptor)
+    _drop_what_is_not_read(bound)
+    return bound
+
+
+def _drop_what_is_not_read(bound: socket.socket) -> None:
+    # Connections that it accepts have it too.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_LIMIT_MS)
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """Return a listening socket, on a free port where this one is taken."""
     for candidate in (port, 0):
         # With its protocol named: asyncio sends small answers at once only then (TCP_NODELAY).
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_LIMIT_MS)
+        _drop_what_is_not_read(bound)
         try:
             bound.bind((host, candidate))
         except OSError:

@@ -138,7 +138,14 @@ def _add_attribute(found: Conditions, number: int, key: str, value: str) -> None
         found.add(f"contains(attributes, $value{number})")
         if not key.endswith(",") and not value.endswith(","):
             tokens = [f'{key}":"{value}"', f'{key}":{value}']
-    found.add(f"json_extract_string(attributes, $path{number}) = $value{number}", tokens, **named)
+    held = f"json_extract_string(attributes, $path{number})"
+    if not value.isdecimal():
+        found.add(f"{held} = $value{number}", tokens, **named)
+        return
+    # A page has no other text for a whole double.
+    named[f"whole{number}"] = f"{value}.0"
+    tokens = [*tokens, f'{key}":{value}.0'] if tokens else None
+    found.add(f"{held} IN ($value{number}, $whole{number})", tokens, **named)
 
 
 def _is_as_written(text: str) -> bool:

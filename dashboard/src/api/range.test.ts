@@ -12,6 +12,11 @@ describe("a time range", () => {
     expect(rangeOf({ start: "20", end: "10" })).toEqual({ preset: "15m" });
   });
 
+  it("is no time that a page could not write: nanoseconds instead of seconds, say", () => {
+    const ns = { start: "1764000000000000000", end: "1764000900000000000" };
+    expect(rangeOf(ns)).toEqual(rangeOf({}));
+  });
+
   it("comes back from the search parameters that it gives", () => {
     for (const range of [{ preset: "6h" as const }, { start_s: 100, end_s: 160.5 }]) {
       expect(rangeOf(searchOf(range))).toEqual(range);

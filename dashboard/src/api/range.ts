@@ -21,10 +21,13 @@ export interface Bounds {
 
 type Search = Record<string, unknown>;
 
+/** The last second that a `Date` can be: of more, nanoseconds say, no text can be made. */
+const MOST_S = 8.64e12;
+
 export function rangeOf(search: Search): TimeRange {
   const start_s = Number(search.start);
   const end_s = Number(search.end);
-  if (start_s > 0 && end_s > start_s && Number.isFinite(end_s)) return { start_s, end_s };
+  if (start_s > 0 && end_s > start_s && end_s <= MOST_S) return { start_s, end_s };
   const preset = String(search.range ?? "");
   return { preset: Object.hasOwn(PRESETS, preset) ? (preset as Preset) : DEFAULT_PRESET };
 }

@@ -51,6 +51,25 @@ describe("a heatmap", () => {
     expect(pathOf(heat(), SHADES)).toBe("M0 5h1v1h-1z");
   });
 
+  it("has a bucket of another histogram in all rows of its bounds, also one from zero", () => {
+    const found = heatOf([
+      {
+        start_ns: 600e9,
+        step_s: 60,
+        buckets: [
+          [0, 5, 1],
+          [5, 10, 2],
+        ],
+      },
+    ]);
+    expect(found?.cells.map(({ row, rows, count }) => [row, rows, count])).toEqual([
+      [0, 4, 1],
+      [4, 4, 2],
+    ]);
+    expect(found?.edges_ms[0]).toBeCloseTo(2.5, 0);
+    expect(found?.edges_ms.at(-1)).toBeCloseTo(10, 0);
+  });
+
   it("as a table counts by doublings", () => {
     const { bands, rows } = tableOf(heat());
     expect(bands.map((edges) => edges.map((ms) => Number(ms.toFixed(3))))).toEqual([
@@ -92,10 +111,10 @@ describe("a brush", () => {
     ).toEqual({
       start: "600",
       end: "660",
-      least_ms: "1.189",
-      most_ms: "4",
+      least: "1.189",
+      most: "4",
     });
-    expect(searchOfSelection({ least_ms: 2 })).toEqual({ least_ms: "2" });
+    expect(searchOfSelection({ least_ms: 2 })).toEqual({ least: "2" });
   });
 });
 

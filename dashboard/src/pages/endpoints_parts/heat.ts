@@ -22,7 +22,9 @@ export interface Heat {
 
 export interface Cell {
   column: number;
+  /** The lowest of its rows, and how many it has: the bounds of others' histograms lie wide. */
   row: number;
+  rows: number;
   count: number;
   /** 1 to SHADES, by the logarithm of the count. */
   shade: number;
@@ -30,7 +32,7 @@ export interface Cell {
 
 const MOST_COLUMNS = 400;
 
-/** Lays the API's rows out; buckets are quarters of a doubling. */
+/** Lays the API's rows out; rows are quarters of a doubling, as the store's buckets are. */
 export function heatOf(rows: HeatmapRow[]): Heat | undefined {
   const step_s = rows[0]?.step_s ?? 60;
   const filled = rows.filter(({ buckets }) => buckets.length > 0);
@@ -39,22 +41,34 @@ export function heatOf(rows: HeatmapRow[]): Heat | undefined {
   const starts = filled.map(({ start_ns }) => start_ns / 1e9);
   const begin_s = Math.min(...starts);
   const columns = Math.min(Math.round((Math.max(...starts) - begin_s) / step_s) + 1, MOST_COLUMNS);
-  const rowsOf = filled.flatMap(({ buckets }) => buckets.map(([lower]) => rowNumber(lower)));
-  const [lowest, highest] = [Math.min(...rowsOf), Math.max(...rowsOf)];
+  const spans = filled.flatMap(({ buckets }) => buckets.map(spanOf));
+  const lowest = Math.min(...spans.map(({ row }) => row));
+  const highest = Math.max(...spans.map(({ row, rows }) => row + rows - 1));
   const most = Math.max(...filled.flatMap(({ buckets }) => buckets.map(([, , count]) => count)));
   const cells = filled.flatMap(({ start_ns, buckets }) =>
-    buckets.map(([lower, , count]) => ({
-      column: Math.round((start_ns / 1e9 - begin_s) / step_s),
-      row: rowNumber(lower) - lowest,
-      count,
-      shade: Math.max(1, Math.ceil((SHADES * Math.log1p(count)) / Math.log1p(most))),
-    })),
+    buckets.map((bucket) => {
+      const { row, rows } = spanOf(bucket);
+      return {
+        column: Math.round((start_ns / 1e9 - begin_s) / step_s),
+        row: row - lowest,
+        rows,
+        count: bucket[2],
+        shade: Math.max(1, Math.ceil((SHADES * Math.log1p(bucket[2])) / Math.log1p(most))),
+      };
+    }),
   );
   return {
     edges_s: Array.from({ length: columns + 1 }, (_, at) => begin_s + at * step_s),
     edges_ms: Array.from({ length: highest - lowest + 2 }, (_, at) => edge_ms(lowest + at)),
     cells: cells.filter(({ column }) => column < columns),
   };
+}
+
+/** The rows of a bucket. The first one of a histogram begins at zero: it is shown as a doubling. */
+function spanOf([lower, upper]: HeatmapRow["buckets"][number]): { row: number; rows: number } {
+  const end = rowNumber(upper);
+  const row = lower > 0 ? rowNumber(lower) : end - 4;
+  return { row, rows: Math.max(end - row, 1) };
 }
 
 /** Rows are numbered as the store does: in quarters of a doubling from 1 µs on. */
@@ -71,7 +85,7 @@ export function pathOf({ cells, edges_ms }: Heat, shade: number): string {
   const top = edges_ms.length - 2;
   return cells
     .filter((cell) => cell.shade === shade)
-    .map(({ column, row }) => `M${column} ${top - row}h1v1h-1z`)
+    .map(({ column, row, rows }) => `M${column} ${top - row - rows + 1}h1v${rows}h-1z`)
     .join("");
 }
 
@@ -126,10 +140,10 @@ export function countIn(heat: Heat, selection: Selection): number {
   const slack = 0.01; // edges are logarithms
   return heat.cells
     .filter(
-      ({ column, row }) =>
+      ({ column, row, rows }) =>
         column >= x - slack &&
         column + 1 <= x + width + slack &&
-        top - row >= y - slack &&
+        top - row - rows + 1 >= y - slack &&
         top - row + 1 <= y + height + slack,
     )
     .reduce((sum, { count }) => sum + count, 0);
@@ -141,8 +155,8 @@ export function searchOfSelection({ start_s, end_s, least_ms, most_ms }: Selecti
     ...(start_s !== undefined && end_s !== undefined
       ? { start: String(start_s), end: String(end_s) }
       : {}),
-    least_ms: least_ms === undefined ? undefined : shortened(least_ms, Math.floor),
-    most_ms: most_ms === undefined ? undefined : shortened(most_ms, Math.ceil),
+    least: least_ms === undefined ? undefined : shortened(least_ms, Math.floor),
+    most: most_ms === undefined ? undefined : shortened(most_ms, Math.ceil),
   });
 }
 

@@ -143,7 +143,9 @@ function cellText(heat: Heat, corner: Corner): string {
   const { start_s = 0, least_ms = 0, most_ms = 0 } = brushed(heat, corner, corner);
   const column = heat.edges_s.indexOf(start_s);
   const row = heat.edges_ms.indexOf(least_ms);
-  const cell = heat.cells.find((one) => one.column === column && one.row === row);
+  const cell = heat.cells.find(
+    (one) => one.column === column && one.row <= row && row < one.row + one.rows,
+  );
   return `${tickTime(start_s, 60)}, ${duration(least_ms)} to ${duration(most_ms)}: ${count(cell?.count ?? 0)}`;
 }
 

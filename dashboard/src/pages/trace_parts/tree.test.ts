@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { LogRow, Span } from "../../api/types";
 import { criticalPath, timeOnPath } from "./critical_path";
 import { above, matches, rowsOf } from "./rows";
-import { mainRoot, treeOf } from "./tree";
+import { idsOf, mainRoot, placesOf, sameRow, treeOf } from "./tree";
 
 const BEGIN_NS = 1_700_000_000_000_000_000;
 
@@ -175,5 +175,24 @@ describe("the critical path", () => {
   it("goes through siblings whose times touch by the clock's resolution", () => {
     const found = times([span("a", ""), span("b", "a", 0, 50.0004), span("c", "a", 50, 100)]);
     expect(found).toEqual({ a: 0, b: 50, c: 50 });
+  });
+});
+
+describe("a young trace that grows", () => {
+  const before = treeOf([span("root", "", 0, 100), span("late", "root", 50, 60)], []);
+  const earlier = span("early", "root", 10, 20);
+  const after = treeOf([...before.nodes.map((node) => node.span), earlier], []);
+
+  it("keeps the spans that were closed, and the row of the keyboard", () => {
+    const at = before.nodes.findIndex((node) => node.span.span_id === "late");
+    const now = after.nodes.findIndex((node) => node.span.span_id === "late");
+    expect(now).not.toBe(at);
+    expect(placesOf(after, idsOf(before, new Set([at])))).toEqual(new Set([now]));
+    expect(sameRow(`s${at}`, before, after)).toBe(`s${now}`);
+  });
+
+  it("has its first row where the span is gone", () => {
+    const other = treeOf([span("other", "")], []);
+    expect(sameRow("s1", before, other)).toBe("s0");
   });
 });

@@ -133,3 +133,22 @@ export function mainRoot({ nodes }: Tree): number {
   });
   return main;
 }
+
+/** Where spans stand that have these ids. */
+export function placesOf(tree: Tree, ids: ReadonlySet<string>): Set<number> {
+  return new Set(tree.nodes.flatMap(({ span }, at) => (ids.has(span.span_id) ? [at] : [])));
+}
+
+/** The ids of the spans at these places. */
+export function idsOf(tree: Tree, places: ReadonlySet<number>): Set<string> {
+  return new Set([...places].flatMap((at) => tree.nodes[at]?.span.span_id ?? []));
+}
+
+/** The key of the row that a span has in a tree of the same trace with more in it. */
+export function sameRow(key: string, from: Tree, to: Tree): string {
+  const place = /^s(\d+)$/.exec(key)?.[1];
+  if (from === to || place === undefined) return key;
+  const id = from.nodes[Number(place)]?.span.span_id;
+  const at = to.nodes.findIndex(({ span }) => span.span_id === id);
+  return at === -1 ? "s0" : `s${at}`;
+}

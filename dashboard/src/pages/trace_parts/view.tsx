@@ -7,7 +7,7 @@ import { Details } from "./details";
 import { above, matches, rowsOf } from "./rows";
 import { Summary } from "./summary";
 import { Tools } from "./tools";
-import { treeOf } from "./tree";
+import { idsOf, placesOf, sameRow, treeOf } from "./tree";
 import { useZoom } from "./use_zoom";
 import { Waterfall } from "./waterfall";
 import { reaching } from "./zoom";
@@ -18,20 +18,25 @@ export function TraceView({ trace }: { trace: Trace }) {
   const [spanId, setSpan] = useSearchParameter("span");
   const [text] = useSearchParameter("find");
   const change = useChangeSearch();
-  const [closed, setClosed] = useState<ReadonlySet<number>>(new Set());
+  // By their ids: a young trace grows, and its rows are numbered anew.
+  const [closedIds, setClosedIds] = useState<ReadonlySet<string>>(new Set());
   const [withLogs, setWithLogs] = useState(true);
   const [withPath, setWithPath] = useState(true);
   const details = useRef<HTMLDivElement>(null);
   const wasChosen = useRef(false);
 
   const tree = useMemo(() => treeOf(trace.spans, trace.logs), [trace]);
+  const closed = useMemo(() => placesOf(tree, closedIds), [tree, closedIds]);
+  const setClosed = (places: ReadonlySet<number>) => setClosedIds(idsOf(tree, places));
   const rows = useMemo(() => rowsOf(tree, closed, withLogs), [tree, closed, withLogs]);
   const path = useMemo(() => criticalPath(tree), [tree]);
   const colours = useMemo(() => coloursOf(tree.services), [tree]);
   const found = useMemo(() => matches(tree, text), [tree, text]);
   const foundSet = useMemo(() => new Set(found), [found]);
   const selected = tree.nodes.findIndex(({ span }) => span.span_id === spanId);
-  const [active, setActive] = useState(selected === -1 ? "s0" : `s${selected}`);
+  const [row, setRow] = useState({ tree, key: selected === -1 ? "s0" : `s${selected}` });
+  const active = useMemo(() => sameRow(row.key, row.tree, tree), [row, tree]);
+  const setActive = (key: string) => setRow({ tree, key });
   const node = tree.nodes[selected];
   const zoom = useZoom(tree.duration_ms);
 
