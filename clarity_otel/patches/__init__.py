@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from clarity_otel.settings import Settings
 
 
+# In a request's scope: the library whose list of excluded URLs counts, where they differ.
+LIBRARY_KEY = "clarity.library"
+have_own_exclusions = False
+
+
 class Patch:
     """A row of the table. `versions` is a half-open range of (major, minor), or None."""
 
@@ -146,6 +151,8 @@ def instrument(
     settings: Settings, table: tuple[Patch, ...] = (*PATCHES, *CORRELATION_PATCHES)
 ) -> None:
     """Wait for the libraries of all patches of `table` that are not switched off."""
+    global have_own_exclusions
+    have_own_exclusions = settings.have_own_excluded_urls("fastapi", "starlette", "asgi")
     for patch in table:
         if settings.is_instrumentation_disabled(patch.name):
             outcomes[patch.name] = "switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"

@@ -20,7 +20,7 @@ def apply(module: Any, replaced: Replaced) -> None:
             original(self, *args, **kwargs)
             with never_break_the_app("aiohttp.header"):
                 propagation.withhold(self.url.host, self.headers)
-                outgoing.write(self.url.host, self.headers)
+                outgoing.write(self.url.host, self.headers, query=self.url.raw_query_string)
 
         return update_headers
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from clarity_otel import patches
 from clarity_otel._native import server_enter
 from clarity_otel.endpoints.front import answered_around
 from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.patches.websockets import counted
 
 
-def traced_app(original: Any, answered: Any, served: Any = None) -> Any:
+def traced_app(original: Any, answered: Any, served: Any = None, library: str = "asgi") -> Any:
     """Return a `__call__` for an ASGI class that opens the server span.
 
     `answered(self, scope, receive, send)` is asked where the path may be an endpoint's;
     `served(self, scope, receive, send)` stands in for the original where there is a span.
+    `library` says whose OTEL_PYTHON_…_EXCLUDED_URLS counts.
     """
     if served is None:
         served = original
+    enter = _entering(library)
 
     async def traced(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         request: Any
         try:
-            request = server_enter(scope, send)
+            request = enter(scope, send)
         except Exception as failure:
             request = keep("asgi.enter", failure)
         if request is False:
@@ -30,7 +33,7 @@ def traced_app(original: Any, answered: Any, served: Any = None) -> Any:
                 return None
             request = None
             with never_break_the_app("asgi.enter"):
-                request = server_enter(scope, send)
+                request = enter(scope, send)
         if not request:
             return await original(self, scope, receive, send)
         if request.counts_messages:
@@ -50,6 +53,18 @@ def traced_app(original: Any, answered: Any, served: Any = None) -> Any:
         return result
 
     return traced
+
+
+def _entering(library: str) -> Any:
+    """Return `server_enter`, which names the library where libraries have lists of their own."""
+    if not patches.have_own_exclusions:
+        return server_enter
+
+    def enter(scope: Any, send: Any) -> Any:
+        scope.setdefault(patches.LIBRARY_KEY, library)
+        return server_enter(scope, send)
+
+    return enter
 
 
 async def _passed_on(self: TracedApp, scope: Any, receive: Any, send: Any) -> Any:

@@ -58,7 +58,7 @@ def _traced(module: Any, original: Any) -> Any:
     """
     fastapi, starlette = module.FastAPI, module.Starlette
     if not any(only_uses(original, *known) for known in _ONLY_CALLS_STARLETTE):
-        return traced_app(original, answered)
+        return traced_app(original, answered, library="fastapi")
 
     def served(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         stack, below = self.middleware_stack, starlette.__call__
@@ -71,4 +71,4 @@ def _traced(module: Any, original: Any) -> Any:
         scope["app"] = self
         return stack(scope, receive, send)
 
-    return traced_app(original, answered, served)
+    return traced_app(original, answered, served, "fastapi")

@@ -19,9 +19,9 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def send(self: Any, request: Any, **kwargs: Any) -> Any:
             with never_break_the_app("requests.header"):
-                host = urlsplit(request.url).hostname
-                propagation.withhold(host, request.headers)
-                outgoing.write(host, request.headers)
+                url = urlsplit(request.url)
+                propagation.withhold(url.hostname, request.headers)
+                outgoing.write(url.hostname, request.headers, query=url.query, request=request)
             return original(self, request, **kwargs)
 
         return send

@@ -39,7 +39,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     """Patch `starlette.applications`."""
 
     def make(original: Any) -> Any:
-        traced = traced_app(original, answered)
+        traced = traced_app(original, answered, library="starlette")
 
         def __call__(self: Any, scope: Any, receive: Any, send: Any) -> Any:  # noqa: N807
             if SPAN_KEY in scope:

@@ -24,7 +24,8 @@ def apply(module: Any, replaced: Replaced) -> None:
             with never_break_the_app("urllib3.header"):
                 given = kwargs.get("headers")
                 headers = (self.headers if given is None else given).copy()
-                outgoing.write(urlsplit(url).hostname, headers)
+                parts = urlsplit(url)
+                outgoing.write(parts.hostname, headers, query=parts.query)
                 kwargs["headers"] = headers
             return original(self, method, url, *args, **kwargs)
 

@@ -201,6 +201,10 @@ class Settings:
         own = self._values.get(f"OTEL_PYTHON_{library.upper()}_EXCLUDED_URLS")
         return self.excluded_urls if own is None else own  # type: ignore[return-value]
 
+    def have_own_excluded_urls(self, *libraries: str) -> bool:
+        """Whether one of these has a list of its own."""
+        return len({self.excluded_urls_for(library) for library in libraries}) > 1
+
     def is_instrumentation_disabled(self, name: str) -> bool:
         """Whether OTEL_PYTHON_DISABLED_INSTRUMENTATIONS names this library, or all with *."""
         disabled = self.disabled_instrumentations

@@ -43,6 +43,8 @@ pub struct Engine {
     /// Others (b3, jaeger, xray…) run through the installed propagators.
     pub foreign_propagators: bool,
     pub excluded_urls: bool,
+    /// The same for what is asked for with httpx.
+    pub excluded_calls: bool,
     pub captured_headers: bool,
     /// Paths of the endpoints are handed to `clarity_otel.endpoints.front` first.
     pub endpoints: bool,
@@ -77,6 +79,7 @@ impl Default for Engine {
             baggage: true,
             foreign_propagators: false,
             excluded_urls: false,
+            excluded_calls: false,
             captured_headers: false,
             endpoints: false,
             known_methods: None,

@@ -148,6 +148,7 @@ fn configure(config: &Bound<'_, PyDict>) -> PyResult<()> {
         baggage: flag("baggage", true)?,
         foreign_propagators: flag("foreign_propagators", false)?,
         excluded_urls: flag("excluded_urls", false)?,
+        excluded_calls: flag("excluded_calls", false)?,
         captured_headers: flag("captured_headers", false)?,
         endpoints: flag("endpoints", false)?,
         known_methods: optional(config, "known_methods")?,

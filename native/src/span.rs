@@ -352,7 +352,8 @@ impl Span {
         }
         match keep {
             Some(false) => state.block = Batch::default(),
-            _ if state.block.bytes() > HELD_LIMIT_BYTES => {}
+            // The root always fits: without it nobody could tell what the rest is of.
+            _ if state.block.bytes() > HELD_LIMIT_BYTES && !self.local_root => {}
             _ => state
                 .block
                 .push(self.scope, &mut |out| self.draft(out, name)),

@@ -157,6 +157,76 @@ def test_request_signed_for_aws_is_left_as_it_is(
     assert ids_sent(backend) == dict.fromkeys(LIBRARIES)
 
 
+def test_url_signed_for_aws_is_asked_for_as_it_is(
+    run_script: RunScript, engine: str, backend: Backend
+) -> None:
+    """Who was given the URL may send nothing that its signature does not know."""
+    body = CALLS.format(url=f"{backend.url}/fine?X-Amz-Signature=abc&x=1", headers={})
+    run_script(service(body), engine, environment(ORDER_7))
+    assert ids_sent(backend) == dict.fromkeys(LIBRARIES)
+
+
+AGAIN = """
+import httpx, requests
+url, given = {url!r}, {{"x-library": "{library}"}}
+state = sys.modules["state"] = sys.modules.get("state") or type(sys)("state")
+if not hasattr(state, "request"):
+    state.request = {make}
+{send}
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "make", "send"),
+    [
+        (
+            "requests",
+            "requests.Request('GET', url, headers=given).prepare()",
+            "requests.Session().send(state.request)",
+        ),
+        ("httpx", "httpx.Request('GET', url, headers=given)", "httpx.Client().send(state.request)"),
+    ],
+)
+def test_request_that_is_sent_again_has_the_new_id(
+    run_script: RunScript, engine: str, backend: Backend, library: str, make: str, send: str
+) -> None:
+    """An app may keep an object for each of its own requests: the id is not the first one's."""
+    body = AGAIN.format(url=f"{backend.url}/fine", library=library, make=make, send=send)
+    requests = [{"x-correlation-id": name} for name in ("order-7", "order-8")]
+    run_script(service(body), engine, environment(requests))
+    sent = [request["x-correlation-id"] for request in backend.received]
+    assert sent == ["order-7", "order-8"]
+
+
+MESSAGES = """
+import os, sys
+sys.path.insert(0, os.environ["ROOT"])
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from tests.backends.asgi import http_scope, run_asgi
+
+START = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
+
+async def app(scope, receive, send):
+    await send(START)
+    await send({"type": "http.response.body", "body": b""})
+
+for name in (b"order-7", b"order-8"):
+    scope = http_scope("/", headers=[(b"x-correlation-id", name)])
+    messages = run_asgi(Starlette(routes=[Mount("/", app=app)]), scope)
+    print(dict(messages[0]["headers"])[b"x-correlation-id"].decode())
+print(START["headers"])
+"""
+
+
+def test_message_that_is_sent_again_is_as_the_application_made_it(
+    run_script: RunScript, engine: str
+) -> None:
+    """And each response has its own request's id."""
+    run = run_script(MESSAGES, engine, environment([]))
+    assert run.stdout.splitlines() == ["order-7", "order-8", "[(b'a', b'b')]"]
+
+
 def test_id_of_the_application_is_not_replaced(
     run_script: RunScript, engine: str, backend: Backend
 ) -> None:

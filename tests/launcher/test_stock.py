@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +47,21 @@ def test_stock_launcher_with_our_distro_starts_the_engine(
         sys.executable, "-c", INSTRUMENTED, PYTHONPATH=stock_site, OTEL_SERVICE_NAME="x", **CLARITY
     )
     assert run.stdout == "True False\n", run.stderr
+
+
+@pytest.mark.parametrize("variable", ["CLARITY_DISABLED", "OTEL_SDK_DISABLED"])
+def test_stock_launcher_with_all_turned_off_loads_no_instrumentor(variable: str) -> None:
+    """As under clarity-instrument: the libraries are as bare."""
+    code = (
+        "from opentelemetry.instrumentation.auto_instrumentation import initialize; initialize()\n"
+        "import httpx\n"
+        "print(hasattr(httpx.HTTPTransport.handle_request, '__wrapped__'))"
+    )
+    environment = {**os.environ, **CLARITY, variable: "true"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert run.stdout == "False\n", run.stderr
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,10 @@ from typing import Any
 import httpx
 from fastapi import FastAPI, Response, WebSocket
 from fastapi.responses import StreamingResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 
 async def plain(scope: Any, receive: Any, send: Any) -> None:
@@ -43,6 +47,12 @@ def wsgi(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"plain"]
 
+
+async def _plain_item(request: Request) -> PlainTextResponse:
+    return PlainTextResponse("plain")
+
+
+routes = Starlette(routes=[Route("/items/{item}", _plain_item)])
 
 framework = FastAPI()
 

@@ -312,6 +312,7 @@ def test_malformed_traceparent_starts_a_new_trace(spans: Recorder, bad: bytes) -
                 "server.address": "shop.example",
             },
         ),
+        ([(b"x-forwarded-proto", b"https, http")], {"url.scheme": "https"}),
         ([(b"x-forwarded-proto", b"gopher")], {"url.scheme": "http"}),
         ([], {"client.address": "127.0.0.1", "server.address": "testserver"}),
     ],

@@ -258,6 +258,30 @@ def test_excluded_urls_leave_no_orphans(serve: Serve) -> None:
     assert [span.name for span in service.stop()] == ["GET /items/{item}"]
 
 
+@pytest.mark.parametrize(
+    ("app", "library"), [("plain", "ASGI"), ("framework", "FASTAPI"), ("routes", "STARLETTE")]
+)
+def test_a_library_may_have_excluded_urls_of_its_own(serve: Serve, app: str, library: str) -> None:
+    """Instead of OTEL_PYTHON_EXCLUDED_URLS; those of other libraries do not count."""
+    variables = dict.fromkeys(
+        (f"OTEL_PYTHON_{name}_EXCLUDED_URLS" for name in ("ASGI", "FASTAPI", "STARLETTE")),
+        "/items/others",
+    )
+    variables[f"OTEL_PYTHON_{library}_EXCLUDED_URLS"] = "/items/own"
+    service = serve("uvicorn", app, OTEL_PYTHON_EXCLUDED_URLS="/items/all", **variables)
+    for item in ("own", "others", "all"):
+        assert service.get(f"/items/{item}") == (200, b"plain")
+    spans = service.stop()
+    assert [span.attributes["url.path"] for span in spans] == ["/items/others", "/items/all"]
+
+
+def test_what_httpx_asks_for_may_be_excluded(serve: Serve) -> None:
+    """The request around it is traced."""
+    service = serve("uvicorn", "framework", OTEL_PYTHON_HTTPX_EXCLUDED_URLS="http://")
+    assert service.get("/child") == (200, b"204")
+    assert [span.name for span in service.stop()] == ["GET /child"]
+
+
 @pytest.mark.parametrize("app", ["plain", "framework"])
 def test_captured_headers(serve: Serve, app: str) -> None:
     """The headers named by the variables are attributes, secrets replaced."""
@@ -269,14 +293,16 @@ def test_captured_headers(serve: Serve, app: str) -> None:
             f"{prefix}SERVER_REQUEST": "X-.*,authorization",
             f"{prefix}SERVER_RESPONSE": "content-type",
             f"{prefix}CLIENT_REQUEST": "traceparent",
-            f"{prefix}SANITIZE_FIELDS": "authorization",
+            f"{prefix}SANITIZE_FIELDS": "authorization,X-Account",
         },
     )
-    service.get("/child", **{"X-Tenant": "acme", "Authorization": "Bearer secret"})
+    sent = {"X-Tenant": "acme", "X-Account": "8812-A", "Authorization": "Bearer secret"}
+    service.get("/child", **sent)
     spans = {span.kind: span for span in service.stop()}
     server = spans["SERVER"].attributes
     assert server["http.request.header.x_tenant"] == ["acme"]
     assert server["http.request.header.authorization"] == ["[REDACTED]"]
+    assert server["http.request.header.x_account"] == ["[REDACTED]"]
     assert "secret" not in repr(spans)
     if app == "framework":
         assert server["http.response.header.content_type"] == ["application/json"]

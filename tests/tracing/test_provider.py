@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -288,6 +289,22 @@ def test_after_the_shutdown_tracers_record_nothing(
     span = provider.get_tracer("lib").start_span("name")
     assert not span.is_recording()
     assert len(recorder.calls) == 1
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_hanging_processor_has_the_time_of_the_shutdown(
+    provider: ClarityTracerProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exporter behind it may hang for ever, or the main thread hold its lock."""
+    monkeypatch.setattr(_native, "shutdown", lambda timeout_s, signal: True)
+    released, recorder = threading.Event(), Recorder()
+    hanging = Recorder()
+    monkeypatch.setattr(hanging, "shutdown", released.wait)
+    provider.add_span_processor(hanging)
+    provider.add_span_processor(recorder)
+    provider.shutdown(within_s=0.01)
+    assert guard.internal_errors()["a span processor's shutdown"] > 0
+    released.set()
 
 
 @pytest.mark.usefixtures("quiet")

@@ -178,6 +178,7 @@ def test_a_held_trace_is_bounded(
     size = sum(span.ByteSize() for span in exported.all())
     assert 256 << 10 <= size <= (256 << 10) + 3 * 8300
     assert exported.names()[0] == "child"
+    assert exported.names()[-1] == "root"
 
 
 def test_held_spans_count_only_when_they_are_kept(

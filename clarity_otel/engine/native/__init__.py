@@ -12,7 +12,7 @@ import os
 from clarity_otel import _native, correlation, diagnostics, patches
 from clarity_otel.correlation import outgoing, propagation
 from clarity_otel.engine import carried, collection, propagators, scopes, signals
-from clarity_otel.engine.native import spool
+from clarity_otel.engine.native import processors, spool
 from clarity_otel.guard import record_failure
 from clarity_otel.imports import when_imported
 
@@ -135,7 +135,10 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "tracecontext": "tracecontext" in names,
         "baggage": "baggage" in names,
         "foreign_propagators": any(name not in propagators.NATIVE for name in names),
-        "excluded_urls": bool(settings.excluded_urls_for("fastapi")),
+        "excluded_urls": any(
+            settings.excluded_urls_for(library) for library in ("fastapi", "starlette", "asgi")
+        ),
+        "excluded_calls": bool(settings.excluded_urls_for("httpx")),
         "captured_headers": any(
             getattr(settings, f"{capture}_{which}")
             for which in ("server_request", "server_response", "client_request", "client_response")
@@ -356,10 +359,11 @@ def shutdown(within_s: float = float("inf")) -> None:
     deadline = monotonic() + bound_s
     # What it leaves of the time is for the network.
     collection.before_end(bound_s / 2)
-    _native.shutdown(max(0.0, deadline - monotonic()))
-    for provider in (_provider, _logger_provider):
-        if provider is not None:
-            provider.shutdown(max(0.0, deadline - monotonic()))
+    providers = [provider for provider in (_provider, _logger_provider) if provider is not None]
+    share = processors.BEFORE_THEM if any(one.has_processors() for one in providers) else 1.0
+    _native.shutdown(max(0.0, deadline - monotonic()) * share)
+    for provider in providers:
+        provider.shutdown(max(0.0, deadline - monotonic()))
 
 
 def export_health() -> dict[str, dict[str, Any]]:

@@ -160,6 +160,10 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
         flushed = _native.force_flush(timeout_millis / 1000, "logs")
         return self.flush_processors(max(0.0, deadline - monotonic())) and flushed
 
+    def has_processors(self) -> bool:
+        """Whether there are processors written in Python."""
+        return bool(self.processors)
+
     def flush_processors(self, timeout_s: float) -> bool:
         """Flush the processors written in Python alone; False as in `force_flush`."""
         return processors.flush(self.processors, timeout_s)
@@ -170,9 +174,11 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
         A second call does nothing. It takes no lock: a signal's handler may call it.
         """
         self._is_shut_down = True
-        _native.shutdown(self._shutdown_timeout_s if within_s is None else within_s, "logs")
+        bound_s = self._shutdown_timeout_s if within_s is None else within_s
+        deadline = monotonic() + bound_s
         ended, self.processors = self.processors, ()
-        processors.shut_down(ended, "a log record processor")
+        _native.shutdown(bound_s if not ended else bound_s * processors.BEFORE_THEM, "logs")
+        processors.shut_down(ended, "a log record processor", max(0.0, deadline - monotonic()))
 
 
 _FIELDS = (

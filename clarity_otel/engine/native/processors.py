@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from clarity_otel.engine.bounded import within
 from clarity_otel.guard import record_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+# The share of an end's time that the native pipeline may take where there are some.
+BEFORE_THEM = 0.7
 
 
 class Processor(Protocol):
@@ -34,10 +40,22 @@ def flush(processors: Sequence[Processor], timeout_s: float) -> bool:
     return flushed
 
 
-def shut_down(processors: Sequence[Processor], what: str) -> None:
-    """Shut all down; what one raises is counted and said, of `what`."""
+def shut_down(processors: Sequence[Processor], what: str, timeout_s: float) -> None:
+    """Shut all down; what one raises is counted and said, of `what`.
+
+    Each has what is left of the time, and is left to itself after it: the exporter behind it may
+    hang, and a signal may have interrupted the main thread where that holds its lock.
+    """
+    deadline = monotonic() + timeout_s
     for processor in processors:
-        try:
-            processor.shutdown()
-        except Exception as failure:
-            record_failure(f"{what}'s shutdown", failure)
+        left_s = max(0.0, deadline - monotonic())
+        if within(left_s, partial(_shut_down, processor, what)) is None:
+            record_failure(f"{what}'s shutdown", TimeoutError(f"not done within {timeout_s:.1f} s"))
+
+
+def _shut_down(processor: Processor, what: str) -> bool:
+    try:
+        processor.shutdown()
+    except Exception as failure:
+        record_failure(f"{what}'s shutdown", failure)
+    return True

@@ -93,6 +93,10 @@ class ClarityTracerProvider(trace.TracerProvider):
         flushed = _native.force_flush(timeout_millis / 1000, "traces")
         return self.flush_processors(max(0.0, deadline - monotonic())) and flushed
 
+    def has_processors(self) -> bool:
+        """Whether there are processors written in Python."""
+        return bool(self._support.processors)
+
     def flush_processors(self, timeout_s: float) -> bool:
         """Flush the processors written in Python alone; False as in `force_flush`."""
         return processors.flush(self._support.processors, timeout_s)
@@ -104,10 +108,12 @@ class ClarityTracerProvider(trace.TracerProvider):
         middle of another call.
         """
         self._is_shut_down = True
-        _native.shutdown(self._shutdown_timeout_s if within_s is None else within_s, "traces")
+        bound_s = self._shutdown_timeout_s if within_s is None else within_s
+        deadline = monotonic() + bound_s
         ended, self._support.processors = self._support.processors, ()
+        _native.shutdown(bound_s if not ended else bound_s * processors.BEFORE_THEM, "traces")
         _native.set_has_processors(False)
-        processors.shut_down(ended, "a span processor")
+        processors.shut_down(ended, "a span processor", max(0.0, deadline - monotonic()))
 
     def __repr__(self) -> str:
         return "ClarityTracerProvider()"

@@ -18,6 +18,7 @@ from opentelemetry.trace.status import Status, StatusCode
 
 from clarity_otel import _native
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.patches import LIBRARY_KEY
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -56,7 +57,10 @@ class Support:
         self.processors: tuple[SpanProcessor, ...] = ()
         self._resource: Resource | None = None
         self._capture = _Captures(settings)
-        self._excluded = _compile(settings.excluded_urls_for("fastapi"))
+        self._excluded = {
+            library: _compile(settings.excluded_urls_for(library))
+            for library in ("fastapi", "starlette", "asgi", "httpx")
+        }
 
     # ---- what a native span shows of itself ----
 
@@ -182,8 +186,15 @@ class Support:
     # ---- settings that look at requests ----
 
     def is_excluded(self, scope: Mapping[str, Any]) -> bool:
-        """Whether the request's URL matches one of the excluded ones."""
-        return self._excluded is not None and bool(self._excluded.search(_url(scope)))
+        """Whether the request's URL matches one of the excluded ones, of its library."""
+        # Without a name of it all have the same list.
+        excluded = self._excluded[scope.get(LIBRARY_KEY, "fastapi")]
+        return excluded is not None and bool(excluded.search(_url(scope)))
+
+    def is_excluded_call(self, url: str) -> bool:
+        """Whether a request to this URL, made with httpx, is one of the excluded ones."""
+        excluded = self._excluded["httpx"]
+        return excluded is not None and bool(excluded.search(url))
 
     def captured_headers(self, message: Mapping[str, Any], which: str) -> dict[str, list[str]]:
         """Return the attributes of a scope's or a response's captured headers."""
@@ -214,10 +225,10 @@ class _Captures:
     def __init__(self, settings: Settings) -> None:
         prefix = "instrumentation_http_capture_headers"
         self._wanted = {
-            key: _compile(getattr(settings, f"{prefix}_{key}"), whole=True)
+            key: _compile(getattr(settings, f"{prefix}_{key}"), re.IGNORECASE)
             for key in ("server_request", "server_response", "client_request", "client_response")
         }
-        self._hidden = _compile(getattr(settings, f"{prefix}_sanitize_fields"))
+        self._hidden = _compile(getattr(settings, f"{prefix}_sanitize_fields"), re.IGNORECASE)
 
     def attributes(
         self, key: str, which: str, headers: list[tuple[str, str]]
@@ -235,7 +246,7 @@ class _Captures:
         return found
 
 
-def _compile(patterns: Iterable[str], whole: bool = False) -> re.Pattern[str] | None:
+def _compile(patterns: Iterable[str], flags: int = 0) -> re.Pattern[str] | None:
     """Join patterns into one; a malformed one is taken literally."""
     usable = []
     for pattern in patterns:
@@ -246,7 +257,7 @@ def _compile(patterns: Iterable[str], whole: bool = False) -> re.Pattern[str] | 
             usable.append(re.escape(pattern))
     if not usable:
         return None
-    return re.compile("|".join(usable), re.IGNORECASE if whole else 0)
+    return re.compile("|".join(usable), flags)
 
 
 def _url(scope: Mapping[str, Any]) -> str:

@@ -74,20 +74,20 @@ def _with_id(
         with never_break_the_app("the correlation id of a response"):
             request.note(message)
             if message["type"] in _STARTS:
-                _add(message)
+                message = _with_header(message)
         await send(message)
 
     return send_with_id
 
 
-def _add(message: Any) -> None:
+def _with_header(message: Any) -> Any:
+    """Return a copy: the application may send the same message again."""
     value = correlation_id()
     name = header_name().lower().encode()
     headers = list(message.get("headers") or ())
     if value is None or any(key.lower() == name for key, _ in headers):
-        return
-    # A copy: a response object may be sent again.
-    message["headers"] = [*headers, (name, value.encode())]
+        return message
+    return {**message, "headers": [*headers, (name, value.encode())]}
 
 
 class RecordedExceptions:

@@ -262,8 +262,10 @@ impl ServerRequest {
         let (recording, is_ours, seconds, origin, scope) = {
             let mut span = change(&span);
             if end_ns == 0 {
-                end_ns = ids::now_ns().max(span.start_ns);
+                end_ns = ids::now_ns();
             }
+            // A clock that went backwards must not yield a negative duration.
+            end_ns = end_ns.max(span.start_ns);
             (
                 span.recording(),
                 span.generation == ids::generation(),

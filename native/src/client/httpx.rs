@@ -31,7 +31,7 @@ pub fn httpx_enter<'py>(
             return Ok(None);
         };
         let parent = Parent::current(py)?;
-        if parent.suppress_http {
+        if parent.suppress_http || engine.excluded_calls && is_excluded(request)? {
             return Ok(None);
         }
         let method = request
@@ -165,6 +165,20 @@ fn count_request(
     let took_s = metrics::seconds(span.start_ns, end_ns);
     let status = u16::try_from(status).unwrap_or(0);
     http_client::end(measured, status, &error, took_s, span.origin(end_ns));
+}
+
+/// Whether the URL is one of OTEL_PYTHON_HTTPX_EXCLUDED_URLS; only when set.
+#[cold]
+fn is_excluded(request: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = request.py();
+    let Some(api) = api_needed(py)? else {
+        return Ok(false);
+    };
+    let url = request.getattr(intern!(py, "url"))?.str()?;
+    api.support
+        .bind(py)
+        .call_method1(intern!(py, "is_excluded_call"), (url,))?
+        .is_truthy()
 }
 
 /// What a span says of a URL; credentials and signatures are replaced.

@@ -75,7 +75,8 @@ impl<'a> Forwarding<'a> {
     pub fn scheme(&self) -> Option<&'a [u8]> {
         let scheme = match (self.forwarded_proto, self.forwarded) {
             (None, None) => return None,
-            (Some(proto), _) => proto,
+            // A proxy behind another one may add its own after it.
+            (Some(proto), _) => proto.split(|b| *b == b',').next()?.trim_ascii(),
             (None, Some(forwarded)) => {
                 let first = forwarded.split(|b| *b == b',').next()?;
                 redact::parameter(first, b"proto")?

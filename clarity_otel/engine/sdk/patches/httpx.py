@@ -21,7 +21,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make(original: Any) -> Any:
         def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
             with never_break_the_app("the correlation header of httpx"):
-                outgoing.write(request.url.host, request.headers)
+                _write(request)
             began_s = perf_counter()
             try:
                 return original(self, request, *args, **kwargs)
@@ -34,7 +34,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make_async(original: Any) -> Any:
         async def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
             with never_break_the_app("the correlation header of httpx"):
-                outgoing.write(request.url.host, request.headers)
+                _write(request)
             began_s = perf_counter()
             try:
                 return await original(self, request, *args, **kwargs)
@@ -50,6 +50,11 @@ def apply(module: Any, replaced: Replaced) -> None:
         # Before the instrumentor, whose wrapper around these writes the trace.
         replaced.replace(module.HTTPTransport, "handle_request", _withholding)
         replaced.replace(module.AsyncHTTPTransport, "handle_async_request", _withholding)
+
+
+def _write(request: Any) -> None:
+    query = request.url.query.decode("ascii", "replace")
+    outgoing.write(request.url.host, request.headers, query=query, request=request)
 
 
 def _withholding(original: Any) -> Any:
