@@ -213,6 +213,7 @@ wheel: $(NATIVE_STAMP) dashboard ## build dist/clarity_otel-*.whl
 .PHONY: clean
 clean: ## remove all that was built or installed here
 	rm -rf .venv .venv-* build dist native/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .benchmarks benchmarks/.venvs benchmarks/out demo-output .clarity-stack
 	rm -rf *.egg-info clarity_otel/_native.*.so
 	rm -rf clarity_otel/web/static dashboard/node_modules tests/dashboard/out
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

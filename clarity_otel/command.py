@@ -129,7 +129,8 @@ def _application(arguments: Sequence[str]) -> str | None:
             return value.partition(":")[0] or None
         module, colon, attribute = argument.partition("(")[0].partition(":")
         if _is_dotted_name(module):
-            if colon and _is_dotted_name(attribute):
+            # `--bind unix:app.sock` is a socket.
+            if colon and module != "unix" and _is_dotted_name(attribute):
                 return module
             if previous in _APP_OPTIONS:
                 return module

@@ -31,6 +31,7 @@ _MODULES = {
     "aiohttp-server": "aiohttp.web",
     "botocore": "botocore.client",
     "cassandra": "cassandra.cluster",
+    "google-genai": "google.genai",
     "grpc_aio_client": "grpc",
     "grpc_aio_server": "grpc",
     "grpc_client": "grpc",
@@ -42,12 +43,18 @@ _MODULES = {
     "urllib": "urllib.request",
 }
 
+# They instrument no library that an app would import: the process itself, and the handler that
+# a variable of AWS Lambda names.
+_OF_THE_PROCESS = ("aws-lambda", "system_metrics")
+
 # Those that we have put in place, until a reload has been told of.
 _instrumented: set[str] = set()
 
 
 def wait_for_libraries(settings: Settings, left_out: Collection[str]) -> None:
     """Load each installed instrumentor as soon as its library has been imported.
+
+    Those of the process itself are loaded now.
 
     `left_out` are those of the libraries that the engine patches by itself; those named
     in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS are left out too.
@@ -57,17 +64,23 @@ def wait_for_libraries(settings: Settings, left_out: Collection[str]) -> None:
             continue
         if settings.is_instrumentation_disabled(name):
             continue
-
-        _instrument_after(module_of(name), name)
+        if name in _OF_THE_PROCESS:
+            _instrument_guarded(name)
+        else:
+            _instrument_after(module_of(name), name)
 
 
 def _instrument_after(module: str, name: str) -> None:
-    def instrument(module: ModuleType) -> None:
-        # Its own guard: the message names the instrumentor, not the import hook.
-        with never_break_the_app(f"the instrumentor of {name}"):
-            _instrument(name)
+    def instrument(_: ModuleType) -> None:
+        _instrument_guarded(name)
 
     when_imported(module, instrument)
+
+
+def _instrument_guarded(name: str) -> None:
+    # Its own guard: the message names the instrumentor, not the import hook.
+    with never_break_the_app(f"the instrumentor of {name}"):
+        _instrument(name)
 
 
 def _instrument(name: str) -> None:
@@ -109,7 +122,7 @@ def is_importable(name: str) -> bool:
     """
     from importlib.util import find_spec
 
-    return find_spec(module_of(name).partition(".")[0]) is not None
+    return name in _OF_THE_PROCESS or find_spec(module_of(name).partition(".")[0]) is not None
 
 
 def instrumented() -> frozenset[str]:

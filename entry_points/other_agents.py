@@ -74,6 +74,7 @@ def in_the_way(*, inside_stock: bool = False) -> str | None:
 def watch(settings: Settings, *, is_native: bool) -> None:
     """From the start of the engine on, keep others from doubling what it does."""
     when_imported("opentelemetry.trace", _guard_provider)
+    when_imported("opentelemetry.instrumentation.asgi", _step_aside_below_ours)
     if not is_native:
         return
     for module, instrumentors in _REPLACED_INSTRUMENTORS.items():
@@ -90,6 +91,26 @@ def watch(settings: Settings, *, is_native: bool) -> None:
                     _leave_out(module.__name__, name, instrumentor)
 
         when_imported(module, leave_out_all)
+
+
+def _step_aside_below_ours(asgi: ModuleType) -> None:
+    """Make contrib's middleware, which apps add themselves, pass on what has a server span."""
+    from clarity_otel.logs.ids import SPAN_KEY
+
+    middleware: Any = asgi.OpenTelemetryMiddleware
+    stock_call = middleware.__call__
+
+    async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: N807
+        if SPAN_KEY not in scope:
+            await stock_call(self, scope, receive, send)
+            return
+        _say_once(
+            f"OpenTelemetryMiddleware of {asgi.__name__} passes requests on, because Clarity OTel "
+            "already instruments the application; remove the middleware."
+        )
+        await self.app(scope, receive, send)
+
+    middleware.__call__ = __call__
 
 
 def _guard_provider(trace: ModuleType) -> None:

@@ -60,6 +60,7 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
     os.environ.setdefault(
         "OTEL_SEMCONV_STABILITY_OPT_IN", ",".join(settings.semconv_stability_opt_in)
     )
+    _mend_patterns(settings)
     from clarity_otel import engine, logs
 
     engine.start(settings)
@@ -74,6 +75,18 @@ def start(settings: Settings, argv: Sequence[str], *, inside_stock: bool = False
 
         wait_for_libraries(settings, engine.replaced_instrumentors())
     return True
+
+
+def _mend_patterns(settings: Settings) -> None:
+    """Give other instrumentations, which read the variables too, what they can compile.
+
+    A malformed expression is an error where they are imported, or with every request.
+    """
+    from clarity_otel.settings.variables import PATTERN_LISTS
+
+    for name in PATTERN_LISTS:
+        if os.environ.get(name):
+            os.environ[name] = ",".join(settings[name])  # type: ignore[arg-type]
 
 
 def _new_folder_name() -> str:

@@ -20,12 +20,15 @@ def traced_app(original: Any, answered: Any, served: Any = None, library: str = 
     """
     if served is None:
         served = original
-    enter = _entering(library)
+    # Else all have the same list.
+    names_library = patches.have_own_exclusions
 
     async def traced(self: Any, scope: Any, receive: Any, send: Any) -> Any:
         request: Any
         try:
-            request = enter(scope, send)
+            if names_library:
+                scope.setdefault(patches.LIBRARY_KEY, library)
+            request = server_enter(scope, send)
         except Exception as failure:
             request = keep("asgi.enter", failure)
         if request is False:
@@ -33,7 +36,7 @@ def traced_app(original: Any, answered: Any, served: Any = None, library: str = 
                 return None
             request = None
             with never_break_the_app("asgi.enter"):
-                request = enter(scope, send)
+                request = server_enter(scope, send)
         if not request:
             return await original(self, scope, receive, send)
         if request.counts_messages:
@@ -53,18 +56,6 @@ def traced_app(original: Any, answered: Any, served: Any = None, library: str = 
         return result
 
     return traced
-
-
-def _entering(library: str) -> Any:
-    """Return `server_enter`, which names the library where libraries have lists of their own."""
-    if not patches.have_own_exclusions:
-        return server_enter
-
-    def enter(scope: Any, send: Any) -> Any:
-        scope.setdefault(patches.LIBRARY_KEY, library)
-        return server_enter(scope, send)
-
-    return enter
 
 
 async def _passed_on(self: TracedApp, scope: Any, receive: Any, send: Any) -> Any:

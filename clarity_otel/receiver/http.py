@@ -13,6 +13,7 @@ from anyio import CapacityLimiter, to_thread
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -105,6 +106,9 @@ def _endpoint(intake: Intake, signal: Signal, room: _Room) -> Any:
                     _take, intake, signal, body, request, is_json, limiter=room.unpacking
                 )
             return _answer(200, message, is_json)
+        except ClientDisconnect:
+            # Nobody reads it.
+            return Response(status_code=400)
         except BusyError:
             headers = {"retry-after": str(RETRY_AFTER_S)}
             status = Status(code=_RESOURCE_EXHAUSTED, message="The queue is full; try again.")

@@ -15,6 +15,7 @@ from clarity_otel.settings.variables import (
     BY_NAME,
     HOST_LISTS,
     NOT_SUPPORTED,
+    PATTERN_LISTS,
     SIGNALS,
     STANDARD_SAMPLERS,
     VARIABLES,
@@ -145,6 +146,7 @@ class _Reader:
         self._check_export_interval()
         self._check_files()
         self._check_hosts()
+        self._check_patterns()
         self._check_batch_size()
         timeout = values["OTEL_BSP_EXPORT_TIMEOUT"] or otlp.NO_LIMIT_MS
         configs = {
@@ -279,6 +281,30 @@ class _Reader:
                     shown = "an entry with a user" if has_user else masked(entry)[:80]
                     self.warnings.append(f"{name} names {shown}, {reason}; it is left out.")
             self.values[name] = tuple(entry for entry in entries if not why_no_host(entry))
+
+    def _check_patterns(self) -> None:
+        """Take what is no regular expression as the text that it is.
+
+        What an entry is to keep back stays back: a header, a path with a lone bracket.
+        """
+        for name in PATTERN_LISTS:
+            entries: tuple[str, ...] | None = self.values[name]  # type: ignore[assignment]
+            if not entries:
+                continue
+            # Only for those who set one: re takes 6 ms at the start of a process.
+            import re
+
+            usable = list(entries)
+            for at, entry in enumerate(entries):
+                try:
+                    re.compile(entry)
+                except (re.error, OverflowError, RecursionError) as error:
+                    self.warnings.append(
+                        f"{name} names {masked(entry)[:80]}, which is no regular expression "
+                        f"({error}); it is taken literally."
+                    )
+                    usable[at] = re.escape(entry)
+            self.values[name] = tuple(usable)
 
     def _check_export_interval(self) -> None:
         variable = BY_NAME["OTEL_METRIC_EXPORT_INTERVAL"]

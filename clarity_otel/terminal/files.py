@@ -38,7 +38,7 @@ def export(
             raise ValueError(f"{file} exists already; name a file or folder that does not")
         start_s, end_s = times.time_s(since), times.time_s(until) if until else time.time()
         rows = _export(store_of(store), file, trace.strip().lower(), start_s, end_s)
-    except (SourceError, ValueError, OSError) as error:
+    except (SourceError, ValueError, OSError, _parquet().NotOursError) as error:
         typer.echo(f"clarity export: {error}.", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{file}: {_told(rows)}")

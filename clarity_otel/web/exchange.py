@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -52,6 +53,9 @@ def routes(connection: duckdb.DuckDBPyConnection, limit_bytes: int) -> list[Rout
                         )
                     file.write(chunk)
             return JSONResponse({"rows": await run_in_threadpool(_read, connection, folder)})
+        except ClientDisconnect:
+            # Nobody reads it.
+            return Response(status_code=400)
         except parquet.NotOursError as error:
             return JSONResponse({"error": f"{error}."}, 400)
         finally:

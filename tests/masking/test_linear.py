@@ -100,10 +100,11 @@ def seconds(masker: ModuleType, text: str) -> float:
 def test_time_grows_with_the_length(masker: ModuleType, unit: str) -> None:
     """The median of five paired ratios of 2n to n stays below 3: a square would be 4.
 
-    1 MB for the native masker, 64 kB for the twin, in one text and without the limit.
+    1 MB for the native masker, 32 kB for the twin, in one text and without the limit: squares
+    that were found in the twin had ratios from 3.3 to 5.1 there, and no others at 64 kB.
     """
     masker.mask_configure(limit=0)
-    size = 1_000_000 if masker.__name__.endswith("_native") else 64_000
+    size = 1_000_000 if masker.__name__.endswith("_native") else 32_000
     half, whole = unit * (size // 2 // len(unit)), unit * (size // len(unit))
     masker.mask_text(half)
     ratios: list[float] = []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import json
 import socket
+import threading
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 import httpx
@@ -206,6 +209,25 @@ class TestHttp:
         for body, status in ((content, 200), (content * 3, 503), (b"\xff", 400)) * 5:
             assert client.post("/v1/traces", content=body, headers=PROTOBUF).status_code == status
 
+    def test_a_sender_that_goes_away_is_no_error(self, writer: Waiting) -> None:
+        """Half a body is not taken, and uvicorn has no traceback to write."""
+        app = otlp_http.app(Intake(writer))  # type: ignore[arg-type]
+        events = [
+            {"type": "http.request", "body": b"half", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+
+        async def receive() -> dict[str, Any]:
+            return events.pop(0)
+
+        async def send(message: dict[str, Any]) -> None:
+            pass
+
+        headers = [(b"content-type", PROTOBUF["content-type"].encode())]
+        scope = {"type": "http", "method": "POST", "path": "/v1/traces", "query_string": b""}
+        asyncio.run(app({**scope, "headers": headers}, receive, send))  # type: ignore[arg-type]
+        assert (writer.taken, events) == ([], [])
+
     def test_other_methods_and_paths_are_refused(self, client: AsgiClient) -> None:
         """Nothing is read there."""
         assert client.get("/v1/traces").status_code == 405
@@ -240,6 +262,31 @@ class TestGrpc:
         assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         details = dict(raised.value.trailing_metadata())["grpc-status-details-bin"]
         assert Status.FromString(details).details[0].type_url.endswith("RetryInfo")
+
+    def test_a_crowd_of_senders_is_asked_to_try_again(
+        self, writer: Waiting, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """More calls than wait for a thread are refused as a full queue is; none is left."""
+        go_on = threading.Event()
+        monkeypatch.setattr(writer, "offer", lambda _: go_on.wait(60))
+        handlers = otlp_grpc._Handlers(2, "handlers")
+        monkeypatch.setattr(otlp_grpc, "_Handlers", lambda *_, **__: handlers)
+        server, port = otlp_grpc.serve(Intake(writer), "127.0.0.1", 0)  # type: ignore[arg-type]
+        path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            payload = traces(1).SerializeToString()
+            calls = [channel.unary_unary(path).future(payload, timeout=60) for _ in range(200)]
+            # Two are in the threads; the refusals wait behind those that were taken.
+            wait_until(lambda: handlers.waiting == 198, "all to wait")
+            go_on.set()
+            failed = [call.exception() for call in calls if call.exception() is not None]
+        server.stop(None).wait(5)
+        assert len(failed) == 200 - otlp_grpc.WAITING_LIMIT - 2
+        for error in failed:
+            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            details = dict(error.trailing_metadata())["grpc-status-details-bin"]
+            assert Status.FromString(details).details[0].type_url.endswith("RetryInfo")
+        assert handlers.waiting == 0
 
     def test_a_port_that_is_taken_is_said(self, writer: Waiting) -> None:
         """So that a free one can be chosen."""

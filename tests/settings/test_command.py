@@ -15,6 +15,8 @@ from clarity_otel import command
         ("uvicorn --factory company.shop.app:create_app", "shop"),
         ("gunicorn -k uvicorn_worker.UvicornWorker -b 0.0.0.0:80 shop.asgi:app", "shop"),
         ("gunicorn -w 4 shop.wsgi", "shop"),
+        ("gunicorn --bind unix:app.sock shop.wsgi", "shop"),
+        ("hypercorn --bind unix:run.sock shop.asgi:app", "shop"),
         ("gunicorn shop.wsgi -k uvicorn.workers.UvicornWorker -w 4", "shop"),
         ("gunicorn shop.wsgi:create_app() -w 4", "shop"),
         ("hypercorn --bind unix:/tmp/socket shop.app:app", "shop"),

@@ -247,17 +247,9 @@ class _Captures:
 
 
 def _compile(patterns: Iterable[str], flags: int = 0) -> re.Pattern[str] | None:
-    """Join patterns into one; a malformed one is taken literally."""
-    usable = []
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-            usable.append(f"(?:{pattern})")
-        except re.error:
-            usable.append(re.escape(pattern))
-    if not usable:
-        return None
-    return re.compile("|".join(usable), flags)
+    """Join patterns, which settings have checked, into one."""
+    usable = [f"(?:{pattern})" for pattern in patterns]
+    return re.compile("|".join(usable), flags) if usable else None
 
 
 def _url(scope: Mapping[str, Any]) -> str:

@@ -18,7 +18,11 @@ export default function Overview() {
       <div className="grid items-start gap-4 xl:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]">
         <Panel title="What changed" aside="against the same time before">
           <Answer query={before}>
-            {(old) => <Changes now={services.data?.rows ?? []} before={old.rows} />}
+            {(old) => (
+              <Answer query={services}>
+                {(now) => <Changes now={now.rows} before={old.rows} />}
+              </Answer>
+            )}
           </Answer>
         </Panel>
         <Feed />

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::report::{About, FailureKind, Health, Reporter};
+use super::report::{self, About, FailureKind, Health, Reporter};
 use super::retry::{Backoff, RetryPolicy};
 use super::{Failure, Outcome, Signal, Sink};
 use crate::pipeline::{Counters, DropReason, Limits, Pipeline};
@@ -259,18 +259,17 @@ impl<S: Sink> Delivery<'_, S> {
         let about = self.about();
         let mut reporter = self.reporter();
         if self.lost_at_shutdown > 0 {
-            let sentence = format!("The process ended before {} took everything.", about.peer);
+            let sentence = report::ended_before(about.peer);
             let now = Instant::now().into_std();
             let lost = self.lost_at_shutdown;
             reporter.hold(FailureKind::Shutdown, about, &sentence, lost, now);
         }
         if self.kept_at_shutdown > 0 {
             let (kept, items) = (self.kept_at_shutdown, self.signal.items());
-            let sentence = format!(
-                "The process ended before {} took everything: {kept} {items} are on disk, for \
-                 the service's next process.",
-                about.peer
-            );
+            let ended = report::ended_before(about.peer);
+            let ended = ended.trim_end_matches('.');
+            let sentence =
+                format!("{ended}: {kept} {items} are on disk, for the service's next process.");
             let now = Instant::now().into_std();
             reporter.say(FailureKind::KeptAtShutdown, about, &sentence, 0, now);
         }
@@ -278,14 +277,9 @@ impl<S: Sink> Delivery<'_, S> {
     }
 
     pub fn about(&self) -> About<'_> {
-        let target = self.sink.target();
-        let host = target.find("://").map_or(0, |at| at + 3);
-        let end = target[host..]
-            .find('/')
-            .map_or(target.len(), |at| host + at);
         About {
             signal: self.signal,
-            peer: &target[..end],
+            peer: report::peer(self.sink.target()),
         }
     }
 

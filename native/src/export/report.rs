@@ -94,6 +94,24 @@ pub fn say(output: &Output, level: Level, sentence: &str) {
     }
 }
 
+/// Says that so many items of each signal were lost for what `sentence` says.
+pub fn say_lost(output: &Output, sentence: &str, dropped: [u64; Signal::COUNT]) {
+    let sentence = sentence.to_owned();
+    Held { sentence, dropped }.write(output);
+}
+
+/// The sentence for what a target has not taken by a process's end.
+pub fn ended_before(peer: &str) -> String {
+    format!("The process ended before {peer} took everything.")
+}
+
+/// Scheme, host and port of a target.
+pub fn peer(target: &str) -> &str {
+    let host = target.find("://").map_or(0, |at| at + 3);
+    let end = target[host..].find('/');
+    end.map_or(target, |at| &target[..host + at])
+}
+
 pub const PAUSE: Duration = Duration::from_secs(60);
 
 /// Takes one line without its end. Called on the exporter's thread.

@@ -112,8 +112,9 @@ pub fn shutdown(pipelines: &Pipelines, deadline: Instant) -> bool {
         Some(worker) => worker.stop(deadline),
         None => true,
     };
-    for pipeline in all {
-        pipeline.abandon(DropReason::Shutdown);
+    let abandoned = all.map(|pipeline| pipeline.abandon(DropReason::Shutdown));
+    if let Some(worker) = pipelines.worker.get() {
+        worker.say_abandoned(abandoned);
     }
     ended && lost() == before
 }
@@ -124,7 +125,12 @@ pub fn shutdown_signal(pipelines: &Pipelines, signal: Signal, deadline: Instant)
     let pipeline = pipelines.of(signal);
     pipeline.stop();
     let flushed = pipelines.worker.get().is_none() || pipeline.flush(deadline);
-    pipeline.abandon(DropReason::Shutdown) == 0 && flushed
+    let mut abandoned = [0; Signal::COUNT];
+    abandoned[signal as usize] = pipeline.abandon(DropReason::Shutdown);
+    if let Some(worker) = pipelines.worker.get() {
+        worker.say_abandoned(abandoned);
+    }
+    abandoned[signal as usize] == 0 && flushed
 }
 
 /// The handle of the thread. Any thread may use it.
@@ -132,6 +138,7 @@ pub struct Worker {
     stop: watch::Sender<Option<Instant>>,
     ended: Arc<Ended>,
     health: Vec<(Signal, Arc<Mutex<Health>>)>,
+    output: Output,
     /// What the thread needs at the end, after its last attempt.
     margin: Duration,
 }
@@ -226,6 +233,7 @@ impl Worker {
             stop,
             ended,
             health,
+            output,
             margin,
         }
     }
@@ -235,6 +243,27 @@ impl Worker {
         let (_, health) = self.health.iter().find(|(of, _)| *of == signal)?;
         let health = health.lock();
         Some(health.unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Says what was given up, by signal, without the thread: it may be late, with the
+    /// reporter in its hands, or gone.
+    fn say_abandoned(&self, abandoned: [u64; Signal::COUNT]) {
+        let mut peers: Vec<(String, [u64; Signal::COUNT])> = Vec::new();
+        for (signal, health) in &self.health {
+            let health = health.lock().unwrap_or_else(PoisonError::into_inner);
+            let peer = report::peer(&health.target);
+            let at = peers.iter().position(|(known, _)| known == peer);
+            let at = at.unwrap_or_else(|| {
+                peers.push((peer.to_owned(), [0; Signal::COUNT]));
+                peers.len() - 1
+            });
+            peers[at].1[*signal as usize] = abandoned[*signal as usize];
+        }
+        for (peer, dropped) in peers {
+            if dropped.iter().any(|items| *items > 0) {
+                report::say_lost(&self.output, &report::ended_before(&peer), dropped);
+            }
+        }
     }
 
     /// Waits for the thread's end until `deadline`. It cuts its own work a

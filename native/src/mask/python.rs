@@ -437,10 +437,15 @@ fn first_items<'py>(dict: &Bound<'py, PyDict>, count: usize) -> PyResult<Bound<'
     Ok(out)
 }
 
-/// Whether a rule holds for what stands under `key`, whatever its value must be.
+/// Whether a rule holds for what stands under `key`, whatever its value must be; what fails is
+/// true.
 #[pyfunction]
-pub fn mask_has_rule(key: &Bound<'_, PyString>) -> bool {
-    key.to_str().is_ok_and(super::has_rule)
+pub fn mask_has_rule<'py>(key: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+    let py = key.py();
+    closed(py, || {
+        let has = key.to_str().is_ok_and(super::has_rule);
+        Ok(PyBool::new(py, has).to_owned().into_any())
+    })
 }
 
 /// Values masked since the process began, by rule; failures as `failed`.

@@ -49,6 +49,8 @@ struct Exporter {
     /// That of the spans.
     pipeline: &'static Pipeline,
     lines: Arc<Mutex<Vec<String>>>,
+    /// Held, it makes the thread wait with the line that it says.
+    holds_up: Arc<Mutex<()>>,
 }
 
 impl Exporter {
@@ -73,14 +75,20 @@ impl Exporter {
         let pipelines = Pipelines::new([(); Signal::COUNT].map(|()| limits.clone()));
         let pipelines: &'static Pipelines = Box::leak(Box::new(pipelines));
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
+        let holds_up: Arc<Mutex<()>> = Arc::default();
         let setups = configs.into_iter().map(|config| {
             let envelope = Envelope {
                 resource: RESOURCE.into(),
                 resource_schema_url: String::new(),
             };
             let mut setup = Setup::new(config, envelope).unwrap();
-            let to = lines.clone();
-            setup.output = Arc::new(move |line| to.lock().unwrap().push(line.to_owned()));
+            let (to, holds_up) = (lines.clone(), holds_up.clone());
+            setup.output = Arc::new(move |line| {
+                to.lock().unwrap().push(line.to_owned());
+                if std::thread::current().name() == Some("clarity-export") {
+                    drop(holds_up.lock());
+                }
+            });
             setup.spool = spool.clone();
             setup
         });
@@ -89,6 +97,7 @@ impl Exporter {
             pipelines,
             pipeline: &pipelines.spans,
             lines,
+            holds_up,
         }
     }
 
