@@ -372,6 +372,12 @@ def bind_api(objects: dict[str, Any]) -> None: ...
 def register_scope(
     name: str, version: str = "", schema_url: str = "", attributes: dict[str, Any] | None = None
 ) -> int: ...
+def time_next_span(passed: int) -> None:
+    """Have the calls on one span timed: of the one that begins after `passed` others."""
+
+def timed_span() -> int | None:
+    """Return what the calls on the last span that was timed took, in nanoseconds; once."""
+
 def encode_resource(attributes: dict[str, Any]) -> bytes: ...
 def drain(resource: bytes | None = None, signal: str = "traces") -> bytes | None:
     """Take what waits of a signal as one export request, counted as exported; None when empty."""

@@ -293,6 +293,8 @@ RULES: tuple[Rule, ...] = (
             "device code",
             "otpsecret",
             "nonce secret",
+            "assertion",
+            "hmac",
             "tokens",
             "api keys",
             "xsrf",
@@ -500,7 +502,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "basic",
-        "the credentials after Basic, and base64 of user:password under the key auth",
+        "the credentials after Basic, and what is base64 of user:password, or long and looks "
+        "random, under the key auth",
         words=("auth",),
         value="pair",
         finder="scheme",

@@ -26,6 +26,7 @@ pub mod receive;
 pub mod redact;
 pub mod repeated;
 pub mod sampler;
+pub mod self_timing;
 pub mod spool;
 mod sync;
 

@@ -23,6 +23,7 @@ use crate::metrics;
 use crate::pipeline::{self, Limits, Pipelines, ScopeId};
 use crate::receive::python as receive;
 use crate::sampler::{Root, Sampler};
+use crate::self_timing;
 use crate::values::encode_any;
 use crate::{
     asgi, aws, client, copied_scope, idle, log_line, log_record, metric_export, propagator, proto,
@@ -297,6 +298,19 @@ fn drain<'py>(
     Some(PyBytes::new(py, &request))
 }
 
+/// Has the calls on one span timed: of the one that begins after `passed` others.
+#[pyfunction]
+fn time_next_span(passed: u32) {
+    self_timing::time_next(passed);
+}
+
+/// What the calls on the last span that was timed took, in nanoseconds; None where it is told,
+/// or none has ended since.
+#[pyfunction]
+fn timed_span() -> Option<u64> {
+    self_timing::take()
+}
+
 /// Counters by name: those of the spans bare, of other signals with the signal in
 /// front (`logs.made`), and internal errors.
 #[pyfunction]
@@ -486,6 +500,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(on_first_span, module)?)?;
     module.add_function(wrap_pyfunction!(bind_api, module)?)?;
     module.add_function(wrap_pyfunction!(register_scope, module)?)?;
+    module.add_function(wrap_pyfunction!(time_next_span, module)?)?;
+    module.add_function(wrap_pyfunction!(timed_span, module)?)?;
     module.add_function(wrap_pyfunction!(encode_resource, module)?)?;
     module.add_function(wrap_pyfunction!(drain, module)?)?;
     module.add_function(wrap_pyfunction!(stats, module)?)?;

@@ -32,6 +32,7 @@ use crate::metrics::Origin;
 use crate::pipeline::{self, Batch, Pipeline, ScopeId};
 use crate::propagation::{RANDOM, SAMPLED};
 use crate::proto;
+use crate::self_timing;
 use crate::values::{
     decode_any, decode_pairs, encode_any, fields, key_text, text_of, time_ns, truth, with_text,
 };
@@ -155,9 +156,13 @@ impl Span {
         } else {
             State::Propagating
         };
+        let span_id = ids::span_id();
+        if state == State::Recording {
+            self_timing::begins(span_id);
+        }
         Span {
             trace_id,
-            span_id: ids::span_id(),
+            span_id,
             parent_id: if valid { parent.span_id } else { 0 },
             flags: random | u8::from(sampled),
             parent_flags: parent.flags,
@@ -417,7 +422,9 @@ impl Span {
             Span::notify_end(slf)?;
         }
         if let Some(engine) = engine::current() {
-            change(slf).emit(py, engine);
+            let span_id = look(slf).span_id;
+            self_timing::within(span_id, || change(slf).emit(py, engine));
+            self_timing::ends(span_id);
         }
         Ok(true)
     }
@@ -862,21 +869,17 @@ impl Span {
         key: &Bound<'_, PyAny>,
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        let py = slf.py();
         if !is_open(slf, "Setting attribute on ended span.") {
             return Ok(());
         }
-        guard::run(py, "Span.set_attribute", (), || {
-            Span::set_one(slf, key, value)
-        })
+        guarded(slf, "Span.set_attribute", || Span::set_one(slf, key, value))
     }
 
     fn set_attributes(slf: &Bound<'_, Self>, attributes: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = slf.py();
         if !is_open(slf, "Setting attribute on ended span.") {
             return Ok(());
         }
-        guard::run(py, "Span.set_attributes", (), || {
+        guarded(slf, "Span.set_attributes", || {
             Span::set_all(slf, attributes)
         })
     }
@@ -888,11 +891,10 @@ impl Span {
         attributes: Option<&Bound<'_, PyAny>>,
         timestamp: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let py = slf.py();
         if !is_open(slf, "Tried calling add_event on an ended span.") {
             return Ok(());
         }
-        guard::run(py, "Span.add_event", (), || {
+        guarded(slf, "Span.add_event", || {
             with_text(&text_of(name), None, |name| {
                 Span::event(slf, name, attributes, time_ns(timestamp))
             })
@@ -905,21 +907,19 @@ impl Span {
         context: &Bound<'_, PyAny>,
         attributes: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let py = slf.py();
         if !is_open(slf, "Tried calling add_link on an ended span.") {
             return Ok(());
         }
-        guard::run(py, "Span.add_link", (), || {
+        guarded(slf, "Span.add_link", || {
             Span::link(slf, context, attributes)
         })
     }
 
     fn update_name(slf: &Bound<'_, Self>, name: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = slf.py();
         if !is_open(slf, "Tried calling update_name on an ended span.") {
             return Ok(());
         }
-        guard::run(py, "Span.update_name", (), || {
+        guarded(slf, "Span.update_name", || {
             let name = text_of(name).unbind();
             let mut span = change(slf);
             // A call's facts tell a name.
@@ -941,11 +941,10 @@ impl Span {
         status: &Bound<'_, PyAny>,
         description: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let py = slf.py();
         if !is_open(slf, "Tried calling set_status on an ended span.") {
             return Ok(());
         }
-        guard::run(py, "Span.set_status", (), || {
+        guarded(slf, "Span.set_status", || {
             let Some((code, message)) = status_of(status, description)? else {
                 return Ok(());
             };
@@ -966,11 +965,10 @@ impl Span {
         timestamp: Option<&Bound<'_, PyAny>>,
         escaped: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let py = slf.py();
         if !is_open(slf, "Tried calling record_exception on an ended span.") {
             return Ok(());
         }
-        guard::run(py, "Span.record_exception", (), || {
+        guarded(slf, "Span.record_exception", || {
             let escaped = truth(escaped, false);
             Span::record(slf, exception, attributes, time_ns(timestamp), escaped)
         })
@@ -1216,6 +1214,17 @@ fn support(py: Python<'_>) -> PyResult<&Py<PyAny>> {
     api(py)
         .map(|api| &api.support)
         .ok_or_else(|| crate::raw::runtime_error("opentelemetry-api is not imported"))
+}
+
+/// A call that changes the span, whose time may be [taken](self_timing).
+#[inline]
+fn guarded(
+    slf: &Bound<'_, Span>,
+    place: &'static str,
+    body: impl FnOnce() -> PyResult<()>,
+) -> PyResult<()> {
+    let span_id = look(slf).span_id;
+    self_timing::within(span_id, || guard::run(slf.py(), place, (), body))
 }
 
 /// Whether the span still takes changes; an ended one answers with a warning. The

@@ -14,7 +14,7 @@ import pytest
 SOURCES = Path(__file__).resolve().parents[2] / "native" / "src"
 
 # What holds a panic back: the guard of an entry, and the maskers', which closes the text.
-GUARDS = ("guard::run", "closed(")
+GUARDS = ("guard::run", "guarded(", "closed(")
 
 # Where each entry without a guard stands, by the reason why a panic in it reaches no app.
 UNGUARDED = {
@@ -53,7 +53,7 @@ UNGUARDED = {
         health.rs: export_health
         mask/python.rs: mask_counts
         metrics/python.rs: metric_overflows
-        module.rs: drain stats trim_memory
+        module.rs: drain stats time_next_span timed_span trim_memory
     """,
     "awaits nothing: a coroutine that has ended": """
         idle.rs: __await__ __iter__ __next__

@@ -12,6 +12,8 @@ from clarity_otel.cost import measure
 from clarity_otel.cost.exporter import ExporterThread
 from clarity_otel.logs import otlp
 
+_native = pytest.importorskip("clarity_otel._native", reason="not tested: the native engine")
+
 
 @pytest.fixture
 def stats(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
@@ -80,6 +82,19 @@ def test_a_record_that_was_held_up_is_not_what_records_cost(stats: dict[str, int
         meter._told(40e-6)
     stats["logs.made"] = 200
     assert meter.read()[0] == pytest.approx(100 * 40e-6)
+
+
+def test_a_span_that_was_held_up_is_not_what_spans_cost(
+    stats: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slowest two of the last thirty do not count; one in ten with much on it does."""
+    meter = measure.Meter()
+    told = iter([5_000_000, 5_000_000, *[500] * 25, *[40_500] * 3])
+    monkeypatch.setattr(_native, "timed_span", lambda: next(told, None))
+    for _ in range(30):
+        meter.read()
+    stats["made"] = 100
+    assert meter.read()[0] == pytest.approx(100 * (measure.SPAN_S + 3 * 40e-6 / 28))
 
 
 def test_nothing_is_timed_where_no_record_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

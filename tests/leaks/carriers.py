@@ -165,6 +165,22 @@ def attribute_of_a_scope(text: str) -> None:
 
 
 @carrier
+def name_of_a_scope(text: str) -> None:
+    """Its version and the address of its schema too; a logger's name is one."""
+    from opentelemetry import metrics, trace
+    from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
+
+    given = (f"pool of token={text}", f"password={text}")
+    url = f"https://u:{text}@host/schema"
+    trace.get_tracer(*given, schema_url=url).start_span("scoped").end()
+    metrics.get_meter(*given, schema_url=url).create_counter("named_scope").add(1)
+    get_logger(*given, schema_url=url).emit(
+        LogRecord(severity_number=SeverityNumber.INFO, body="scoped")
+    )
+    logging.getLogger(f"pool.postgresql://u:{text}@host/").warning("named")
+
+
+@carrier
 def body_of_a_record(text: str) -> None:
     """The Logs API takes structures."""
     from opentelemetry._logs import LogRecord, SeverityNumber, get_logger

@@ -61,8 +61,8 @@ def writers(folder: Path) -> set[int]:
 
 
 def sender(folder: Path) -> int | None:
-    """The process that sends again, by the lock that it holds."""
-    for path in folder.rglob("sender.lock"):
+    """The process that sends spans again, by the lock that it holds."""
+    for path in folder.rglob("sender-traces.lock"):
         with path.open("r+b") as file:
             asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
             kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(file, fcntl.F_GETLK, asked))

@@ -90,6 +90,28 @@ def test_of_several_workers_one_sends_again_and_another_when_it_dies(
     assert len({span.span_id for span in stub.spans()}) == len(stub.spans()) == made
 
 
+def test_a_process_without_an_exporter_leaves_the_signal_to_the_others(
+    run_process: Start, otlp_http_stub: Stub, tmp_path: Path
+) -> None:
+    """It sends the spans that a dead one has left, and another one the log records."""
+    stub = otlp_http_stub()
+    stub.always(refused(503))
+    dead = Service(run_process, tmp_path, env_for(stub.endpoint))
+    dead.load(N)
+    dead.wait_until_kept("traces", N)
+    dead.wait_until_kept("logs", N)
+    dead.process.kill()
+    stub.always(OK)
+    silent = Service(run_process, tmp_path, env_for(stub.endpoint, OTEL_LOGS_EXPORTER="none"))
+    silent.load(1)
+    wait_until(lambda: len(stub.spans()) == N + 1, "the spans")
+    wait_until(lambda: files.waiting(silent.spool) == {"logs": N}, "the log records alone")
+    other = Service(run_process, tmp_path, env_for(stub.endpoint))
+    other.load(1)
+    wait_until(lambda: len(stub.logs()) == N + 1, "the log records")
+    wait_until(lambda: not files.segments(other.spool), "an empty folder")
+
+
 def test_a_worker_that_gunicorn_aborts_leaves_what_waits_on_disk(
     run_process: Start, otlp_http_stub: Stub, tmp_path: Path
 ) -> None:

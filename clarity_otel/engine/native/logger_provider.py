@@ -14,6 +14,7 @@ from clarity_otel import _native
 from clarity_otel.engine.native import processors
 from clarity_otel.engine.native.provider import masked_attributes
 from clarity_otel.guard import never_break_the_app
+from clarity_otel.masking import mask_text
 
 if TYPE_CHECKING:
     from logging import Logger as StandardLogger
@@ -64,6 +65,8 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
             return NoOpLogger(name, version, schema_url, attributes)
         if attributes:
             attributes = masked_attributes(attributes)
+        given: Any = (name, version, schema_url)
+        name, version, schema_url = (mask_text(text) if text else text for text in given)
         return ClarityLogger(self, name, version, schema_url, attributes)
 
     def add_log_record_processor(self, log_record_processor: LogRecordProcessor) -> None:
@@ -85,7 +88,8 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
         if otlp.is_of_an_exporter(record) or otlp.is_suppressed() or otlp.is_silenced(logger):
             return
         if self.processors:
-            self.process(otlp.api_record(record), record.name, None, None, None)
+            name = mask_text(record.name)
+            self.process(otlp.api_record(record), name, None, None, None)
 
     def process(
         self,

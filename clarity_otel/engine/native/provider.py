@@ -14,7 +14,7 @@ from opentelemetry.trace import NoOpTracer
 from clarity_otel import _native
 from clarity_otel.engine.native import processors
 from clarity_otel.engine.native.support import Scope, Support
-from clarity_otel.masking import mask_value
+from clarity_otel.masking import mask_text, mask_value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -62,14 +62,17 @@ class ClarityTracerProvider(trace.TracerProvider):
         version = _text(instrumenting_library_version)
         url = _text(schema_url)
         if attributes and isinstance(attributes, Mapping):
-            return self._tracer_of(Scope(name, version, url, masked_attributes(attributes)))
+            return self._tracer_of(name, version, url, masked_attributes(attributes))
         tracer = self._tracers.get((name, version, url))
         if tracer is None:
-            tracer = self._tracer_of(Scope(name, version, url, None))
+            tracer = self._tracer_of(name, version, url, None)
             self._tracers[name, version, url] = tracer
         return tracer
 
-    def _tracer_of(self, scope: Scope) -> trace.Tracer:
+    def _tracer_of(
+        self, name: str, version: str, url: str, attributes: dict[str, Any] | None
+    ) -> trace.Tracer:
+        scope = Scope(mask_text(name), mask_text(version), mask_text(url), attributes)
         scope_id = _native.register_scope(
             scope.name, scope.version, scope.schema_url, scope.attributes
         )

@@ -119,13 +119,13 @@ def _context(context: Any) -> Any:
 
 
 def masked_scope(scope: Any) -> Any:
-    """Return an instrumentation scope whose attributes are masked; never raises."""
-    attributes = scope.attributes if scope is not None else None
-    if not attributes:
+    """Return an instrumentation scope that is masked; never raises."""
+    if scope is None:
+        return None
+    texts = (scope.name, scope.version, scope.schema_url)
+    name, version, url = (mask_text(text) if text else text for text in texts)
+    attributes = dict(scope.attributes) if scope.attributes else None
+    clean: Any = mask_value(None, attributes) if attributes else None
+    if clean is attributes and (name, version, url) == texts:
         return scope
-    plain = dict(attributes)
-    masked: Any = mask_value(None, plain)
-    if masked is plain:
-        return scope
-    clean = masked if isinstance(masked, dict) else None
-    return InstrumentationScope(scope.name, scope.version, scope.schema_url, clean)
+    return InstrumentationScope(name, version, url, clean if isinstance(clean, dict) else None)

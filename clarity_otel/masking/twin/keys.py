@@ -666,10 +666,15 @@ def fits(check: str, value: str) -> bool:
         case "user":
             return is_user(value)
         case "pair":
-            return size >= 8 and is_pair(value)
+            return (size >= 8 and is_pair(value)) or _is_opaque(value, digits, letters)
         case "opaque":
-            return size >= 16 and digits > 0 and letters > 0 and set(value) <= _OPAQUE
+            return _is_opaque(value, digits, letters)
     return bool(value)
+
+
+def _is_opaque(value: str, digits: int, letters: int) -> bool:
+    """Whether a value is long and looks random."""
+    return len(value) >= 16 and digits > 0 and letters > 0 and set(value) <= _OPAQUE
 
 
 def is_placeholder(value: str, *, quoted: bool) -> bool:

@@ -41,6 +41,8 @@ pub struct Delivery<'a, S> {
     /// Set while the target is known to be down and batches go to disk without an
     /// attempt; the next attempt is then.
     pub down_until: Option<Instant>,
+    /// Since when it has been, without an attempt that succeeded.
+    down_since: Option<Instant>,
     pub kept_at_shutdown: u64,
 }
 
@@ -70,6 +72,7 @@ impl<'a, S> Delivery<'a, S> {
             lost_at_shutdown: 0,
             keeps: false,
             down_until: None,
+            down_since: None,
             kept_at_shutdown: 0,
         }
     }
@@ -189,7 +192,9 @@ impl<S: Sink> Delivery<'_, S> {
     fn goes_down(&mut self, failure: &Failure, asked: Option<Duration>) -> Fate {
         self.failed(failure, "", 0);
         let delay = self.backoff.next(asked).min(LONGEST_DOWN);
-        self.down_until = Some(Instant::now() + delay);
+        let now = Instant::now();
+        self.down_since.get_or_insert(now);
+        self.down_until = Some(now + delay);
         Fate::Unsent(DropReason::ExportFailed)
     }
 
@@ -219,6 +224,12 @@ impl<S: Sink> Delivery<'_, S> {
     /// When the next attempt may be made; `None` for now.
     pub fn down_until(&self) -> Option<Instant> {
         self.down_until
+    }
+
+    /// How long it has been down; zero while it is not.
+    pub fn down_for(&self, now: Instant) -> Duration {
+        self.down_since
+            .map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// Whether a shutdown has no time left.
@@ -297,6 +308,7 @@ impl<S: Sink> Delivery<'_, S> {
         self.counters.batches_sent.fetch_add(1, Ordering::Relaxed);
         self.backoff.reset();
         self.down_until = None;
+        self.down_since = None;
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.last_success = Some(SystemTime::now());
         let failures = std::mem::take(&mut health.consecutive_failures);

@@ -148,10 +148,19 @@ impl Keeping {
         }
     }
 
-    pub fn look(&self) {
+    /// Looks at the folder, and sends from it where no other process does and this one may.
+    pub fn look(&self, may_send: bool) {
         if let Some(spool) = &self.spool {
-            spool.borrow_mut().look(Instant::now().into_std());
+            let now = Instant::now().into_std();
+            spool.borrow_mut().look(self.signal, may_send, now);
             self.tell_bytes();
+        }
+    }
+
+    /// Leaves what is on disk to another process.
+    pub fn leave(&self) {
+        if let Some(spool) = &self.spool {
+            spool.borrow_mut().leave(self.signal);
         }
     }
 

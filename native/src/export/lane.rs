@@ -24,6 +24,10 @@ const RECOVERY_PAUSE: Duration = Duration::from_millis(10);
 /// dropped: it must not hold up what comes after it for ever.
 const RECOVERY_ATTEMPTS: u32 = 5;
 
+/// Whose target has been down for so long leaves what is on disk to another process, but for
+/// each attempt that is due.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub struct Lane<S> {
     pub pipeline: &'static Pipeline,
     pub delivery: Delivery<'static, S>,
@@ -58,7 +62,7 @@ impl<S: Sink> Lane<S> {
         let mut until = Instant::now() + schedule_delay;
         loop {
             self.delivery.tick();
-            self.keeping.look();
+            self.keeping.look(self.may_send_from_disk());
             let next = self.pipeline.next_until(until.into_std());
             let next = match self.recovery_at() {
                 Some(at) => before(sleep_until(at), next).await,
@@ -76,7 +80,16 @@ impl<S: Sink> Lane<S> {
             until = Instant::now() + schedule_delay;
         }
         self.keeping.let_go();
+        self.keeping.leave();
         self.delivery.finish();
+    }
+
+    /// One that cannot send must not keep those from it that can: a wrong endpoint, an old
+    /// version that is about to go.
+    fn may_send_from_disk(&self) -> bool {
+        let now = Instant::now();
+        let is_due = self.delivery.down_until().is_none_or(|until| until <= now);
+        is_due || self.delivery.down_for(now) < PATIENCE
     }
 
     async fn deliver(&mut self, batch: Batch) {

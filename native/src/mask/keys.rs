@@ -840,20 +840,17 @@ pub fn fits(check: Value, value: &[u8]) -> bool {
         Value::Phone => (7..=15).contains(&digits) && letters == 0 && value.len() <= 24,
         Value::Card => (12..=19).contains(&digits) && letters == 0 && value.len() <= 24,
         Value::User => super::arguments::is_user(value),
-        Value::Pair => value.len() >= 8 && super::schemes::is_pair(value),
-        Value::Opaque => {
-            value.len() >= 16
-                && digits > 0
-                && letters > 0
-                && value.iter().all(|b| {
-                    b.is_ascii_alphanumeric()
-                        || matches!(
-                            b,
-                            b'+' | b'/' | b'=' | b'_' | b'.' | b'%' | b'-' | b'~' | b':'
-                        )
-                })
+        Value::Pair => {
+            value.len() >= 8 && super::schemes::is_pair(value) || is_opaque(value, digits, letters)
         }
+        Value::Opaque => is_opaque(value, digits, letters),
     }
+}
+
+/// Whether a value is long and looks random.
+fn is_opaque(value: &[u8], digits: usize, letters: usize) -> bool {
+    let is_of_a_token = |b: &u8| b.is_ascii_alphanumeric() || b"+/=_.%-~:".contains(b);
+    value.len() >= 16 && digits > 0 && letters > 0 && value.iter().all(is_of_a_token)
 }
 
 /// Whether braces hold a name or code, as in `{token}`, `{0}`, `{self.token!r}`: not a

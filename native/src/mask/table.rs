@@ -612,6 +612,8 @@ pub const KEYS: &[Key] = &[
     Key { text: "devicecode", words: true, rule: 9, value: Value::Opaque },
     Key { text: "otpsecret", words: true, rule: 9, value: Value::Opaque },
     Key { text: "noncesecret", words: true, rule: 9, value: Value::Opaque },
+    Key { text: "assertion", words: true, rule: 9, value: Value::Opaque },
+    Key { text: "hmac", words: true, rule: 9, value: Value::Opaque },
     Key { text: "tokens", words: true, rule: 9, value: Value::Opaque },
     Key { text: "apikeys", words: true, rule: 9, value: Value::Opaque },
     Key { text: "xsrf", words: true, rule: 9, value: Value::Opaque },

@@ -13,8 +13,6 @@ use crate::export::Signal;
 use crate::raw;
 
 const SUFFIX: &str = ".spool";
-/// Its lock is held by the process that sends again.
-const SENDER: &str = "sender.lock";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -125,9 +123,9 @@ pub fn take(folder: &Path, name: &str) -> Option<Held> {
     hold(folder.join(name), |options| options).ok().flatten()
 }
 
-/// The lock of the one process that sends again; `None` while another has it.
-pub fn take_sender(folder: &Path) -> Option<Held> {
-    let path = folder.join(SENDER);
+/// The lock of the one process that sends a signal again; `None` while another has it.
+pub fn take_sender(folder: &Path, signal: Signal) -> Option<Held> {
+    let path = folder.join(format!("sender-{}.lock", signal.name()));
     hold(path, |options| options.create(true)).ok().flatten()
 }
 

@@ -39,15 +39,31 @@ pub fn encode(signal: Signal, request: &[u8], items: u64) -> Option<Vec<u8>> {
     let len = u32::try_from(request.len()).ok()?;
     let items = u32::try_from(items).unwrap_or(u32::MAX);
     let mut out = Vec::with_capacity(HEAD_BYTES + request.len());
-    out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&[WAITS, number(signal), 0, 0]);
-    out.extend_from_slice(&items.to_le_bytes());
-    out.extend_from_slice(&len.to_le_bytes());
-    out.extend_from_slice(&crc32c::crc32c(request).to_le_bytes());
-    let head = crc32c::crc32c(&out);
-    out.extend_from_slice(&head.to_le_bytes());
+    out.extend_from_slice(&head(signal, items, len, crc32c::crc32c(request)));
     out.extend_from_slice(request);
     Some(out)
+}
+
+/// The head of a frame of `bytes` bytes in all that is done, whatever stands in it; `None` for
+/// fewer than a head has.
+pub fn done_head(bytes: usize) -> Option<[u8; HEAD_BYTES]> {
+    let len = u32::try_from(bytes.checked_sub(HEAD_BYTES)?).ok()?;
+    let mut head = head(Signal::Traces, 0, len, 0);
+    head[STATE_AT] = DONE;
+    Some(head)
+}
+
+fn head(signal: Signal, items: u32, len: u32, crc: u32) -> [u8; HEAD_BYTES] {
+    let mut head = [0; HEAD_BYTES];
+    head[..4].copy_from_slice(MAGIC);
+    head[STATE_AT] = WAITS;
+    head[5] = number(signal);
+    head[8..12].copy_from_slice(&items.to_le_bytes());
+    head[12..16].copy_from_slice(&len.to_le_bytes());
+    head[16..20].copy_from_slice(&crc.to_le_bytes());
+    let own = crc32c::crc32c(&head[..20]);
+    head[20..].copy_from_slice(&own.to_le_bytes());
+    head
 }
 
 #[derive(Debug, PartialEq, Eq)]

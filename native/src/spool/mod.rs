@@ -76,8 +76,10 @@ pub struct Spool {
     bytes: BySignal<u64>,
     segments: Vec<Segment>,
     looked_at: Option<Instant>,
-    /// While this process is the one that sends again.
-    sender: Option<Held>,
+    /// While this process is the one that sends a signal again.
+    senders: BySignal<Option<Held>>,
+    /// When another one was found to be it.
+    tried_at: BySignal<Option<Instant>>,
     /// Segments that cannot be removed.
     ignored: HashSet<String>,
     fails_until: Option<Instant>,
@@ -96,7 +98,8 @@ impl Spool {
             bytes: Default::default(),
             segments: Vec::new(),
             looked_at: None,
-            sender: None,
+            senders: Default::default(),
+            tried_at: Default::default(),
             ignored: HashSet::new(),
             fails_until: None,
             losses: Vec::new(),
@@ -201,24 +204,35 @@ impl Spool {
         self.nothing_until[signal as usize] = None;
     }
 
-    /// Looks at the folder, where it is time; one of the service's processes becomes the
-    /// sender. Costs a read of a folder that is mostly not there.
-    pub fn look(&mut self, now: Instant) {
-        let since = |at: Instant| now.saturating_duration_since(at);
-        if self.looked_at.is_some_and(|at| since(at) < LOOK_EVERY) {
-            return;
-        }
-        self.list(now);
-        for slot in &mut self.writers {
-            if slot.as_ref().is_some_and(|(_, at)| since(*at) >= IDLE) {
-                *slot = None;
+    /// Looks at the folder, where it is time; one of the processes that `may_send` a signal
+    /// becomes its sender. Costs a read of a folder that is mostly not there.
+    pub fn look(&mut self, signal: Signal, may_send: bool, now: Instant) {
+        let is_due = |at: Option<Instant>, every| {
+            at.is_none_or(|at| now.saturating_duration_since(at) >= every)
+        };
+        if is_due(self.looked_at, LOOK_EVERY) {
+            self.list(now);
+            for slot in &mut self.writers {
+                slot.take_if(|(_, last)| is_due(Some(*last), IDLE));
             }
         }
-        if self.segments.is_empty() {
-            self.sender = None;
-        } else if self.sender.is_none() {
-            self.sender = folder::take_sender(&self.config.folder);
+        let slot = signal as usize;
+        if !may_send || !self.waits(signal) {
+            self.leave(signal);
+        } else if self.senders[slot].is_none() && is_due(self.tried_at[slot], LOOK_EVERY) {
+            self.senders[slot] = folder::take_sender(&self.config.folder, signal);
+            self.tried_at[slot] = self.senders[slot].is_none().then_some(now);
         }
+    }
+
+    /// Leaves it to another process to send a signal again.
+    pub fn leave(&mut self, signal: Signal) {
+        self.readers[signal as usize] = None;
+        self.senders[signal as usize] = None;
+    }
+
+    fn waits(&self, signal: Signal) -> bool {
+        self.segments.iter().any(|known| known.signal == signal)
     }
 
     fn list(&mut self, now: Instant) {
@@ -241,16 +255,17 @@ impl Spool {
     /// When the next request of a signal may be sent again; `None` where nothing waits,
     /// or another process sends.
     pub fn next_at(&self, signal: Signal, now: Instant) -> Option<Instant> {
-        self.sender.as_ref()?;
-        let waits = self.segments.iter().any(|known| known.signal == signal);
-        waits.then(|| self.nothing_until[signal as usize].map_or(now, |until| until.max(now)))
+        self.senders[signal as usize].as_ref()?;
+        let nothing_until = self.nothing_until[signal as usize];
+        self.waits(signal)
+            .then(|| nothing_until.map_or(now, |until| until.max(now)))
     }
 
     /// The oldest request of a signal and its items. It stays the oldest until
     /// [`Spool::done`]. Corrupt frames on the way are passed over and counted.
     pub fn next(&mut self, signal: Signal, now: Instant) -> Option<(Vec<u8>, u64)> {
-        self.sender.as_ref()?;
         let slot = signal as usize;
+        self.senders[slot].as_ref()?;
         loop {
             if self.readers[slot].is_none() {
                 self.readers[slot] = self.open(signal);

@@ -1,5 +1,6 @@
 //! One segment: written by one process, read again by one.
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 
 use super::folder::Held;
@@ -80,19 +81,23 @@ impl Reader {
         Some(frame)
     }
 
-    /// Goes on to the next frame. The mark on disk keeps it from being sent once more
-    /// by another process; where it cannot be written, this one goes on all the same.
+    /// Goes on to the next frame. The mark on disk keeps it from being sent, or counted as
+    /// lost, once more by another process; where it cannot be written, this one goes on all
+    /// the same.
     pub fn done(&mut self) {
         let Some((at, frame, next)) = frame::next(&self.bytes, self.at) else {
             return;
         };
-        if matches!(frame, Frame::Whole { .. }) {
-            let state = SeekFrom::Start((at + frame::STATE_AT) as u64);
-            let file = &mut self.held.file;
-            let _ = file
-                .seek(state)
-                .and_then(|_| file.write_all(&[frame::DONE]));
-        }
+        let file = &mut self.held.file;
+        let has_head = !matches!(frame, Frame::Corrupt { lost: None });
+        let _ = if has_head {
+            write_at(file, at + frame::STATE_AT, &[frame::DONE])
+        } else if let Some(head) = frame::done_head(next - at) {
+            write_at(file, at, &head)
+        } else {
+            // Too few bytes for a mark: a next process counts the frame again, without items.
+            Ok(())
+        };
         self.at = next;
     }
 
@@ -112,4 +117,9 @@ impl Reader {
     pub fn remove(self) -> io::Result<()> {
         std::fs::remove_file(&self.held.path)
     }
+}
+
+fn write_at(file: &mut File, at: usize, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(at as u64))?;
+    file.write_all(bytes)
 }

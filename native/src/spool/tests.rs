@@ -25,7 +25,7 @@ impl Folder {
             folder,
             limit_bytes,
         });
-        spool.look(Instant::now());
+        look(&mut spool, Instant::now());
         spool
     }
 
@@ -52,6 +52,14 @@ impl Drop for Folder {
 }
 
 const SPANS: Signal = Signal::Traces;
+
+/// As all signals' lanes do, with a target that is well.
+fn look(spool: &mut Spool, now: Instant) {
+    for signal in Signal::ALL {
+        spool.look(signal, true, now);
+    }
+}
+
 const LIMIT: u64 = 1 << 20;
 
 fn keep(spool: &mut Spool, request: &[u8], items: u64) {
@@ -104,7 +112,7 @@ fn a_process_gets_back_its_own() {
         spool.next(SPANS, Instant::now()).is_none(),
         "nobody is the sender yet"
     );
-    spool.look(Instant::now() + LOOK_EVERY);
+    look(&mut spool, Instant::now() + LOOK_EVERY);
     assert_eq!(drain(&mut spool), [(b'a', 1)]);
     keep(&mut spool, b"b", 1);
     assert_eq!(drain(&mut spool), [(b'b', 1)]);
@@ -118,7 +126,7 @@ fn signals_do_not_wait_for_each_other() {
     let now = Instant::now();
     keep(&mut spool, b"span", 1);
     spool.keep(Signal::Logs, b"log", 2, now).unwrap();
-    spool.look(now + LOOK_EVERY);
+    look(&mut spool, now + LOOK_EVERY);
     assert_eq!(spool.next(Signal::Logs, now), Some((b"log".to_vec(), 2)));
     assert!(spool.next(Signal::Metrics, now).is_none());
     assert_eq!(spool.next(SPANS, now), Some((b"span".to_vec(), 1)));
@@ -156,7 +164,7 @@ fn the_oldest_goes_at_the_limit() {
             lost += loss.items;
         }
     }
-    spool.look(Instant::now() + LOOK_EVERY);
+    look(&mut spool, Instant::now() + LOOK_EVERY);
     let left = drain(&mut spool);
     assert_eq!(lost + 10 * left.len() as u64, 1000);
     assert!(left.len() > 20, "a segment is a sixteenth: {}", left.len());
@@ -179,7 +187,7 @@ fn a_request_beyond_the_limit_is_refused() {
     assert_eq!(trouble.reason, DropReason::SpoolLimit);
     assert!(trouble.sentence.contains("CLARITY_SPOOL_LIMIT"));
     assert!(spool.is_usable(Instant::now()));
-    spool.look(Instant::now() + LOOK_EVERY);
+    look(&mut spool, Instant::now() + LOOK_EVERY);
     assert_eq!(drain(&mut spool), [(b's', 1)]);
 }
 
@@ -307,6 +315,61 @@ fn links_are_not_followed() {
     drop(spool);
     assert_eq!(drain(&mut folder.spool(LIMIT)), [(b'a', 1)]);
     assert_eq!(fs::read(&target).unwrap(), b"secret");
+}
+
+/// Who may not send a signal, for want of a target or of one that is well, is not its sender,
+/// and gives back what it has of it.
+#[test]
+fn who_may_not_send_is_not_the_sender() {
+    let folder = Folder::new();
+    let mut spool = folder.spool(LIMIT);
+    let now = Instant::now();
+    keep(&mut spool, b"a", 1);
+    spool.close(SPANS);
+    spool.look(Signal::Logs, true, now + LOOK_EVERY);
+    spool.look(SPANS, false, now + LOOK_EVERY);
+    assert_eq!(spool.next_at(SPANS, now), None);
+    assert_eq!(spool.next(SPANS, now), None);
+    spool.look(SPANS, true, now + LOOK_EVERY);
+    assert_eq!(spool.next(SPANS, now), Some((b"a".to_vec(), 1)));
+    spool.look(SPANS, false, now + LOOK_EVERY);
+    assert_eq!(spool.next(SPANS, now), None);
+    assert!(spool.senders[SPANS as usize].is_none() && spool.readers[SPANS as usize].is_none());
+    spool.look(SPANS, true, now + LOOK_EVERY);
+    assert_eq!(spool.next(SPANS, now), Some((b"a".to_vec(), 1)));
+}
+
+/// What is lost is counted by the first process that passes it: not again by one after it,
+/// which finds the file because the target has not taken what follows.
+#[test]
+fn a_damaged_frame_is_counted_once() {
+    let damages: [fn(&mut Vec<u8>); 3] = [
+        // In the request: the head tells the items.
+        |bytes| bytes[frame::HEAD_BYTES] ^= 1,
+        // In the head.
+        |bytes| bytes[8] ^= 1,
+        // Something else stands before it all.
+        |bytes| drop(bytes.splice(..0, [b'C'; 30])),
+    ];
+    for (damage, items) in damages.into_iter().zip([7, 0, 0]) {
+        let folder = Folder::new();
+        let mut spool = folder.spool(LIMIT);
+        keep(&mut spool, b"a", 7);
+        keep(&mut spool, b"b", 1);
+        drop(spool);
+        let file = folder.files().remove(0);
+        let mut bytes = fs::read(&file).unwrap();
+        damage(&mut bytes);
+        fs::write(&file, &bytes).unwrap();
+        let mut losses = Vec::new();
+        for _ in 0..3 {
+            let mut spool = folder.spool(LIMIT);
+            assert!(spool.next(SPANS, Instant::now()).is_some());
+            losses.extend(spool.take_losses());
+        }
+        let lost: u64 = losses.iter().map(|loss| loss.items).sum();
+        assert_eq!((losses.len(), lost), (1, items));
+    }
 }
 
 /// Whatever happens to the files, what was kept is given, or lost by a reason, or in a
