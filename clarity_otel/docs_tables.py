@@ -31,9 +31,9 @@ runs. `clarity config` prints the values in effect and where they come from.
 In Python each setting has the name in the second column:
 `setup_observability(service_name="shop", otlp_endpoint="http://collector:4317")`.
 
-Support says how far a variable counts: *honoured* by both engines; *passed on* to what
-reads it, an OpenTelemetry package or Compose; *not supported*, with the reason; *internal*,
-set by our own commands for what they start.
+Support says how far a variable counts: *honoured* by both engines, or with what it needs;
+*passed on* to what reads it, an OpenTelemetry package or Compose; *not supported*, with the
+reason; *internal*, set by our own commands for what they start.
 """
 
 _KUBERNETES_HEAD = """
@@ -71,7 +71,7 @@ def _row(variable: Variable) -> str:
         variable.kind.expects,
         f"`{default}`" if default else "",
         variable.doc,
-        variable.status + (f": {variable.note}" if variable.note else ""),
+        variable.support,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 

@@ -18,18 +18,13 @@ def rows(settings: Settings, *, changed_only: bool = False) -> list[dict[str, st
             "name": variable.name,
             "value": shown(variable, settings[variable.name]),
             "source": settings.sources[variable.name],
-            "support": support(variable.status, variable.note),
+            "support": variable.support,
             "doc": variable.doc,
         }
         for variable in VARIABLES
         if variable.status != INTERNAL
         and not (changed_only and settings.sources[variable.name] == DEFAULT)
     ]
-
-
-def support(status: str, note: str) -> str:
-    """Return how far a variable is supported, with the reason where it is not in full."""
-    return f"{status}: {note}" if note else status
 
 
 def as_table(listed: list[dict[str, str]]) -> str:

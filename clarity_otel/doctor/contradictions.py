@@ -1,27 +1,35 @@
-"""Settings that contradict each other."""
+"""Settings that contradict each other, and those that have no effect."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from clarity_otel.doctor import engine
 from clarity_otel.doctor.findings import Evidence, Finding, info, plain, problem, warning
 from clarity_otel.doctor.peers import exporters_of
+from clarity_otel.settings import effect
 from clarity_otel.settings.loading import DEFAULT
 from clarity_otel.settings.otlp import Endpoint, parse_endpoint, without_userinfo
-from clarity_otel.settings.variables import SIGNALS
+from clarity_otel.settings.variables import METRICS, NATIVE, SIGNALS
 
 if TYPE_CHECKING:
     from clarity_otel.settings import Settings
 
 _OTLP = "OTEL_EXPORTER_OTLP_"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# What is unset for the others to count.
+_INSTEAD = {NATIVE: "what asks for the sdk engine", METRICS: "CLARITY_METRICS_ENABLED"}
 
 
 def check(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Return a finding for each pair of settings that do not go together."""
     found: list[Finding] = []
-    for rule in (_switched_off, _endpoints, _hosts, _tls, _headers, _exporters, _names):
+    rules = (
+        *(_switched_off, _without_effect, _endpoints, _hosts),
+        *(_tls, _headers, _exporters, _names),
+    )
+    for rule in rules:
         found += rule(settings)
     return [*found, *_stock(environ)]
 
@@ -43,6 +51,20 @@ def _switched_off(settings: Settings) -> Iterator[Finding]:
             f"{which}=true, and yet {', '.join(given)} is set: nothing is sent there.",
             f"Unset {which}, or the others.",
             {"variables": [which, *given]},
+        )
+
+
+def _without_effect(settings: Settings) -> Iterator[Finding]:
+    if settings.is_disabled:
+        return
+    is_native = engine.name(settings) == "native"
+    for missing, names in effect.without_effect(settings, is_native=is_native).items():
+        given = names[0] if len(names) == 1 else "the others"
+        yield warning(
+            "settings.no_effect",
+            effect.sentence(missing, names),
+            f"Unset {given}, or {_INSTEAD[missing]}.",
+            {"variables": names},
         )
 
 
@@ -191,26 +213,34 @@ def _headers(settings: Settings) -> Iterator[Finding]:
 
 def _exporters(settings: Settings) -> Iterator[Finding]:
     for signal in SIGNALS:
+        if _is_sent(settings, signal):
+            continue
         exporter = f"OTEL_{signal.upper()}_EXPORTER"
         own = f"{_OTLP}{signal.upper()}_ENDPOINT"
-        if not _is_sent(settings, signal) and settings[own] is not None:
-            reason = (
-                "CLARITY_METRICS_ENABLED=false"
-                if signal == "metrics" and not settings.metrics_enabled
-                else f"{exporter}={','.join(settings[exporter])}"  # type: ignore[arg-type]
-            )
+        names: tuple[str, ...] = settings[exporter]  # type: ignore[assignment]
+        given = [own] if settings[own] is not None else []
+        switch = exporter
+        reason, remedy = f"{exporter}={plain(','.join(names), 100)}", f"Set {exporter}=otlp"
+        if signal == "metrics" and not settings.metrics_enabled:
+            switch = "CLARITY_METRICS_ENABLED"
+            reason, remedy = f"{switch}=false", f"Unset {switch}"
+            if settings.sources[exporter] != DEFAULT and "none" not in names:
+                given.insert(0, exporter)
+        if given:
+            listed = " and ".join(given)
             yield warning(
                 "settings.contradiction",
-                f"{own} is set, and yet {reason}: nothing goes there.",
-                f"Set {exporter}=otlp, or unset {own}.",
-                {"variables": [exporter, own]},
+                f"{listed} {'is' if len(given) == 1 else 'are'} set, and yet {reason}: nothing "
+                "goes there.",
+                f"{remedy}, or unset {listed}.",
+                {"variables": [switch, *given]},
             )
-        elif not _is_sent(settings, signal):
+        else:
             yield info(
                 "settings.not_sent",
-                f"{signal.capitalize()} are not sent by OTLP.",
+                f"{signal.capitalize()} are not sent by OTLP: {reason}.",
                 {"signal": signal},
-                f"Set {exporter}=otlp to send them.",
+                f"{remedy} to send them.",
             )
 
 

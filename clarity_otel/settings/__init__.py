@@ -38,7 +38,7 @@ def let_go() -> None:
     """
     import gc
 
-    for name in ("kinds", "loading", "otlp", "shown", "variables"):
+    for name in ("effect", "kinds", "loading", "otlp", "shown", "variables"):
         if sys.modules.pop(f"{__name__}.{name}", None) is not None:
             globals().pop(name, None)
     # Functions and their modules hold each other.

@@ -35,6 +35,10 @@ PASSED_ON = "passed on"  # read by an OpenTelemetry package of its own, not by u
 NOT_SUPPORTED = "not supported"
 INTERNAL = "internal"  # set by our own programs for their children
 
+# What a setting may need to have an effect: see `effect`. The words appear in the documentation.
+NATIVE = "the native engine"
+METRICS = "metrics"
+
 SIGNALS = ("traces", "metrics", "logs")
 # Lists of hosts, as `correlation.hosts` compares them.
 HOST_LISTS = ("CLARITY_CORRELATION_HOSTS", "CLARITY_PROPAGATION_HOSTS")
@@ -77,10 +81,13 @@ class Variable:
     `field` is the attribute of `Settings` and the keyword of `setup_observability`:
     the variable's name in lower case without its prefix, with the unit at the end.
     `default` is the value when the variable is unset or empty; None means that
-    nothing is set. `note` says why a variable is not supported, or who reads it.
+    nothing is set. `note` says why a variable is not supported, or who reads it;
+    `needs` names what it has no effect without.
     """
 
-    __slots__ = ("default", "doc", "field", "group", "kind", "name", "note", "secret", "status")
+    __slots__ = (
+        *("default", "doc", "field", "group", "kind", "name", "needs", "note", "secret", "status"),
+    )
 
     def __init__(
         self,
@@ -101,8 +108,15 @@ class Variable:
         self.doc = doc
         self.status = status
         self.note = note
+        self.needs: tuple[str, ...] = ()
         self.secret = secret
         self.field = field or _field(name, kind)
+
+    @property
+    def support(self) -> str:
+        """How far it counts, and why not further."""
+        why = self.note or (f"needs {' and '.join(self.needs)}" if self.needs else "")
+        return f"{self.status}: {why}" if why else self.status
 
 
 def _field(name: str, kind: Kind) -> str:
@@ -128,6 +142,12 @@ def _passed_on(reader: str, *rows: Variable) -> tuple[Variable, ...]:
 def _read_by(reader: str, *rows: Variable) -> tuple[Variable, ...]:
     for row in rows:
         row.note = f"read by {reader}"
+    return rows
+
+
+def _needs(what: tuple[str, ...], *rows: Variable) -> tuple[Variable, ...]:
+    for row in rows:
+        row.needs = what
     return rows
 
 
@@ -181,16 +201,22 @@ VARIABLES: tuple[Variable, ...] = (
         ),
         Variable("CLARITY_DISABLED_COMMANDS", LIST, DISABLED_COMMANDS, "Python programs that are not instrumented when the service starts them."),
         Variable("CLARITY_FLUSH_ON_SIGTERM", BOOLEAN, True, "Whether waiting spans are sent when SIGTERM ends the process."),
-        Variable("CLARITY_GUARD", PERCENT, 5.0, "The most that telemetry may cost, in percent of the process's CPU time; above it parts are left out, and come back (native engine). 0 or off: it costs what it costs. See docs/reliability.md."),
-        Variable("CLARITY_GUARD_WINDOW_S", SECONDS, 30, "The time over which that cost is taken, and for which it has to be above CLARITY_GUARD, or below half of it."),
+        *_needs(
+            (NATIVE, METRICS),
+            Variable("CLARITY_GUARD", PERCENT, 5.0, "The most that telemetry may cost, in percent of the process's CPU time; above it parts are left out, and come back. 0 or off: it costs what it costs. See docs/reliability.md."),
+            Variable("CLARITY_GUARD_WINDOW_S", SECONDS, 30, "The time over which that cost is taken, and for which it has to be above CLARITY_GUARD, or below half of it."),
+        ),
         Variable("CLARITY_RAISE_INTERNAL_ERRORS", BOOLEAN, False, "true lets an internal error of Clarity OTel reach the app; for tests only."),
     ),
     *_group(
         "Sampling",
         Variable("OTEL_TRACES_SAMPLER", STRING, "parentbased_always_on", "Which traces are kept: a standard sampler, or an installed one (then the sdk engine is used)."),
         Variable("OTEL_TRACES_SAMPLER_ARG", STRING, None, "The sampler's argument; for the ratio samplers a number from 0 to 1."),
-        Variable("CLARITY_KEEP_ERRORS", BOOLEAN, True, "With a sampling ratio below 1, keep the spans of a request that ends in an error."),
-        Variable("CLARITY_KEEP_SLOWER_THAN_S", SECONDS, None, "With a sampling ratio below 1, keep the spans of a request that takes longer than this many seconds."),
+        *_needs(
+            (NATIVE,),
+            Variable("CLARITY_KEEP_ERRORS", BOOLEAN, True, "With a sampling ratio below 1, keep the spans of a request that ends in an error."),
+            Variable("CLARITY_KEEP_SLOWER_THAN_S", SECONDS, None, "With a sampling ratio below 1, keep the spans of a request that takes longer than this many seconds."),
+        ),
     ),
     *_group(
         "Exporters",
@@ -221,10 +247,13 @@ VARIABLES: tuple[Variable, ...] = (
         Variable("OTEL_BSP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch, retries included; 0 means no limit. With a spool it goes to disk after a second. The end of the process waits at most this long, and at most 5000."),
         Variable("OTEL_BSP_MAX_QUEUE_SIZE", POSITIVE_COUNT, None, "The most spans that wait; unset, only CLARITY_QUEUE_LIMIT_BYTES counts (the standard's default is 2048)."),
         Variable("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", POSITIVE_COUNT, None, "The most spans in a batch; unset, only CLARITY_BATCH_LIMIT_BYTES counts (the standard's default is 512)."),
-        Variable("CLARITY_QUEUE_LIMIT_BYTES", BYTES, 16 * 1024 * 1024, "The most bytes of encoded spans that wait, and as many of log records and of metrics; beyond it the newest are dropped and counted."),
-        Variable("CLARITY_BATCH_LIMIT_BYTES", BYTES, 128 * 1024, "The bytes at which a batch is sent without waiting longer; a span takes about half of what it has on the wire."),
-        Variable("CLARITY_SPOOL_DIR", STRING, None, "The folder in which each service keeps what its target does not take; unset, clarity-otel/spool in the user's state folder. See docs/reliability.md."),
-        Variable("CLARITY_SPOOL_LIMIT", COUNT, 256 * 1024 * 1024, "The most bytes that a service keeps there, all its processes together; beyond it the oldest goes. 0 keeps nothing on disk."),
+        *_needs(
+            (NATIVE,),
+            Variable("CLARITY_QUEUE_LIMIT_BYTES", BYTES, 16 * 1024 * 1024, "The most bytes of encoded spans that wait, and as many of log records and of metrics; beyond it the newest are dropped and counted."),
+            Variable("CLARITY_BATCH_LIMIT_BYTES", BYTES, 128 * 1024, "The bytes at which a batch is sent without waiting longer; a span takes about half of what it has on the wire."),
+            Variable("CLARITY_SPOOL_DIR", STRING, None, "The folder in which each service keeps what its target does not take; unset, clarity-otel/spool in the user's state folder. See docs/reliability.md."),
+            Variable("CLARITY_SPOOL_LIMIT", COUNT, 256 * 1024 * 1024, "The most bytes that a service keeps there, all its processes together; beyond it the oldest goes. 0 keeps nothing on disk."),
+        ),
         Variable("OTEL_BLRP_SCHEDULE_DELAY", MILLISECONDS, 1000, "The longest time a log record waits for its batch."),
         Variable("OTEL_BLRP_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for a batch of log records, retries included; 0 means no limit. With a spool it goes to disk after a second."),
         Variable("OTEL_BLRP_MAX_QUEUE_SIZE", POSITIVE_COUNT, None, "The most log records that wait; unset, only CLARITY_QUEUE_LIMIT_BYTES counts (the standard's default is 2048)."),
@@ -289,10 +318,13 @@ VARIABLES: tuple[Variable, ...] = (
     *_group(
         "Metrics",
         Variable("CLARITY_METRICS_ENABLED", BOOLEAN, True, "false keeps and exports no metrics: get_metrics() gives an object that does nothing."),
-        Variable("CLARITY_METRICS_PORT", PORT, None, "A port that serves /metrics beside the app, by the same rules of access."),
-        Variable("CLARITY_METRICS_HOST", STRING, "127.0.0.1", "The address that CLARITY_METRICS_PORT listens on; callers from elsewhere are asked for CLARITY_TOKEN."),
-        Variable("CLARITY_METRICS_LABEL_LIMIT", POSITIVE_COUNT, 200, "The most different values of a label in a process; the rest becomes __other__."),
-        Variable("CLARITY_SYSTEM_METRICS_INTERVAL_S", SECONDS, 60, "The time between two samples of machine, process and container, 0.1 at least."),
+        *_needs(
+            (METRICS,),
+            Variable("CLARITY_METRICS_PORT", PORT, None, "A port that serves /metrics beside the app, by the same rules of access."),
+            Variable("CLARITY_METRICS_HOST", STRING, "127.0.0.1", "The address that CLARITY_METRICS_PORT listens on; callers from elsewhere are asked for CLARITY_TOKEN."),
+            Variable("CLARITY_METRICS_LABEL_LIMIT", POSITIVE_COUNT, 200, "The most different values of a label in a process; the rest becomes __other__."),
+            Variable("CLARITY_SYSTEM_METRICS_INTERVAL_S", SECONDS, 60, "The time between two samples of machine, process and container, 0.1 at least."),
+        ),
         Variable("OTEL_METRICS_EXEMPLAR_FILTER", enum("trace_based", "always_on", "always_off"), "trace_based", "Which measurements of the OpenTelemetry API may become exemplars."),
         Variable("OTEL_METRIC_EXPORT_INTERVAL", MILLISECONDS, 60000, "The time between two exports of metrics, 100 at least."),
         Variable("OTEL_METRIC_EXPORT_TIMEOUT", MILLISECONDS, 30000, "The longest time for one export of metrics, retries included; 0 means no limit. With a spool it goes to disk after a second."),

@@ -14,7 +14,7 @@ from clarity_otel.settings import load
 from clarity_otel.settings.variables import BY_NAME
 
 from .conftest import Doctor
-from .reports import only, text_of
+from .reports import by_id, only, text_of
 
 OTLP = "OTEL_EXPORTER_OTLP"
 
@@ -210,6 +210,10 @@ def test_a_right_name_beside_the_wrong_one() -> None:
             "CLARITY_METRICS_ENABLED=false",
         ),
         (
+            {"CLARITY_METRICS_ENABLED": "false", "OTEL_METRICS_EXPORTER": "otlp"},
+            "OTEL_METRICS_EXPORTER is set, and yet CLARITY_METRICS_ENABLED=false",
+        ),
+        (
             {f"{OTLP}_ENDPOINT": "http://c", f"{OTLP}_CERTIFICATE": __file__},
             "goes without TLS",
         ),
@@ -233,6 +237,61 @@ def test_settings_that_contradict_each_other(environ: dict[str, str], words: str
     told = [one for one in found(environ) if one.id == "settings.contradiction"]
     assert any(words in one.what for one in told), [one.what for one in told]
     assert all(one.level in ("warning", "problem") for one in told)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words", "advice"),
+    [
+        ({"CLARITY_METRICS_ENABLED": "false"}, "=false.", "Unset CLARITY_METRICS_ENABLED"),
+        ({"OTEL_METRICS_EXPORTER": "none"}, "=none.", "Set OTEL_METRICS_EXPORTER=otlp"),
+        ({"OTEL_METRICS_EXPORTER": "prometheus"}, "=prometheus.", "Set OTEL_METRICS_EXPORTER=otlp"),
+    ],
+)
+def test_a_signal_that_is_not_sent_is_told_why(
+    environ: dict[str, str], words: str, advice: str
+) -> None:
+    """The advice names what switches it off."""
+    finding = only(found(environ), "settings.not_sent")
+    assert finding.what.startswith("Metrics are not sent by OTLP")
+    assert finding.what.endswith(words)
+    assert finding.advice.startswith(advice)
+
+
+SDK = {"CLARITY_ENGINE": "sdk"}
+NO_METRICS = {"CLARITY_METRICS_ENABLED": "false"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "names", "instead"),
+    [
+        ({**SDK, "CLARITY_GUARD": "3"}, ["CLARITY_GUARD"], "the sdk engine"),
+        (
+            {**SDK, "CLARITY_SPOOL_DIR": "/spool", "CLARITY_SPOOL_LIMIT": "9"},
+            ["CLARITY_SPOOL_DIR", "CLARITY_SPOOL_LIMIT"],
+            "the sdk engine",
+        ),
+        ({**SDK, "CLARITY_KEEP_SLOWER_THAN_S": "1"}, ["CLARITY_KEEP_SLOWER_THAN_S"], "the sdk"),
+        ({**NO_METRICS, "CLARITY_GUARD": "3"}, ["CLARITY_GUARD"], "CLARITY_METRICS_ENABLED"),
+        ({**NO_METRICS, "CLARITY_METRICS_PORT": "9"}, ["CLARITY_METRICS_PORT"], "_ENABLED"),
+    ],
+)
+def test_a_setting_that_has_no_effect_is_told(
+    environ: dict[str, str], names: list[str], instead: str
+) -> None:
+    """With why, and with what is to be unset for it to count."""
+    finding = only(found(environ), "settings.no_effect")
+    assert finding.level == "warning"
+    assert finding.evidence == {"variables": names}
+    assert finding.what.startswith(" ".join([", ".join(names), "ha"]))
+    assert instead in finding.advice
+
+
+def test_the_sdk_engine_by_itself_makes_a_setting_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the native module is missing as well as where CLARITY_ENGINE asks for it."""
+    environ = {"CLARITY_GUARD": "3"}
+    assert by_id(found(environ), "settings.no_effect") == []
+    monkeypatch.setitem(sys.modules, "clarity_otel._native", None)
+    assert only(found(environ), "settings.no_effect").evidence == {"variables": ["CLARITY_GUARD"]}
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,22 @@ def test_ratio_of_zero_samples_nothing(run_script: RunScript) -> None:
     assert run.spans == []
 
 
+def test_what_only_the_native_engine_reads_is_said_once(run_script: RunScript) -> None:
+    """All of it in one sentence; what is off, and what counts here too, is not."""
+    run = run_script(
+        SPANS.format(count=1),
+        env={
+            "CLARITY_GUARD": "3",
+            "CLARITY_KEEP_SLOWER_THAN_S": "1",
+            "CLARITY_SPOOL_LIMIT": "0",
+            "CLARITY_METRICS_LABEL_LIMIT": "9",
+        },
+    )
+    said = [line for line in run.stderr.splitlines() if "no effect" in line]
+    assert len(said) == 1
+    assert "CLARITY_GUARD, CLARITY_KEEP_SLOWER_THAN_S have no effect: only the native" in said[0]
+
+
 def test_unknown_propagator_is_left_out_with_a_sentence(run_script: RunScript) -> None:
     """The API alone would raise in the application's import."""
     run = run_script(

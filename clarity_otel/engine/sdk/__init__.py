@@ -122,11 +122,12 @@ def _own_resource() -> Any:
 
 
 def _say_what_is_native_only(settings: Settings) -> None:
-    if settings.keep_slower_than_s is not None:
-        diagnostics.warn(
-            "CLARITY_KEEP_SLOWER_THAN_S has no effect: only the native engine decides at the "
-            "end of a request."
-        )
+    from clarity_otel.settings import effect
+    from clarity_otel.settings.variables import NATIVE
+
+    names = effect.without_effect(settings, is_native=False).get(NATIVE)
+    if names:
+        diagnostics.warn(effect.sentence(NATIVE, names))
 
 
 def _after_fork_in_child() -> None:
