@@ -45,7 +45,8 @@ class Sent:
 class Backend:
     """One place that can be asked for one signal. `setting` holds its address.
 
-    `secrets` are sent with each question, and must not appear in any text.
+    `secrets` are sent with each question, and must not appear in any text. `engine` is
+    what is asked, but for the dashboard, which runs on this machine.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Backend:
     address: str
     find: Callable[[Sent], bool]
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    engine: Engine | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,10 @@ def backends_of(
             address = engine.address
             secrets = header_secrets(address.headers.values())
             found.append(
-                Backend(name.capitalize(), signal, setting, address.shown, look(engine), secrets)
+                Backend(
+                    *(name.capitalize(), signal, setting, address.shown),
+                    *(look(engine), secrets, engine),
+                )
             )
     there = _dashboard(settings)
     if there is not None:

@@ -1,10 +1,11 @@
-"""This machine's clock against the target's, by the Date header of its answers."""
+"""This machine's clock against the target's and the backends', by their answers' Date header."""
 
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 
-from clarity_otel.doctor.findings import Finding, info, ok, problem, warning
+from clarity_otel.doctor.backends import Backend
+from clarity_otel.doctor.findings import Evidence, Finding, info, ok, problem, warning
 from clarity_otel.doctor.steps import evidence_of
 from clarity_otel.doctor.targets import Reached
 
@@ -14,21 +15,33 @@ NOTICEABLE_S = 3.0
 HARMFUL_S = 60.0
 
 
-def check(all_reached: list[Reached]) -> list[Finding]:
-    """Return a finding for each target that told the time."""
+def check(all_reached: list[Reached], asked: list[Backend]) -> list[Finding]:
+    """Return a finding for each target and each backend that told the time.
+
+    A target that tells none, as over gRPC, is not spoken of where a backend behind it did.
+    """
     found = []
+    for backend in asked:
+        told = backend.engine and backend.engine.told_time
+        skew = skew_s(*told) if told else None
+        if skew is not None:
+            evidence: Evidence = {"backend": backend.name, "address": backend.address}
+            found.append(_finding(f"{backend.name} at {backend.address}", skew, evidence))
+    has_backend = bool(found)
     for reached in all_reached:
+        shown, evidence = reached.peer.shown, evidence_of(reached.peer)
         skews = [skew for now_s, date in reached.dates if (skew := skew_s(now_s, date)) is not None]
         if skews:
             # The smallest: what lies between the answer and us only adds to it.
-            found.append(_finding(reached, min(skews, key=abs)))
-        elif reached.is_well and reached.findings:
+            found.append(_finding(shown, min(skews, key=abs), evidence))
+        elif reached.is_well and reached.findings and not has_backend:
             why = "gRPC tells no time" if reached.peer.is_grpc else "it tells no time"
             found.append(
                 info(
                     "clock.unknown",
-                    f"The clock of {reached.peer.shown} is not known: {why}.",
-                    evidence_of(reached.peer),
+                    f"The clock of {shown} is not known: {why}.",
+                    evidence,
+                    "Name a backend, whose answers tell it: clarity doctor --jaeger URL",
                 )
             )
     return found
@@ -46,10 +59,10 @@ def skew_s(now_s: float, date: str) -> float | None:
     return now_s - told_s if now_s < told_s else now_s - told_s - 1
 
 
-def _finding(reached: Reached, skew: float) -> Finding:
-    evidence = evidence_of(reached.peer, skew_s=round(skew, 1))
+def _finding(shown: str, skew: float, evidence: Evidence) -> Finding:
+    evidence = {**evidence, "skew_s": round(skew, 1)}
     direction = "ahead of" if skew > 0 else "behind"
-    what = f"This machine's clock is {abs(skew):.0f} s {direction} that of {reached.peer.shown}"
+    what = f"This machine's clock is {abs(skew):.0f} s {direction} that of {shown}"
     advice = "Let NTP (chrony, systemd-timesyncd) set the clocks of both machines."
     if abs(skew) >= HARMFUL_S:
         return problem(
@@ -57,4 +70,4 @@ def _finding(reached: Reached, skew: float) -> Finding:
         )
     if abs(skew) >= NOTICEABLE_S:
         return warning("clock.skew", f"{what}: spans of two machines do not fit.", advice, evidence)
-    return ok("clock.skew", f"This machine and {reached.peer.shown} agree on the time.", evidence)
+    return ok("clock.skew", f"This machine and {shown} agree on the time.", evidence)

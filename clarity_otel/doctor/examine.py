@@ -126,7 +126,7 @@ def examine(
         found.append(
             info("roundtrip.left_out", "Nothing was sent for a trial, or measured (--no-send).")
         )
-    found += _safely("clock", lambda: clock.check(reached))
+    found += _safely("clock", lambda: clock.check(reached, asked))
     return Report(started, time.monotonic() - begun_s, found)
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from clarity_otel.doctor import clock, targets
 from clarity_otel.doctor.peers import peers_of
 from clarity_otel.settings import load
+from tests.backends.otlp_grpc_stub import OtlpGrpcStub
+from tests.production.scripted import ScriptedEngine
 
-from .reports import only
+from .conftest import Doctor
+from .reports import only, to
 
 NOW_S = 1_700_000_000.7
 
@@ -37,4 +43,51 @@ def test_what_a_skew_means(ahead_s: float, level: str) -> None:
     peer = peers_of(load({}), {})[0]
     date = formatdate(int(NOW_S), usegmt=True)
     reached = targets.Reached(peer, [], [(NOW_S + ahead_s, date)])
-    assert only(clock.check([reached]), "clock.skew").level == level
+    assert only(clock.check([reached], []), "clock.skew").level == level
+
+
+@pytest.fixture
+def jaeger() -> Iterator[Callable[[float], str]]:
+    """``jaeger(behind_s)``: the address of one that has no trace, and whose clock is behind."""
+    begun: list[ScriptedEngine] = []
+
+    def begin(behind_s: float) -> str:
+        def answer(handler: BaseHTTPRequestHandler) -> None:
+            handler.send_response_only(404)
+            handler.send_header("Date", formatdate(time.time() - behind_s, usegmt=True))
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+
+        begun.append(ScriptedEngine(answer))
+        return f"http://{begun[-1].authority}"
+
+    yield begin
+    for one in begun:
+        one.stop()
+
+
+@pytest.mark.parametrize(("behind_s", "level"), [(0, "ok"), (30, "warning"), (900, "problem")])
+def test_a_backend_tells_the_time_that_grpc_does_not(
+    behind_s: float,
+    level: str,
+    doctor: Doctor,
+    jaeger: Callable[[float], str],
+    otlp_grpc_stub: Callable[..., OtlpGrpcStub],
+) -> None:
+    """What is asked over HTTP behind the target has the header, whatever else it answers."""
+    environ = to(otlp_grpc_stub().endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    address = jaeger(behind_s)
+    (finding,) = doctor("--wait=0", "--jaeger", address, **environ).of("clock")
+    assert (finding["id"], finding["level"]) == ("clock.skew", level)
+    assert f"Jaeger at {address}" in finding["what"]
+    assert finding["evidence"]["skew_s"] == pytest.approx(behind_s, abs=3)
+
+
+def test_over_grpc_alone_the_clock_is_not_known(
+    doctor: Doctor, otlp_grpc_stub: Callable[..., OtlpGrpcStub]
+) -> None:
+    """It is said what would tell it."""
+    environ = to(otlp_grpc_stub().endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    (finding,) = doctor(**environ).of("clock")
+    assert finding["id"] == "clock.unknown"
+    assert "--jaeger" in finding["advice"]

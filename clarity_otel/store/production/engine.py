@@ -12,6 +12,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -101,7 +102,11 @@ def _without_value(reason: str) -> str:
 
 
 class Engine:
-    """An engine's API. Thread-safe: each question has a connection of its own."""
+    """An engine's API. Thread-safe: each question has a connection of its own.
+
+    `told_time` is when the newest answer came, in seconds of this machine's clock, and its Date
+    header; None before the first.
+    """
 
     def __init__(
         self,
@@ -119,6 +124,7 @@ class Engine:
         self._timeout_s = timeout_s
         self._limit_bytes = limit_bytes
         self._tls = ssl.create_default_context() if address.is_https else None
+        self.told_time: tuple[float, str] | None = None
 
     def get(
         self,
@@ -191,6 +197,7 @@ class Engine:
                     bound.do_handshake()
                 connection.request(method, address.path + target, body or None, sent)
                 answer = connection.getresponse()
+                self.told_time = time.time(), answer.getheader("Date") or ""
                 content = self._content(answer)
             finally:
                 deadline.cancel()
