@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clarity_otel import interpreters
 from clarity_otel.doctor.findings import Evidence, Finding, ok, plain, problem, warning
 from clarity_otel.settings.loading import DEFAULT
 
@@ -18,7 +19,10 @@ _SUFFIX = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
 
 
 def native_failure() -> str:
-    """Return why the native module does not import here; empty where it does."""
+    """Return why the native module does not run here; empty where it does."""
+    kept_out = interpreters.why_no_native()
+    if kept_out is not None:
+        return kept_out
     try:
         import_module("clarity_otel._native")
     except ImportError as failure:
@@ -62,6 +66,15 @@ def check(settings: Settings) -> list[Finding]:
                 "engine.sdk",
                 f"The sdk engine runs, at many times the cost of the native one: {reason}",
                 "Unset what asks for it, unless you need what only the SDK has.",
+                evidence,
+            )
+        ]
+    if failure == interpreters.why_no_native():
+        return [
+            warning(
+                "engine.native",
+                f"The slower sdk engine runs: {failure}.",
+                "Set PYTHON_GIL=1, or use the ordinary build of Python, for the native engine.",
                 evidence,
             )
         ]

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from clarity_otel import __version__
 from clarity_otel.doctor.findings import Evidence, Finding, ok, problem, warning
+from clarity_otel.interpreters import runs_without_gil
 from clarity_otel.patches.installed import version_of
 
+# Of those that docs/compatibility.md has results for.
 OLDEST_PYTHON = (3, 11)
-NEWEST_PYTHON = (3, 14)
+NEWEST_PYTHON = (3, 13)
 # The oldest that pyproject.toml asks for.
 OLDEST_API = (1, 39)
 _PACKAGES = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-instrumentation")
@@ -37,15 +39,14 @@ def _python() -> Finding:
         f"clarity-otel {__version__} on {evidence['implementation']} {evidence['python']} "
         f"({evidence['system']}, {evidence['machine']})."
     )
+    if runs_without_gil():
+        what += " It runs without the GIL."
     if not OLDEST_PYTHON <= version <= NEWEST_PYTHON:
         tested = f"{'.'.join(map(str, OLDEST_PYTHON))} to {'.'.join(map(str, NEWEST_PYTHON))}"
-        return warning("versions.python", what, f"Use a Python that is tested: {tested}.", evidence)
-    is_free = not getattr(sys, "_is_gil_enabled", lambda: True)()
-    if is_free:
         return warning(
             "versions.python",
-            f"{what} Its threads are free, and the native module turns the interpreter lock on.",
-            "Use the ordinary build of Python for this service.",
+            f"{what} This Python is not one that was tested.",
+            f"Use one of {tested}, or try your app with it.",
             evidence,
         )
     return ok("versions.python", what, evidence)

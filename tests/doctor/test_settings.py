@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from clarity_otel.doctor import contradictions, engine, names, patches, values
+from clarity_otel import interpreters
+from clarity_otel.doctor import contradictions, engine, names, patches, values, versions
 from clarity_otel.doctor.findings import Finding
 from clarity_otel.settings import load
 from clarity_otel.settings.variables import BY_NAME
+from tests.compat.results import KEPT
 
 from .conftest import Doctor
 from .reports import by_id, only, text_of
@@ -414,6 +417,36 @@ def test_a_native_module_that_does_not_import(monkeypatch: pytest.MonkeyPatch) -
     assert finding.level == "problem"
     assert finding.evidence["engine"] == "sdk"
     assert "force-reinstall" in finding.advice
+
+
+def test_a_python_without_a_gil_is_no_broken_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's own sentence, as a warning; of the two ways out none is another wheel."""
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    finding = only(engine.check(load({})), "engine.native")
+    assert finding.level == "warning"
+    assert str(interpreters.why_no_native()) in finding.what
+    assert finding.evidence["engine"] == "sdk"
+    assert "PYTHON_GIL=1" in finding.advice
+    assert "nstall" not in finding.advice
+    assert "without the GIL" in only(versions.check(), "versions.python").what
+
+
+def test_tested_pythons_are_those_of_the_matrix() -> None:
+    """What the doctor calls tested has results, and what has results is called tested."""
+    rows = json.loads(KEPT.read_text(encoding="utf-8"))["versions"].values()
+    tried = {tuple(map(int, row["python"].split("."))) for row in rows}
+    assert (min(tried), max(tried)) == (versions.OLDEST_PYTHON, versions.NEWEST_PYTHON)
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 99)])
+def test_a_python_that_was_not_tested_is_a_warning(
+    version: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may work: nobody has seen it."""
+    monkeypatch.setattr(sys, "version_info", (*version, 0, "final", 0))
+    finding = only(versions.check(), "versions.python")
+    assert finding.level == "warning"
+    assert "not one that was tested" in finding.what
 
 
 def test_the_engine_and_why() -> None:
