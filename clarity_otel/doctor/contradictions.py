@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 _OTLP = "OTEL_EXPORTER_OTLP_"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-# What is unset for the others to count.
-_INSTEAD = {NATIVE: "what asks for the sdk engine", METRICS: "CLARITY_METRICS_ENABLED"}
+# What lets the others count.
+_REMEDY = {
+    NATIVE: "Let the native engine run (the finding about the engine says what keeps it away)",
+    METRICS: "Unset CLARITY_METRICS_ENABLED",
+}
 
 
 def check(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
@@ -59,11 +62,10 @@ def _without_effect(settings: Settings) -> Iterator[Finding]:
         return
     is_native = engine.name(settings) == "native"
     for missing, names in effect.without_effect(settings, is_native=is_native).items():
-        given = names[0] if len(names) == 1 else "the others"
         yield warning(
             "settings.no_effect",
             effect.sentence(missing, names),
-            f"Unset {given}, or {_INSTEAD[missing]}.",
+            f"{_REMEDY[missing]}, or unset {' and '.join(names)}.",
             {"variables": names},
         )
 

@@ -265,28 +265,32 @@ NO_METRICS = {"CLARITY_METRICS_ENABLED": "false"}
 
 
 @pytest.mark.parametrize(
-    ("environ", "names", "instead"),
+    ("environ", "names", "remedy"),
     [
-        ({**SDK, "CLARITY_GUARD": "3"}, ["CLARITY_GUARD"], "the sdk engine"),
+        ({**SDK, "CLARITY_GUARD": "3"}, ["CLARITY_GUARD"], "native engine"),
         (
             {**SDK, "CLARITY_SPOOL_DIR": "/spool", "CLARITY_SPOOL_LIMIT": "9"},
             ["CLARITY_SPOOL_DIR", "CLARITY_SPOOL_LIMIT"],
-            "the sdk engine",
+            "native engine",
         ),
-        ({**SDK, "CLARITY_KEEP_SLOWER_THAN_S": "1"}, ["CLARITY_KEEP_SLOWER_THAN_S"], "the sdk"),
+        (
+            {**SDK, "CLARITY_KEEP_SLOWER_THAN_S": "1"},
+            ["CLARITY_KEEP_SLOWER_THAN_S"],
+            "native engine",
+        ),
         ({**NO_METRICS, "CLARITY_GUARD": "3"}, ["CLARITY_GUARD"], "CLARITY_METRICS_ENABLED"),
         ({**NO_METRICS, "CLARITY_METRICS_PORT": "9"}, ["CLARITY_METRICS_PORT"], "_ENABLED"),
     ],
 )
 def test_a_setting_that_has_no_effect_is_told(
-    environ: dict[str, str], names: list[str], instead: str
+    environ: dict[str, str], names: list[str], remedy: str
 ) -> None:
-    """With why, and with what is to be unset for it to count."""
+    """With why, and with what would let it count."""
     finding = only(found(environ), "settings.no_effect")
     assert finding.level == "warning"
     assert finding.evidence == {"variables": names}
     assert finding.what.startswith(" ".join([", ".join(names), "ha"]))
-    assert instead in finding.advice
+    assert remedy in finding.advice
 
 
 def test_the_sdk_engine_by_itself_makes_a_setting_idle(monkeypatch: pytest.MonkeyPatch) -> None:
