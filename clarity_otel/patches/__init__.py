@@ -227,11 +227,13 @@ def unknown_version(patch: Patch, version: str) -> str:
     """Return why a library's version is not one that the patch knows, or nothing."""
     if patch.versions is None:
         return ""
-    numbers = version.split(".")
-    try:
-        release = (int(numbers[0]), int(numbers[1]))
-    except (IndexError, ValueError):
+    import re
+
+    # "9", "9.0b1" and "2.0rc1" are versions too.
+    numbers = re.match(r"\D*(\d+)(?:\.(\d+))?", version)
+    if numbers is None:
         return ""
+    release = (int(numbers[1]), int(numbers[2] or 0))
     low, high = patch.versions
     if low <= release < high:
         return ""

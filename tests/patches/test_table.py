@@ -100,6 +100,22 @@ def test_unknown_version_steps_aside(
     assert line == f"clarity-otel: httpx is not traced: {reason}."
 
 
+@pytest.mark.parametrize("version", ["9", "9.0b1", "9rc1", "9.dev0", "10.0.0+local", "4", "4.6"])
+def test_short_versions_and_pre_releases_are_read(version: str) -> None:
+    """Another major version steps aside with its sentence, however it is written."""
+    redis = next(patch for patch in patches.PATCHES if patch.library == "redis")
+    assert patches.unknown_version(redis, version) == (
+        f"version {version} is not one that was tested (from 5.0, below 9.0)"
+    )
+
+
+@pytest.mark.parametrize("version", ["5", "5.0.0b1", "8rc2", "8.1+local", "v8.2", "", "unknown"])
+def test_versions_that_are_known_and_those_that_tell_nothing(version: str) -> None:
+    """What is in the range, or has no number, is patched."""
+    redis = next(patch for patch in patches.PATCHES if patch.library == "redis")
+    assert patches.unknown_version(redis, version) == ""
+
+
 def test_missing_attribute_steps_aside(
     spans: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
