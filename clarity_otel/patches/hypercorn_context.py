@@ -32,7 +32,7 @@ def _announce(terminated: Any) -> None:
     async def announced() -> None:
         stream = sys.modules.get("clarity_otel.endpoints.stream")
         if stream is not None:
-            with never_break_the_app("the end of streams"):
+            with never_break_the_app("hypercorn.streams"):
                 stream.end_all()
         await original()
 

@@ -7,7 +7,9 @@ that went well the watching is taken out: from then on it costs nothing, and a f
 only counted and said (nobody can take a patch away by a request that it fails for).
 
 What an application raises is no fault. A patch is a row of the table; the rows that make
-the server span together are one. Thread-safe; a forked child goes on by itself.
+the server span together are one. Where another tool has wrapped ours (on the sdk engine
+contrib's instrumentors do), ours stays below it and calls the library's own function.
+Thread-safe; a forked child goes on by itself.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ SERVER = "server"
 # OpenTelemetry API's, metrics' or the log's, which no patch is to be blamed for.
 _PLACES = frozenset(
     {
-        *("asgi", "starlette", "background", "threads", "uvicorn", "hypercorn"),
+        *("asgi", "starlette", "fastapi", "background", "threads"),
+        *("uvicorn", "gunicorn", "hypercorn"),
         *("redis", "httpx", "aws", "client", "requests", "urllib3", "aiohttp"),
     }
 )
@@ -78,6 +81,8 @@ class Trial:
 
         def probe(*args: Any, **kwargs: Any) -> Any:
             trial, before = self, self._faults
+            if trial.is_taken_back:
+                return hook.__wrapped__(*args, **kwargs)
             try:
                 return hook(*args, **kwargs)
             finally:
@@ -123,7 +128,7 @@ class Trial:
             self._outcomes[name] = self.reason(where)
         diagnostics.error(
             f"the patch of {', '.join(names)} was taken back, because it failed in {where} "
-            f"{FAULTS} times before {CALLS} calls went well: these are not traced, and the "
+            f"{FAULTS} times before {CALLS} calls went well: what it does is left out, and the "
             "application goes on without it. Please report it; the name in "
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS leaves it out from the start."
         )
@@ -136,6 +141,8 @@ class Trial:
 _PROBE = """\
 async def probe({parameters}):
     trial, before = on_trial, on_trial._faults
+    if trial.is_taken_back:
+        return await hook.__wrapped__({arguments})
     try:
         return await hook({arguments})
     finally:
@@ -187,7 +194,9 @@ def _signature(code: CodeType) -> tuple[str, str]:
 
 def of(patch: Patch, outcomes: dict[str, str]) -> Trial:
     """Return the trial of a row of the table, begun with its first use."""
-    unit = SERVER if patch.file in _SERVER else f"{patch.module}/{patch.file}"
+    # The sdk engine's own are named by their whole module.
+    is_server = patch.file.rpartition(".")[2] in _SERVER
+    unit = SERVER if is_server else f"{patch.module}/{patch.file}"
     guard.watch(_on_failure)
     return _trials.setdefault(unit, Trial(unit, outcomes))
 
@@ -204,10 +213,15 @@ def forget() -> None:
     _let_wrapped_apps_pass(False)
 
 
+def is_of_a_patch(where: str) -> bool:
+    """Whether a place of `guard.internal_errors` is a patch's: `library.what`."""
+    return where.partition(".")[0] in _PLACES
+
+
 def _on_failure(where: str) -> None:
-    first, _, rest = where.partition(".")
-    if first not in _PLACES:
+    if not is_of_a_patch(where):
         return
+    first, _, rest = where.partition(".")
     # A response's `send` is called below many other hooks: the place alone tells.
     is_server = first == "asgi" and rest != "routing"
     trial = _trials.get(SERVER) if is_server else _innermost(sys._getframe())
@@ -227,7 +241,8 @@ def _innermost(frame: FrameType | None) -> Trial | None:
 
 def _let_wrapped_apps_pass(passes: bool) -> None:
     """Applications that a server has wrapped keep their wrapper, which does nothing then."""
-    wrapper = sys.modules.get("clarity_otel.patches.asgi_app")
-    if wrapper is not None:
-        app = wrapper.TracedApp
-        app.__call__ = app.passed_on if passes else app.traced
+    for name in ("clarity_otel.patches.asgi_app", "clarity_otel.engine.sdk.asgi"):
+        wrapper = sys.modules.get(name)
+        if wrapper is not None:
+            app = wrapper.TracedApp
+            app.__call__ = app.passed_on if passes else app.traced

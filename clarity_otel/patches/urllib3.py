@@ -40,7 +40,7 @@ def _withholding(original: Any) -> Any:
     def _make_request(
         self: Any, conn: Any, method: str, url: str, *args: Any, **kwargs: Any
     ) -> Any:
-        with never_break_the_app("the hosts of urllib3"):
+        with never_break_the_app("urllib3.hosts"):
             if kwargs.get("headers"):
                 # To an HTTP proxy the address is whole; the pool is then the proxy's.
                 host = urlsplit(url).hostname or self.host

@@ -1,4 +1,4 @@
-"""A service on which one of our patches does not work: BROKEN is a function of its module."""
+"""A service on which one of our patches does not work: BROKEN is what of ours raises."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _fail(*_: Any, **__: Any) -> Any:
 
 
 name, _, function = os.environ["BROKEN"].rpartition(".")
-module = importlib.import_module(f"clarity_otel.patches.{name}")
+module = importlib.import_module(f"clarity_otel.{name}")
 # What is not there any more would break nothing.
 assert callable(getattr(module, function))
 setattr(module, function, _fail)

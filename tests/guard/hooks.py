@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from clarity_otel import patches
+from clarity_otel import engine, patches
 from clarity_otel.patches.wrapping import Replaced
 
 # The guard itself; and what asks the application in between, with guards of its own.
-_LEFT_OUT = frozenset({"keep", "never_break_the_app", "record_failure", "answered_around"})
+_LEFT_OUT = frozenset(
+    {
+        *("keep", "never_break_the_app", "record_failure"),
+        *("answered_around", "answered_by_any"),
+    }
+)
 
 
 class Callee(NamedTuple):
@@ -30,20 +35,42 @@ def applied() -> dict[tuple[str, str], Replaced]:
 
 def callees() -> dict[str, Callee]:
     """All that hooks call, of all patches, by a name that says where it is."""
-    from clarity_otel.patches.asgi_app import TracedApp
-
-    # Apps that a server loads are wrapped in an object instead.
     chosen = [hook for replaced in applied().values() for hook in hooks(replaced)]
-    chosen.append(TracedApp.traced)
+    # Apps that a server loads are wrapped in an object instead.
+    chosen.append(_wrapper().traced)
     found = {
         str(callee): callee
-        for hook in chosen
+        for hook in [*chosen, *_handed_on()]
         for function in _functions(hook)
         for callee in _called_by(function)
         # A hook stands for the whole call: its own guards are inside it.
         if getattr(callee.owner, callee.name) not in chosen
     }
     return dict(sorted(found.items()))
+
+
+def _wrapper() -> Any:
+    if engine.name() == "sdk":
+        from clarity_otel.engine.sdk import asgi
+
+        return asgi.TracedApp
+    from clarity_otel.patches.asgi_app import TracedApp
+
+    return TracedApp
+
+
+def _handed_on() -> list[Any]:
+    """What hooks make and hand on, to the application or for the end of a call."""
+    if engine.name() == "native":
+        return []
+    from clarity_otel.engine.sdk import asgi
+    from clarity_otel.engine.sdk.measured import aws, database, server
+
+    served = server.Served
+    return [
+        *(asgi._with_id, asgi.traced, served.send, served.received),
+        *(aws.Call.ended, database.Command.ended),
+    ]
 
 
 def hooks(replaced: Replaced) -> list[FunctionType]:
@@ -60,7 +87,8 @@ def _functions(function: FunctionType, seen: set[int] | None = None) -> Iterator
     seen.add(id(function))
     yield function
     for cell in function.__closure__ or ():
-        if isinstance(cell.cell_contents, FunctionType):
+        # A wrapper of wrapt looks like the function in it, and is not ours.
+        if type(cell.cell_contents) is FunctionType:
             yield from _functions(cell.cell_contents, seen)
 
 
@@ -83,7 +111,12 @@ def _called_by(function: FunctionType) -> Iterator[Callee]:
         home = getattr(value, "__module__", "")
         if isinstance(value, FunctionType) and _is_ours(home):
             for cls in list(vars(_module(home)).values()):
-                if isinstance(cls, type) and cls.__module__ == home:
+                # Nobody calls what a protocol only describes.
+                if (
+                    isinstance(cls, type)
+                    and cls.__module__ == home
+                    and not vars(cls).get("_is_protocol")
+                ):
                     for name in sorted(names & vars(cls).keys()):
                         if isinstance(vars(cls)[name], FunctionType):
                             yield Callee(cls, name)

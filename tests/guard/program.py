@@ -1,6 +1,6 @@
 """Lets one place after the other fail, does all that enters it, and compares with bare.
 
-program.py hooks           what the patches' hooks call raises
+program.py hooks           what the patches' hooks call raises, on the engine of CLARITY_ENGINE
 program.py native MODULE   the native module at MODULE, built with faults, panics or fails
 
 Prints one JSON object. Every process of it is ended by its test.
@@ -204,6 +204,15 @@ async def of_native(names: list[str], bare: Any) -> Any:
     return {"faults": await walk(faults, entered.__getitem__, bare), "entered": sorted(entered)}
 
 
+def _table() -> tuple[patches.Patch, ...]:
+    """The patches of the running engine."""
+    if engine.name() == "sdk":
+        from clarity_otel.engine.sdk import libraries
+
+        return libraries.PATCHES
+    return (*patches.PATCHES, *patches.CORRELATION_PATCHES)
+
+
 async def main() -> None:
     """Bare first; then with everything in place."""
     from tests.guard.scenarios import SCENARIOS, Applications
@@ -216,7 +225,7 @@ async def main() -> None:
         bare = await results(names)
         settings = engine.settings()
         assert settings is not None
-        patches.instrument(settings)
+        patches.instrument(settings, _table())
         traced = await results(names)
         differs = [name for name in names if traced[name] != bare[name]]
         report = await (of_hooks if MODE == "hooks" else of_native)(names, bare)

@@ -42,7 +42,7 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from hypercorn.config import Config as HypercornConfig
 from opentelemetry import propagate, trace
 from opentelemetry._logs import SeverityNumber, get_logger
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 from starlette.applications import Starlette
@@ -494,7 +494,7 @@ async def own_spans() -> Any:
         return str(error)
 
 
-class Processor:
+class Processor(SpanProcessor):
     """What an application may hang in: it is told of each span."""
 
     def on_start(self, span: Any, parent_context: Any = None) -> None:
@@ -502,13 +502,6 @@ class Processor:
 
     def on_end(self, span: Any) -> None:
         """Do nothing."""
-
-    def shutdown(self) -> None:
-        """Do nothing."""
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Do nothing."""
-        return True
 
 
 @scenario

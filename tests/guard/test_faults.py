@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from clarity_otel.patches import CORRELATION_PATCHES, PATCHES
+from clarity_otel.engine.sdk import libraries
+from clarity_otel.patches import CORRELATION_PATCHES, PATCHES, trial
 from examples.shop.seed import seed
 from tests.backends import extension
 from tests.backends.aws_server import REGION, AwsServer
@@ -34,9 +35,17 @@ PROGRAM = Path(__file__).with_name("program.py")
 SOURCES = Path(__file__).resolve().parents[2] / "native" / "src"
 
 # Called by hooks, and entered by no scenario.
-NEVER_CALLED: dict[str, str] = {
-    "clarity_otel.endpoints.front._serve": "the answer of an endpoint of ours: bare has none",
+NEVER_CALLED: dict[str, dict[str, str]] = {
+    "native": {
+        "clarity_otel.endpoints.front._serve": "the answer of an endpoint of ours: bare has none",
+    },
+    "sdk": {
+        "clarity_otel.engine.sdk.measured.aws.retries_before": "a call that AWS does not answer",
+    },
 }
+# Counted by none of them as its own: the endpoints are not a library's.
+OF_NO_PATCH = {"the endpoints"}
+ROWS = {"native": (*PATCHES, *CORRELATION_PATCHES), "sdk": libraries.PATCHES}
 # Guarded places of the native module that no scenario enters.
 NEVER_ENTERED: dict[str, str] = {
     "client.detach": "a stream of Bedrock's, which moto does not have",
@@ -54,7 +63,12 @@ def backend() -> Iterator[int]:
 
 
 def walked(
-    mode: list[str | Path], folder: Path, redis: RedisServer, aws: AwsServer, backend: int
+    mode: list[str | Path],
+    folder: Path,
+    redis: RedisServer,
+    aws: AwsServer,
+    backend: int,
+    engine: str = "native",
 ) -> dict[str, Any]:
     """What the program reports."""
     url = f"redis://{LOOPBACK}:{redis.port}/0"
@@ -73,8 +87,11 @@ def walked(
                 "OTEL_METRICS_EXPORTER": "none",
                 "OTEL_BSP_EXPORT_TIMEOUT": "100",
                 "OTEL_BLRP_EXPORT_TIMEOUT": "100",
+                "CLARITY_ENGINE": engine,
                 "CLARITY_SPOOL_LIMIT": "0",
                 "CLARITY_GUARD": "0",
+                # So that there is something to withhold the trace.
+                "CLARITY_PROPAGATION_HOSTS": LOOPBACK,
                 "XDG_RUNTIME_DIR": str(folder),
             }
         ),
@@ -106,15 +123,17 @@ def assert_kept(report: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("engine", ["native", "sdk"])
 def test_what_a_hook_calls_may_raise(
-    redis_server: RedisServer, aws_server: AwsServer, backend: int, tmp_path: Path
+    engine: str, redis_server: RedisServer, aws_server: AwsServer, backend: int, tmp_path: Path
 ) -> None:
     """Of every patch of the table: each function and class of ours that its hooks call."""
-    report = walked(["hooks"], tmp_path, redis_server, aws_server, backend)
-    rows = {f"{patch.module}: {patch.file}" for patch in (*PATCHES, *CORRELATION_PATCHES)}
-    assert set(report["rows"]) == rows
-    assert set(report["never"]) == set(NEVER_CALLED)
+    report = walked(["hooks"], tmp_path, redis_server, aws_server, backend, engine)
+    assert set(report["rows"]) == {f"{patch.module}: {patch.file}" for patch in ROWS[engine]}
+    assert set(report["never"]) == set(NEVER_CALLED[engine])
     assert_kept(report)
+    counted = {place for fault in report["faults"] for place in fault["counted"]}
+    assert {place for place in counted if not trial.is_of_a_patch(place)} <= OF_NO_PATCH
 
 
 @pytest.mark.slow

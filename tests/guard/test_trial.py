@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,12 @@ from clarity_otel.patches import Patch, trial
 from clarity_otel.patches import httpx as httpx_patch
 from clarity_otel.patches.wrapping import Replaced
 from tests.patches.conftest import Recorder, _engine, spans  # noqa: F401 - fixtures
+
+# Places in what patches use that are no patch's.
+OF_NO_PATCH = {
+    "the start of metrics": "a thread of ours",
+    "metrics of the sdk engine": "the OpenTelemetry API, for all libraries",
+}
 
 
 class Library:
@@ -188,6 +196,45 @@ def test_the_wrapper_of_somebody_else_stays(kept: None) -> None:
         patched.cls().call(1)
     assert vars(patched.cls)["call"] is theirs
     assert patched.cls().call(4) == 8
+
+
+def test_below_the_wrapper_of_somebody_else_it_does_nothing(kept: None) -> None:
+    """What is taken back there cannot be taken out: it calls the library's own function."""
+    patched = Patched()
+    patched.fails = True
+    call, wait = vars(patched.cls)["call"], vars(patched.cls)["wait"]
+
+    def their_call(self: Any, number: int) -> Any:
+        return call(self, number)
+
+    async def their_wait(self: Any) -> Any:
+        return await wait(self)
+
+    patched.cls.call, patched.cls.wait = their_call, their_wait
+    before = guard.internal_errors().get("httpx.enter", 0)
+    for number in range(2 * trial.FAULTS):
+        assert patched.cls().call(number) == 2 * number
+        assert asyncio.run(patched.cls().wait()) == "waited"
+    assert patched.trial.is_taken_back
+    assert guard.internal_errors()["httpx.enter"] - before == trial.FAULTS
+
+
+def test_every_place_in_a_patch_is_a_patch_s() -> None:
+    """By its first word; what fails elsewhere takes no patch back."""
+    root = Path(patches.__file__).parents[1]
+    sdk = root / "engine" / "sdk"
+    files = [*root.glob("patches/*.py"), *sdk.glob("patches/*.py"), *sdk.glob("measured/*.py")]
+    # `around` is given the first word.
+    named = re.compile(
+        r'(?:never_break_the_app|keep|record_failure|around\.\w+)\((?:original, \w+, )?"([^"]+)"'
+    )
+    places = {
+        place
+        for file in (*files, sdk / "asgi.py", sdk / "answering.py")
+        for place in named.findall(file.read_text(encoding="utf-8"))
+    }
+    assert {"fastapi.own_telemetry", "gunicorn.worker", "httpx.header", "redis"} <= places
+    assert {place for place in places if not trial.is_of_a_patch(place)} == OF_NO_PATCH.keys()
 
 
 def test_places_that_no_patch_is_to_be_blamed_for(kept: None) -> None:

@@ -16,7 +16,7 @@ from tests.processes.service import BIN, LAUNCHER, ROOT
 
 pytest.importorskip("clarity_otel._native", reason="not tested: the patches of the native engine")
 
-Start = Callable[[str], tuple[Process, str, OtlpHttpStub]]
+Start = Callable[[str, str], tuple[Process, str, OtlpHttpStub]]
 
 
 @pytest.fixture
@@ -25,14 +25,15 @@ def start(
     otlp_http_stub: Callable[..., OtlpHttpStub],
     tmp_path: Path,
 ) -> Start:
-    """``start("httpx.httpx_enter")``: the service in which that raises."""
+    """``start("native", "patches.httpx.httpx_enter")``: the service in which that raises."""
 
-    def started(broken: str) -> tuple[Process, str, OtlpHttpStub]:
+    def started(engine: str, broken: str) -> tuple[Process, str, OtlpHttpStub]:
         stub, port = otlp_http_stub(), free_port()
         process = run_process(
             [*LAUNCHER, BIN / "uvicorn", "tests.guard.broken_app:app", "--port", str(port)],
             env={
                 "BROKEN": broken,
+                "CLARITY_ENGINE": engine,
                 "CLARITY_RAISE_INTERNAL_ERRORS": "false",
                 "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint,
                 "OTEL_METRICS_EXPORTER": "none",
@@ -47,16 +48,23 @@ def start(
     return started
 
 
-def test_a_client_patch_that_fails(start: Start) -> None:
-    """httpx alone is not traced; every request is answered, and has its server span."""
-    process, base, stub = start("httpx.httpx_enter")
+@pytest.mark.parametrize(
+    ("engine", "broken", "place"),
+    [
+        ("native", "patches.httpx.httpx_enter", "httpx.enter"),
+        ("sdk", "engine.sdk.patches.httpx._write", "httpx.header"),
+    ],
+)
+def test_a_client_patch_that_fails(engine: str, broken: str, place: str, start: Start) -> None:
+    """httpx alone is given back; every request is answered, and has its server span."""
+    process, base, stub = start(engine, broken)
     result = load(f"{base}/child", 20, 2)
     assert (result.failures, set(result.statuses)) == ([], {200})
     assert {response.body for response in result.responses} == {b"204"}
     health = json.loads(get(f"{base}/api/v1/observability/health"))
-    assert health["libraries"]["httpx"] == "taken back: it failed in httpx.enter"
+    assert health["libraries"]["httpx"] == f"taken back: it failed in {place}"
     assert health["libraries"]["fastapi"] == "patched"
-    assert health["internal_errors"] == {"httpx.enter": 3}
+    assert health["internal_errors"] == {place: 3}
 
     def counted() -> bool:
         found = values(get(f"{base}/metrics"))
@@ -68,16 +76,24 @@ def test_a_client_patch_that_fails(start: Start) -> None:
     assert [span.kind for span in stub.spans()] == ["SERVER"] * 20
     ours = [line for line in process.stderr.splitlines() if line.startswith("clarity-otel: ")]
     assert sum("was taken back" in line for line in ours) == 1
-    assert sum("an internal error in httpx.enter" in line for line in ours) == 1
+    assert sum(f"an internal error in {place}" in line for line in ours) == 1
 
 
-def test_the_server_patch_that_fails(start: Start) -> None:
+@pytest.mark.parametrize(
+    ("engine", "broken", "spans"),
+    [
+        ("native", "patches.asgi_app.server_enter", "clarity_otel.httpx"),
+        # Those of contrib's middleware stay, in an application that is made already.
+        ("sdk", "engine.sdk.asgi._Entered", "opentelemetry.instrumentation.fastapi"),
+    ],
+)
+def test_the_server_patch_that_fails(engine: str, broken: str, spans: str, start: Start) -> None:
     """The service runs as bare, FastAPI's own telemetry included; the others go on."""
-    process, base, stub = start("asgi_app.server_enter")
+    process, base, stub = start(engine, broken)
     result = load(f"{base}/child", 20, 2)
     assert (result.failures, set(result.statuses)) == ([], {200})
     process.stop()
-    assert [span.kind for span in stub.spans()].count("CLIENT") == 20
+    assert [span.scope_name for span in stub.spans()].count(spans) == 20
     assert "clarity_otel.asgi" not in {span.scope_name for span in stub.spans()}
     said = [line for line in process.stderr.splitlines() if "was taken back" in line]
     assert len(said) == 1

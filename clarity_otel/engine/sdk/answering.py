@@ -35,7 +35,7 @@ class Request:
 
     def begin(self) -> None:
         """Become the current one, without the API's context of an earlier one."""
-        with never_break_the_app("the context of a request"):
+        with never_break_the_app("asgi.context"):
             earlier = _current.get()
             self._token = _current.set(self)
             if earlier is not None and earlier._has_left(trace.get_current_span()):
@@ -57,7 +57,7 @@ class Request:
         """Go back to what was current before."""
         self._answered_ns = self._answered_ns or time_ns()
         # Another task may close what the application left open: nothing to go back to there.
-        with never_break_the_app("the context of a request"), suppress(ValueError):
+        with never_break_the_app("asgi.context"), suppress(ValueError):
             if self._left_over is not None:
                 context_api._RUNTIME_CONTEXT.detach(self._left_over)
             if self._token is not None:

@@ -27,26 +27,56 @@ def returns_id(original: Any, template: Callable[[Any], str | None] = lambda _: 
     """
 
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: N807
-        if scope["type"] in ("http", "websocket") and MARK not in scope:
-            if front.is_ours(scope) and await front.answered_by_any(self, scope, receive, send):
-                return
-            scope[MARK] = self
-            # FastAPI >= 0.142 traces by itself unless this stands in the scope.
-            scope.setdefault("fastapi.telemetry", None)
-            request = Request()
-            request.begin()
-            try:
-                if _counts():
-                    served = Served(scope, send, template)
-                    await _counted(original, self, scope, receive, served, request)
-                else:
-                    await original(self, scope, receive, _with_id(send, request))
-            finally:
-                request.end()
+        if scope["type"] not in ("http", "websocket") or MARK in scope:
+            await original(self, scope, receive, send)
             return
-        await original(self, scope, receive, send)
+        is_ours = False
+        with never_break_the_app("asgi.enter"):
+            is_ours = front.is_ours(scope)
+        if is_ours and await front.answered_by_any(self, scope, receive, send):
+            return
+        entered = None
+        with never_break_the_app("asgi.enter"):
+            entered = _Entered(self, scope, receive, send, template)
+        if entered is None:
+            await original(self, scope, receive, send)
+            return
+        try:
+            await original(self, scope, entered.receive, entered.send)
+        except BaseException as exception:
+            with never_break_the_app("asgi.fail"):
+                entered.ended(exception)
+            raise
+        with never_break_the_app("asgi.finish"):
+            entered.ended()
 
     return __call__
+
+
+class _Entered:
+    """A request that has begun: what the application is called with."""
+
+    def __init__(
+        self, app: Any, scope: Any, receive: Any, send: Any, template: Callable[[Any], str | None]
+    ) -> None:
+        scope[MARK] = app
+        # FastAPI >= 0.142 traces by itself unless this stands in the scope.
+        scope.setdefault("fastapi.telemetry", None)
+        self._served = Served(scope, send, template) if _counts() else None
+        if self._served is not None:
+            send = self._served.send
+            if self._served.looks_at_messages:
+                receive = self._served.received(receive)
+        self._request = Request()
+        self.receive = receive
+        self.send = _with_id(send, self._request)
+        self._request.begin()
+
+    def ended(self, exception: BaseException | None = None) -> None:
+        """Count it, and go back to the context before it. The app returned, or raised."""
+        if self._served is not None:
+            self._served.ended(exception)
+        self._request.end()
 
 
 def _counts() -> bool:
@@ -54,24 +84,11 @@ def _counts() -> bool:
     return settings is not None and settings.metrics_enabled
 
 
-async def _counted(
-    original: Any, app: Any, scope: Any, receive: Any, served: Served, request: Request
-) -> None:
-    if served.looks_at_messages:
-        receive = served.received(receive)
-    try:
-        await original(app, scope, receive, _with_id(served.send, request))
-    except BaseException as exception:
-        served.ended(exception)
-        raise
-    served.ended()
-
-
 def _with_id(
     send: Callable[[Any], Awaitable[None]], request: Request
 ) -> Callable[[Any], Awaitable[None]]:
     async def send_with_id(message: Any) -> None:
-        with never_break_the_app("the correlation id of a response"):
+        with never_break_the_app("asgi.send"):
             request.note(message)
             if message["type"] in _STARTS:
                 message = _with_header(message)
@@ -101,7 +118,7 @@ class RecordedExceptions:
         try:
             await self.app(scope, receive, send)
         except Exception as exception:
-            with never_break_the_app("recording an exception"):
+            with never_break_the_app("asgi.exception"):
                 from opentelemetry.trace import Status, StatusCode, get_current_span
 
                 span = get_current_span()
@@ -130,7 +147,9 @@ def traced(app: Any, library: str, route: Callable[[Any], str | None] = lambda _
     def details(scope: Any) -> tuple[str, dict[str, str]]:
         method = sanitize_method(scope.get("method", "").strip())
         method = "HTTP" if method in ("_OTHER", None) else method
-        template = route(scope)
+        template = None
+        with never_break_the_app("asgi.route"):
+            template = route(scope)
         if not template:
             return method or "HTTP", {}
         name = f"{method} {template}" if scope["type"] == "http" else template
@@ -138,7 +157,7 @@ def traced(app: Any, library: str, route: Callable[[Any], str | None] = lambda _
 
     return OpenTelemetryMiddleware(  # type: ignore[no-untyped-call, unused-ignore]
         app,
-        server_request_hook=note_ids,
+        server_request_hook=never_break_the_app("asgi.ids")(note_ids),
         excluded_urls=get_excluded_urls(library.upper()),
         default_span_details=details,
         exclude_spans=WITHOUT_SPANS,
@@ -164,7 +183,12 @@ class TracedApp:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__wrapped__, name)
 
+    async def passed_on(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI 3, without a span: where the patch is taken back (`patches.trial`)."""
+        await self.__wrapped__(scope, receive, send)
+
     async def _call(self, scope: Any, receive: Any, send: Any) -> None:
         await self._traced(scope, receive, send)
 
-    __call__ = returns_id(_call)
+    traced = returns_id(_call)
+    __call__ = traced

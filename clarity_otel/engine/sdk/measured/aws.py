@@ -6,7 +6,6 @@ from time import perf_counter
 from typing import Any
 
 from clarity_otel.engine.sdk.measured import around, database, instruments
-from clarity_otel.guard import never_break_the_app
 
 
 class Call:
@@ -19,29 +18,28 @@ class Call:
         self._operation = operation
 
     def ended(self, result: Any, exception: BaseException | None = None) -> None:
-        """Count it; one that was cancelled is none. Never raises."""
-        with never_break_the_app("metrics of AWS"):
-            if exception is not None and not instruments.is_failure(exception):
-                return
-            seconds = perf_counter() - self._began_s
-            response = result if exception is None else getattr(exception, "response", None)
-            metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
-            status = metadata.get("HTTPStatusCode", 0)
-            retries = metadata.get("RetryAttempts", 0)
-            if exception is not None and response is None:
-                retries = retries_before(exception)
-            instruments.add("clarity.client.retries", retries, {"client": "aws"})
-            # Below 400 botocore raises, but nothing failed.
-            failure = None if 100 <= status < 400 else exception
-            if self._service == "DynamoDB":
-                database.count("aws.dynamodb", self._operation, seconds, failure)
-            labels = {
-                "rpc.system.name": "aws-api",
-                "rpc.method": f"{self._service}/{self._operation}",
-                "http.response.status_code": status,
-                "error.type": "" if failure is None else instruments.type_name(failure),
-            }
-            instruments.observe("rpc.client.call.duration", seconds, labels)
+        """Count it; one that was cancelled is none."""
+        if exception is not None and not instruments.is_failure(exception):
+            return
+        seconds = perf_counter() - self._began_s
+        response = result if exception is None else getattr(exception, "response", None)
+        metadata = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
+        status = metadata.get("HTTPStatusCode", 0)
+        retries = metadata.get("RetryAttempts", 0)
+        if exception is not None and response is None:
+            retries = retries_before(exception)
+        instruments.add("clarity.client.retries", retries, {"client": "aws"})
+        # Below 400 botocore raises, but nothing failed.
+        failure = None if 100 <= status < 400 else exception
+        if self._service == "DynamoDB":
+            database.count("aws.dynamodb", self._operation, seconds, failure)
+        labels = {
+            "rpc.system.name": "aws-api",
+            "rpc.method": f"{self._service}/{self._operation}",
+            "http.response.status_code": status,
+            "error.type": "" if failure is None else instruments.type_name(failure),
+        }
+        instruments.observe("rpc.client.call.duration", seconds, labels)
 
 
 def retries_before(exception: BaseException) -> int:
@@ -63,9 +61,9 @@ def _begin(client: Any, operation_name: str, api_params: Any) -> Call:
 
 def counted(original: Any) -> Any:
     """Return a blocking `_make_api_call` that is counted."""
-    return around.blocking(original, _begin)
+    return around.blocking(original, _begin, "aws")
 
 
 def counted_async(original: Any) -> Any:
     """The same of aiobotocore."""
-    return around.awaited(original, _begin)
+    return around.awaited(original, _begin, "aws")

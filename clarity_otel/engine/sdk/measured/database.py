@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import Any
 
 from clarity_otel.engine.sdk.measured import around, instruments
-from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.redis_pipelines import is_watch_error, queued_commands
 
 # By what a reply tells a hit from a miss: nothing, or a list with nothing for each miss.
@@ -27,15 +26,14 @@ class Command:
         self._began_s = perf_counter()
 
     def ended(self, reply: Any, exception: BaseException | None = None) -> None:
-        """Count it. Never raises."""
-        with never_break_the_app("metrics of Redis"):
-            if exception is not None and is_watch_error(exception):
-                exception = None
-            name = "PIPELINE" if self._is_pipeline else self._names[0]
-            count("redis", name, perf_counter() - self._began_s, exception)
-            replies = reply if self._is_pipeline else [reply]
-            if exception is None and isinstance(replies, list | tuple):
-                self._look_up(replies)
+        """Count it."""
+        if exception is not None and is_watch_error(exception):
+            exception = None
+        name = "PIPELINE" if self._is_pipeline else self._names[0]
+        count("redis", name, perf_counter() - self._began_s, exception)
+        replies = reply if self._is_pipeline else [reply]
+        if exception is None and isinstance(replies, list | tuple):
+            self._look_up(replies)
 
     def _look_up(self, replies: Any) -> None:
         found: Counter[tuple[str, str]] = Counter()
@@ -91,19 +89,19 @@ def _begin_pipeline(pipeline: Any, *args: Any, **kwargs: Any) -> Command | None:
 
 def counted(original: Any) -> Any:
     """Return a blocking `execute_command` that is counted."""
-    return around.blocking(original, _begin)
+    return around.blocking(original, _begin, "redis")
 
 
 def counted_async(original: Any) -> Any:
     """The same of an asyncio client."""
-    return around.awaited(original, _begin)
+    return around.awaited(original, _begin, "redis")
 
 
 def counted_pipeline(original: Any) -> Any:
     """Return a blocking pipeline's `execute` that is counted."""
-    return around.blocking(original, _begin_pipeline)
+    return around.blocking(original, _begin_pipeline, "redis")
 
 
 def counted_pipeline_async(original: Any) -> Any:
     """The same of an asyncio pipeline."""
-    return around.awaited(original, _begin_pipeline)
+    return around.awaited(original, _begin_pipeline, "redis")

@@ -38,7 +38,7 @@ class Served:
 
     async def send(self, message: Any) -> None:
         """ASGI's send."""
-        with never_break_the_app("metrics of a request"):
+        with never_break_the_app("asgi.metrics"):
             self._note(message)
         await self._send(message)
 
@@ -47,7 +47,7 @@ class Served:
 
         async def seen() -> Any:
             message = await receive()
-            with never_break_the_app("metrics of a request"):
+            with never_break_the_app("asgi.metrics"):
                 if message["type"] == "websocket.receive":
                     self._count_message("receive")
                 elif message["type"] == "http.request":
@@ -79,7 +79,7 @@ class Served:
 
     def ended(self, exception: BaseException | None = None) -> None:
         """Count what the application has made of it. It returned, or raised."""
-        with never_break_the_app("metrics of a request"):
+        with never_break_the_app("asgi.metrics"):
             self._close()
             # What is excluded has no span; it is counted as little as it is traced.
             if ids.SPAN_KEY not in self._scope or not instruments.is_on():

@@ -25,7 +25,7 @@ def carrying(original: Any) -> Any:
     """Return `_make_api_call`, blocking or not, that carries the context in messages."""
 
     def _make_api_call(self: Any, operation_name: str, api_params: Any) -> Any:
-        with never_break_the_app("the AWS patch"):
+        with never_break_the_app("aws.messages"):
             if self.meta.service_model.service_name in SERVICES and isinstance(api_params, dict):
                 carry_last(self, operation_name)
                 api_params = Carried(api_params)

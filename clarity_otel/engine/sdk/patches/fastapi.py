@@ -19,11 +19,13 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make_init(original: Any) -> Any:
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
             original(self, *args, **kwargs)
-            with never_break_the_app("the FastAPI patch"):
+            with never_break_the_app("fastapi.middleware"):
                 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
                 FastAPIInstrumentor.instrument_app(
-                    self, exclude_spans=WITHOUT_SPANS, server_request_hook=note_ids
+                    self,
+                    exclude_spans=WITHOUT_SPANS,
+                    server_request_hook=never_break_the_app("asgi.ids")(note_ids),
                 )
                 _keep_own_telemetry(self)
 

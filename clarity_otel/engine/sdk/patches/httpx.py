@@ -20,26 +20,28 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make(original: Any) -> Any:
         def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            with never_break_the_app("the correlation header of httpx"):
+            with never_break_the_app("httpx.header"):
                 _write(request)
             began_s = perf_counter()
             try:
                 return original(self, request, *args, **kwargs)
             except Exception as exception:
-                _count(request, exception, perf_counter() - began_s)
+                with never_break_the_app("httpx.fail"):
+                    _count(request, exception, perf_counter() - began_s)
                 raise
 
         return _send_single_request
 
     def make_async(original: Any) -> Any:
         async def _send_single_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            with never_break_the_app("the correlation header of httpx"):
+            with never_break_the_app("httpx.header"):
                 _write(request)
             began_s = perf_counter()
             try:
                 return await original(self, request, *args, **kwargs)
             except Exception as exception:
-                _count(request, exception, perf_counter() - began_s)
+                with never_break_the_app("httpx.fail"):
+                    _count(request, exception, perf_counter() - began_s)
                 raise
 
         return _send_single_request
@@ -59,7 +61,7 @@ def _write(request: Any) -> None:
 
 def _withholding(original: Any) -> Any:
     def handle(self: Any, request: Any) -> Any:
-        with never_break_the_app("the hosts of httpx"):
+        with never_break_the_app("httpx.hosts"):
             propagation.withhold(request.url.host, request.headers)
         return original(self, request)
 
@@ -69,13 +71,12 @@ def _withholding(original: Any) -> Any:
 def _count(request: Any, exception: Exception, seconds: float) -> None:
     from opentelemetry.util.http import sanitize_method
 
-    with never_break_the_app("metrics of httpx"):
-        if instruments.is_on():
-            labels = {
-                "server.address": request.url.host,
-                "error.type": instruments.type_name(exception),
-            }
-            instruments.add("clarity.http.client.connection_errors", 1, labels)
-            # The instrumentor's own, which it records of answers alone.
-            labels["http.request.method"] = sanitize_method(request.method.strip())
-            instruments.observe("http.client.request.duration", seconds, labels)
+    if instruments.is_on():
+        labels = {
+            "server.address": request.url.host,
+            "error.type": instruments.type_name(exception),
+        }
+        instruments.add("clarity.http.client.connection_errors", 1, labels)
+        # The instrumentor's own, which it records of answers alone.
+        labels["http.request.method"] = sanitize_method(request.method.strip())
+        instruments.observe("http.client.request.duration", seconds, labels)

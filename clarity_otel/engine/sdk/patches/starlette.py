@@ -15,7 +15,7 @@ def apply(module: Any, replaced: Replaced) -> None:
     def make_stack(original: Any) -> Any:
         def build_middleware_stack(self: Any) -> Any:
             stack = original(self)
-            with never_break_the_app("the Starlette patch"):
+            with never_break_the_app("starlette.middleware"):
                 # Below the middleware that answers 500: the span ends with that answer.
                 if hasattr(stack, "app"):
                     stack.app = RecordedExceptions(stack.app)
