@@ -10,8 +10,8 @@ resident memory and the file descriptors of each old worker must be flat:
 
 - memory: the median of the last quarter of its samples is at most 10% or 4 MiB above that
   of the second quarter, whichever is more;
-- file descriptors, without connections of callers: the most of the last quarter is at
-  most 2 above the most of the second.
+- file descriptors, without connections of callers: the fewest of the last quarter are at
+  most 2 more than the fewest of the second.
 """
 
 from __future__ import annotations
