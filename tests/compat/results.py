@@ -146,12 +146,24 @@ def page() -> str:
             row["result"], row["result"].splitlines()[0] if row["result"] else ""
         )
         lines += _row(row["set"], row["python"], *versions, result, row["date"])
-    wanted = {version for each in sets().values() for version in each.pythons if version}
-    missing = sorted(wanted - {row["python"] for row in tried})
+    missing = not_tried(tried)
     if missing:
-        which = " and ".join(missing)
-        lines += ["", f"Not tried, for it was not there where this ran: Python {which}."]
+        which = "; ".join(f"{python}: {', '.join(names)}" for python, names in missing.items())
+        lines += ["", f"Not tried, for that Python was not there where this ran: {which}."]
     return "\n".join(lines) + "\n"
+
+
+def not_tried(tried: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return the sets that are to be tried on a Python and were not, by that Python."""
+    from tests.compat.versions import sets
+
+    done = {(row["set"], row["python"]) for row in tried}
+    missing: dict[str, list[str]] = {}
+    for name, each in sets().items():
+        for python in each.pythons:
+            if python and (name, python) not in done:
+                missing.setdefault(python, []).append(name)
+    return dict(sorted(missing.items()))
 
 
 def _shown(engine: dict[str, int] | None) -> str:
