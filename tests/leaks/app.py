@@ -7,10 +7,12 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import prometheus_client
 from fastapi import FastAPI, Request, Response
 from opentelemetry import metrics, trace
+from starlette.datastructures import FormData
 
 logging.basicConfig(level=logging.DEBUG)
 logger = logging.getLogger("clinic")
@@ -37,6 +39,7 @@ async def log_everything(
     logger.info("%s %s headers=%s", request.method, request.url, headers)
     logger.info("body: %s", body, extra={"headers": headers, "query": dict(request.query_params)})
     logger.info(f"body again: {body!r}")  # noqa: G004 - as people write it
+    logger.info("form %s", FormData(parse_qsl(body)))
     span = trace.get_current_span()
     span.set_attribute("http.request.body", body)
     span.set_attributes({f"header.{name}": value for name, value in headers.items()})

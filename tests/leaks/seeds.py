@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-OF_EACH_KIND = 10
+OF_EACH_KIND = 8
 _ALPHANUMERIC = string.ascii_letters + string.digits
 _FIRST = ("ann", "bela", "chidi", "dana", "eero", "farah", "goran", "hanna", "ivo", "jun")
 _LAST = ("keller", "lindt", "moreau", "novak", "okafor", "petit", "quist", "rossi", "sato", "tran")
@@ -146,10 +146,27 @@ def _kinds(make: _Maker) -> Iterator[Request]:
     )
     email = make.email()
     yield Request([email], method="GET", path=f"/patients/{email}")
+    password = make.password()
+    yield Request([password], **_json({"auth": {"user": "ann", "password": password}})())  # type: ignore[arg-type]
+    password = make.text(14, string.ascii_lowercase)
+    yield Request([password], **_json({"user": "ann", "password": password})())  # type: ignore[arg-type]
+    token = make.text(20)
+    item = {"id": {"S": "p-17"}, "sessionToken": {"S": token}}
+    yield Request([token], **_json({"TableName": "patients", "Item": item})())  # type: ignore[arg-type]
+    password = make.password()
+    part = 'content-disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    parts = "".join(f"--part\r\n{part.format(*of)}" for of in (("a", "b"), ("password", password)))
+    yield Request(
+        [password],
+        headers={"content-type": "multipart/form-data; boundary=part"},
+        body=f"{parts}--part--\r\n".encode(),
+    )
+    token = make.text(30)
+    yield Request([token], **_form(f"grant=code&api_key={token}&api_key={token}"))  # type: ignore[arg-type]
 
 
 def requests() -> list[Request]:
-    """Ten requests of each of the twenty kinds."""
+    """Eight requests of each of the 25 kinds."""
     make = _Maker()
     return [request for _ in range(OF_EACH_KIND) for request in _kinds(make)]
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.backends.process import LOOPBACK, Process, free_port, wait_until
+from tests.logs.configured_app import WAYS
 from tests.logs.conftest import BIN, ENGINES, ROOT, environment, parsed
 
 SECRET = "hunter2secret"
@@ -92,6 +93,23 @@ def test_every_line_of_a_request_leads_to_it(
     assert error["exception.type"] == "RuntimeError"
     assert error["exception.message"] == "token=[masked:token]"
     assert SECRET not in service.process.stdout + service.process.stderr
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
+def test_one_line_a_call_however_logging_is_set_up(
+    server: str, way: str, run_process: Callable[..., Process], tmp_path: Path
+) -> None:
+    """The app's own set-up, uvicorn's default one, structlog and loguru: one masked line, ids."""
+    env = {**environment("native", tmp_path), "LOGGED_WITH": way}
+    service = Service(run_process, server, env, "tests.logs.configured_app:app")
+    lines = service.of(service.get("/work"), 2)
+    (worked,) = [line for line in lines if not line["logger"].endswith(".access")]
+    assert "worked with token=[masked:token]" in worked["message"]
+    service.process.stop()
+    written = service.process.stdout + service.process.stderr
+    assert (written.count("worked"), written.count("GET /work")) == (1, 1)
+    assert SECRET not in written
 
 
 @pytest.mark.slow
