@@ -136,6 +136,8 @@ export interface Trace {
   truncated: boolean;
   resources: Record<string, Attributes>;
   logs: LogRow[];
+  /** Why there are none, where the engine of the logs does not answer. */
+  logs_missing?: string;
 }
 
 export interface ErrorRow {
@@ -218,8 +220,9 @@ export interface MapRow {
   service: string;
   peer: string;
   calls: number;
-  errors: number;
-  mean_ms: number;
+  /** null where the engine behind it does not tell (Jaeger). */
+  errors: number | null;
+  mean_ms: number | null;
   rate: number;
 }
 
@@ -270,6 +273,8 @@ export interface Pipeline {
   live_clients?: number;
   /** Bytes of the store's file and what it may have. */
   store?: { bytes: number; limit_bytes: number };
+  /** What is read in place of a store: nothing is received then. */
+  engines?: { name: string; setting: string; address: string }[];
   /** Not in what is pushed. */
   telemetry?: TelemetryRow[];
   [more: string]: unknown;

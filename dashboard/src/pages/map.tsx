@@ -107,14 +107,20 @@ function columnsOf(services: Set<string>, isNarrow: boolean): Column<MapRow>[] {
       title: "Failed",
       width: "4.5rem",
       isNumber: true,
-      sortBy: failed,
-      cell: (row) => <span title={`${row.errors} of ${row.calls}`}>{percent(failed(row))}</span>,
+      sortBy: (row) => failed(row) ?? -1,
+      cell: (row) => (
+        <span
+          title={row.errors === null ? "Jaeger tells calls alone" : `${row.errors} of ${row.calls}`}
+        >
+          {percent(failed(row))}
+        </span>
+      ),
     },
     {
       title: "Mean",
       width: "5rem",
       isNumber: true,
-      sortBy: (row) => row.mean_ms,
+      sortBy: (row) => row.mean_ms ?? -1,
       cell: (row) => <Duration ms={row.mean_ms} />,
     },
   ];

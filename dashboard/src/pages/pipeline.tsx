@@ -4,6 +4,7 @@ import { Answer, Empty, Panel } from "../components";
 import { type Delta, useLive } from "../live";
 import { GroupPage } from "./group_parts/group_page";
 import { PIPELINE } from "./group_parts/pipeline";
+import { Engines } from "./pipeline_parts/engines";
 import { noted, type Sample } from "./pipeline_parts/rates";
 import { Receiver } from "./pipeline_parts/receiver";
 import { Telemetry } from "./pipeline_parts/telemetry";
@@ -26,9 +27,15 @@ export default function Pipeline() {
       <Answer query={pipeline}>
         {(answer) => (
           <>
-            <Panel title="This receiver" aside="live, counted since it started">
-              <Receiver counts={{ ...answer, ...pushed }} samples={samples} />
-            </Panel>
+            {answer.engines ? (
+              <Panel title="Read from" aside="nothing is received here">
+                <Engines engines={answer.engines} />
+              </Panel>
+            ) : (
+              <Panel title="This receiver" aside="live, counted since it started">
+                <Receiver counts={{ ...answer, ...pushed }} samples={samples} />
+              </Panel>
+            )}
             <Panel title="What services tell of their telemetry" aside="in the chosen time">
               {answer.telemetry?.length ? (
                 <Telemetry rows={answer.telemetry} />

@@ -94,7 +94,8 @@ interface NodeProps {
 
 function Node({ node, place, sizes, setNear }: NodeProps) {
   const { name, kind, service, called } = node;
-  const share = service ? service.error_ratio : failed(called);
+  // Where nobody tells, nothing is said.
+  const share = (service ? service.error_ratio : failed(called)) ?? 0;
   const border =
     share >= FAILING_FROM ? "border-bad" : share >= DEGRADED_FROM ? "border-warn" : "border-line";
   const isService = kind === "service";
@@ -175,7 +176,7 @@ function Lines({ calls, layout, sizes, near, isNarrow }: LinesProps) {
         const to = layout.places.get(row.peer);
         if (!from || !to || row.service === row.peer) return null;
         const curve = curveOf(from, to, sizes, layout);
-        const share = failed(row);
+        const share = failed(row) ?? 0;
         const isNear = near === row.service || near === row.peer;
         const opacity = near === "" || isNear ? 1 : 0.15;
         return (

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { MapRow, ServiceRow } from "../../api/types";
 import { failed, kindOf, nodesOf, thickness_px } from "./nodes";
 
-const call = (service: string, peer: string, errors = 0): MapRow => ({
+const call = (service: string, peer: string, errors: number | null = 0): MapRow => ({
   service,
   peer,
   calls: 10,
@@ -24,6 +24,13 @@ describe("nodes of the map", () => {
     ]);
     expect(nodes[0]?.called).toEqual({ rate: 4, calls: 20, errors: 3 });
     expect(failed(nodes[0]?.called ?? { calls: 0, errors: 0 })).toBe(0.15);
+  });
+
+  it("tell no errors where one of the callers tells none", () => {
+    const calls = [call("shop", "stock", 1), call("web", "stock", null)];
+    const stock = nodesOf(calls, []).find(({ name }) => name === "stock");
+    expect(stock?.called.errors).toBeNull();
+    expect(failed({ calls: 3, errors: null })).toBeNull();
   });
 
   it("say what a peer is by its system's name", () => {

@@ -8,7 +8,7 @@ export interface MapNode {
   /** What its own server spans say; only services have that. */
   service?: ServiceRow;
   /** What its callers say, all together. */
-  called: { rate: number; calls: number; errors: number };
+  called: { rate: number; calls: number; errors: number | null };
 }
 
 /** OpenTelemetry's names of systems (db.system.name, messaging.system), and what AWS calls its own. */
@@ -33,7 +33,11 @@ export function nodesOf(calls: MapRow[], services: ServiceRow[]): MapNode[] {
       called: {
         rate: incoming.reduce((sum, row) => sum + row.rate, 0),
         calls: incoming.reduce((sum, row) => sum + row.calls, 0),
-        errors: incoming.reduce((sum, row) => sum + row.errors, 0),
+        errors: incoming.reduce(
+          (sum: number | null, { errors }) =>
+            sum === null || errors === null ? null : sum + errors,
+          0,
+        ),
       },
     };
   });
@@ -45,8 +49,9 @@ export function kindOf(peer: string): Kind {
   return QUEUES.test(peer) ? "queue" : "HTTP";
 }
 
-/** The share of calls that failed, 0 without calls. */
-export function failed({ calls, errors }: { calls: number; errors: number }): number {
+/** The share of calls that failed, 0 without calls; null where nobody tells. */
+export function failed({ calls, errors }: Pick<MapRow, "calls" | "errors">): number | null {
+  if (errors === null) return null;
   return calls > 0 ? errors / calls : 0;
 }
 

@@ -34,7 +34,11 @@ export function Summary({ trace, tree, colours }: Props) {
         <span className={tree.errors ? "font-medium text-bad" : "text-faint"}>
           {tree.errors ? `${count(tree.errors)} with errors` : "no errors"}
         </span>
-        <span>{counted(trace.logs.length, "log")}</span>
+        {trace.logs_missing ? (
+          <span className="wrap-anywhere text-warn">No logs: {trace.logs_missing}</span>
+        ) : (
+          <span>{counted(trace.logs.length, "log")}</span>
+        )}
         <span className="wrap-anywhere">
           <span className="text-faint">id</span> <code>{trace.trace_id}</code>
         </span>
