@@ -2,11 +2,12 @@
 
     python -m benchmarks.store_queries [--spans 10000000] [--series 3000] [--file PATH] [--keep]
 
-The spans are spread over 24 hours, and so are a histogram of so many series and a sixth of them
-in other metrics, with a point each minute: 3,000 are 51,000 series of Prometheus. Each question
-is asked 20 times, as the pages ask it; printed are the median and the slowest, and the CPU time
-of both threads, which other programs disturb less. The budget is 100 ms each. A file that exists
-is taken as it is. `--keep` writes the figures to benchmarks/results/store.
+The spans are spread over 24 hours, with a log record for each request of the shop (a fifth of the
+spans) and an exception for each that failed; and so are a histogram of so many series and a sixth
+of them in other metrics, with a point each minute: 3,000 are 51,000 series of Prometheus. Each
+question is asked 20 times, as the pages ask it; printed are the median and the slowest, and the
+CPU time of both threads, which other programs disturb less. The budget is 100 ms each. A file that
+exists is taken as it is. `--keep` writes the figures to benchmarks/results/store.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from benchmarks.kept import keep
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.file import open_store
 from clarity_otel.store.query import LogFilter, Range, TraceFilter
-from tests.store.generate import generate, generate_metrics
+from tests.store.generate import generate, generate_logs, generate_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,7 @@ def main() -> None:
         if not exists:
             now_ns = time.time_ns()
             generate(connection, options.spans, now_ns - _DAY_NS, now_ns)
+            generate_logs(connection)
             series = {"histograms": options.series, "others": options.series // 6}
             generate_metrics(connection, now_ns - _DAY_NS, now_ns, **series)
         rows = measure(connection, options.times)
@@ -61,12 +63,14 @@ def main() -> None:
 
 def _keep(connection: Any, times: int, rows: list[dict[str, Any]]) -> None:
     statement = (
-        "SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM metric_points), "
+        "SELECT (SELECT count(*) FROM spans), (SELECT count(*) FROM logs), "
+        "(SELECT count(*) FROM exceptions), (SELECT count(*) FROM metric_points), "
         "(SELECT count(*) FROM metric_series)"
     )
-    spans, points, series = connection.execute(statement).fetchall()[0]
+    spans, logs, failures, points, series = connection.execute(statement).fetchall()[0]
     about = (
-        f"{spans:,} spans and {points:,} metric points of {series:,} series, over 24 hours; each "
+        f"{spans:,} spans, {logs:,} log records, {failures:,} exceptions and {points:,} "
+        f"metric points of {series:,} series, over 24 hours; each "
         f"question asked {times} times, as the pages ask it. CPU is that of all threads, which "
         "other programs disturb less than time."
     )
@@ -112,6 +116,10 @@ def measure(connection: Any, times: int) -> list[dict[str, Any]]:
         "attributes, 24 h": lambda: query.attributes(day),
         "errors, 24 h": lambda: query.errors(day),
         "logs, newest 50": lambda: query.logs(day, LogFilter(), "", 50),
+        "logs, errors": lambda: query.logs(day, LogFilter(least_severity=17), "", 50),
+        "logs of a trace, 24 h": lambda: query.logs(day, LogFilter(trace_id=trace_id), "", 50),
+        "logs by rare text, 24 h": lambda: query.logs(day, LogFilter(text=found), "", 50),
+        "logs, none fits": lambda: query.logs(day, LogFilter(service="none"), "", 50),
         "metrics, 15 min": lambda: query.metric_names(recent),
         "metrics, 24 h": lambda: query.metric_names(day),
         "all services' histogram, 15 min": lambda: query.metric_series(

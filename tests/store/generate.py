@@ -79,6 +79,36 @@ def generate(connection: duckdb.DuckDBPyConnection, spans: int, start_ns: int, e
     connection.execute("CHECKPOINT")
 
 
+# Of each request of the shop a line, of one that failed an error with a stack, by its route.
+_LOGS = """
+INSERT INTO logs
+SELECT start_ns + duration_ns // 2, CASE status WHEN 2 THEN 17 ELSE 9 END,
+  CASE status WHEN 2 THEN 'ERROR' ELSE 'INFO' END, service, 'shop.orders',
+  CASE status WHEN 2 THEN 'order refused: ' ELSE 'order paid: ' END
+    || json_extract_string(attributes, '$."url.path"'),
+  trace_id, span_id, resource_id,
+  '{"code.function":"pay","amount":' || start_ns % 10000 || ',"currency":"EUR"}'
+FROM spans WHERE service = 'shop' AND kind = 2
+ORDER BY start_ns
+"""
+_EXCEPTIONS = """
+INSERT INTO exceptions
+SELECT start_ns + duration_ns // 2, hash(route), service, 'OrderError',
+  'order refused: ' || json_extract_string(attributes, '$."url.path"'),
+  'Traceback (most recent call last):\n' || repeat('  File "shop/orders.py", line 17, in pay\n', 12)
+    || '  File "shop' || route || '.py", line 4, in call\nOrderError: refused',
+  trace_id, span_id
+FROM spans WHERE status = 2
+ORDER BY start_ns
+"""
+
+
+def generate_logs(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add a log record for each of the shop's requests, and an exception for each that failed."""
+    for statement in (_LOGS, _EXCEPTIONS, "CHECKPOINT"):
+        connection.execute(statement)
+
+
 _BOUNDS = "0.005,0.01,0.025,0.05,0.075,0.1,0.25,0.5,0.75,1,2.5,5,7.5,10"
 # A histogram of requests by route and status, and other metrics of five series each.
 _POINTS = """
