@@ -74,9 +74,9 @@ def in_the_way(*, inside_stock: bool = False) -> str | None:
 def watch(settings: Settings, *, is_native: bool) -> None:
     """From the start of the engine on, keep others from doubling what it does."""
     when_imported("opentelemetry.trace", _guard_provider)
-    when_imported("opentelemetry.instrumentation.asgi", _step_aside_below_ours)
     if not is_native:
         return
+    when_imported("opentelemetry.instrumentation.asgi", _step_aside_below_ours)
     for module, instrumentors in _REPLACED_INSTRUMENTORS.items():
         ours = tuple(
             name
@@ -100,13 +100,8 @@ def _step_aside_below_ours(asgi: ModuleType) -> None:
     middleware: Any = asgi.OpenTelemetryMiddleware
     stock_call = middleware.__call__
 
-    def is_of_a_mounted_app(scope: Any) -> bool:
-        # The sdk engine gives contrib's middleware to each application.
-        ours = sys.modules.get("clarity_otel.engine.sdk.asgi")
-        return ours is not None and "app" in scope and scope["app"] is not scope.get(ours.MARK)
-
     async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: N807
-        if SPAN_KEY not in scope or is_of_a_mounted_app(scope):
+        if SPAN_KEY not in scope:
             await stock_call(self, scope, receive, send)
             return
         _say_once(
