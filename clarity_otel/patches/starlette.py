@@ -12,10 +12,9 @@ import sys
 from typing import Any
 
 from clarity_otel.endpoints.front import answered
+from clarity_otel.logs.ids import SPAN_KEY
 from clarity_otel.patches.asgi_app import traced_app
 from clarity_otel.patches.wrapping import Replaced, only_uses
-
-SPAN_KEY = "clarity.span"
 
 # On a `Starlette.__call__` of ours whose original puts the app into the scope, calls the
 # middleware and does nothing else: itself.

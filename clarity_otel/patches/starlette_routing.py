@@ -11,7 +11,8 @@ from typing import Any
 
 from clarity_otel._native import server_routing
 from clarity_otel.guard import keep
-from clarity_otel.patches.starlette import SPAN_KEY, mark_coroutine_function
+from clarity_otel.logs.ids import SPAN_KEY
+from clarity_otel.patches.starlette import mark_coroutine_function
 from clarity_otel.patches.wrapping import Replaced, only_uses
 
 
