@@ -78,9 +78,14 @@ class Window:
 
     def open(self, path: str = "/") -> Page:
         """Open a page by a link with the token, and wait until nothing is loading."""
+        self.visit(path)
+        self.settle()
+        return self.page
+
+    def visit(self, path: str) -> Page:
+        """Open a page by a link with the token, whatever it still loads."""
         joint = "&" if "?" in path else "?"
         self.page.goto(f"{self._address}{path}{joint}token={self._token}")
-        self.settle()
         return self.page
 
     def settle(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.backends.process import wait_until
 from tests.dashboard.browser import Look, Window
@@ -45,6 +45,29 @@ def test_a_route_is_looked_at(look: Look, dashboard: Dashboard, window_on: Calla
     expect(page.get_by_test_id("heatmap")).to_be_visible()
     expect(page.locator(".u-over")).to_have_count(3)
     window.check("endpoints-route")
+
+
+def test_what_stands_below_the_charts_does_not_move(
+    look: Look, dashboard: Dashboard, window_on: Callable
+) -> None:
+    """Their code comes late: who drags over the heatmap meanwhile meets what they aimed at."""
+    window = window_on(dashboard, look)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    window.page.route("**/chart_canvas*", hold)
+    page = window.visit(f"/endpoints?service=shop&route={ROUTE}")
+    heatmap = page.get_by_test_id("heatmap")
+    expect(heatmap).to_be_visible()
+    before = heatmap.bounding_box()
+    assert held
+    for route in held:
+        route.continue_()
+    window.settle()
+    expect(page.locator(".u-over")).to_have_count(3)
+    assert heatmap.bounding_box() == before
 
 
 def test_each_route_has_its_numbers(window: Window, dashboard: Dashboard) -> None:

@@ -1,5 +1,6 @@
 import { lazy, Suspense } from "react";
 import { withUnit } from "../format";
+import { Loading } from "./states";
 import { Time } from "./values";
 
 export interface Series {
@@ -54,8 +55,9 @@ export function Chart(props: ChartProps) {
       {times_s.length === 0 ? (
         <p className="py-6 text-center text-faint">Nothing in this time</p>
       ) : (
-        <div style={{ minHeight: height_px }}>
-          <Suspense fallback={null}>
+        // As high as the drawn one: what stands below does not move when uPlot has come.
+        <div style={{ minHeight: `calc(${height_px}px + var(--spacing-legend))` }}>
+          <Suspense fallback={<Loading />}>
             <Canvas {...props} />
           </Suspense>
         </div>
