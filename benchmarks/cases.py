@@ -35,7 +35,18 @@ async def request(path: str) -> AsyncIterator[Once]:
 @asynccontextmanager
 async def request_logged(path: str) -> AsyncIterator[Once]:
     """As `request`, with the request's log line written by a plain handler at INFO."""
-    app = FastAPI(title="shop", routes=shop.routes, telemetry=_OFF)
+    async for once in _logged(FastAPI(title="shop", routes=shop.routes, telemetry=_OFF), path):
+        yield once
+
+
+@asynccontextmanager
+async def request_as_is(path: str) -> AsyncIterator[Once]:
+    """The shop as it comes: FastAPI's own telemetry stands idle, and log lines are written."""
+    async for once in _logged(FastAPI(title="shop", routes=shop.routes), path):
+        yield once
+
+
+async def _logged(app: FastAPI, path: str) -> AsyncIterator[Once]:
     # The handler of basicConfig writes to descriptor 2, as to a console.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -45,15 +56,8 @@ async def request_logged(path: str) -> AsyncIterator[Once]:
         yield once
 
 
-@asynccontextmanager
-async def request_as_is(path: str) -> AsyncIterator[Once]:
-    """A request to the shop with canned clients, FastAPI's own telemetry as it comes."""
-    async for once in _with_canned_clients(FastAPI(title="shop", routes=shop.routes), path):
-        yield once
-
-
 async def _with_canned_clients(app: FastAPI, path: str) -> AsyncIterator[Once]:
-    logging.getLogger("shop").setLevel(logging.WARNING)  # the log line is measured elsewhere
+    logging.getLogger("shop").setLevel(logging.WARNING)  # it is measured elsewhere
     app.state.cache = canned.redis_client()
     app.state.backend = canned.httpx_client()
     app.state.dynamodb = canned.dynamodb_client()

@@ -34,11 +34,11 @@ async def measure_pairs(case: str, pairs: int) -> list[tuple[float, float]]:
     from clarity_otel.metrics import native_table
 
     native_table.begin(started())
-    found = await pairs_of_blocks(CASES[case], pairs, _native.switch_metrics)
+    blocks = await pairs_of_blocks(CASES[case], pairs, _native.switch_metrics)
     counted = sum(point[6] for point in _native.metric_points())
     if not counted:
         raise MeasurementError(f"{case} counted nothing.")
-    return found
+    return blocks.pairs
 
 
 def main() -> int:

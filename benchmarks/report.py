@@ -50,25 +50,48 @@ def surroundings(results: Row) -> str:
 
 
 def costs(results: Row) -> str:
-    """CPU per request over sockets: bare, and what each variant adds to it."""
+    """CPU per request over sockets: bare, and what each variant adds to it.
+
+    Where it was measured, before that the ratio to quote: what is added in one process, the
+    exporter's thread with it, over the bare request over sockets.
+    """
     text = []
     rows = results.get("sockets", [])
+    in_one_process = {row["case"]: row for row in results.get("toggled", [])}
     for app in _unique(rows, "app"):
         of_app = [row for row in rows if row["app"] == app]
         variants = [name for name in _unique(of_app, "variant") if name != "bare"]
         by_key = {(row["path"], row["variant"]): row for row in of_app}
+        paths = _unique(of_app, "path")
+        bare_us = {path: by_key[path, "bare"]["cpu_us"] for path in paths}
+        inner = {
+            path: _share(in_one_process[f"{app} {path}"], bare_us[path])
+            for path in paths
+            if f"{app} {path}" in in_one_process
+        }
         lines = []
-        for path in _unique(of_app, "path"):
-            line = [f"`{path}`", f"{by_key[path, 'bare']['cpu_us']:.0f}"]
+        for path in paths:
+            line = [f"`{path}`", f"{bare_us[path]:.0f}", *([inner.get(path, "")] if inner else [])]
             for name in variants:
                 row = by_key.get((path, name))
                 line.append(
                     f"{row['added_us']['value']:+.1f} us, {_percent(row['ratio'])}" if row else ""
                 )
             lines.append(line)
+        head = ["path", "bare, us", *variants]
+        if inner:
+            sockets = [f"{name}, over sockets" for name in variants]
+            head = ["path", "bare, us", "clarity, in one process", *sockets]
         title = f"**{app}**, CPU a request, median of {of_app[0]['pairs']} pairs (95% interval)"
-        text.append(f"{title}\n\n{_table(['path', 'bare, us', *variants], lines)}")
+        text.append(f"{title}\n\n{_table(head, lines)}")
     return "\n\n".join(text)
+
+
+def _share(row: Row, bare_us: float) -> str:
+    """What a toggled case adds, with its export: in us, and in percent of `bare_us`."""
+    added_us = {key: (ns + row.get("export_ns", 0.0)) / 1e3 for key, ns in row["added_ns"].items()}
+    value, low, high = (100 * added_us[key] / bare_us for key in ("value", "low", "high"))
+    return f"{added_us['value']:+.1f} us, {value:+.1f}% ({low:+.1f} to {high:+.1f})"
 
 
 def service(results: Row) -> str:
@@ -129,20 +152,18 @@ def toggled(results: Row) -> str:
     for row in results.get("toggled", []):
         added = row["added_ns"]
         bare = bare_us.get(row["case"].removeprefix("request "))
-        share = (
-            [f"{added[key] / 10 / bare:+.2f}%" for key in ("value", "high")] if bare else ["", ""]
-        )
         lines.append(
             [
                 row["case"],
                 f"{row['bare_ns']:,.0f}",
                 f"{added['value']:+,.0f} ({added['low']:+,.0f} to {added['high']:+,.0f})",
-                *share,
+                f"{row['export_ns']:+,.0f}" if "export_ns" in row else "",
+                _share(row, bare) if bare else "",
             ]
         )
     head = [
-        *("case", "bare, ns", "added by the patches, ns"),
-        *("of the bare request over sockets", "upper end"),
+        *("case", "bare, ns", "added by the patches, ns", "and by the exporter's thread"),
+        "both, of the bare request over sockets",
     ]
     return _table(head, lines) if lines else ""
 
@@ -169,7 +190,7 @@ def markdown(results: Row) -> str:
         ("What tracing costs", surroundings(results)),
         ("CPU over sockets", costs(results)),
         ("In process, paired blocks, FastAPI's own telemetry off in both", in_process(results)),
-        ("One process, its patches on and off, FastAPI's own telemetry off", toggled(results)),
+        ("One process, its patches on and off", toggled(results)),
         ("Start-up of `python -c pass`", startup(results)),
         ("Throughput, latency and memory", service(results)),
     ]

@@ -47,6 +47,16 @@ def test_a_cost_is_shown_with_its_interval_and_its_surroundings() -> None:
         assert words in text
 
 
+def test_what_one_process_adds_stands_first_with_its_export() -> None:
+    """The ratio to quote: patches and exporter over the bare request of the socket run."""
+    added_ns = {"value": 700.0, "low": 500.0, "high": 900.0}
+    toggled = [{"case": "shop /hello", "bare_ns": 40e3, "added_ns": added_ns, "export_ns": 200.0}]
+    readme = for_readme({**RESULTS, "toggled": toggled})
+    assert "| path | bare, us | clarity, in one process | clarity, over sockets |" in readme
+    assert "| `/hello` | 100 | +0.9 us, +0.9% (+0.7 to +1.1) | +2.0 us, +2.0%" in readme
+    assert "in one process" not in for_readme(RESULTS)
+
+
 def test_the_readme_keeps_all_but_what_is_between_its_markers() -> None:
     """The table is replaced, twice as well as once, and nothing around it changes."""
     readme = f"before\n{BEGIN}\nold\n{END}\nafter\n"
