@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from clarity_otel.guard import never_break_the_app
 from clarity_otel.patches.wrapping import Replaced
 
 _CONFIGURE = "_configure_from_environment"
@@ -27,12 +28,19 @@ def apply(module: Any, replaced: Replaced) -> None:
 
     def make(original: Any) -> Any:
         def configure(config: Any) -> Any:
-            own = {
-                signal: config.get(signal) and config.get(provider) is not None
-                for signal, provider in _PROVIDERS.items()
-            }
-            return original({**config, **own})
+            with never_break_the_app("fastapi.export"):
+                config = of_the_app(config)
+            return original(config)
 
         return configure
 
     replaced.replace(module, _CONFIGURE, make)
+
+
+def of_the_app(config: Any) -> Any:
+    """Return the configuration with only the signals that have a provider of the app's own."""
+    own = {
+        signal: config.get(signal) and config.get(provider) is not None
+        for signal, provider in _PROVIDERS.items()
+    }
+    return {**config, **own}

@@ -40,13 +40,30 @@ def callees() -> dict[str, Callee]:
     chosen.append(_wrapper().traced)
     found = {
         str(callee): callee
-        for hook in [*chosen, *_handed_on()]
-        for function in _functions(hook)
-        for callee in _called_by(function)
+        for callee in _of([*chosen, *_handed_on()])
         # A hook stands for the whole call: its own guards are inside it.
         if getattr(callee.owner, callee.name) not in chosen
     }
     return dict(sorted(found.items()))
+
+
+def names_by_row() -> dict[str, set[str]]:
+    """What the hooks of each row call, by name."""
+    return {
+        row_name(*row): {str(callee) for callee in _of(hooks(replaced))}
+        for row, replaced in applied().items()
+    }
+
+
+def row_name(module: str, file: str) -> str:
+    """A row of the table, in the report and in the tests' lists."""
+    return f"{module}: {file}"
+
+
+def _of(chosen: list[Any]) -> Iterator[Callee]:
+    for hook in chosen:
+        for function in _functions(hook):
+            yield from _called_by(function)
 
 
 def _wrapper() -> Any:

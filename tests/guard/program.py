@@ -182,7 +182,15 @@ async def of_hooks(names: list[str], bare: Any) -> Any:
     report = await walk(
         [fault(name) for name in callees if entered[name]], entered.__getitem__, bare
     )
-    return {"faults": report, "never": [name for name in callees if not entered[name]]}
+    return {
+        "faults": report,
+        "never": [name for name in callees if not entered[name]],
+        "without": sorted(
+            row
+            for row, called in hooks.names_by_row().items()
+            if not any(entered.get(name) for name in called)
+        ),
+    }
 
 
 async def of_native(names: list[str], bare: Any) -> Any:
@@ -229,7 +237,7 @@ async def main() -> None:
         traced = await results(names)
         differs = [name for name in names if traced[name] != bare[name]]
         report = await (of_hooks if MODE == "hooks" else of_native)(names, bare)
-        rows = [f"{module}: {file}" for module, file in hooks.applied()]
+        rows = [hooks.row_name(*row) for row in hooks.applied()]
         again = await results(names)
     report.update(
         rows=rows,

@@ -257,17 +257,33 @@ async def uvicorn_loads() -> Any:
 @scenario
 async def uvicorn_serves() -> Any:
     before = signal.getsignal(signal.SIGTERM)
-    server = uvicorn.Server(uvicorn.Config(plain, log_config=None, lifespan="off", port=0))
+    config = uvicorn.Config(app, http="httptools", log_config=None, lifespan="off", port=0)
+    server = uvicorn.Server(config)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         await server.startup([bound])
+        answer = await _asked_over_a_socket(*bound.getsockname())
         server.servers[0].close()
     with server.capture_signals():
         pass
     signal.signal(signal.SIGTERM, before)
-    return server.started
+    return [server.started, answer]
+
+
+async def _asked_over_a_socket(host: str, port: int) -> list[str]:
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"GET /below/hello HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n")
+    lines = (await reader.read()).decode().splitlines()
+    writer.close()
+    return [line for line in lines if not line.startswith(("date:", "x-correlation-id:"))]
+
+
+@scenario
+async def fastapi_begins() -> Any:
+    events = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    return await _asked(FastAPI(), {"type": "lifespan", "asgi": {"version": "3.0"}}, events)
 
 
 @scenario

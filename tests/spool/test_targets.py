@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.backends.otlp_http_stub import GARBAGE, HANG, OK, OtlpHttpStub, refused
-from tests.backends.process import wait_until
-from tests.processes.service import env_for
+from tests.backends.process import clean_environment, wait_until
+from tests.processes.service import LAUNCHER, env_for
 from tests.spool import files
 from tests.spool.service import Service, Start
 
@@ -58,6 +61,57 @@ def test_what_is_answered_for_good_is_never_kept(
     assert (stats["made"], stats["rejected"], stats["exported"]) == (3 * N, 2 * N, N)
     assert stats["spooled"] == 0
     assert not service.spool.exists()
+
+
+def test_what_is_on_disk_outlasts_a_target_that_refuses_everything(
+    run_process: Start, otlp_http_stub: Stub, tmp_path: Path
+) -> None:
+    """After an outage something else may answer at its address: what was kept arrives."""
+    stub = otlp_http_stub()
+    stub.always(refused(503))
+    service = Service(run_process, tmp_path, env_for(stub.endpoint))
+    service.load(N)
+    service.wait_until_kept("traces", N)
+    stub.always(refused(404))
+    tried = len(stub.spans(accepted_only=False))
+    wait_until(lambda: len(stub.spans(accepted_only=False)) > tried, "an answer of 404")
+    stub.always(OK)
+    wait_until(lambda: len(stub.spans()) == N, "all that was kept")
+    stats = service.end()
+    assert (stats["made"], stats["exported"], stats["rejected"]) == (N, N, 0)
+
+
+SHUTS_ITS_PROVIDER_DOWN = """
+import json
+from clarity_otel import engine
+from opentelemetry import trace
+
+provider = trace.get_tracer_provider()
+for batch in range(2):
+    for number in range(10):
+        provider.get_tracer("shop").start_span("work").end()
+    provider.force_flush(200)  # the first is on its way
+provider.shutdown()
+print(json.dumps(engine.stats()))
+"""
+
+
+def test_an_app_that_shuts_its_provider_down_leaves_what_waits_on_disk(
+    otlp_http_stub: Stub, tmp_path: Path
+) -> None:
+    """The target hangs, and nobody knows yet that it does: within the bound, nothing is lost."""
+    stub = otlp_http_stub()
+    stub.always(HANG)
+    env = {
+        **env_for(stub.endpoint, OTEL_BSP_EXPORT_TIMEOUT="2000", OTEL_METRICS_EXPORTER="none"),
+        "CLARITY_SPOOL_DIR": str(tmp_path / "spool"),
+        "CLARITY_SPOOL_LIMIT": "1000000",
+    }
+    command = [*LAUNCHER, sys.executable, "-c", SHUTS_ITS_PROVIDER_DOWN]
+    done = subprocess.run(command, env=clean_environment(env), capture_output=True, check=True)
+    stats = json.loads(done.stdout)
+    assert (stats["made"], stats["spooled"]) == (20, 20), (stats, done.stderr)
+    assert files.waiting(tmp_path / "spool") == {"traces": 20}
 
 
 def test_a_process_that_ends_without_its_target_leaves_all_to_the_next(

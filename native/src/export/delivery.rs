@@ -43,6 +43,10 @@ pub struct Delivery<'a, S> {
     pub down_until: Option<Instant>,
     /// Since when it has been, without an attempt that succeeded.
     down_since: Option<Instant>,
+    /// Set while the target refuses what it is sent (404, 401), whosever fault that is: until
+    /// then nothing is tried that is on disk.
+    refused_until: Option<Instant>,
+    refusals: Backoff,
     pub kept_at_shutdown: u64,
 }
 
@@ -73,6 +77,8 @@ impl<'a, S> Delivery<'a, S> {
             keeps: false,
             down_until: None,
             down_since: None,
+            refused_until: None,
+            refusals: Backoff::new(policy),
             kept_at_shutdown: 0,
         }
     }
@@ -85,6 +91,14 @@ pub enum Fate {
     Settled(u64, DropReason),
     /// It was not taken and may be later; for what it is dropped where it cannot be kept.
     Unsent(DropReason),
+}
+
+/// What an attempt that was not taken leaves to be done.
+enum Untaken {
+    /// Another attempt is worth it, not before the given time.
+    Later(Failure, Option<Duration>),
+    /// None is, for a batch that is itself to blame.
+    Refused(Failure),
 }
 
 /// A batch that can go to disk is tried for no longer than this in memory, where a process
@@ -106,7 +120,11 @@ impl<S: Sink> Delivery<'_, S> {
         loop {
             let (failure, asked) = match self.attempt(body.clone(), items).await {
                 Ok(fate) => return fate,
-                Err(later) => later,
+                Err(Untaken::Refused(failure)) => {
+                    self.refused(&failure, "", items);
+                    return Fate::Settled(0, DropReason::Rejected);
+                }
+                Err(Untaken::Later(failure, asked)) => (failure, asked),
             };
             let limit = match self.keeps {
                 true => self.policy.max_elapsed.min(KEPT_AFTER),
@@ -139,22 +157,23 @@ impl<S: Sink> Delivery<'_, S> {
     }
 
     /// Sends a request that was kept on disk: one attempt. [`Fate::Unsent`] leaves it
-    /// there.
+    /// there, where it was refused, too: the target may be the wrong one, or not yet the right
+    /// one again.
     pub async fn send_again(&mut self, request: Vec<u8>, items: u64) -> Fate {
         self.keeps = true;
         let body = self.sink.prepare(request.into());
         match self.attempt(body, items).await {
             Ok(fate) => fate,
-            Err((failure, asked)) => self.goes_down(&failure, asked),
+            Err(Untaken::Later(failure, asked)) => self.goes_down(&failure, asked),
+            Err(Untaken::Refused(failure)) => {
+                self.refused(&failure, "What is on disk stays there for now.", 0);
+                Fate::Unsent(DropReason::Rejected)
+            }
         }
     }
 
-    /// One attempt; an error is worth another one, not before the given time.
-    async fn attempt(
-        &mut self,
-        body: Bytes,
-        items: u64,
-    ) -> Result<Fate, (Failure, Option<Duration>)> {
+    /// One attempt.
+    async fn attempt(&mut self, body: Bytes, items: u64) -> Result<Fate, Untaken> {
         let cut = cut_off(self.stop.clone());
         // On its own: a future that another one waits for is in it twice, as what was
         // handed over and as what runs, and TLS' handshake is large. A lane would take
@@ -176,16 +195,18 @@ impl<S: Sink> Delivery<'_, S> {
                 }
                 Ok(Fate::Settled(items - rejected, DropReason::Rejected))
             }
-            Outcome::Refused(failure) => {
-                self.failed(&failure, "", items);
-                Ok(Fate::Settled(0, DropReason::Rejected))
-            }
+            Outcome::Refused(failure) => Err(Untaken::Refused(failure)),
             Outcome::Retry(failure, _) if self.stop.borrow().is_some() => {
                 self.failed(&failure, "", 0);
                 Ok(self.given_up_at_shutdown(items))
             }
-            Outcome::Retry(failure, asked) => Err((failure, asked)),
+            Outcome::Retry(failure, asked) => Err(Untaken::Later(failure, asked)),
         }
+    }
+
+    fn refused(&mut self, failure: &Failure, then: &str, dropped: u64) {
+        self.failed(failure, then, dropped);
+        self.refused_until = Some(Instant::now() + self.refusals.next(None));
     }
 
     /// From now on batches go to disk, until an attempt in a while succeeds.
@@ -224,6 +245,11 @@ impl<S: Sink> Delivery<'_, S> {
     /// When the next attempt may be made; `None` for now.
     pub fn down_until(&self) -> Option<Instant> {
         self.down_until
+    }
+
+    /// Whether it has refused something since it took the last, and is left alone for now.
+    pub fn is_refusing(&self, now: Instant) -> bool {
+        self.refused_until.is_some_and(|until| now < until)
     }
 
     /// How long it has been down; zero while it is not.
@@ -309,6 +335,8 @@ impl<S: Sink> Delivery<'_, S> {
         self.backoff.reset();
         self.down_until = None;
         self.down_since = None;
+        self.refusals.reset();
+        self.refused_until = None;
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         health.last_success = Some(SystemTime::now());
         let failures = std::mem::take(&mut health.consecutive_failures);

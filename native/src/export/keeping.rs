@@ -93,6 +93,13 @@ impl Keeping {
         self.say(FailureKind::Kept, &sentence, 0);
     }
 
+    /// Says that the oldest request has gone.
+    pub fn say_never_taken(&self, items: u64) {
+        let peer = &self.peer;
+        let sentence = format!("{peer} takes others, but not a batch from the disk.");
+        self.say(FailureKind::Spool, &sentence, items);
+    }
+
     /// While the target makes the exporter wait: what comes meanwhile goes to disk before
     /// the memory is full, the oldest first. Never ends.
     pub async fn relieve(&self) {

@@ -23,6 +23,8 @@ const RECOVERY_PAUSE: Duration = Duration::from_millis(10);
 /// A request from the disk that fails so often, while the target takes fresh ones, is
 /// dropped: it must not hold up what comes after it for ever.
 const RECOVERY_ATTEMPTS: u32 = 5;
+/// One that is refused: the second time the target has taken a fresh one in between.
+const RECOVERY_REFUSALS: u32 = 2;
 
 /// Whose target has been down for so long leaves what is on disk to another process, but for
 /// each attempt that is due.
@@ -39,9 +41,11 @@ pub struct Lane<S> {
 pub struct Recovery {
     /// The pace.
     not_before: Instant,
-    /// Failures of the oldest request, each after a fresh one was taken.
+    /// The checksum of the oldest request, and how often it failed, each time after a fresh
+    /// one was taken. Others may have sent it meanwhile: the oldest is another one then.
+    oldest: u32,
     failures: u32,
-    /// Whether a fresh one was taken since.
+    /// Whether a fresh one was taken, and nothing has failed since.
     is_target_well: bool,
 }
 
@@ -49,6 +53,7 @@ impl Default for Recovery {
     fn default() -> Self {
         Recovery {
             not_before: Instant::now(),
+            oldest: 0,
             failures: 0,
             is_target_well: false,
         }
@@ -89,7 +94,8 @@ impl<S: Sink> Lane<S> {
     fn may_send_from_disk(&self) -> bool {
         let now = Instant::now();
         let is_due = self.delivery.down_until().is_none_or(|until| until <= now);
-        is_due || self.delivery.down_for(now) < PATIENCE
+        let is_patient = self.delivery.down_for(now) < PATIENCE;
+        (is_due || is_patient) && !self.delivery.is_refusing(now)
     }
 
     async fn deliver(&mut self, batch: Batch) {
@@ -110,11 +116,11 @@ impl<S: Sink> Lane<S> {
         let deliver = delivery.deliver(request.clone(), batch.items());
         let fate = caught(alongside(keeping.relieve(), deliver)).await;
         let fate = fate.unwrap_or(Fate::Settled(0, DropReason::Internal));
+        self.recovery.is_target_well = matches!(fate, Fate::Settled(1.., _));
         match fate {
             Fate::Settled(exported, reason) => {
                 pipeline.settle(batch, exported, reason);
                 if exported > 0 {
-                    self.recovery.is_target_well = true;
                     keeping.let_go();
                 }
             }
@@ -169,6 +175,10 @@ impl<S: Sink> Lane<S> {
         let Some((request, items)) = self.keeping.recover() else {
             return;
         };
+        let oldest = crc32c::crc32c(&request);
+        if std::mem::replace(&mut self.recovery.oldest, oldest) != oldest {
+            self.recovery.failures = 0;
+        }
         let started = Instant::now();
         let pace = request.len() as u64 * 1_000_000 / RECOVERY_BYTES_PER_S;
         let send = self.delivery.send_again(request, items);
@@ -184,9 +194,14 @@ impl<S: Sink> Lane<S> {
                 if std::mem::take(&mut recovery.is_target_well) {
                     recovery.failures += 1;
                 }
-                if recovery.failures >= RECOVERY_ATTEMPTS {
+                let limit = match reason {
+                    DropReason::Rejected => RECOVERY_REFUSALS,
+                    _ => RECOVERY_ATTEMPTS,
+                };
+                if recovery.failures >= limit {
                     recovery.failures = 0;
                     self.keeping.settle_recovered(items, 0, reason);
+                    self.keeping.say_never_taken(items);
                 }
             }
         }

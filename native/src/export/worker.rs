@@ -119,12 +119,17 @@ pub fn shutdown(pipelines: &Pipelines, deadline: Instant) -> bool {
     ended && lost() == before
 }
 
-/// The same for one signal, while the others go on: what its target has not taken by
-/// `deadline` counts as dropped, but for the batch under way.
+/// The same for one signal, while the others go on.
 pub fn shutdown_signal(pipelines: &Pipelines, signal: Signal, deadline: Instant) -> bool {
     let pipeline = pipelines.of(signal);
     pipeline.stop();
-    let flushed = pipelines.worker.get().is_none() || pipeline.flush(deadline);
+    let flushed = match pipelines.worker.get() {
+        Some(worker) => {
+            worker.cut(&[signal], deadline);
+            pipeline.flush(deadline)
+        }
+        None => true,
+    };
     let mut abandoned = [0; Signal::COUNT];
     abandoned[signal as usize] = pipeline.abandon(DropReason::Shutdown);
     if let Some(worker) = pipelines.worker.get() {
@@ -135,7 +140,8 @@ pub fn shutdown_signal(pipelines: &Pipelines, signal: Signal, deadline: Instant)
 
 /// The handle of the thread. Any thread may use it.
 pub struct Worker {
-    stop: watch::Sender<Option<Instant>>,
+    /// By [`Signal`]: when its lane is to be done.
+    stop: [watch::Sender<Option<Instant>>; Signal::COUNT],
     ended: Arc<Ended>,
     health: Vec<(Signal, Arc<Mutex<Health>>)>,
     output: Output,
@@ -146,7 +152,8 @@ pub struct Worker {
 impl Worker {
     /// Starts the thread, with a lane for each setup.
     fn start(pipelines: &'static Pipelines, setups: Vec<Setup>) -> Self {
-        let (stop, stopped) = watch::channel(None);
+        let stop = [(); Signal::COUNT].map(|()| watch::Sender::new(None));
+        let stopped = stop.each_ref().map(watch::Sender::subscribe);
         let ended = Arc::new(Ended::default());
         let health: Vec<(Signal, Arc<Mutex<Health>>)> = setups
             .iter()
@@ -188,7 +195,7 @@ impl Worker {
                         }
                     };
                     let pipeline = pipelines.of(signal);
-                    let (stop, reporter) = (stopped.clone(), reporter.clone());
+                    let (stop, reporter) = (stopped[signal as usize].clone(), reporter.clone());
                     let delivery = Delivery::new(
                         signal,
                         sink,
@@ -266,16 +273,22 @@ impl Worker {
         }
     }
 
-    /// Waits for the thread's end until `deadline`. It cuts its own work a
-    /// little before, so that what is left is on disk and the counters are settled by
-    /// then.
+    /// Waits for the thread's end until `deadline`.
     fn stop(&self, deadline: Instant) -> bool {
+        self.cut(&Signal::ALL, deadline);
+        self.ended.wait(deadline)
+    }
+
+    /// Has the lanes of `signals` cut their work a little before `deadline`, so that what is
+    /// left is on disk and the counters are settled by then.
+    fn cut(&self, signals: &[Signal], deadline: Instant) {
         let now = Instant::now();
         let left = deadline.saturating_duration_since(now);
         let margin = (left / 4).min(self.margin);
-        self.stop
-            .send_replace(Some(deadline.checked_sub(margin).unwrap_or(now)));
-        self.ended.wait(deadline)
+        let at = deadline.checked_sub(margin).unwrap_or(now);
+        for signal in signals {
+            self.stop[*signal as usize].send_replace(Some(at));
+        }
     }
 }
 

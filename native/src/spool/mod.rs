@@ -33,6 +33,8 @@ pub const SEGMENT_BYTES: u64 = 1 << 20;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A process that has had nothing to keep for so long leaves its segment to the sender.
 const IDLE: Duration = Duration::from_secs(3);
+/// Who may not send leaves its segment after so long, however little is in it: to who may.
+const LONGEST_OPEN: Duration = Duration::from_secs(60);
 /// After a failed write (a full disk, a folder that may not be written) the spool is left
 /// alone for so long, and the exporter does what it does without one.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -62,14 +64,21 @@ pub struct Trouble {
     pub sentence: String,
 }
 
+/// A segment that grows.
+struct Open {
+    writer: Writer,
+    since: Instant,
+    /// The time of the last request.
+    last: Instant,
+}
+
 /// By [`Signal`].
 type BySignal<T> = [T; Signal::COUNT];
 
 pub struct Spool {
     config: Config,
     segment_bytes: u64,
-    /// With the time of the last request.
-    writers: BySignal<Option<(Writer, Instant)>>,
+    writers: BySignal<Option<Open>>,
     readers: BySignal<Option<Reader>>,
     /// No segment that could be taken was there; not looked for before.
     nothing_until: BySignal<Option<Instant>>,
@@ -152,9 +161,9 @@ impl Spool {
             }
             Err(error) => {
                 self.fails_until = Some(now + PAUSE);
-                if let Some((writer, _)) = self.writers[signal as usize].take() {
-                    let name = writer.name.clone();
-                    if writer.discard_empty() {
+                if let Some(open) = self.writers[signal as usize].take() {
+                    let name = open.writer.name.clone();
+                    if open.writer.discard_empty() {
                         self.forget(&name, true);
                     }
                 }
@@ -173,7 +182,7 @@ impl Spool {
 
     fn append(&mut self, signal: Signal, frame: &[u8], now: Instant) -> io::Result<()> {
         let slot = &mut self.writers[signal as usize];
-        let is_full = |(writer, _): &(Writer, Instant)| {
+        let is_full = |Open { writer, .. }: &Open| {
             writer.bytes > 0 && writer.bytes + frame.len() as u64 > self.segment_bytes
         };
         if slot.as_ref().is_none_or(is_full) {
@@ -187,12 +196,16 @@ impl Spool {
                 bytes: 0,
             };
             self.segments.push(segment);
-            *slot = Some((Writer::new(created), now));
+            *slot = Some(Open {
+                writer: Writer::new(created),
+                since: now,
+                last: now,
+            });
         }
         match slot {
-            Some((writer, last)) => {
-                *last = now;
-                writer.append(frame)
+            Some(open) => {
+                open.last = now;
+                open.writer.append(frame)
             }
             None => Ok(()),
         }
@@ -213,10 +226,13 @@ impl Spool {
         if is_due(self.looked_at, LOOK_EVERY) {
             self.list(now);
             for slot in &mut self.writers {
-                slot.take_if(|(_, last)| is_due(Some(*last), IDLE));
+                slot.take_if(|open| is_due(Some(open.last), IDLE));
             }
         }
         let slot = signal as usize;
+        if !may_send {
+            self.writers[slot].take_if(|open| is_due(Some(open.since), LONGEST_OPEN));
+        }
         if !may_send || !self.waits(signal) {
             self.leave(signal);
         } else if self.senders[slot].is_none() && is_due(self.tried_at[slot], LOOK_EVERY) {
@@ -248,7 +264,7 @@ impl Spool {
         let segments = &self.segments;
         for slot in &mut self.writers {
             // Somebody has tidied up: what is written there would be lost.
-            slot.take_if(|(writer, _)| !segments.iter().any(|known| known.name == writer.name));
+            slot.take_if(|open| !segments.iter().any(|known| known.name == open.writer.name));
         }
     }
 
@@ -323,7 +339,7 @@ impl Spool {
             .map(|known| known.name.clone())
             .collect();
         for name in names {
-            self.writers[signal as usize].take_if(|(writer, _)| writer.name == name);
+            self.writers[signal as usize].take_if(|open| open.writer.name == name);
             if let Some(reader) = self.take(signal, &name) {
                 return Some(reader);
             }
@@ -404,7 +420,7 @@ impl Spool {
                 .writers
                 .iter()
                 .flatten()
-                .any(|(writer, _)| writer.name == name);
+                .any(|open| open.writer.name == name);
             let is_read = self
                 .readers
                 .iter()

@@ -339,6 +339,24 @@ fn who_may_not_send_is_not_the_sender() {
     assert_eq!(spool.next(SPANS, now), Some((b"a".to_vec(), 1)));
 }
 
+/// It keeps nothing back for itself either: its segment is left to who may send, however
+/// often it adds to it and however little that is.
+#[test]
+fn who_may_not_send_leaves_its_segment_after_a_while() {
+    let folder = Folder::new();
+    let mut spool = folder.spool(LIMIT);
+    let began = Instant::now();
+    for second in 0..LONGEST_OPEN.as_secs() {
+        let now = began + Duration::from_secs(second);
+        spool.keep(SPANS, b"a", 1, now).unwrap();
+        spool.look(SPANS, false, now);
+        assert!(spool.writers[SPANS as usize].is_some());
+    }
+    assert_eq!(folder.files().len(), 1);
+    spool.look(SPANS, false, began + LONGEST_OPEN);
+    assert!(spool.writers[SPANS as usize].is_none());
+}
+
 /// What is lost is counted by the first process that passes it: not again by one after it,
 /// which finds the file because the target has not taken what follows.
 #[test]
