@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -14,6 +15,10 @@ from typing import Any
 from clarity_otel.bench.cpu import cores
 from clarity_otel.bench.servers import Process, Standins, answers, free_port, wait_until
 
+ROOT = Path(__file__).parents[1]
+# Its folders: a figure is of another product where one of them is changed, and of the same
+# where tests or documents are.
+_PRODUCT = ("clarity_otel", "entry_points", "native")
 _LIBRARIES = (
     *("clarity-otel", "fastapi", "starlette", "uvicorn", "uvloop", "httptools"),
     *("redis", "httpx", "httpcore", "boto3", "botocore"),
@@ -49,7 +54,7 @@ def backends() -> Iterator[tuple[dict[str, str], int]]:
 
 
 def describe() -> dict[str, Any]:
-    """Date, processor, kernel, Python, library versions, and how busy the machine is."""
+    """Date, revision, processor, kernel, Python, library versions, how busy the machine is."""
     versions = {}
     for name in _LIBRARIES:
         try:
@@ -58,6 +63,7 @@ def describe() -> dict[str, Any]:
             continue
     return {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "revision": revision(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "kernel": platform.release(),
@@ -65,6 +71,25 @@ def describe() -> dict[str, Any]:
         "load_average_at_start": round(os.getloadavg()[0], 2),
         "versions": versions,
     }
+
+
+def revision(root: Path = ROOT) -> str:
+    """The commit, with a + where the product's code is not as committed, or "unknown".
+
+    The last is said outside of a checkout, also of one that lies in a checkout of others.
+    """
+    environ = {**os.environ, "GIT_CEILING_DIRECTORIES": str(root.parent)}
+
+    def git(*words: str) -> str:
+        return subprocess.check_output(
+            ["git", *words], cwd=root, env=environ, text=True, stderr=subprocess.DEVNULL
+        ).strip()
+
+    try:
+        is_changed = git("status", "--porcelain", "--", *_PRODUCT)
+        return git("rev-parse", "--short=7", "HEAD") + ("+" if is_changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def _cpu_model() -> str:

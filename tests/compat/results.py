@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.surroundings import revision
 from clarity_otel.generated import write_or_check
 from tests.packaging.workshop import ROOT
 
@@ -44,7 +45,8 @@ with that setting too, and have to pass. *Flaky* are those that did otherwise wh
 again, among them what did not run because a test took its process down. Of what fails bare
 too (a host of the internet, a Redis module, a certificate), nothing is expected.
 
-`python -m tests.compat PACKAGE` does the same for any package.
+`python -m tests.compat PACKAGE` does the same for any package. Each row has the date and the
+revision of Clarity OTel that it is of; rows from before revisions were kept have none.
 """
 
 _VERSIONS = """
@@ -73,7 +75,7 @@ def keep_suites(reports: Sequence[Report], selection: str = "") -> None:
         kept["suites"][suite] = {
             "version": report.prepared.version,
             "python": _version(),
-            "date": _today(),
+            **_when(),
             "selection": selection,
             "tests": len(report.bare.outcomes),
             "bare": len(report.bare.passed()),
@@ -98,7 +100,7 @@ def keep_versions(outcomes: Sequence[Outcome]) -> None:
         kept["versions"][f"{outcome.name} {outcome.python}"] = {
             "set": outcome.name,
             "python": outcome.python,
-            "date": _today(),
+            **_when(),
             "versions": outcome.versions,
             "spans": outcome.spans,
             "result": outcome.problem or ("same" if outcome.is_same else "differs"),
@@ -113,11 +115,11 @@ def page() -> str:
 
     kept = _kept()
     lines = [_HEAD]
-    lines += _row("Package", "Tests", "Pass bare", "native", "sdk", "Python", "Date")
+    lines += _row("Package", "Tests", "Pass bare", "native", "sdk", "Python", "Date, revision")
     lines += _row(*["---"] * 7)
     for name, suite in kept["suites"].items():
         shown = [_shown(suite["engines"].get(engine)) for engine in ("native", "sdk")]
-        where = (suite["python"], suite["date"])
+        where = (suite["python"], _dated(suite))
         part = f", `{suite['selection']}`" if suite["selection"] else ""
         which = f"{name} {suite['version']}{part}"
         lines += _row(which, suite["tests"], suite["bare"], *shown, *where)
@@ -134,7 +136,7 @@ def page() -> str:
             lines += _row(row.suite, ", ".join(row.engines), tests, row.reason, proof)
     lines.append(_VERSIONS)
     names = list(dict.fromkeys(n for row in kept["versions"].values() for n in row["versions"]))
-    lines += _row("Set", "Python", *names, "Spans", "Date")
+    lines += _row("Set", "Python", *names, "Spans", "Date, revision")
     lines += _row(*["---"] * (len(names) + 4))
     order = list(sets())
     tried = sorted(
@@ -145,7 +147,7 @@ def page() -> str:
         result = {"same": f"the same ({row['spans'].get('native', 0)})"}.get(
             row["result"], row["result"].splitlines()[0] if row["result"] else ""
         )
-        lines += _row(row["set"], row["python"], *versions, result, row["date"])
+        lines += _row(row["set"], row["python"], *versions, result, _dated(row))
     missing = not_tried(tried)
     if missing:
         which = "; ".join(f"{python}: {', '.join(names)}" for python, names in missing.items())
@@ -193,8 +195,14 @@ def _version() -> str:
     return ".".join(platform.python_version_tuple()[:2])
 
 
-def _today() -> str:
-    return datetime.now(tz=UTC).date().isoformat()
+def _when() -> dict[str, str]:
+    """When a row was made, and of which revision of the product."""
+    return {"date": datetime.now(tz=UTC).date().isoformat(), "revision": revision()}
+
+
+def _dated(row: dict[str, Any]) -> str:
+    """Both, as the page shows them; older rows have no revision."""
+    return f"{row['date']}, {row['revision']}" if "revision" in row else str(row["date"])
 
 
 def main() -> int:

@@ -72,7 +72,7 @@ def _faults() -> list[str]:
         row = rows[fault.name]
         of = _sums([row[name] for name in ("traces", "logs", "metrics") if name in row])
         cells = (
-            fault.name,
+            f"{fault.name}{_own(found, row)}",
             fault.tried.format(for_s=_duration(row["for_s"])),
             f"{of['made']:,}",
             f"{of['received']:,}",
@@ -100,7 +100,7 @@ def _endings() -> list[str]:
             row = rows[ending.name, target]
             pairs = zip(row["ours_s"], row["bare_s"], strict=True)
             cells = (
-                ending.name,
+                f"{ending.name}{_own(found, row)}",
                 target,
                 f"{statistics.median(row['bare_s']):.2f} s",
                 f"{statistics.median(row['ours_s']):.2f} s",
@@ -121,7 +121,7 @@ def _soak() -> list[str]:
         happened = sorted(row["happened"].items(), key=lambda pair: -pair[1])
         workers = row["workers"]
         cells = (
-            f"{row['minutes']:g}, {row['seed']}",
+            f"{row['minutes']:g}, {row['seed']}{_own(found, row)}",
             ", ".join(f"{name} {count}" for name, count in happened),
             f"{of['made']:,}",
             f"{of['received']:,}",
@@ -143,7 +143,7 @@ def _references() -> list[str]:
     for row in found["rows"]:
         changed = row["references"].items()
         cells = (
-            row["engine"],
+            f"{row['engine']}{_own(found, row)}",
             f"{row['requests']:,}",
             ", ".join(f"`{name}` {more:+,}" for name, more in changed) or "as they were",
             f"{row['objects']:+,}",
@@ -160,12 +160,27 @@ def _head(*columns: str) -> list[str]:
 
 def _where(found: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {found['versions'][name]}" for name in _LIBRARIES)
-    # A part can be tried again: the rest of a table may be older.
-    return (
-        f"Last run, of all rows or some, on {found['date']}: {found['cpu']}, "
-        f"{found['cores']} cores, Linux {found['kernel']}, Python {found['python']}, {versions}; "
-        f"load average {found['load_average_at_start']:.0f}."
+    # A part can be tried again: the rest of a table is older.
+    others = (
+        " Rows of another date or revision name it."
+        if any(_own(found, row) for row in found["rows"])
+        else ""
     )
+    return (
+        f"Measured on {_when(found)}: {found['cpu']}, "
+        f"{found['cores']} cores, Linux {found['kernel']}, Python {found['python']}, {versions}; "
+        f"load average {found['load_average_at_start']:.0f}.{others}"
+    )
+
+
+def _own(found: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """What a row says of itself where it is not of the file's last run."""
+    return "" if _when(row) == _when(found) else f" ({_when(row)})"
+
+
+def _when(of: Mapping[str, Any]) -> str:
+    revision = f" of revision {of['revision']}" if "revision" in of else ""
+    return f"{of['date']}{revision}"
 
 
 def _sums(parts: list[dict[str, Any]]) -> dict[str, Any]:
