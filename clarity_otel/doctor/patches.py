@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 
 from clarity_otel.doctor import engine
 from clarity_otel.doctor.findings import Evidence, Finding, info, ok, warning
+from clarity_otel.doctor.versions import outside_of_tried
 from clarity_otel.entry_points.contrib import GROUP, is_importable, unfit_reason
 from clarity_otel.patches import (
     CORRELATION_PATCHES,
     PATCHES,
     REPLACED_INSTRUMENTORS,
     Patch,
+    table_of,
     unknown_version,
 )
 from clarity_otel.patches.installed import versions_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from clarity_otel.settings import Settings
 
 NOT_INSTALLED = "not installed"
@@ -51,6 +55,7 @@ def check(settings: Settings) -> list[Finding]:
                 "app's own Python: PYTHON -m clarity_otel.entry_points.cli doctor",
             )
         )
+    found += _untried(patched)
     found += [
         _left_out(settings, library, why)
         for library, why in sorted(left_out.items())
@@ -61,6 +66,27 @@ def check(settings: Settings) -> list[Finding]:
         what = f"Known, and not installed here: {', '.join(missing)}."
         found.append(info("patches.missing", what, evidence))
     return found
+
+
+def _untried(patched: Mapping[str, str]) -> list[Finding]:
+    """What is patched in a minor version that is older or newer than all that were tried."""
+    found = {}
+    for library, by in patched.items():
+        name, _, version = library.partition(" ")
+        if by == _OURS and (outside := outside_of_tried(name, version)):
+            found[library] = outside
+    if not found:
+        return []
+    shown = ", ".join(f"{library} ({outside})" for library, outside in found.items())
+    return [
+        info(
+            "patches.untried",
+            f"Traced, in versions that were not tried: {shown}.",
+            {"libraries": found},
+            "A patch whose first calls fail is taken back; docs/compatibility.md has what was "
+            "tried. Look at the spans of such a library once.",
+        )
+    ]
 
 
 def _left_out(settings: Settings, library: str, why: str) -> Finding:
@@ -79,11 +105,10 @@ def _left_out(settings: Settings, library: str, why: str) -> Finding:
 def _own(settings: Settings) -> dict[str, tuple[bool, str]]:
     """Return library with version -> (is patched, by whom or why not), of our own patches."""
     table: dict[str, Patch] = {}
-    for patch in (*PATCHES, *CORRELATION_PATCHES):
+    for patch in table_of(engine.name(settings)):
         if patch.library:
             table.setdefault(patch.library, patch)
     versions = versions_of(table)
-    is_native = engine.name(settings) == "native"
     rows: dict[str, tuple[bool, str]] = {}
     for library, patch in table.items():
         version = versions.get(library, "")
@@ -94,7 +119,9 @@ def _own(settings: Settings) -> dict[str, tuple[bool, str]]:
             rows[library] = (False, NOT_INSTALLED)
         elif settings.is_instrumentation_disabled(patch.name):
             rows[library] = (False, _switched_off(patch.name))
-        elif is_native and (unknown := unknown_version(patch, version)):
+        elif (unknown := unknown_version(patch, version)) and not patch.makes_spans:
+            rows[f"{library} {version}"] = (True, f"by its contrib instrumentor alone: {unknown}")
+        elif unknown:
             rows[library] = (False, unknown)
         else:
             rows[f"{library} {version}"] = (True, _OURS)

@@ -7,15 +7,25 @@ import sys
 from pathlib import Path
 
 from clarity_otel import __version__
-from clarity_otel.doctor.findings import Evidence, Finding, ok, problem, warning
+from clarity_otel.doctor.findings import Evidence, Finding, info, ok, problem, warning
 from clarity_otel.interpreters import runs_without_gil
 from clarity_otel.patches.installed import version_of
 
 # Of those that docs/compatibility.md has results for.
 OLDEST_PYTHON = (3, 11)
 NEWEST_PYTHON = (3, 13)
-# The oldest that pyproject.toml asks for.
-OLDEST_API = (1, 39)
+# The oldest and the newest minor version of each there.
+TRIED = {
+    "fastapi": ((0, 100), (0, 165)),
+    "starlette": ((0, 27), (1, 10)),
+    "uvicorn": ((0, 20), (0, 54)),
+    "gunicorn": ((21, 2), (27, 0)),
+    "redis": ((5, 0), (8, 1)),
+    "httpx": ((0, 27), (0, 28)),
+    "botocore": ((1, 35), (1, 44)),
+    "opentelemetry-api": ((1, 44), (1, 45)),
+}
+OLDEST_API = TRIED["opentelemetry-api"][0]
 _PACKAGES = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-instrumentation")
 
 
@@ -69,12 +79,12 @@ def _opentelemetry() -> list[Finding]:
         ]
     shown = ", ".join(f"{name} {version}" for name, version in installed.items())
     api, sdk = installed["opentelemetry-api"], installed["opentelemetry-sdk"]
+    outside = outside_of_tried("opentelemetry-api", api)
     if _release(api) < OLDEST_API:
-        oldest = ".".join(map(str, OLDEST_API))
         return [
             warning(
                 "versions.opentelemetry",
-                f"opentelemetry-api {api} is older than {oldest}, the oldest that is tested.",
+                f"opentelemetry-api {api} is {outside}.",
                 f"Upgrade it: {sys.executable} -m pip install --upgrade opentelemetry-api",
                 evidence,
             )
@@ -88,7 +98,25 @@ def _opentelemetry() -> list[Finding]:
                 evidence,
             )
         ]
+    if outside:
+        return [info("versions.opentelemetry", f"{shown}: the API is {outside}.", evidence)]
     return [ok("versions.opentelemetry", f"{shown}.", evidence)]
+
+
+def outside_of_tried(name: str, version: str) -> str:
+    """Return how a version stands to those that were tried, or nothing where it is within.
+
+    A version without a number, and what is in no row of the matrix, is within.
+    """
+    release = _release(version)
+    if name not in TRIED or release == (0,):
+        return ""
+    oldest, newest = TRIED[name]
+    if release < oldest:
+        return f"older than {oldest[0]}.{oldest[1]}, the oldest that was tried"
+    if release > newest:
+        return f"newer than {newest[0]}.{newest[1]}, the newest that was tried"
+    return ""
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -137,7 +137,7 @@ def say_what_is_traced() -> None:
     if _settings is not None and diagnostics.is_info():
         from clarity_otel.patches.summary import sentence
 
-        diagnostics.info(sentence(_settings))
+        diagnostics.info(sentence(_settings, name()))
 
 
 def is_started() -> bool:

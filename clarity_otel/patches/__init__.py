@@ -1,11 +1,13 @@
 """Patches: one file per library, applied when the app imports the library.
 
 `PATCHES` is the table: the name that OTEL_PYTHON_DISABLED_INSTRUMENTATIONS knows,
-the modules whose import sets a patch off, the versions it was tested with, and the
-file that holds it (the whole module's name for the sdk engine's own). A patch that
-does not fit (an unknown version, a name the library no longer has) steps aside with a
-sentence and the library works as if we were not there. Applying is idempotent, and done
-again for a module that is reloaded; `uninstrument` takes all of them back.
+the modules whose import sets a patch off, the versions that it is for, and the file that
+holds it (the whole module's name for the sdk engine's own). A range is wider than what was
+tried (docs/compatibility.md): to step aside where all works would lose spans, and the trial
+of the first calls takes back what fails. A patch that does not fit (an unknown version, a
+name the library no longer has) steps aside with a sentence and the library works as if we
+were not there. Applying is idempotent, and done again for a module that is reloaded;
+`uninstrument` takes all of them back.
 """
 
 from __future__ import annotations
@@ -28,9 +30,12 @@ have_own_exclusions = False
 
 
 class Patch:
-    """A row of the table. `versions` is a half-open range of (major, minor), or None."""
+    """A row of the table. `versions` is a half-open range of (major, minor), or None.
 
-    __slots__ = ("file", "library", "module", "name", "versions")
+    `makes_spans` is False where a contrib instrumentor makes them and this adds to it.
+    """
+
+    __slots__ = ("file", "library", "makes_spans", "module", "name", "versions")
 
     def __init__(
         self,
@@ -39,12 +44,21 @@ class Patch:
         file: str,
         library: str = "",
         versions: tuple[tuple[int, int], tuple[int, int]] | None = None,
+        *,
+        makes_spans: bool = True,
     ) -> None:
         self.name = name
         self.module = module
         self.file = file
         self.library = library
         self.versions = versions
+        self.makes_spans = makes_spans
+
+    def left_out(self, reason: str) -> str:
+        """Return what is said of a library that the patch does not fit."""
+        if self.makes_spans:
+            return f"{self.library or self.module} is not traced: {reason}"
+        return f"{self.library or self.module} is left to its contrib instrumentor: {reason}"
 
 
 PATCHES = (
@@ -113,10 +127,13 @@ PATCHES = (
 )
 
 # These write the correlation id only; the spans are the contrib instrumentors'.
-CORRELATION_PATCHES = (
-    Patch("requests", "requests.sessions", "requests", "requests", ((2, 0), (3, 0))),
-    Patch("urllib3", "urllib3.poolmanager", "urllib3", "urllib3", ((1, 26), (3, 0))),
-    Patch("aiohttp-client", "aiohttp.client_reqrep", "aiohttp", "aiohttp", ((3, 8), (4, 0))),
+CORRELATION_PATCHES = tuple(
+    Patch(name, module, library, library, versions, makes_spans=False)
+    for name, module, library, versions in (
+        ("requests", "requests.sessions", "requests", ((2, 0), (3, 0))),
+        ("urllib3", "urllib3.poolmanager", "urllib3", ((1, 26), (3, 0))),
+        ("aiohttp-client", "aiohttp.client_reqrep", "aiohttp", ((3, 8), (4, 0))),
+    )
 )
 
 # Instrumentors of others that stand down for ours.
@@ -183,7 +200,7 @@ def _apply(patch: Patch, module: ModuleType) -> None:
     if unknown:
         # Once for a library, however many of its modules are patched.
         if outcomes.get(patch.name) != unknown:
-            diagnostics.warn(f"{patch.library} is not traced: {unknown}.")
+            diagnostics.warn(f"{patch.left_out(unknown)}.")
         outcomes[patch.name] = unknown
         return
     on_trial = trial.of(patch, outcomes)
@@ -202,8 +219,8 @@ def _apply(patch: Patch, module: ModuleType) -> None:
         reason = f"its parts are not where they are expected ({type(failure).__name__}: {failure})"
         outcomes[patch.name] = reason
         diagnostics.warn(
-            f"{patch.library or patch.module} is not traced: {reason}. "
-            f"Name {patch.name} in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS to silence this."
+            f"{patch.left_out(reason)}. Name {patch.name} in "
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS to silence this."
         )
         return
     outcomes[patch.name] = "patched"
@@ -224,7 +241,7 @@ def _version_of(patch: Patch) -> str:
 
 
 def unknown_version(patch: Patch, version: str) -> str:
-    """Return why a library's version is not one that the patch knows, or nothing."""
+    """Return why a library's version is not one that the patch is for, or nothing."""
     if patch.versions is None:
         return ""
     import re
@@ -237,7 +254,15 @@ def unknown_version(patch: Patch, version: str) -> str:
     low, high = patch.versions
     if low <= release < high:
         return ""
-    return (
-        f"version {version} is not one that was tested "
-        f"(from {low[0]}.{low[1]}, below {high[0]}.{high[1]})"
-    )
+    # None where another package decides of old ones.
+    least = f"from {low[0]}.{low[1]}, " if low > (0, 0) else ""
+    return f"version {version} is not one that is known ({least}below {high[0]}.{high[1]})"
+
+
+def table_of(engine: str | None) -> tuple[Patch, ...]:
+    """Return the rows that an engine ("native", "sdk") puts in place."""
+    if engine != "sdk":
+        return (*PATCHES, *CORRELATION_PATCHES)
+    from clarity_otel.engine.sdk import libraries
+
+    return libraries.PATCHES

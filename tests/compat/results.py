@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,10 +56,27 @@ _VERSIONS = """
 own, serves one small app with it (uvicorn with all routes, gunicorn with two forked
 workers), and compares the native engine's spans with those of the contrib instrumentations
 of that set: kinds, names, parents, states, and the attributes of HTTP, database, RPC and
-AWS. [differences.md](differences.md) says what may differ. A version that is in no set's
-range is left alone with a sentence: `redis is not traced: version 9.0.0 is not one that was
-tested (from 5.0, below 9.0)`.
+AWS. [differences.md](differences.md) says what may differ.
 """
+
+_RANGES = """
+### Versions that were not tried
+
+More is patched than was tried, because stepping aside on a version that works would lose its
+spans. Where a version is within what is patched, and older or newer than what was tried (or
+between two of them), it is patched like the others, and its first calls are watched: a patch
+that fails there is [taken back](reliability.md#when-something-of-ours-fails). That does not
+see a span that is only another one. `clarity doctor` names what is older or newer than all
+that was tried, OpenTelemetry's API as well. A newer major version, and one that is older than
+what is patched, is left alone with a sentence: `redis is not traced: version 9.0.0 is not one
+that is known (from 5.0, below 9.0)`.
+
+The sdk engine has the same upper bounds. It has no lower ones where contrib's packages make
+the spans, because these say themselves which versions they know. Of Redis, httpx and AWS
+their instrumentors go on without us where a version is not known (`redis is left to its
+contrib instrumentor: …`).
+"""
+_BY_TESTS = "the version of `uv.lock`, by this project's own tests"
 
 
 def keep_suites(reports: Sequence[Report], selection: str = "") -> None:
@@ -152,7 +169,22 @@ def page() -> str:
     if missing:
         which = "; ".join(f"{python}: {', '.join(names)}" for python, names in missing.items())
         lines += ["", f"Not tried, for that Python was not there where this ran: {which}."]
+    lines.append(_RANGES)
+    lines += _row("Library", "Patched", "Tried") + _row(*["---"] * 3)
+    lines += [line for row in _ranges(tried) for line in _row(*row)]
     return "\n".join(lines) + "\n"
+
+
+def _ranges(tried: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Of each library: what is patched on the native engine, and what the matrix has tried."""
+    from clarity_otel.patches import table_of
+
+    ranges = {row.library: row.versions for row in table_of("native") if row.versions}
+    for library, (low, high) in ranges.items():
+        versions = {row["versions"][library] for row in tried if library in row["versions"]}
+        of = sorted(versions, key=lambda version: [int(part) for part in version.split(".")])
+        patched = f"from {low[0]}.{low[1]}, below {high[0]}.{high[1]}"
+        yield library, patched, f"{of[0]} to {of[-1]}" if of else _BY_TESTS
 
 
 def not_tried(tried: list[dict[str, Any]]) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from clarity_otel.doctor.findings import Finding
 from clarity_otel.settings import load
 from clarity_otel.settings.variables import BY_NAME
 from tests.compat.results import KEPT
+from tests.packaging.workshop import ROOT
 
 from .conftest import Doctor
 from .reports import by_id, only, text_of
@@ -442,6 +444,43 @@ def test_tested_pythons_are_those_of_the_matrix() -> None:
     assert (min(tried), max(tried)) == (versions.OLDEST_PYTHON, versions.NEWEST_PYTHON)
 
 
+def test_tried_versions_are_those_of_the_matrix() -> None:
+    """The oldest and the newest minor of each library, and of OpenTelemetry, that have results."""
+    rows = json.loads(KEPT.read_text(encoding="utf-8"))["versions"].values()
+    tried: dict[str, set[tuple[int, ...]]] = {}
+    for row in rows:
+        for name, version in row["versions"].items():
+            minor = tuple(map(int, version.replace("b", ".").split(".")[:2]))
+            tried.setdefault(name, set()).add(minor)
+    del tried["opentelemetry-instrumentation"]  # its releases go with the API's
+    assert {name: (min(of), max(of)) for name, of in tried.items()} == versions.TRIED
+
+
+def test_the_oldest_tried_api_is_the_oldest_that_is_asked_for() -> None:
+    """An install that pip allows is none that the doctor calls too old."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = next(row for row in project["dependencies"] if "exporter-otlp" in row)
+    assert asked.partition(">=")[2] == ".".join(map(str, versions.OLDEST_API))
+
+
+@pytest.mark.parametrize(
+    ("version", "level", "what"),
+    [
+        ("1.43.2", "warning", "older than 1.44, the oldest that was tried"),
+        ("1.44.0", "ok", ""),
+        ("1.99.0", "info", "newer than 1.45, the newest that was tried"),
+    ],
+)
+def test_an_api_that_was_not_tried_is_told(
+    version: str, level: str, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old one lacks what we call, which is a warning; a new one may be well."""
+    monkeypatch.setattr(versions, "version_of", lambda name: version)
+    finding = only(versions.check(), "versions.opentelemetry")
+    assert finding.level == level
+    assert what in finding.what
+
+
 @pytest.mark.parametrize("version", [(3, 10), (3, 99)])
 def test_a_python_that_was_not_tested_is_a_warning(
     version: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -473,3 +512,34 @@ def test_a_library_of_an_unknown_version_is_not_traced(
     assert "redis is not traced: version 99.0.0" in finding.what
     off = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "redis"}
     assert only(patches.check(load(off)), "patches.switched_off").level == "info"
+
+
+def test_the_sdk_engine_leaves_an_unknown_version_to_contrib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is traced, and not by us."""
+    (tmp_path / "redis-99.0.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    found = only(patches.check(load({"CLARITY_ENGINE": "sdk"})), "patches.patched")
+    libraries = found.evidence["libraries"]
+    assert isinstance(libraries, dict)
+    assert libraries["redis 99.0.0"].startswith("by its contrib instrumentor alone: version 99.0.0")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [("0.23.0", "older than 0.27"), ("0.27.2", ""), ("0.99.0", "newer than 0.28")],
+)
+def test_a_traced_version_that_was_not_tried_is_told(
+    version: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is patched, and what was tried is older, or newer."""
+    (tmp_path / f"httpx-{version}.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {finding.id: finding for finding in patches.check(load({}))}
+    assert f"httpx {version}" in found["patches.patched"].what
+    if said:
+        assert found["patches.untried"].level == "info"
+        assert f"httpx {version} ({said}" in found["patches.untried"].what
+    else:
+        assert "patches.untried" not in found

@@ -10,6 +10,7 @@ import httpx._client
 import pytest
 
 from clarity_otel import patches
+from clarity_otel.patches import table_of, unknown_version
 from clarity_otel.patches.summary import sentence
 from clarity_otel.patches.wrapping import Replaced
 from clarity_otel.settings import load
@@ -88,7 +89,7 @@ def test_disabled_instrumentations(spans: Recorder, names: str) -> None:
 def test_unknown_version_steps_aside(
     spans: Recorder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A version that was never tested is left alone, with one sentence."""
+    """A version that the patch is not for is left alone, with one sentence."""
     patches.uninstrument()
     monkeypatch.setattr(httpx, "__version__", "7.1")
     patches.instrument(load({}))
@@ -96,8 +97,50 @@ def test_unknown_version_steps_aside(
     assert spans.all() == []
     said = capsys.readouterr().err.splitlines()
     (line,) = [line for line in said if "httpx" in line]
-    reason = "version 7.1 is not one that was tested (from 0.23, below 1.0)"
+    reason = "version 7.1 is not one that is known (from 0.23, below 1.0)"
     assert line == f"clarity-otel: httpx is not traced: {reason}."
+
+
+@pytest.mark.parametrize(
+    ("library", "below", "what"),
+    [
+        ("fastapi", "1.0", "not traced"),
+        ("starlette", "2.0", "not traced"),
+        ("redis", "9.0", "left to its contrib instrumentor"),
+        ("httpx", "1.0", "left to its contrib instrumentor"),
+        ("botocore", "2.0", "left to its contrib instrumentor"),
+        ("aiobotocore", "4.0", "left to its contrib instrumentor"),
+    ],
+)
+def test_the_sdk_engine_leaves_a_newer_major_alone(
+    library: str,
+    below: str,
+    what: str,
+    spans: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With the native engine's sentence; spans that are its contrib instrumentor's stay."""
+    patches.uninstrument()
+    rows = tuple(row for row in table_of("sdk") if row.name == row.library == library)
+    for row in rows:
+        import_module(row.module)
+    monkeypatch.setattr(import_module(library), "__version__", "99.0")
+    patches.instrument(load({}), rows)
+    assert patches._applied == {}
+    reason = f"version 99.0 is not one that is known (below {below})"
+    assert f"clarity-otel: {library} is {what}: {reason}.\n" in capsys.readouterr().err
+    monkeypatch.undo()
+    patches.uninstrument()
+    patches.instrument(load({}), rows)
+    assert {file for _, file in patches._applied} == {row.file for row in rows}
+
+
+def test_the_sdk_engine_leaves_old_versions_to_contrib() -> None:
+    """Its packages say which ones they know, and know older ones than the native engine."""
+    own = [row for row in table_of("sdk") if row.file.startswith("clarity_otel.engine.sdk")]
+    assert {row.library for row in own} >= {"fastapi", "starlette", "redis", "httpx", "botocore"}
+    assert [row.library for row in own if unknown_version(row, "0.1")] == []
 
 
 @pytest.mark.parametrize("version", ["9", "9.0b1", "9rc1", "9.dev0", "10.0.0+local", "4", "4.6"])
@@ -105,7 +148,7 @@ def test_short_versions_and_pre_releases_are_read(version: str) -> None:
     """Another major version steps aside with its sentence, however it is written."""
     redis = next(patch for patch in patches.PATCHES if patch.library == "redis")
     assert patches.unknown_version(redis, version) == (
-        f"version {version} is not one that was tested (from 5.0, below 9.0)"
+        f"version {version} is not one that is known (from 5.0, below 9.0)"
     )
 
 
@@ -153,7 +196,17 @@ def test_summary_says_what_is_traced_and_what_is_not(monkeypatch: pytest.MonkeyP
     traced, not_traced, not_installed = said.split("; ")
     assert traced == "traced when imported: fastapi 0.165.0"
     assert "httpx (switched off by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS)" in not_traced
-    assert "redis (version 99.0 is not one that was tested (from 5.0, below 9.0))" in not_traced
+    assert "redis (version 99.0 is not one that is known (from 5.0, below 9.0))" in not_traced
     assert not_installed.startswith("not installed: ")
     assert not_installed.endswith(".")
     assert "botocore" in not_installed
+
+
+def test_the_sdk_engines_summary_is_of_its_own_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What contrib traces without us is traced, with the reason why without us."""
+    versions = {"fastapi": "1.2", "redis": "99.0", "httpx": "0.20.0"}
+    monkeypatch.setattr("clarity_otel.patches.summary.versions_of", lambda libraries: versions)
+    traced, not_traced, _ = sentence(load({}), "sdk").split("; ")
+    alone = "by its contrib instrumentor alone: version 99.0 is not one that is known (below 9.0)"
+    assert traced == f"traced when imported: redis 99.0 ({alone}), httpx 0.20.0"
+    assert not_traced == "not traced: fastapi (version 1.2 is not one that is known (below 1.0))"

@@ -20,19 +20,33 @@ _SHARED = (
         "threads",
         "prometheus",
         "httpcore_retries",
-        "redis_backoff",
     ),
 )
 _HERE = "clarity_otel.engine.sdk.patches"
 
+
+def _own(library: str, module: str, file: str = "", *, makes_spans: bool = False) -> Patch:
+    """A row for all versions below the next major one that the native engine does not know.
+
+    Contrib's packages know older ones than the native engine does, and say so themselves.
+    """
+    versions = next(patch.versions for patch in patches.PATCHES if patch.library == library)
+    below = None if versions is None else ((0, 0), versions[1])
+    return Patch(
+        library, module, file or f"{_HERE}.{library}", library, below, makes_spans=makes_spans
+    )
+
+
 PATCHES = (
-    Patch("starlette", "starlette.applications", f"{_HERE}.starlette", "starlette"),
-    Patch("fastapi", "fastapi.applications", f"{_HERE}.fastapi", "fastapi"),
-    Patch("redis", "redis.client", f"{_HERE}.redis", "redis"),
-    Patch("redis", "redis.asyncio.client", f"{_HERE}.redis_async", "redis"),
-    Patch("httpx", "httpx._client", f"{_HERE}.httpx", "httpx"),
-    Patch("botocore", "botocore.client", f"{_HERE}.botocore", "botocore"),
-    Patch("aiobotocore", "aiobotocore.client", f"{_HERE}.aiobotocore", "aiobotocore"),
+    # These two put contrib's middleware in place; the others' instrumentors do it themselves.
+    _own("starlette", "starlette.applications", makes_spans=True),
+    _own("fastapi", "fastapi.applications", makes_spans=True),
+    _own("redis", "redis.client"),
+    _own("redis", "redis.asyncio.client", f"{_HERE}.redis_async"),
+    _own("redis", "redis.backoff", "clarity_otel.patches.redis_backoff"),
+    _own("httpx", "httpx._client"),
+    _own("botocore", "botocore.client"),
+    _own("aiobotocore", "aiobotocore.client"),
     *(patch for patch in patches.PATCHES if patch.file in _SHARED),
     *patches.CORRELATION_PATCHES,
 )
