@@ -49,6 +49,12 @@ too (a host of the internet, a Redis module, a certificate), nothing is expected
 revision of Clarity OTel that it is of; rows from before revisions were kept have none.
 """
 
+_LISTED = """\
+What is listed, and why. A row that covers nothing any more fails a whole run of its suite. It is
+marked where no result is kept of that suite, or one of a part of it: whether it still holds is
+not known here.
+"""
+
 _VERSIONS = """
 ## Versions
 
@@ -140,17 +146,24 @@ def page() -> str:
         part = f", `{suite['selection']}`" if suite["selection"] else ""
         which = f"{name} {suite['version']}{part}"
         lines += _row(which, suite["tests"], suite["bare"], *shown, *where)
+    unknown = [name for name in suites() if name not in kept["suites"]]
+    if unknown:
+        lines += [
+            "",
+            f"Suites that are known and of which no result is kept: {', '.join(unknown)}.",
+        ]
     left_out = [(name, suite.left_out) for name, suite in suites().items() if suite.left_out]
     lines += ["", "What is not run, and why:", ""]
     lines += [f"- {name}: {'; '.join(reasons)}." for name, reasons in left_out]
     rows = accepted()
     if rows:
-        lines += ["", "What is listed, and why:", ""]
+        lines += ["", _LISTED]
         lines += _row("Package", "Engine", "Tests", "Why", "Pass with") + _row(*["---"] * 5)
         for row in rows:
             tests = ", ".join(f"`{test}`" for test in row.tests)
             proof = " ".join(f"`{name}={value}`" for name, value in row.passes_with)
-            lines += _row(row.suite, ", ".join(row.engines), tests, row.reason, proof)
+            package = f"{row.suite}{_unseen(kept['suites'].get(row.suite))}"
+            lines += _row(package, ", ".join(row.engines), tests, row.reason, proof)
     lines.append(_VERSIONS)
     names = list(dict.fromkeys(n for row in kept["versions"].values() for n in row["versions"]))
     lines += _row("Set", "Python", *names, "Spans", "Date, revision")
@@ -198,6 +211,13 @@ def not_tried(tried: list[dict[str, Any]]) -> dict[str, list[str]]:
             if python and (name, python) not in done:
                 missing.setdefault(python, []).append(name)
     return dict(sorted(missing.items()))
+
+
+def _unseen(suite: dict[str, Any] | None) -> str:
+    """How a listed row's suite has not run as a whole; nothing where it has."""
+    if suite is None:
+        return " **(not run)**"
+    return " **(run in part)**" if suite["selection"] else ""
 
 
 def _shown(engine: dict[str, int] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -128,6 +129,24 @@ def test_the_page_is_what_the_results_say() -> None:
     assert results.PAGE.read_text(encoding="utf-8") == results.page()
     assert "lost**" not in results.page().partition("## Versions")[0]
     assert " differs " not in results.page()
+
+
+def test_rows_that_no_whole_run_has_looked_at_are_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A suite without a result, or with one of a part, may list what passes by now."""
+    kept = json.loads(results.KEPT.read_text(encoding="utf-8"))
+    whole = {**kept["suites"]["starlette"], "selection": ""}
+    kept["suites"] = {"starlette": whole, "httpx": {**whole, "selection": "-k client"}}
+    monkeypatch.setattr(results, "KEPT", tmp_path / "results.json")
+    results.KEPT.write_text(json.dumps(kept), encoding="utf-8")
+    listed = results.page().partition("What is listed")[2].partition("## Versions")[0]
+    packages = {line.split(" | ")[0].strip("| ") for line in listed.splitlines()}
+    others = {row.suite for row in accepted()} - {"starlette", "httpx"}
+    assert others
+    marked = {"httpx **(run in part)**", *(f"{name} **(not run)**" for name in others)}
+    assert {"starlette", *marked} <= packages
+    assert not {"httpx", *others} & packages
 
 
 @pytest.mark.slow
