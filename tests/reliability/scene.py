@@ -11,12 +11,11 @@ from typing import Any
 
 from tests.backends.collector import Collector
 from tests.backends.process import wait_until
-from tests.metrics_otlp.received import points_of
-from tests.processes.counters import DROPPED
 from tests.processes.service import env_for
+from tests.reliability import points
 from tests.reliability.accounts import accounts
 from tests.reliability.load import Answer, Load
-from tests.reliability.target import ITEMS, CollectorReceiver, Receiver, Target
+from tests.reliability.target import ITEMS, SIGNALS, CollectorReceiver, Receiver, Target
 from tests.spool import files
 from tests.spool.service import Service, Start
 
@@ -66,6 +65,7 @@ class Scene:
     options: dict[str, Any] = field(default_factory=dict)
     ends_by: int = signal.SIGINT
     killed: dict[int, float] = field(default_factory=dict)
+    _kept: set[points.Point] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.service = self._serve()
@@ -82,16 +82,21 @@ class Scene:
         self.load.go_on()
 
     def hold(self, *, is_kept: bool = True) -> None:
-        """Lets the fault last: so long, and until both signals are on disk."""
+        """Lets the fault last: so long, and until all signals are on disk."""
         until = time.monotonic() + self.for_s
         self.load.wait_for(30)
         if is_kept:
-            wait_until(self._is_kept, "spans and log records on disk", 60)
+            wait_until(self._is_kept, "something of each signal on disk", 60)
         wait_until(lambda: time.monotonic() >= until, "the fault's time", self.for_s + 10)
 
     def _is_kept(self) -> bool:
         waiting = files.waiting(self.spool)
-        return all(waiting[name] for name in ITEMS)
+        return all(waiting[name] for name in (SIGNALS if self._has_metrics else ITEMS))
+
+    @property
+    def _has_metrics(self) -> bool:
+        """Whether metrics are sent, too."""
+        return self.env.get("OTEL_METRICS_EXPORTER") == "otlp"
 
     @property
     def spool(self) -> Path:
@@ -103,7 +108,12 @@ class Scene:
         self.load.expect_cuts()
         pid = self.service.process.pid
         self.service.process.kill()
+        self.was_killed(pid)
+
+    def was_killed(self, pid: int) -> None:
+        """Notes a kill -9, and what the dead and the living have on disk."""
         self.killed[pid] = time.monotonic()
+        self._kept |= points.on_disk(self.spool)
 
     def finish(self, *, is_emptied: bool = True) -> dict[str, Any]:
         """Waits until all is sent, ends the service and returns its row of results."""
@@ -118,10 +128,9 @@ class Scene:
         self.target.stop()
         stats = self.service.stats()
         on_disk = files.waiting(self.spool)
-        of = accounts(self.load, receiver, stats, on_disk, self.killed)
+        of = accounts(self.load, receiver, stats, on_disk, self.killed, self._kept)
+        assert self._has_metrics == ("metrics" in of)
         row: dict[str, Any] = {name: one.as_json() for name, one in of.items()}
-        if self.collector is not None:
-            row["metrics"] = self._metrics(stats)
         assert self.load.affected == 0, (self.load.different[:3], self.load.failures[:3])
         return {
             **row,
@@ -131,31 +140,6 @@ class Scene:
             "end_s": round(end_s, 3),
             # The bare app is measured under uvicorn.
             "bare_end_s": None if "server" in self.options else round(self.bare.end_s, 3),
-        }
-
-    def _metrics(self, stats: Mapping[str, int]) -> dict[str, Any]:
-        """Data points: each is of a series and a time, so that one that came twice is known."""
-        assert self.collector is not None
-        points = points_of(self.collector.requests("metrics"))
-        keys = {
-            (p.name, tuple(sorted((k, str(v)) for k, v in p.attributes.items())), p.time_ns)
-            for p in points
-        }
-        dropped = {r: n for r in DROPPED if (n := stats[f"metrics.{r}"])}
-        on_disk = files.waiting(self.spool)["metrics"]
-        duplicates = len(points) - len(keys)
-        made, unconfirmed = stats["metrics.made"], stats["metrics.unconfirmed"]
-        assert made == len(keys) + sum(dropped.values()) + on_disk, (made, len(keys), dropped)
-        assert duplicates <= unconfirmed, (duplicates, unconfirmed)
-        return {
-            "made": made,
-            "received": len(keys),
-            "on_disk": on_disk,
-            "lost": 0,
-            "duplicates": duplicates,
-            "unconfirmed": unconfirmed,
-            "may_be_twice": unconfirmed,
-            "dropped": dropped,
         }
 
     def close(self) -> None:

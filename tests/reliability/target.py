@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import socket
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
@@ -13,24 +15,26 @@ from tests.backends.collector import Collector
 from tests.backends.otlp_http_stub import HttpAnswer, HttpRequest, OtlpHttpStub
 from tests.backends.process import LOOPBACK
 from tests.backends.tls import Certificates
+from tests.reliability import points
 
 ITEMS = ("traces", "logs")
+SIGNALS = (*ITEMS, "metrics")
 
 
 class Receiver(Protocol):
     """Where telemetry arrives."""
 
-    def taken(self) -> dict[str, Counter[str]]:
-        """How often each trace's one span, and its one log record, was taken."""
+    def taken(self) -> dict[str, Counter[Hashable]]:
+        """How often each trace's one span, its one log record and each point was taken."""
         ...
 
-    def cut(self) -> dict[str, Counter[str]] | None:
+    def cut(self) -> dict[str, Counter[Hashable]] | None:
         """How often it was taken in a request whose answer did not arrive; None: not known."""
         ...
 
     @property
-    def largest(self) -> int:
-        """The most items that one request had."""
+    def largest(self) -> Counter[str]:
+        """The most items that one request of a signal had."""
         ...
 
 
@@ -40,9 +44,9 @@ class CountingStub(OtlpHttpStub):
     def __init__(
         self, certificates: Certificates | None = None, *, port: int | None = None
     ) -> None:
-        self.counts: dict[str, Counter[str]] = {name: Counter() for name in ITEMS}
-        self.cut: dict[str, Counter[str]] = {name: Counter() for name in ITEMS}
-        self.largest = 0
+        self.counts: dict[str, Counter[Hashable]] = {name: Counter() for name in SIGNALS}
+        self.cut: dict[str, Counter[Hashable]] = {name: Counter() for name in SIGNALS}
+        self.largest: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._changed = threading.Event()
         super().__init__(certificates, port=port)
@@ -63,7 +67,7 @@ class CountingStub(OtlpHttpStub):
         self._changed.wait()
 
     def _keep(self, request: HttpRequest) -> None:
-        ids: dict[str, list[str]] = {name: [] for name in ITEMS}
+        ids: dict[str, Sequence[Hashable]] = {name: [] for name in SIGNALS}
         if request.message is not None:
             ids["traces"] = [
                 span.trace_id.hex()
@@ -79,9 +83,11 @@ class CountingStub(OtlpHttpStub):
                 for record in of_scope.log_records
                 if of_scope.scope.name == "shop"
             ]
+        if request.metrics is not None:
+            ids["metrics"] = points.known([request.metrics])
         with self._counting:
             for name, found in ids.items():
-                self.largest = max(self.largest, len(found))
+                self.largest[name] = max(self.largest[name], len(found))
                 if request.answer.accepts:
                     self.counts[name].update(found)
                 if request.answer.accepts and request.answer.pause_s:
@@ -106,24 +112,24 @@ class Target:
         return self._stubs[-1].port
 
     @property
-    def largest(self) -> int:
-        """The most items that one request had."""
-        return max(stub.largest for stub in self._stubs)
+    def largest(self) -> Counter[str]:
+        """The most items that one request of a signal had."""
+        return functools.reduce(operator.or_, (stub.largest for stub in self._stubs))
 
     def always(self, answer: HttpAnswer) -> None:
         """What every request gets from now on."""
         self._stubs[-1].always(answer)
 
-    def taken(self) -> dict[str, Counter[str]]:
-        """How often each trace's one span, and its one log record, was taken."""
+    def taken(self) -> dict[str, Counter[Hashable]]:
+        """How often each trace's one span, its one log record and each point was taken."""
         return self._sums("counts")
 
-    def cut(self) -> dict[str, Counter[str]]:
+    def cut(self) -> dict[str, Counter[Hashable]]:
         """How often it was taken in a request whose answer did not arrive."""
         return self._sums("cut")
 
-    def _sums(self, which: str) -> dict[str, Counter[str]]:
-        total: dict[str, Counter[str]] = {name: Counter() for name in ITEMS}
+    def _sums(self, which: str) -> dict[str, Counter[Hashable]]:
+        total: dict[str, Counter[Hashable]] = {name: Counter() for name in SIGNALS}
         for stub in self._stubs:
             with stub._counting:
                 for name, found in getattr(stub, which).items():
@@ -185,26 +191,19 @@ class CollectorReceiver:
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
-    def taken(self) -> dict[str, Counter[str]]:
-        """How often each trace's one span, and its one log record, was taken."""
+    def taken(self) -> dict[str, Counter[Hashable]]:
+        """How often each trace's one span, its one log record and each point was taken."""
         logs = [log for log in self._collector.logs() if log.scope_name == "shop"]
         return {
             "traces": Counter(span.trace_id for span in self._collector.spans()),
             "logs": Counter(log.trace_id for log in logs),
+            "metrics": Counter(points.known(self._collector.requests("metrics"))),
         }
 
     def cut(self) -> None:
         """Nobody has told."""
 
     @property
-    def largest(self) -> int:
-        """The most items that one request had."""
-        spans = (
-            sum(
-                len(of_scope.spans)
-                for part in request.resource_spans
-                for of_scope in part.scope_spans
-            )
-            for request in self._collector.requests("traces")
-        )
-        return max(spans, default=0)
+    def largest(self) -> Counter[str]:
+        """Nobody asks: it bounds what a kill adds to what was cut."""
+        return Counter()

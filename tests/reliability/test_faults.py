@@ -16,7 +16,7 @@ from tests.reliability.accounts import Account, total
 from tests.reliability.conftest import IS_LONG, Results
 from tests.reliability.faults import FAULTS, Fault
 from tests.reliability.scene import Bare, Scene
-from tests.reliability.target import Target
+from tests.reliability.target import SIGNALS, Target
 from tests.spool.disk import small_disk
 from tests.spool.service import Start
 
@@ -84,14 +84,15 @@ def test_nothing_is_lost_without_a_reason(
     kept: Results,
     stack: ExitStack,
 ) -> None:
-    """By the identity of each span and log record; each answer is compared with bare's."""
+    """By the identity of each span, log record and point; each answer is compared with bare's."""
     scene = scene_of(fault, request, tmp_path, bare, stack)
     fault.act(scene)
     row = scene.finish()
     print(row)
-    of = {name: Account(**row[name]) for name in ("traces", "logs")}
-    both = total(of)
-    assert set(both.dropped) <= {*fault.loses, *(("export_failed",) if fault.loses else ())}
+    of = {name: Account(**row[name]) for name in SIGNALS if name in row}
+    dropped = total(of).dropped
+    assert set(dropped) <= {*fault.loses, *(("export_failed",) if fault.loses else ())}
     for reason in fault.loses:
-        assert both.dropped[reason] > 0
+        assert dropped[reason] > 0
+        assert not fault.each_loses or all(one.dropped[reason] > 0 for one in of.values())
     kept.add("faults", {"fault": fault.name, "tried": fault.tried, "for_s": scene.for_s, **row})
