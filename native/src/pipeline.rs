@@ -22,6 +22,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time;
+
 use crate::draft;
 use crate::export::{Signal, Worker};
 use crate::proto;
@@ -511,19 +513,19 @@ impl Pipeline {
     /// The exporter's next piece of work, waiting up to the schedule delay. For one
     /// waiter at a time, on a tokio runtime with time.
     pub async fn next(&self) -> Next {
-        self.next_until(Instant::now() + self.limits.schedule_delay)
+        self.next_until(time::Instant::now() + self.limits.schedule_delay)
             .await
     }
 
     /// The same, waiting up to `until`. A caller that lets go of it loses nothing.
-    pub async fn next_until(&self, until: Instant) -> Next {
+    pub async fn next_until(&self, until: time::Instant) -> Next {
         loop {
-            let is_due = until <= Instant::now();
+            let is_due = until <= time::Instant::now();
             if let Some(next) = self.next_now(is_due) {
                 return next;
             }
             // A permit that was given since the look above ends it at once.
-            let _ = timeout_at(until.into(), self.work.notified()).await;
+            let _ = timeout_at(until, self.work.notified()).await;
         }
     }
 
@@ -551,8 +553,8 @@ impl Pipeline {
     pub async fn until_filling(&self) {
         while !self.is_filling() {
             // A buffer smaller than a batch fills without closing one.
-            let look = Instant::now() + Duration::from_millis(250);
-            let _ = timeout_at(look.into(), self.work.notified()).await;
+            let look = time::Instant::now() + Duration::from_millis(250);
+            let _ = timeout_at(look, self.work.notified()).await;
         }
     }
 

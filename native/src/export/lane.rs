@@ -68,7 +68,7 @@ impl<S: Sink> Lane<S> {
         loop {
             self.delivery.tick();
             self.keeping.look(self.may_send_from_disk());
-            let next = self.pipeline.next_until(until.into_std());
+            let next = self.pipeline.next_until(until);
             let next = match self.recovery_at() {
                 Some(at) => before(sleep_until(at), next).await,
                 None => Some(next.await),

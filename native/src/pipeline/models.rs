@@ -72,7 +72,7 @@ fn emit(pipeline: &Pipeline) -> bool {
 }
 
 fn next(pipeline: &Pipeline) -> Option<Batch> {
-    match block_on(pipeline.next_until(never())) {
+    match block_on(pipeline.next_until(never().into())) {
         Next::Batch(batch) => Some(batch),
         Next::Stop => None,
         Next::Idle => unreachable!("no time passes"),
