@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +15,8 @@ from clarity_otel import engine
 from clarity_otel.cost import measure
 from clarity_otel.cost.exporter import ExporterThread
 from clarity_otel.logs import otlp
+from tests.backends.otlp_http_stub import OtlpHttpStub
+from tests.backends.process import clean_environment
 
 _native = pytest.importorskip("clarity_otel._native", reason="not tested: the native engine")
 
@@ -102,6 +108,47 @@ def test_nothing_is_timed_where_no_record_is_sent(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(otlp, "_emit", None)
     otlp.time_next(lambda took_s: None)
     assert otlp._emit is None
+
+
+EXPORTING = """
+from clarity_otel import engine, setup_observability
+
+setup_observability()
+from opentelemetry import trace
+
+from clarity_otel.cost.exporter import ExporterThread
+
+thread = ExporterThread()
+for _ in range(2):
+    trace.get_tracer("measured").start_span("work").end()
+    assert engine.force_flush(30)
+    # The first look finds the thread.
+    spent_s = thread.spent_s()
+print(spent_s)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="not tested: no Linux")
+def test_what_the_exporter_spends_is_seen(otlp_http_stub: Callable[..., OtlpHttpStub]) -> None:
+    """It is found by the name that the native module gives its thread, and sending is not free."""
+    stub = otlp_http_stub()
+    done = subprocess.run(
+        [sys.executable, "-c", EXPORTING],
+        env=clean_environment(
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": stub.endpoint,
+                "OTEL_METRICS_EXPORTER": "none",
+                "OTEL_LOGS_EXPORTER": "none",
+                "CLARITY_ENGINE": "native",
+            }
+        ),
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [span.name for span in stub.spans()] == ["work", "work"]
+    assert float(done.stdout) > 0
 
 
 def test_a_process_without_the_thread() -> None:
