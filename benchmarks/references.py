@@ -3,12 +3,17 @@
     python -m benchmarks.references [--requests 1000000] [--engine native] [--keep]
 
 Of ten requests six are answered, one raises, one is cancelled, one is dropped (its coroutine
-closed), and one calls another service with httpx; each with a span and a log record of the
-app's own. After a warm-up it counts, and again at the end: references to objects that live
-for ever (None, True, interned texts, types of ours), objects that the garbage collector
-knows, and resident memory at each quarter; the last thousands run under tracemalloc. Exit
-code 1 where anything grew with the number of requests. On Python 3.12 and later None and
-its like are immortal: the others are counted.
+closed), and one calls others; each with a span of the app's own and a log record that is also
+written as a line. Of the six one is a WebSocket's, and one has a streamed body and a background
+task. The one that calls others does it with httpx, two Redis commands, a pipeline, DynamoDB in
+an executor, and an event of structlog's: in every tenth request, which keeps a million within
+ten minutes. No call leaves the process (`benchmarks.canned`).
+
+After a warm-up it counts, and again at the end: references to objects that live for ever (None,
+True, interned texts, types of ours), objects that the garbage collector knows, and resident
+memory at each quarter; the last thousands run under tracemalloc. Exit code 1 where anything
+grew with the number of requests. On Python 3.12 and later None and its like are immortal: the
+others are counted.
 """
 
 from __future__ import annotations
@@ -16,14 +21,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import io
 import logging
 import os
 import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from clarity_otel.bench.cpu import resident_bytes
@@ -40,22 +47,60 @@ _SLACK_RESIDENT_BYTES = 4 * 1024 * 1024
 One = Callable[[int], Awaitable[None]]
 
 
+class _Console(io.StringIO):
+    """A console, by its descriptor, on which nothing is seen: lines are made for it."""
+
+    def fileno(self) -> int:
+        return 2
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
 def app() -> One:
     """Return a function that makes the request of a number, of an instrumented app."""
-    import httpx
+    import structlog
     from opentelemetry import trace
     from starlette.applications import Starlette
+    from starlette.background import BackgroundTask
     from starlette.requests import Request
-    from starlette.responses import PlainTextResponse
-    from starlette.routing import Route
+    from starlette.responses import PlainTextResponse, Response, StreamingResponse
+    from starlette.routing import Route, WebSocketRoute
+    from starlette.websockets import WebSocket
+
+    from benchmarks import canned
 
     tracer = trace.get_tracer("references")
     logger = logging.getLogger("references")
-    client = httpx.AsyncClient(
-        transport=httpx.MockTransport(lambda request: httpx.Response(200, text="there"))
+    structlog.configure(
+        processors=[structlog.processors.KeyValueRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(_Console()),
     )
+    events = structlog.get_logger()
+    backend, cache, dynamodb = (
+        canned.httpx_client(),
+        canned.redis_client(),
+        canned.dynamodb_client(),
+    )
+    get_item = partial(dynamodb.get_item, TableName="products", Key={"id": {"S": "1"}})
 
-    async def here(request: Request) -> PlainTextResponse:
+    async def call_others() -> None:
+        await backend.get("/there?q=1")
+        await cache.get("visits")
+        await cache.incr("visits")
+        async with cache.pipeline(transaction=False) as pipeline:
+            await pipeline.get("visits").incr("visits").execute()
+        await asyncio.get_running_loop().run_in_executor(None, get_item)
+        events.info("called", what="others", d=None)
+
+    async def three() -> AsyncIterator[str]:
+        for _ in range(3):
+            yield "here"
+
+    def afterwards() -> None:
+        logger.info("tidied up")
+
+    async def here(request: Request) -> Response:
         with tracer.start_as_current_span("work", attributes={"a": 1, "b": "two"}) as span:
             span.add_event("event", {"c": [1.5, 2.5]})
             logger.info("at work on %s", request.path_params["what"], extra={"d": None})
@@ -65,10 +110,19 @@ def app() -> One:
                 case "waits":
                     await asyncio.sleep(3600)
                 case "calls":
-                    await client.get("http://other.example/there?q=1")
+                    await call_others()
+                case "streams":
+                    return StreamingResponse(three(), background=BackgroundTask(afterwards))
         return PlainTextResponse("here")
 
-    served = Starlette(routes=[Route("/{what}", here)])
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept()
+        with tracer.start_as_current_span("work"):
+            logger.info("at work")
+            await websocket.send_text(await websocket.receive_text())
+        await websocket.close()
+
+    served = Starlette(routes=[WebSocketRoute("/echo", echo), Route("/{what}", here)])
     body = {"type": "http.request", "body": b"", "more_body": False}
 
     async def receive() -> Any:
@@ -77,13 +131,11 @@ def app() -> One:
     async def send(message: Any) -> None:
         pass
 
-    def call(what: str) -> Any:
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
+    def scope(what: str, **more: Any) -> dict[str, Any]:
+        return {
+            # A streamed body needs no task beside it that listens for the client's end.
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
             "path": f"/{what}",
             "raw_path": f"/{what}".encode(),
             "query_string": b"a=1",
@@ -91,11 +143,26 @@ def app() -> One:
             "headers": [(b"host", b"shop"), (b"user-agent", b"bench"), (b"x-request-id", b"r")],
             "client": ("127.0.0.1", 5),
             "server": ("127.0.0.1", 80),
+            **more,
         }
-        return served(scope, receive, send)
+
+    def call(what: str) -> Any:
+        return served(scope(what, type="http", method="GET", scheme="http"), receive, send)
+
+    def talk() -> Any:
+        said = iter([{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "hi"}])
+
+        async def listen() -> Any:
+            return next(said)
+
+        return served(scope("echo", type="websocket", scheme="ws", subprotocols=[]), listen, send)
 
     async def one(number: int) -> None:
         match number % 10:
+            case 4:
+                await talk()
+            case 5:
+                await call("streams")
             case 6:
                 try:
                     await call("fails")
@@ -146,7 +213,10 @@ class Growth:
 
 
 def _watched() -> dict[str, Any]:
-    names = ("traceparent", "http.request", "path", "type", "GET", "http.response.start")
+    names = (
+        *("traceparent", "http.request", "path", "type", "GET", "http.response.start"),
+        *("websocket.accept", "websocket.receive", "TableName", "GetItem", "INCR"),
+    )
     watched: dict[str, Any] = {
         "None": None,
         "True": True,
@@ -269,7 +339,7 @@ def begin(engine_name: str) -> None:
     setup_observability()
     logging.getLogger("references").setLevel(logging.INFO)
     logging.getLogger("references").propagate = True
-    logging.getLogger().addHandler(logging.NullHandler())
+    logging.getLogger().addHandler(logging.StreamHandler(_Console()))
     # The standard exporter of the sdk engine says each failure.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
 
