@@ -8,12 +8,14 @@ may name them always. What the app has set by `extra` stays.
 A server's own lines are written when no span is current any more (an exception that
 the app raised, a closed connection). For these, and for exceptions that are logged
 outside of a span, the request is looked for in the frames: servers keep its ASGI scope,
-and the scope holds the span.
+and the scope holds the span. Looking runs nothing of the app's: frames of its own objects
+are among them, and a property would be called.
 """
 
 from __future__ import annotations
 
 import sys
+from types import MemberDescriptorType
 
 from clarity_otel.logs.event import ID_ATTRIBUTES
 
@@ -31,6 +33,8 @@ SPAN_KEY = "clarity.span"
 WRITTEN = "_clarity_written"
 _SERVERS = ("uvicorn", "hypercorn", "gunicorn", "asyncio")
 _FRAMES_LIMIT = 40
+# inspect.CO_OPTIMIZED: a function's frame; what another one's locals are is the app's choice.
+_IS_FUNCTION = 0x01
 
 _read: Callable[[], Ids | None] = lambda: None  # noqa: E731 - replaced by the engine's
 _note: Callable[[LogRecord], bool]
@@ -89,16 +93,33 @@ def of_request(exc_info: Any, frame: FrameType | None) -> Ids | None:
     The frames of the exception's traceback are looked at too.
     """
     for candidate in (*_callers(frame), *_of_traceback(exc_info)):
+        if not candidate.f_code.co_flags & _IS_FUNCTION:
+            continue
         local = candidate.f_locals
         scope = local.get("scope")
         if type(scope) is not dict:
-            scope = getattr(local.get("self"), "scope", None)
+            scope = _kept_by(local.get("self"))
         if type(scope) is not dict:
             continue
         span = scope.get(SPAN_KEY)
         if span is not None:
             return _of_span(span)
     return None
+
+
+def _kept_by(thing: Any) -> Any:
+    """Return the attribute `scope` of an object, None where it is none that is only kept.
+
+    Not asked of its `__dict__`: CPython finds attributes of an object more slowly from then on.
+    """
+    for kind in type.__getattribute__(type(thing), "__mro__"):
+        found = type.__getattribute__(kind, "__dict__").get("scope")
+        if hasattr(type(found), "__get__") and type(found) is not MemberDescriptorType:
+            return None
+    try:
+        return object.__getattribute__(thing, "scope")
+    except AttributeError:
+        return None
 
 
 def _callers(frame: FrameType | None) -> Iterator[FrameType]:
