@@ -12,6 +12,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 
+from clarity_otel.guard import keep
+from clarity_otel.logs.failed import MARK
 from clarity_otel.masking import mask_value
 
 TYPE_CHECKING = False
@@ -50,6 +52,11 @@ def apart(record: LogRecord) -> LogRecord:
     return record
 
 
+def hidden(args: Any) -> Any:
+    """Return what stands for arguments or fields that could not be masked: none can be seen."""
+    return dict.fromkeys(args, _Hidden(MARK)) if type(args) is dict else {}
+
+
 class Template(str):
     """A text whose `format` masks what the names of its fields call secret."""
 
@@ -57,7 +64,12 @@ class Template(str):
 
     def format(self, /, *args: Any, **fields: Any) -> str:
         """Return the text with its fields filled in, masked."""
-        return super().format(*args, **masked_fields(fields))
+        try:
+            return super().format(*args, **masked_fields(fields))
+        except Exception as failure:
+            super().format(*args, **fields)  # what does not fit is the app's own mistake
+            keep("loguru.arguments", failure)
+            return super().format(*args, **hidden(fields))
 
 
 class QuietTemplate(str):
@@ -67,9 +79,18 @@ class QuietTemplate(str):
 
     def format(self, /, *args: Any, **fields: Any) -> str:
         """Return the text with its fields filled in; the masked one is beside it."""
-        made = Filled(super().format(*args, **fields))
-        made.masked = super().format(*args, **masked_fields(fields))
-        return made
+        text = super().format(*args, **fields)
+        try:
+            made = Filled(text)
+            try:
+                made.masked = super().format(*args, **masked_fields(fields))
+            except Exception as failure:
+                keep("loguru.arguments", failure)
+                made.masked = MARK
+            return made
+        except Exception as failure:
+            keep("loguru.arguments", failure)
+            return text
 
 
 class Filled(str):
@@ -105,6 +126,21 @@ class _Number(int):
         return self._mark
 
     __str__ = __repr__
+
+
+class _Hidden(_Number):
+    """The mark where the masker has failed: whatever a template wants of it, that is there."""
+
+    def __format__(self, spec: str) -> str:
+        return self._mark
+
+    def __getitem__(self, key: Any) -> _Hidden:
+        return self
+
+    def __getattr__(self, name: str) -> _Hidden:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
 
 
 def _hidden(value: Any, found: Any) -> Any:

@@ -70,7 +70,7 @@ def made(
 
 def take(record: logging.LogRecord) -> bool:
     """Send a record that `made` has returned. False when the rate limit leaves the call out."""
-    with never_break_the_app("a log record"):
+    with never_break_the_app("logs.take"):
         if rate.limiter is not None and not rate.limiter.allows(record, _say):
             return False
         otlp.emit(record)

@@ -73,6 +73,12 @@ def note_request(record: LogRecord) -> None:
             record.__dict__.update(zip(ID_ATTRIBUTES, found, strict=True))
 
 
+def note_none(record: LogRecord) -> None:
+    """Write on a record whose ids could not be noted that it has none: formats may name them."""
+    for name in ID_ATTRIBUTES:
+        record.__dict__.setdefault(name, "")
+
+
 def _note_any(record: LogRecord) -> bool:
     """Do what `_native.note_log_ids` does."""
     attributes = record.__dict__

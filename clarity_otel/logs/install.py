@@ -9,6 +9,9 @@ there is no handler of ours to be doubled or lost.
     StreamHandler.emit  the same for handlers with a `format` of their own; one line a
                         record and console, however many handlers write there
     Handler.handleError one masked line instead of a raw report
+
+What fails in them is ours to keep: the record is written all the same, as the app's own
+formatter has it, masked. What the app's own code raises is the app's to see.
 """
 
 from __future__ import annotations
@@ -17,8 +20,19 @@ import logging
 import sys
 from types import FunctionType
 
-from clarity_otel.guard import never_break_the_app
-from clarity_otel.logs import arguments, console, exceptions, ids, levels, otlp, output, plans, rate
+from clarity_otel.guard import keep, never_break_the_app
+from clarity_otel.logs import (
+    arguments,
+    console,
+    exceptions,
+    failed,
+    ids,
+    levels,
+    otlp,
+    output,
+    plans,
+    rate,
+)
 from clarity_otel.logs import event as events
 from clarity_otel.patches.wrapping import Replaced, seen_as
 
@@ -37,10 +51,13 @@ def ids_only() -> None:
 
     def make(original: Any) -> Any:
         def handle(self: Any, record: logging.LogRecord) -> Any:
-            with never_break_the_app("the ids of a log record"):
+            try:
                 if not note(record):
                     ids.note_request(record)
                 plans.add_otel_attributes(record)
+            except Exception as failure:
+                keep("logging.ids", failure)
+                ids.note_none(record)
             return original(self, record)
 
         return seen_as(original, handle)
@@ -111,15 +128,22 @@ def _make_handle(original: Callable[[Any, logging.LogRecord], Any]) -> Any:
         try:
             if not note(record):
                 ids.note_request(record)
+        except Exception as failure:
+            keep("logging.ids", failure)
+            ids.note_none(record)
+        try:
             if type(record.args) is not tuple and record.args:
                 record.args = arguments.masked(record.args)
+        except Exception as failure:
+            keep("logging.arguments", failure)
+            record.args = arguments.hidden(record.args)
+        try:
             if record.created >= levels.next_look_s:
                 levels.look(record.created)
             if limiter is not None and not _is_passed_on(record) and not limiter.allows(record):
                 return None
         except Exception as failure:
-            with never_break_the_app("a log record"):
-                raise failure
+            keep("logging.handle", failure)
         return original(self, record)
 
     return seen_as(original, handle)
@@ -132,11 +156,20 @@ def _is_passed_on(record: logging.LogRecord) -> bool:
 
 def _make_format(original: Any) -> Any:
     def format(self: Any, record: logging.LogRecord) -> Any:  # noqa: A001 - logging's name
-        if type(self).format is not logging.Handler.format or plans.has_own(self, "format"):
+        try:
             # A `format` of the app's calls its base's: the caller masks what comes of it.
-            return plans.masked(original(self, record))
-        text = plans.plan_of(self).text(record)
-        return output.of_event(events.of_record(record)) if text is None else text
+            if type(self).format is logging.Handler.format and not plans.has_own(self, "format"):
+                text = plans.plan_of(self).text(record)
+                return output.of_event(events.of_record(record)) if text is None else text
+        except Exception as failure:
+            if plans.is_apps_own(failure):
+                raise
+            return failed.kept_masked("logging.format", failure, original(self, record))
+        own = original(self, record)
+        try:
+            return plans.masked(own)
+        except Exception as failure:
+            return failed.kept_masked("logging.format", failure, own)
 
     return format
 
@@ -149,27 +182,43 @@ def _make_emit(original: Any) -> Any:
             except AttributeError:  # it writes for the first time
                 plan = None
             stream = self.stream
-            if plan is None or plan.stream is not stream or plan.formatter is not self.formatter:
-                plan = plans.plan_of(self)
-            if plan.descriptor is None:
+            text = None
+            try:
+                if (
+                    plan is None
+                    or plan.stream is not stream
+                    or plan.formatter is not self.formatter
+                ):
+                    plan = plans.plan_of(self)
+                if plan.descriptor is not None:
+                    attributes = record.__dict__
+                    written = attributes.get(ids.WRITTEN, 0)
+                    if written & plan.descriptor:
+                        return
+                    text = plan.text(record)
+                    if text is None:
+                        text = output.of_event(events.of_record(record))
+            except RecursionError:
+                raise
+            except Exception as failure:
+                if plans.is_apps_own(failure):
+                    raise
+                keep("logging.emit", failure)
+                plan = None
+            if text is None:
                 text = self.format(record)
-                if plans.has_own(self, "format"):
-                    text = plans.masked(text)
-            else:
-                attributes = record.__dict__
-                written = attributes.get(ids.WRITTEN, 0)
-                if written & plan.descriptor:
-                    return
-                text = plan.text(record)
-                if text is None:
-                    text = output.of_event(events.of_record(record))
+                try:
+                    if plans.has_own(self, "format"):
+                        text = plans.masked(text)
+                except Exception as failure:
+                    text = failed.kept_masked("logging.emit", failure, text)
             stream.write(text + self.terminator)
-            if plan.descriptor is not None:
+            if plan is not None and plan.descriptor is not None:
                 # After it: what could not be written is nobody's line, and one attribute more
                 # would look like an extra field.
                 attributes[ids.WRITTEN] = written | plan.descriptor
             # Such a stream has written itself with the line's end: 0.6 us for nothing.
-            if not (plan.is_text and stream.line_buffering):
+            if plan is None or not (plan.is_text and stream.line_buffering):
                 self.flush()
         except RecursionError:  # as the original does
             raise
@@ -184,17 +233,21 @@ def _make_handle_error(original: Any) -> Any:
         if not logging.raiseExceptions or sys.stderr is None:
             return
         try:
-            _report(self, record)
+            text = _report(self, record)
+        except Exception as failure:
+            keep("logging.handleError", failure)
+            return
+        try:
+            sys.stderr.write(text)
         except (OSError, ValueError):
             pass  # stderr itself cannot be written
         except Exception as failure:
-            with never_break_the_app("the report of a log record that failed"):
-                raise failure
+            keep("logging.handleError", failure)
 
     return handleError
 
 
-def _report(handler: logging.Handler, record: logging.LogRecord) -> None:
+def _report(handler: logging.Handler, record: logging.LogRecord) -> str:
     event = events.Event(
         record.created,
         "ERROR",
@@ -205,11 +258,10 @@ def _report(handler: logging.Handler, record: logging.LogRecord) -> None:
         extra={"template": record.msg, "place": f"{record.pathname}:{record.lineno}"},
     )
     if console.descriptor(sys.stderr) is not None:
-        sys.stderr.write(output.of_event(event, console.is_coloured(sys.stderr)) + "\n")
-        return
+        return output.of_event(event, console.is_coloured(sys.stderr)) + "\n"
     from clarity_otel.logs import readable
 
-    sys.stderr.write("--- Logging error ---\n" + readable.encode(event, is_coloured=False) + "\n")
+    return "--- Logging error ---\n" + readable.encode(event, is_coloured=False) + "\n"
 
 
 # Class -> its own `format`, which now answers masked text.
@@ -218,7 +270,7 @@ _covered: dict[Any, Any] = {}
 
 def _make_init(original: Any) -> Any:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        with never_break_the_app("the class of a log handler"):
+        with never_break_the_app("logging.handler"):
             _cover(type(self))
         original(self, *args, **kwargs)
 
@@ -235,7 +287,11 @@ def _cover(kind: Any) -> None:
             continue
 
         def format(self: Any, record: Any, _original: Any = original) -> Any:  # noqa: A001
-            return plans.masked(_original(self, record))
+            own = _original(self, record)
+            try:
+                return plans.masked(own)
+            except Exception as failure:
+                return failed.kept_masked("logging.format", failure, own)
 
         format._clarity_original = original  # type: ignore[attr-defined]
         format.__doc__ = original.__doc__

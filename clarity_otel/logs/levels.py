@@ -17,7 +17,7 @@ import os
 from _thread import RLock
 from time import time
 
-from clarity_otel.guard import never_break_the_app
+from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.logs import control, rate
 from clarity_otel.patches.wrapping import Replaced
 
@@ -214,7 +214,13 @@ class _Opened:
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let through what the handler would have, and what a change asks for."""
-        return record.levelno >= self.own_level or record.levelno >= _asked(record.name)
+        if record.levelno >= self.own_level:
+            return True
+        try:
+            return record.levelno >= _asked(record.name)
+        except Exception as failure:
+            keep("logging.levels", failure)
+            return False
 
 
 # Handlers of the app that would hold back what a change asks for, and their filters.

@@ -7,6 +7,7 @@ are there already count too and pickled ones (`enqueue=True`) stay as they were.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 from threading import local
 
@@ -69,7 +70,7 @@ def _passes(own: Any, record: dict[str, Any]) -> bool:
     if _call.record is not record:
         # First: what follows may log.
         _call.record, _call.goes_on = record, True
-        with never_break_the_app("a message of loguru"):
+        with never_break_the_app("loguru.call"):
             _call.goes_on = _take(record)
     return _call.goes_on
 
@@ -117,8 +118,14 @@ def _make_log(template: type[str], original: Any) -> Any:
 
 def _make_write(original: Any) -> Any:
     def write(self: Any, message: Any) -> Any:
-        record = message.record
-        with foreign.handing_on(record["message"], record["level"].no):
+        handing_on: Any
+        try:
+            record = message.record
+            handing_on = foreign.handing_on(record["message"], record["level"].no)
+        except Exception as failure:
+            keep("loguru.sink", failure)
+            handing_on = nullcontext()
+        with handing_on:
             return original(self, message)
 
     return write

@@ -16,8 +16,10 @@ out, so that nothing loops.
 from __future__ import annotations
 
 import sys
+from copy import copy
 from time import thread_time_ns
 
+from clarity_otel.guard import keep, never_break_the_app
 from clarity_otel.logs import exceptions
 from clarity_otel.logs.encodable import encodable
 from clarity_otel.logs.event import ID_ATTRIBUTES as IDS
@@ -83,16 +85,19 @@ def hook(emit: Emit | None) -> None:
     def make(original: Any) -> Any:
         def callHandlers(self: Any, record: LogRecord) -> None:  # noqa: N802 - logging's name
             # First, so that what formatters write on the record is not seen.
-            taken = record
-            if type(record.args) is not tuple and record.args:
-                taken = _with_masked_arguments(record)
-            if is_passed_on is None and apart is None:
-                if _emit is not None:
-                    _emit(self, taken)
-                if _listeners:
-                    _tell(self, taken)
-            else:
-                _take(self, taken)
+            try:
+                taken = record
+                if type(record.args) is not tuple and record.args:
+                    taken = _with_masked_arguments(record)
+                if is_passed_on is None and apart is None:
+                    if _emit is not None:
+                        _emit(self, taken)
+                    if _listeners:
+                        _tell(self, taken)
+                else:
+                    _take(self, taken)
+            except Exception as failure:
+                keep("logging.send", failure)
             original(self, record)
 
         return seen_as(original, callHandlers)
@@ -141,12 +146,15 @@ def is_hooked() -> bool:
 
 
 def _with_masked_arguments(record: LogRecord) -> LogRecord:
-    from clarity_otel.guard import never_break_the_app
     from clarity_otel.logs import arguments
 
-    with never_break_the_app("a log record's arguments"):
+    try:
         return arguments.apart(record)
-    return record
+    except Exception as failure:
+        keep("logging.arguments", failure)
+        made = copy(record)
+        made.args = arguments.hidden(record.args)
+        return made
 
 
 def emit(record: LogRecord) -> None:
@@ -161,17 +169,14 @@ def emit(record: LogRecord) -> None:
 
 
 def _take(logger: Logger, record: LogRecord) -> None:
-    from clarity_otel.guard import never_break_the_app
-
-    with never_break_the_app("a log record"):
-        if is_passed_on is not None and is_passed_on(record):
-            return
-        if apart is not None:
-            record = apart(record)
-        if _emit is not None:
-            _emit(logger, record)
-        if _listeners:
-            _tell(logger, record)
+    if is_passed_on is not None and is_passed_on(record):
+        return
+    if apart is not None:
+        record = apart(record)
+    if _emit is not None:
+        _emit(logger, record)
+    if _listeners:
+        _tell(logger, record)
 
 
 def listen(listener: Emit) -> None:
@@ -181,8 +186,6 @@ def listen(listener: Emit) -> None:
 
 
 def _tell(logger: Logger, record: LogRecord) -> None:
-    from clarity_otel.guard import never_break_the_app
-
     for listener in _listeners:
         with never_break_the_app("a log record's processors"):
             listener(logger, record)

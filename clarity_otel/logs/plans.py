@@ -14,13 +14,15 @@ import copy
 import logging
 from io import TextIOWrapper
 
-from clarity_otel.logs import console, ids, output, passthrough
+from clarity_otel.guard import keep
+from clarity_otel.logs import console, failed, ids, output, passthrough
 from clarity_otel.logs import event as events
 from clarity_otel.masking import mask_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
     from typing import Any
 
 # Packages whose formatters only choose a layout.
@@ -100,10 +102,37 @@ def _masked(handler: logging.Handler) -> Callable[[logging.LogRecord], Any]:
 
     def text(record: logging.LogRecord) -> Any:
         if wants_otel:
-            add_otel_attributes(record)
-        return masked(original_format(handler, record))
+            try:
+                add_otel_attributes(record)
+            except Exception as failure:
+                keep("logging.ids", failure)
+        own = original_format(handler, record)
+        try:
+            return masked(own)
+        except Exception as failure:
+            return failed.kept_masked("logging.mask", failure, own)
 
+    _asking.add(text.__code__)
     return text
+
+
+def _asked(ask: Callable[..., Any], *given: Any) -> Any:
+    """Call code of the app's."""
+    return ask(*given)
+
+
+# What is raised below a frame of these is the app's own, or its stream's: ours in them is guarded.
+_asking: set[CodeType] = {_asked.__code__, console.write.__code__}
+
+
+def is_apps_own(failure: Exception) -> bool:
+    """Whether it was raised by what the app formats with, and not by us."""
+    traceback = failure.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code in _asking:
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def masked(text: Any) -> Any:
@@ -184,7 +213,7 @@ def _strict(
     text: Callable[[logging.LogRecord], Any],
 ) -> Callable[[logging.LogRecord], Any]:
     def strict(record: logging.LogRecord) -> Any:
-        record.getMessage()
+        _asked(record.getMessage)
         return text(record)
 
     return strict
@@ -229,8 +258,23 @@ def of_own(
     """Return the line for what `render(handler, record)`, code of the app's, makes of a record."""
     # Formatters colour the level, or write before the message what a second run would repeat.
     given = copy.copy(record)
-    own = render(handler, record)
-    own = own.decode("utf-8", "replace") if isinstance(own, bytes) else str(own)
+    own = _asked(render, handler, record)
+    own = own.decode("utf-8", "replace") if isinstance(own, bytes) else _asked(str, own)
+    try:
+        return _line(handler, render, record, given, own, is_coloured)
+    except Exception as failure:
+        # What the app's code has hidden is not in it.
+        return str(failed.kept_masked("logging.line", failure, own))
+
+
+def _line(
+    handler: logging.Handler,
+    render: Callable[[Any, logging.LogRecord], Any],
+    record: logging.LogRecord,
+    given: logging.LogRecord,
+    own: str,
+    is_coloured: bool,
+) -> str:
     known = events.ids_of(record) or ids.current()
     parsed = passthrough.json_object(own)
     if parsed is not None:

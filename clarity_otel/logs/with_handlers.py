@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 
+from clarity_otel.guard import keep
+from clarity_otel.logs import failed
 from clarity_otel.logs.passthrough import masked_fields
 from clarity_otel.masking import mask_text
 from clarity_otel.patches.wrapping import Replaced
@@ -24,13 +26,20 @@ def apply(module: Any) -> None:
 
 def _make_pickle(original: Any) -> Any:
     def makePickle(self: Any, record: Any) -> Any:  # noqa: N802 - logging's name
-        sent = copy.copy(record)
-        sent.__dict__ = masked_fields(record.__dict__, skip=("exc_info", "args", "msg"))
-        sent.msg, sent.args = mask_text(record.getMessage()), None
-        if record.exc_info and not record.exc_text:
+        # The app's code; what it raises is the handler's, as ever.
+        message, trace = record.getMessage(), record.exc_text
+        if record.exc_info and not trace:
             # The handler has its formatter write the traceback, and sends that.
-            formatter = self.formatter or logging.Formatter()
-            sent.exc_text = mask_text(formatter.formatException(record.exc_info))
+            trace = (self.formatter or logging.Formatter()).formatException(record.exc_info)
+        try:
+            sent = copy.copy(record)
+            sent.__dict__ = masked_fields(record.__dict__, skip=("exc_info", "args", "msg"))
+            sent.msg, sent.args = mask_text(message), None
+            if trace:
+                sent.exc_text = mask_text(trace)
+        except Exception as failure:
+            text = failed.kept_masked("logging.makePickle", failure, message)
+            sent = logging.LogRecord("", record.levelno, "", 0, text, None, None)
         return original(self, sent)
 
     return makePickle
@@ -42,6 +51,10 @@ def _make_map(original: Any) -> Any:
         if sent.get("args") and "msg" in sent:
             # An argument alone does not tell what it is.
             sent = {**sent, "msg": record.getMessage(), "args": None}
-        return masked_fields(sent)
+        try:
+            return masked_fields(sent)
+        except Exception as failure:
+            keep("logging.mapLogRecord", failure)
+            return dict.fromkeys(sent, failed.MARK)
 
     return mapLogRecord

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import sys
 
+from clarity_otel.guard import keep
 from clarity_otel.logs import (
     arguments,
     console,
     event,
     exceptions,
+    failed,
     ids,
     loguru_calls,
     output,
@@ -56,19 +58,27 @@ def apply(module: Any) -> None:
 
 def _make_prepare(original: Any) -> Any:
     def prepare_message(string: Any, args: Any = (), kwargs: Any = {}) -> Any:  # noqa: B006
-        return original(string, args, arguments.masked_fields(kwargs))
+        try:
+            shown = arguments.masked_fields(kwargs)
+        except Exception as failure:
+            keep("loguru.arguments", failure)
+            shown = arguments.hidden(kwargs)
+        return original(string, args, shown)
 
     return prepare_message
 
 
 def _make_emit(original: Any) -> Any:
     def emit(self: Any, record: Any, *args: Any, **kwargs: Any) -> Any:
-        if _IDS not in record:
-            known = ids.current()
-            if known is None and record.get("exception"):
-                exc = record["exception"]
-                known = ids.of_request((exc.type, exc.value, exc.traceback), sys._getframe(1))
-            record[_IDS] = known
+        try:
+            if _IDS not in record:
+                known = ids.current()
+                if known is None and record.get("exception"):
+                    exc = record["exception"]
+                    known = ids.of_request((exc.type, exc.value, exc.traceback), sys._getframe(1))
+                record[_IDS] = known
+        except Exception as failure:
+            keep("loguru.emit", failure)
         return original(self, record, *args, **kwargs)
 
     return emit
@@ -82,8 +92,13 @@ def _make_values(original: Any) -> Any:
 
     def values(self: Any, source: str, frame: Any) -> Any:
         for column, text in original(self, source, frame):
-            name = _NAME.match(source, column)
-            yield column, mask_value(name[0] if name else None, text)
+            try:
+                name = _NAME.match(source, column)
+                shown = mask_value(name[0] if name else None, text)
+            except Exception as failure:
+                keep("loguru.values", failure)
+                shown = failed.MARK
+            yield column, shown
 
     return values
 
@@ -91,17 +106,21 @@ def _make_values(original: Any) -> Any:
 def _make_write(original: Any) -> Any:
     def write(self: Any, message: Any) -> Any:
         try:
-            message = _line(self._stream, message)
-        except Exception:
-            message = "[masking failed]\n"
-        return original(self, message)
+            line = _line(self._stream, message)
+        except Exception as failure:
+            line = _instead(message, failure)
+        return original(self, line)
 
     return write
 
 
 def _make_masked_write(original: Any) -> Any:
     def write(self: Any, message: Any) -> Any:
-        return original(self, _masked(message))
+        try:
+            text = _masked(message)
+        except Exception as failure:
+            text = _instead(message, failure)
+        return original(self, text)
 
     return write
 
@@ -111,10 +130,20 @@ def _masked(message: Any) -> Any:
     text = mask_text(str(message))
     if text == message:
         return message
+    return _like(message, text)
+
+
+def _like(message: Any, text: str) -> Any:
+    """Return a text as what sinks are given: with the record of `message`."""
     made = type(message)(text)
     if hasattr(message, "record"):
         made.record = message.record
     return made
+
+
+def _instead(message: Any, failure: Exception) -> Any:
+    text = failed.kept_masked("loguru.write", failure, str(message))
+    return _like(message, text if text != failed.MARK else f"{text}\n")
 
 
 def _line(stream: Any, message: Any) -> Any:

@@ -11,8 +11,18 @@ import sys
 from functools import partial
 from time import time
 
-from clarity_otel.guard import never_break_the_app
-from clarity_otel.logs import console, event, ids, otlp, output, passthrough, plans, structlog_calls
+from clarity_otel.guard import keep
+from clarity_otel.logs import (
+    console,
+    event,
+    failed,
+    ids,
+    otlp,
+    output,
+    passthrough,
+    plans,
+    structlog_calls,
+)
 from clarity_otel.masking import mask_text
 from clarity_otel.patches.wrapping import Replaced
 
@@ -101,31 +111,51 @@ def _apply(module: Any, make: Callable[[Any, str], Any]) -> None:
 
 def _make_renderer(original: Any) -> Any:
     def __call__(self: Any, logger: Any, name: str, event_dict: Any) -> Any:  # noqa: N807
-        kept = dict(event_dict)
+        kept: dict[str, Any] | None = None
+        try:
+            kept = dict(event_dict)
+        except Exception as failure:
+            keep("structlog.renderer", failure)
         text = original(self, logger, name, event_dict)
-        kept.setdefault("level", name)
-        return Rendered(text, kept) if isinstance(text, str) else text
+        if kept is None or not isinstance(text, str):
+            return text
+        try:
+            kept.setdefault("level", name)
+            return Rendered(text, kept)
+        except Exception as failure:
+            keep("structlog.renderer", failure)
+            return text
 
     return __call__
 
 
 def _make_json_renderer(original: Any) -> Any:
     def __call__(self: Any, logger: Any, name: str, event_dict: Any) -> Any:  # noqa: N807
-        kept = dict(event_dict)
+        kept: dict[str, Any] | None = None
+        try:
+            kept = dict(event_dict)
+        except Exception as failure:
+            keep("structlog.renderer", failure)
         text = original(self, logger, name, event_dict)
-        if not isinstance(text, str):
+        if kept is None or not isinstance(text, str):
             return text
-        made = RenderedJson(text)
-        made.fields = kept
-        return made
+        try:
+            made = RenderedJson(text)
+            made.fields = kept
+            return made
+        except Exception as failure:
+            keep("structlog.renderer", failure)
+            return text
 
     return __call__
 
 
 def _taking(method: str, original: Any) -> Any:
     def msg(self: Any, message: Any) -> Any:
-        with never_break_the_app("an event of structlog"):
+        try:
             structlog_calls.take(self, method, message)
+        except Exception as failure:
+            keep("structlog.call", failure)
         return original(self, message)
 
     return msg
@@ -133,16 +163,16 @@ def _taking(method: str, original: Any) -> Any:
 
 def _writing(method: str, original: Any) -> Any:
     def msg(self: Any, message: Any) -> Any:
-        is_allowed: bool | None = True
-        with never_break_the_app("an event of structlog"):
-            is_allowed = structlog_calls.take(self, method, message)
-        if not is_allowed:
-            return None
         try:
-            message = _line(self, message)
-        except Exception:
-            message = "[masking failed]" if isinstance(message, str) else b"[masking failed]"
-        return original(self, message)
+            if not structlog_calls.take(self, method, message):
+                return None
+        except Exception as failure:
+            keep("structlog.call", failure)
+        try:
+            line = _line(self, message)
+        except Exception as failure:
+            line = failed.kept_masked("structlog.line", failure, message)
+        return original(self, line)
 
     return msg
 

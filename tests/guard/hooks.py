@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from clarity_otel import engine, patches
 from clarity_otel.patches.wrapping import Replaced
 
-# The guard itself; and what asks the application in between, with guards of its own.
+# The guard itself; what asks the application in between, with guards of its own; and what is
+# the library's own.
 _LEFT_OUT = frozenset(
     {
-        *("keep", "never_break_the_app", "record_failure"),
+        *("keep", "never_break_the_app", "record_failure", "is_apps_own", "kept_masked"),
         *("answered_around", "answered_by_any"),
+        "original_format",
     }
 )
 
@@ -33,14 +37,59 @@ def applied() -> dict[tuple[str, str], Replaced]:
     return patches._applied
 
 
+def of_logs() -> dict[str, Replaced]:
+    """What the hooks on log libraries have put in place, by their file."""
+    return {
+        name.rpartition(".")[2]: module._replaced
+        for name, module in sorted(sys.modules.items())
+        if name.startswith("clarity_otel.logs.") and getattr(module, "_replaced", None)
+    }
+
+
+@contextmanager
+def logs_are_bare() -> Iterator[None]:
+    """Log libraries as without us, for the time being."""
+    from loguru._handler import Handler
+
+    done = [entry for replaced in of_logs().values() for entry in replaced._done]
+    hooked = [(owner, name, vars(owner)[name]) for owner, name, *_ in done]
+    hooked.append((Handler, "_filter", vars(Handler)["_filter"]))
+    del Handler._filter
+    # The later ones stand on the earlier ones.
+    for owner, name, original, _, own in reversed(done):
+        setattr(owner, name, original) if own else delattr(owner, name)
+    try:
+        yield
+    finally:
+        for owner, name, hook in hooked:
+            setattr(owner, name, hook)
+
+
 def callees() -> dict[str, Callee]:
     """All that hooks call, of all patches, by a name that says where it is."""
     chosen = [hook for replaced in applied().values() for hook in hooks(replaced)]
     # Apps that a server loads are wrapped in an object instead.
     chosen.append(_wrapper().traced)
+    return _callees(chosen, [*chosen, *_handed_on()])
+
+
+def callees_of_logs() -> dict[str, dict[str, Callee]]:
+    """The same of the hooks on log libraries, by their file; and of what they hand on."""
+    from clarity_otel.logs import arguments, install, levels, loguru_calls
+
+    rows = {file: hooks(replaced) for file, replaced in of_logs().items()}
+    rows["install"] += [vars(kind)["format"] for kind in install._covered]
+    rows.setdefault("levels", []).append(levels._Opened.filter)
+    rows["loguru_calls"] += [loguru_calls._passes, arguments.QuietTemplate.format]
+    rows["loguru_calls"].append(arguments.Template.format)
+    chosen = [hook for row in rows.values() for hook in row]
+    return {file: _callees(chosen, row) for file, row in rows.items()}
+
+
+def _callees(chosen: list[Any], asked: Iterable[Any]) -> dict[str, Callee]:
     found = {
         str(callee): callee
-        for callee in _of([*chosen, *_handed_on()])
+        for callee in _of(asked)
         # A hook stands for the whole call: its own guards are inside it.
         if getattr(callee.owner, callee.name) not in chosen
     }
@@ -60,7 +109,7 @@ def row_name(module: str, file: str) -> str:
     return f"{module}: {file}"
 
 
-def _of(chosen: list[Any]) -> Iterator[Callee]:
+def _of(chosen: Iterable[Any]) -> Iterator[Callee]:
     for hook in chosen:
         for function in _functions(hook):
             yield from _called_by(function)
@@ -153,6 +202,4 @@ def _is_ours(module: Any) -> bool:
 
 
 def _module(name: str) -> ModuleType:
-    import sys
-
     return sys.modules[name]

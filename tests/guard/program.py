@@ -1,6 +1,7 @@
 """Lets one place after the other fail, does all that enters it, and compares with bare.
 
 program.py hooks           what the patches' hooks call raises, on the engine of CLARITY_ENGINE
+program.py logs            the same of the hooks on log libraries
 program.py native MODULE   the native module at MODULE, built with faults, panics or fails
 
 Prints one JSON object. Every process of it is ended by its test.
@@ -34,6 +35,7 @@ if MODE == "native":
 
 from clarity_otel import diagnostics, engine, guard, patches  # noqa: E402
 from clarity_otel.entry_points.start import start  # noqa: E402
+from clarity_otel.logs import levels  # noqa: E402
 from clarity_otel.patches import trial  # noqa: E402
 from clarity_otel.settings import load  # noqa: E402
 from tests.guard import hooks  # noqa: E402
@@ -52,14 +54,25 @@ diagnostics.write = lambda file, text: said.append(text)  # type: ignore[assignm
 
 async def results(names: list[str]) -> dict[str, Any]:
     """What each scenario gets to see."""
-    from tests.guard.scenarios import SCENARIOS
-
+    scenarios = _scenarios()
     seen = {}
     for name in names:
+        # A record looks whether levels have changed, where that is a second ago.
+        levels.next_look_s = 0.0
         began = time.perf_counter()
-        seen[name] = await asyncio.wait_for(_outcome(SCENARIOS[name]), 20)
+        seen[name] = await asyncio.wait_for(_outcome(scenarios[name]), 20)
         took[name] = took.get(name, 0.0) + time.perf_counter() - began
     return seen
+
+
+def _scenarios() -> dict[str, Any]:
+    if MODE == "logs":
+        from tests.guard import log_scenarios
+
+        return log_scenarios.SCENARIOS
+    from tests.guard.scenarios import SCENARIOS
+
+    return SCENARIOS
 
 
 async def _outcome(scenario: Callable[[], Any]) -> Any:
@@ -123,6 +136,9 @@ def counting(callees: dict[str, hooks.Callee]) -> Iterator[dict[str, int]]:
             calls[name] += 1
             return original(*args, **kwargs)
 
+        if isinstance(original, type) and issubclass(original, str):
+            # Texts are asked for what they are.
+            return type(name, (original,), {"__new__": lambda cls, *given: call(*given)})
         return call
 
     with replaced(callees, counted):
@@ -158,7 +174,11 @@ def _raising(name: str, original: Any) -> Any:
 
 async def of_hooks(names: list[str], bare: Any) -> Any:
     """What the hooks call, one after the other."""
-    callees = hooks.callees()
+    return await of_callees(hooks.callees(), names, bare)
+
+
+async def of_callees(callees: dict[str, hooks.Callee], names: list[str], bare: Any) -> Any:
+    """Each of them raises, one after the other, while what enters it is done."""
     entered: dict[str, list[str]] = {name: [] for name in callees}
     for scenario in names:
         with counting(callees) as calls:
@@ -221,6 +241,31 @@ def _table() -> tuple[patches.Patch, ...]:
     return (*patches.PATCHES, *patches.CORRELATION_PATCHES)
 
 
+async def of_logs() -> None:
+    """Bare first; then with the hooks on log libraries in place."""
+    from tests.guard.log_scenarios import SCENARIOS, leaks
+
+    names = list(SCENARIOS)
+    await results(names)
+    with hooks.logs_are_bare():
+        bare = await results(names)
+    leaks.clear()
+    traced = await results(names)
+    differs = [name for name in names if traced[name] != bare[name]]
+    rows = hooks.callees_of_logs()
+    report = await of_callees({k: v for row in rows.values() for k, v in row.items()}, names, bare)
+    again = await results(names)
+    report.update(
+        rows={row: [name for name in rows[row] if name not in report["never"]] for row in rows},
+        leaks=sorted(leaks),
+        took_s=took,
+        bare=bare,
+        differs_without_a_fault=differs,
+        differs_afterwards=[name for name in names if again[name] != bare[name]],
+    )
+    print(json.dumps(report))
+
+
 async def main() -> None:
     """Bare first; then with everything in place."""
     from tests.guard.scenarios import SCENARIOS, Applications
@@ -250,5 +295,5 @@ async def main() -> None:
 
 
 start(load(os.environ), ["python", "program.py"])
-asyncio.run(main())
+asyncio.run(of_logs() if MODE == "logs" else main())
 engine.shutdown()

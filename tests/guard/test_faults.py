@@ -1,8 +1,8 @@
 """Whatever fails inside Clarity OTel, the application answers as without it.
 
-Every patch of the table and every guarded entry of the native module is made to fail, one
-after the other, by what is found in them and not by a list kept here. What nothing of the
-scenarios enters stands below, with the reason.
+Every patch of the table, every hook on a log library and every guarded entry of the native
+module is made to fail, one after the other, by what is found in them and not by a list kept
+here. What nothing of the scenarios enters stands below, with the reason.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ pytest.importorskip("clarity_otel._native", reason="not tested: faults, without 
 
 PROGRAM = Path(__file__).with_name("program.py")
 SOURCES = Path(__file__).resolve().parents[2] / "native" / "src"
+LOGS = SOURCES.parents[1] / "clarity_otel" / "logs"
 
 # Called by hooks, and entered by no scenario.
 NEVER_CALLED: dict[str, dict[str, str]] = {
@@ -59,6 +60,27 @@ WITHOUT_A_FAULT = {
         "prometheus": "adds to a cell, as prometheus_client's own: what fails is the app's number",
     },
 }
+# Of the hooks on log libraries, by CLARITY_LOGS and with both.
+NEVER_CALLED_OF_LOGS: dict[str, dict[str, str]] = {
+    "on": {
+        "clarity_otel.logs.arguments.Filled": "of CLARITY_LOGS=off",
+        "clarity_otel.logs.failed.mask_text": "after a fault: it makes what is written instead",
+        "clarity_otel.logs.with_loguru._instead": "after a fault",
+        "clarity_otel.logs.with_rich._write_plainly": "after a fault",
+    },
+    "off": {},
+}
+NEVER_CALLED_OF_ALL_LOGS = {
+    "clarity_otel.logs.arguments.hidden": "after a fault",
+    "clarity_otel.logs.ids.note_none": "after a fault",
+    "clarity_otel.logs.levels._asked": "of handlers whose level a change has lowered",
+    "clarity_otel.logs.otlp._tell": "of log record processors written in Python",
+}
+# Hooks that call nothing of ours.
+LOGS_WITHOUT_A_FAULT = {"levels": "it compares a name and hands on"}
+# With CLARITY_LOGS=off lines are left alone.
+ROWS_WHEN_OFF = {"install", "otlp", "loguru_calls", "with_structlog"}
+OF_LOGS = {"logging", "loguru", "structlog", "rich", "logs"}
 # Counted by none of them as its own: the endpoints are not a library's.
 OF_NO_PATCH = {"the endpoints"}
 ROWS = {"native": (*PATCHES, *CORRELATION_PATCHES), "sdk": libraries.PATCHES}
@@ -86,24 +108,27 @@ def walked(
     backend: int,
     engine: str = "native",
 ) -> dict[str, Any]:
-    """What the program reports."""
+    """What the program reports of the shop's requests and all that a patch hooks."""
     url = f"redis://{LOOPBACK}:{redis.port}/0"
     seed(url, REGION)
+    env = {**aws.env, "REDIS_URL": url, "BACKEND_URL": f"http://{LOOPBACK}:{backend}"}
+    return reported(mode, folder, {**env, "CLARITY_ENGINE": engine})
+
+
+def reported(mode: list[str | Path], folder: Path, env: dict[str, str]) -> dict[str, Any]:
+    """What the program reports."""
     began_s = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "tests.guard.program", *mode],
         env=clean_environment(
             {
-                **aws.env,
-                "REDIS_URL": url,
-                "BACKEND_URL": f"http://{LOOPBACK}:{backend}",
+                **env,
                 "OTEL_SERVICE_NAME": "faults",
                 # Nobody listens there: what is made waits, and is dropped at the end.
                 "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{LOOPBACK}:1",
                 "OTEL_METRICS_EXPORTER": "none",
                 "OTEL_BSP_EXPORT_TIMEOUT": "100",
                 "OTEL_BLRP_EXPORT_TIMEOUT": "100",
-                "CLARITY_ENGINE": engine,
                 "CLARITY_SPOOL_LIMIT": "0",
                 "CLARITY_GUARD": "0",
                 # So that there is something to withhold the trace.
@@ -155,6 +180,26 @@ def test_what_a_hook_calls_may_raise(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("logs", ["on", "off"])
+@pytest.mark.parametrize("engine", ["native", "sdk"])
+def test_what_a_hook_on_a_log_library_calls_may_raise(
+    engine: str, logs: str, tmp_path: Path
+) -> None:
+    """The call goes well, its line is written all the same, and nothing in it is unmasked."""
+    env = {"CLARITY_ENGINE": engine, "CLARITY_LOGS": logs, "CLARITY_LOG_RATE_LIMIT": "1000000/s"}
+    report = reported(["logs"], tmp_path, env)
+    assert set(report["rows"]) == {"levels"} | (log_hooks() if logs == "on" else ROWS_WHEN_OFF)
+    without = {row for row, entered in report["rows"].items() if not entered}
+    assert without == set(LOGS_WITHOUT_A_FAULT)
+    never = NEVER_CALLED_OF_LOGS[logs] | NEVER_CALLED_OF_ALL_LOGS
+    assert set(report["never"]) == set(never)
+    assert_kept(report)
+    assert {place.partition(".")[0] for f in report["faults"] for place in f["counted"]} <= OF_LOGS
+    if logs == "on":
+        assert report["leaks"] == []
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1200)  # the first time, the module is compiled: minutes
 def test_every_native_entry_may_panic_or_fail(
     redis_server: RedisServer, aws_server: AwsServer, backend: int, tmp_path: Path
@@ -167,6 +212,12 @@ def test_every_native_entry_may_panic_or_fail(
     report = walked(["native", module], tmp_path, redis_server, aws_server, backend)
     assert guarded_places() - set(report["entered"]) <= set(NEVER_ENTERED)
     assert_kept(report)
+
+
+def log_hooks() -> set[str]:
+    """Each file that puts something into a log library, from the sources."""
+    texts = {path.stem: path.read_text() for path in LOGS.glob("*.py")}
+    return {name for name, text in texts.items() if "_replaced = Replaced(" in text}
 
 
 def guarded_places() -> set[str]:

@@ -72,7 +72,7 @@ def hook(provider: LoggerProvider) -> None:
             return
         busy.is_set = True
         try:
-            with never_break_the_app("a log record"):
+            with never_break_the_app("logs.emit"):
                 if not (
                     otlp.is_of_an_exporter(record)
                     or otlp.is_suppressed()
