@@ -58,7 +58,7 @@ def _prepare_metrics(settings: Settings) -> None:
     from clarity_otel.imports import when_imported
 
     signals.when_ended(_remove_shared_metrics)
-    collection.use(settings)
+    collection.use(settings, is_native=name() == "native")
     when_imported("opentelemetry.metrics", _on_metrics_api_imported)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork_in_child)

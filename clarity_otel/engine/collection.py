@@ -22,11 +22,16 @@ _settings: Settings | None = None
 _is_ended = False
 
 
-def use(settings: Settings) -> None:
+def use(settings: Settings, *, is_native: bool) -> None:
     """Collect in this process, where its metrics are exported."""
     global _settings
     if settings.metric_exporters and not settings.config_file:
         _settings = settings
+        if not is_native or settings.metric_exporters != ("otlp",):
+            # An exporter written in Python may hang.
+            from clarity_otel.engine import bounded
+
+            bounded.get_ready()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_after_fork_in_child)
 
@@ -58,11 +63,9 @@ def _collect(timeout_s: float, *, is_last: bool) -> None:
 
                 lifecycle.export_now(is_last=is_last)
 
-        from clarity_otel.engine.bounded import within
+        from clarity_otel.engine.bounded import all_within
 
-        # A thread of its own: the signal that ends the process may have interrupted one
-        # that holds a lock.
-        within(timeout_s, collect)
+        all_within(timeout_s, [collect])
 
 
 def _has_begun() -> bool:

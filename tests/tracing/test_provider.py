@@ -25,6 +25,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, StatusCode, TraceFl
 from clarity_otel import _native, guard
 from clarity_otel.engine import native
 from clarity_otel.engine.native.provider import ClarityTracerProvider
+from tests.backends.process import wait_until
 from tests.tracing.conftest import Configure, Exported
 
 
@@ -51,6 +52,19 @@ class Recorder(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         self.calls.append(("flush", timeout_millis))
         return True
+
+
+class Hanging(SpanProcessor):
+    """Comes back from no flush and no shutdown before it may."""
+
+    def __init__(self) -> None:
+        self.may_end = threading.Event()
+
+    def shutdown(self) -> None:
+        self.may_end.wait()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return self.may_end.wait()
 
 
 class Raising(SpanProcessor):
@@ -295,16 +309,26 @@ def test_after_the_shutdown_tracers_record_nothing(
 def test_a_hanging_processor_has_the_time_of_the_shutdown(
     provider: ClarityTracerProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An exporter behind it may hang for ever, or the main thread hold its lock."""
+    """An exporter behind it may hang for ever, or the main thread hold its lock. It is named."""
     monkeypatch.setattr(_native, "shutdown", lambda timeout_s, signal: True)
-    released, recorder = threading.Event(), Recorder()
-    hanging = Recorder()
-    monkeypatch.setattr(hanging, "shutdown", released.wait)
+    hanging, recorder = Hanging(), Recorder()
     provider.add_span_processor(hanging)
     provider.add_span_processor(recorder)
     provider.shutdown(within_s=0.01)
-    assert guard.internal_errors()["a span processor's shutdown"] > 0
-    released.set()
+    name = f"the shutdown of the span processor {__name__}.Hanging"
+    assert guard.internal_errors()[name] == 1
+    wait_until(lambda: recorder.calls == [("shutdown", None)], "the other one's shutdown")
+    hanging.may_end.set()
+
+
+def test_a_hanging_processor_costs_no_other_its_flush(provider: ClarityTracerProvider) -> None:
+    """All are asked at once; the answer is False when the time has passed."""
+    hanging, recorder = Hanging(), Recorder()
+    provider.add_span_processor(hanging)
+    provider.add_span_processor(recorder)
+    assert not provider.force_flush(timeout_millis=10)
+    wait_until(lambda: [call for call, _ in recorder.calls] == ["flush"], "the other one's flush")
+    hanging.may_end.set()
 
 
 @pytest.mark.usefixtures("quiet")

@@ -11,8 +11,8 @@ import os
 
 from clarity_otel import _native, correlation, diagnostics, patches
 from clarity_otel.correlation import outgoing, propagation
-from clarity_otel.engine import carried, collection, propagators, scopes, signals
-from clarity_otel.engine.native import processors, spool
+from clarity_otel.engine import carried, collection, processors, propagators, scopes, signals
+from clarity_otel.engine.native import spool
 from clarity_otel.guard import record_failure
 from clarity_otel.imports import when_imported
 
@@ -344,11 +344,8 @@ def force_flush(timeout_s: float) -> bool:
     deadline = monotonic() + timeout_s
     collection.before_flush(timeout_s)
     flushed = _native.force_flush(max(0.0, deadline - monotonic()))
-    for provider in (_provider, _logger_provider):
-        if provider is not None:
-            left_s = max(0.0, deadline - monotonic())
-            flushed = provider.flush_processors(left_s) and flushed
-    return flushed
+    found = [one for provider in _providers() for one in provider.processors]
+    return processors.flush(found, deadline - monotonic()) and flushed
 
 
 def shutdown(within_s: float = float("inf")) -> None:
@@ -356,14 +353,19 @@ def shutdown(within_s: float = float("inf")) -> None:
     from time import monotonic
 
     bound_s = min(_settings.shutdown_timeout_ms / 1000, within_s)
+    providers, share = _providers(), 1.0
+    if any(provider.processors for provider in providers):
+        bound_s, share = bound_s * processors.SHARE, processors.BEFORE_THEM
     deadline = monotonic() + bound_s
     # What it leaves of the time is for the network.
     collection.before_end(bound_s / 2)
-    providers = [provider for provider in (_provider, _logger_provider) if provider is not None]
-    share = processors.BEFORE_THEM if any(one.has_processors() for one in providers) else 1.0
     _native.shutdown(max(0.0, deadline - monotonic()) * share)
-    for provider in providers:
-        provider.shutdown(max(0.0, deadline - monotonic()))
+    ended = [one for provider in providers for one in provider.close(deadline - monotonic())]
+    processors.shut_down(ended, deadline - monotonic())
+
+
+def _providers() -> list[ClarityTracerProvider | ClarityLoggerProvider]:
+    return [provider for provider in (_provider, _logger_provider) if provider is not None]
 
 
 def export_health() -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from opentelemetry import _logs
 from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
 
 from clarity_otel import _native
-from clarity_otel.engine.native import processors
+from clarity_otel.engine import bounded, processors
 from clarity_otel.engine.native.provider import masked_attributes
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.masking import mask_text
@@ -81,6 +81,7 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
             if not self.processors:
                 otlp.listen(self._on_record)
             self.processors += (log_record_processor,)
+        bounded.get_ready()
 
     def _on_record(self, logger: StandardLogger, record: StandardRecord) -> None:
         from clarity_otel.logs import otlp
@@ -162,27 +163,24 @@ class ClarityLoggerProvider(_logs.LoggerProvider):
         """Send all records; False when the time passed first or a processor failed."""
         deadline = monotonic() + timeout_millis / 1000
         flushed = _native.force_flush(timeout_millis / 1000, "logs")
-        return self.flush_processors(max(0.0, deadline - monotonic())) and flushed
-
-    def has_processors(self) -> bool:
-        """Whether there are processors written in Python."""
-        return bool(self.processors)
-
-    def flush_processors(self, timeout_s: float) -> bool:
-        """Flush the processors written in Python alone; False as in `force_flush`."""
-        return processors.flush(self.processors, timeout_s)
+        return processors.flush(self.processors, deadline - monotonic()) and flushed
 
     def shutdown(self, within_s: float | None = None) -> None:
         """Send what waits of the log records, within the bound or `within_s`, and take no more.
 
         A second call does nothing. It takes no lock: a signal's handler may call it.
         """
-        self._is_shut_down = True
         bound_s = self._shutdown_timeout_s if within_s is None else within_s
         deadline = monotonic() + bound_s
+        share = processors.BEFORE_THEM if self.processors else 1.0
+        processors.shut_down(self.close(bound_s * share), deadline - monotonic())
+
+    def close(self, within_s: float) -> tuple[LogRecordProcessor, ...]:
+        """Send what waits natively, and take no more; return who is still to be shut down."""
+        self._is_shut_down = True
         ended, self.processors = self.processors, ()
-        _native.shutdown(bound_s if not ended else bound_s * processors.BEFORE_THEM, "logs")
-        processors.shut_down(ended, "a log record processor", max(0.0, deadline - monotonic()))
+        _native.shutdown(within_s, "logs")
+        return ended
 
 
 _FIELDS = (

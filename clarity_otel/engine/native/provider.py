@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import NoOpTracer
 
 from clarity_otel import _native
-from clarity_otel.engine.native import processors
+from clarity_otel.engine import bounded, processors
 from clarity_otel.engine.native.support import Scope, Support
 from clarity_otel.masking import mask_text, mask_value
 
@@ -88,21 +88,19 @@ class ClarityTracerProvider(trace.TracerProvider):
         """
         with self._lock:
             self._support.processors += (span_processor,)
+        bounded.get_ready()
         _native.set_has_processors(True)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send all ended spans; False when the time passed first or a processor failed."""
         deadline = monotonic() + timeout_millis / 1000
         flushed = _native.force_flush(timeout_millis / 1000, "traces")
-        return self.flush_processors(max(0.0, deadline - monotonic())) and flushed
+        return processors.flush(self.processors, deadline - monotonic()) and flushed
 
-    def has_processors(self) -> bool:
-        """Whether there are processors written in Python."""
-        return bool(self._support.processors)
-
-    def flush_processors(self, timeout_s: float) -> bool:
-        """Flush the processors written in Python alone; False as in `force_flush`."""
-        return processors.flush(self._support.processors, timeout_s)
+    @property
+    def processors(self) -> tuple[SpanProcessor, ...]:
+        """The processors written in Python."""
+        return self._support.processors
 
     def shutdown(self, within_s: float | None = None) -> None:
         """Send what waits of the spans, within the shutdown bound or `within_s`, and take no more.
@@ -110,13 +108,18 @@ class ClarityTracerProvider(trace.TracerProvider):
         A second call does nothing. It takes no lock: a signal's handler may call it in the
         middle of another call.
         """
-        self._is_shut_down = True
         bound_s = self._shutdown_timeout_s if within_s is None else within_s
         deadline = monotonic() + bound_s
+        share = processors.BEFORE_THEM if self.processors else 1.0
+        processors.shut_down(self.close(bound_s * share), deadline - monotonic())
+
+    def close(self, within_s: float) -> tuple[SpanProcessor, ...]:
+        """Send what waits natively, and take no more; return who is still to be shut down."""
+        self._is_shut_down = True
         ended, self._support.processors = self._support.processors, ()
-        _native.shutdown(bound_s if not ended else bound_s * processors.BEFORE_THEM, "traces")
+        _native.shutdown(within_s, "traces")
         _native.set_has_processors(False)
-        processors.shut_down(ended, "a span processor", max(0.0, deadline - monotonic()))
+        return ended
 
     def __repr__(self) -> str:
         return "ClarityTracerProvider()"

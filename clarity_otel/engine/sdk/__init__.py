@@ -22,18 +22,17 @@ if TYPE_CHECKING:
     from typing import Any
 
     from clarity_otel.engine.sdk.counting import Counters, Tally
+    from clarity_otel.engine.sdk.ends import Ends
     from clarity_otel.settings import Settings
 
 # Those that its own patches put in place. The others are loaded with their libraries.
 REPLACED_INSTRUMENTORS = frozenset({"asgi", "fastapi", "logging", "starlette", "threading"})
 
-# Of the shutdown bound: the rest of the process's end, up to 60 ms, is within it as well.
-_SHARE = 0.9
-
 _settings: Settings
 _provider: Any = None
 _counters: Counters
 _logger_provider: Any = None
+_ends: list[Ends] = []
 _log_tally: Tally
 _metric_tally: Tally
 _is_shut_down = False
@@ -70,11 +69,12 @@ def start(settings: Settings) -> None:
     masking.guard_spans()
     if settings.metric_exporters:
         _counters.on_first(_on_first_span)
-    _provider = provider.make(settings, _counters)
+    _provider, ends = provider.make(settings, _counters)
+    _ends.append(ends)
     if provider.file_failure:
         # The other variables count, for log records and metrics too.
         _settings = settings = settings.without_config_file()
-        collection.use(settings)
+        collection.use(settings, is_native=False)
     if settings.log_exporters and not settings.config_file:
         # At once: the SDK has imported `logging`.
         when_imported("logging", _on_logging_imported)
@@ -89,6 +89,7 @@ def _on_logging_imported(module: ModuleType) -> None:
     from clarity_otel.engine.sdk import log_provider
 
     _logger_provider = log_provider.make(_settings, _log_tally)
+    _ends.append(_logger_provider.ends)
     log_provider.hook(_logger_provider)
 
 
@@ -156,23 +157,12 @@ def force_flush(timeout_s: float) -> bool:
         return True
     from time import monotonic
 
+    from clarity_otel.engine import processors
+
     deadline = monotonic() + timeout_s
     collection.before_flush(timeout_s)
-    timeout_s = max(0.0, deadline - monotonic())
-    from clarity_otel.engine.bounded import within
-
-    timeout_ms = int(timeout_s * 1000)
-
-    def flush() -> bool:
-        flushed = [
-            provider.force_flush(timeout_ms)
-            for provider in (_provider, _logger_provider)
-            if provider is not None
-        ]
-        return all(flushed)
-
-    # The SDK's own flush does not look at its timeout.
-    return bool(within(timeout_s, flush))
+    found = [processor for ends in _ends for processor in ends.processors]
+    return processors.flush(found, deadline - monotonic())
 
 
 def shutdown(within_s: float = float("inf")) -> None:
@@ -181,20 +171,16 @@ def shutdown(within_s: float = float("inf")) -> None:
     if _provider is None or _is_shut_down:
         return
     _is_shut_down = True
-    from clarity_otel.engine.bounded import within
-
-    def end() -> None:
-        for provider in (_provider, _logger_provider):
-            if provider is not None:
-                provider.shutdown()
-
     from time import monotonic
 
-    bound_s = min(_settings.shutdown_timeout_ms / 1000, within_s) * _SHARE
+    from clarity_otel.engine import processors
+
+    bound_s = min(_settings.shutdown_timeout_ms / 1000, within_s) * processors.SHARE
     deadline = monotonic() + bound_s
     collection.before_end(bound_s / 2)
     with never_break_the_app("the sdk engine's shutdown"):
-        within(max(0.0, deadline - monotonic()), end)
+        ended = [processor for ends in _ends for processor in ends.take()]
+        processors.shut_down(ended, deadline - monotonic())
 
 
 def export_health() -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportRes
 from clarity_otel import diagnostics
 from clarity_otel.engine import log_exporters
 from clarity_otel.engine.sdk import provider as spans
+from clarity_otel.engine.sdk.ends import Ends
 from clarity_otel.engine.sdk.masking import masked_scope
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.logs import otlp
@@ -26,19 +27,38 @@ if TYPE_CHECKING:
     from clarity_otel.settings import Settings
 
 
-def make(settings: Settings, tally: Tally) -> Any:
+class ClarityLoggerProvider(LoggerProvider):
+    """The SDK's provider, which ends once."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.ends = Ends()
+
+    def add_log_record_processor(self, log_record_processor: LogRecordProcessor) -> None:
+        """Hand all records to it too; its end may take long."""
+        super().add_log_record_processor(log_record_processor)
+        self.ends.add(log_record_processor)
+
+    def shutdown(self) -> None:
+        """Shut the processors down, once."""
+        if self.ends.take():
+            super().shutdown()
+
+
+def make(settings: Settings, tally: Tally) -> ClarityLoggerProvider:
     """Set the global logger provider and return it; the hook on `logging` is not set yet."""
-    provider = LoggerProvider(
+    provider = ClarityLoggerProvider(
         resource=spans._resource(settings),
         # Ours has a bound.
         shutdown_on_exit=False,
         **_limits(settings),
     )
-    provider.add_log_record_processor(_Masking())
+    # The end of ours takes no time.
+    LoggerProvider.add_log_record_processor(provider, _Masking())
     if "otlp" in settings.log_exporters:
         try:
             exporter = _Counted(_otlp_exporter(settings), tally)
-            provider.add_log_record_processor(_Counting(tally))
+            LoggerProvider.add_log_record_processor(provider, _Counting(tally))
             timeout_s = settings.shutdown_timeout_ms / 1000
             limits = spans.batch_limits(settings, "blrp")
             provider.add_log_record_processor(log_exporters.batches(exporter, timeout_s, **limits))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -13,9 +12,11 @@ from clarity_otel import diagnostics, resource
 from clarity_otel.engine import exporters
 from clarity_otel.engine.sdk.correlation_id import CorrelationProcessor
 from clarity_otel.engine.sdk.counting import CountedExporter, Counters
+from clarity_otel.engine.sdk.ends import Ends
 from clarity_otel.masking import mask_value
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.sdk.trace.sampling import Sampler
 
@@ -35,24 +36,35 @@ class ClarityTracerProvider(TracerProvider):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._may_shut_down = threading.Lock()
+        self.ends = Ends()
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Hand all spans to `span_processor` too, whose end may take long."""
+        super().add_span_processor(span_processor)
+        self.ends.add(span_processor)
 
     def shutdown(self) -> None:
-        """Shut the processors down, once: the app may call it, and our own end does."""
-        if self._may_shut_down.acquire(blocking=False):
+        """Shut the processors down, once."""
+        if self.ends.take():
             super().shutdown()
 
 
-def make(settings: Settings, counters: Counters) -> Any:
-    """Set the global tracer provider and return it."""
+def make(settings: Settings, counters: Counters) -> tuple[Any, Ends]:
+    """Set the global tracer provider; return it, and what its end waits for."""
     provider = _from_file(settings) if settings.config_file else None
     if provider is None:
         provider = _from_settings(settings, counters)
         trace.set_tracer_provider(provider)
-    if hasattr(provider, "add_span_processor"):
-        provider.add_span_processor(CorrelationProcessor())
-        provider.add_span_processor(counters)
-    return provider
+        ends = provider.ends
+    else:
+        ends = Ends()
+        if hasattr(provider, "shutdown"):
+            ends.add(provider)
+    if isinstance(provider, TracerProvider):
+        for own in (CorrelationProcessor(), counters):
+            # The end of ours takes no time.
+            TracerProvider.add_span_processor(provider, own)
+    return provider, ends
 
 
 def _from_file(settings: Settings) -> Any:
