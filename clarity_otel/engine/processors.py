@@ -72,6 +72,6 @@ def _record(processor: Processor, failure: Exception) -> None:
 def _name(processor: Processor) -> str:
     """Return the name of the exporter behind it, where it is one of the SDK's, or its own."""
     found: Any = processor
-    for behind in ("_batch_processor", "span_exporter", "_exporter", "_exporter"):
+    for behind in ("_batch_processor", "span_exporter", *["_exporter"] * 3):
         found = getattr(found, behind, found)
     return f"{type(found).__module__}.{type(found).__qualname__}"

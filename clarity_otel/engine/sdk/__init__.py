@@ -107,10 +107,13 @@ def metric_targets() -> list[Any]:
 
     found: list[Any] = []
     if "otlp" in _settings.metric_exporters:
+        from functools import partial
+
         from clarity_otel.engine.sdk import metric_exporter
+        from clarity_otel.engine.sdk.own_exporter import OwnExporter
 
         try:
-            exporter = metric_exporter.make(_settings)
+            exporter = OwnExporter(partial(metric_exporter.make, _settings))
             found.append(
                 metric_exporters.StockTarget(
                     exporter, _own_resource, _settings, _metric_tally.settled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import set_logger_provider
@@ -14,6 +15,7 @@ from clarity_otel.engine import log_exporters
 from clarity_otel.engine.sdk import provider as spans
 from clarity_otel.engine.sdk.ends import Ends
 from clarity_otel.engine.sdk.masking import masked_scope
+from clarity_otel.engine.sdk.own_exporter import OwnExporter
 from clarity_otel.guard import never_break_the_app
 from clarity_otel.logs import otlp
 
@@ -57,7 +59,8 @@ def make(settings: Settings, tally: Tally) -> ClarityLoggerProvider:
     LoggerProvider.add_log_record_processor(provider, _Masking())
     if "otlp" in settings.log_exporters:
         try:
-            exporter = _Counted(_otlp_exporter(settings), tally)
+            own: Any = OwnExporter(partial(_otlp_exporter, settings))
+            exporter = _Counted(own, tally)
             LoggerProvider.add_log_record_processor(provider, _Counting(tally))
             timeout_s = settings.shutdown_timeout_ms / 1000
             limits = spans.batch_limits(settings, "blrp")

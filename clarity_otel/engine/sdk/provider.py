@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -13,6 +14,7 @@ from clarity_otel.engine import exporters
 from clarity_otel.engine.sdk.correlation_id import CorrelationProcessor
 from clarity_otel.engine.sdk.counting import CountedExporter, Counters
 from clarity_otel.engine.sdk.ends import Ends
+from clarity_otel.engine.sdk.own_exporter import OwnExporter
 from clarity_otel.masking import mask_value
 
 if TYPE_CHECKING:
@@ -99,7 +101,8 @@ def _from_settings(settings: Settings, counters: Counters) -> ClarityTracerProvi
     )
     if "otlp" in settings.exporters:
         try:
-            exporter = CountedExporter(_otlp_exporter(settings), counters)
+            own: Any = OwnExporter(partial(_otlp_exporter, settings))
+            exporter = CountedExporter(own, counters)
             timeout_s = settings.shutdown_timeout_ms / 1000
             limits = batch_limits(settings, "bsp")
             provider.add_span_processor(exporters.batches(exporter, timeout_s, **limits))
