@@ -360,7 +360,8 @@ def shutdown(within_s: float = float("inf")) -> None:
     # What it leaves of the time is for the network.
     collection.before_end(bound_s / 2)
     _native.shutdown(max(0.0, deadline - monotonic()) * share)
-    ended = [one for provider in providers for one in provider.close(deadline - monotonic())]
+    # Sent already: what is left of the time is for them.
+    ended = [one for provider in providers for one in provider.close(0.0)]
     processors.shut_down(ended, deadline - monotonic())
 
 

@@ -107,13 +107,11 @@ def metric_targets() -> list[Any]:
 
     found: list[Any] = []
     if "otlp" in _settings.metric_exporters:
-        from functools import partial
-
         from clarity_otel.engine.sdk import metric_exporter
         from clarity_otel.engine.sdk.own_exporter import OwnExporter
 
         try:
-            exporter = OwnExporter(partial(metric_exporter.make, _settings))
+            exporter = OwnExporter(metric_exporter.maker(_settings))
             found.append(
                 metric_exporters.StockTarget(
                     exporter, _own_resource, _settings, _metric_tally.settled

@@ -20,7 +20,7 @@ from clarity_otel.guard import never_break_the_app
 from clarity_otel.logs import otlp
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from logging import Logger, LogRecord
 
     from opentelemetry.sdk._logs import ReadableLogRecord, ReadWriteLogRecord
@@ -59,7 +59,7 @@ def make(settings: Settings, tally: Tally) -> ClarityLoggerProvider:
     LoggerProvider.add_log_record_processor(provider, _Masking())
     if "otlp" in settings.log_exporters:
         try:
-            own: Any = OwnExporter(partial(_otlp_exporter, settings))
+            own: Any = OwnExporter(_otlp_maker(settings))
             exporter = _Counted(own, tally)
             LoggerProvider.add_log_record_processor(provider, _Counting(tally))
             timeout_s = settings.shutdown_timeout_ms / 1000
@@ -115,19 +115,19 @@ def after_fork(provider: Any, settings: Settings, child: Any) -> None:
         logger._set_resource(child)
 
 
-def _otlp_exporter(settings: Settings) -> LogRecordExporter:
+def _otlp_maker(settings: Settings) -> Callable[[], LogRecordExporter]:
     is_grpc, options = spans.exporter_options(settings, "logs")
     if is_grpc:
         from opentelemetry.exporter.otlp.proto.grpc._log_exporter import (
             OTLPLogExporter as GrpcExporter,
         )
 
-        return GrpcExporter(**options)
+        return partial(GrpcExporter, **options)
     from opentelemetry.exporter.otlp.proto.http._log_exporter import (
         OTLPLogExporter as HttpExporter,
     )
 
-    return HttpExporter(**options)
+    return partial(HttpExporter, **options)
 
 
 class _Masking(LogRecordProcessor):

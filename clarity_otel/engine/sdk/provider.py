@@ -18,6 +18,8 @@ from clarity_otel.engine.sdk.own_exporter import OwnExporter
 from clarity_otel.masking import mask_value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.sdk.trace.sampling import Sampler
@@ -101,7 +103,7 @@ def _from_settings(settings: Settings, counters: Counters) -> ClarityTracerProvi
     )
     if "otlp" in settings.exporters:
         try:
-            own: Any = OwnExporter(partial(_otlp_exporter, settings))
+            own: Any = OwnExporter(_otlp_maker(settings))
             exporter = CountedExporter(own, counters)
             timeout_s = settings.shutdown_timeout_ms / 1000
             limits = batch_limits(settings, "bsp")
@@ -164,19 +166,20 @@ def exporter_options(settings: Settings, signal: str) -> tuple[bool, dict[str, A
     }
 
 
-def _otlp_exporter(settings: Settings) -> SpanExporter:
+def _otlp_maker(settings: Settings) -> Callable[[], SpanExporter]:
+    # Keys are read once: a worker may not be allowed to.
     is_grpc, options = exporter_options(settings, "traces")
     if is_grpc:
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (
             OTLPSpanExporter as GrpcExporter,
         )
 
-        return GrpcExporter(**options)
+        return partial(GrpcExporter, **options)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
         OTLPSpanExporter as HttpExporter,
     )
 
-    return HttpExporter(**options)
+    return partial(HttpExporter, **options)
 
 
 def _read(path: str | None) -> bytes | None:
