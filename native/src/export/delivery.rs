@@ -406,4 +406,4 @@ pub async fn before<L, W>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -65,21 +65,21 @@ impl Bench {
     }
 }
 
-fn failure(kind: FailureKind, sentence: &str) -> Failure {
+pub(in crate::export) fn failure(kind: FailureKind, sentence: &str) -> Failure {
     Failure {
         kind,
         sentence: sentence.into(),
     }
 }
 
-fn later(asked_s: Option<u64>) -> Outcome {
+pub(in crate::export) fn later(asked_s: Option<u64>) -> Outcome {
     Outcome::Retry(
         failure(FailureKind::Unavailable, "Busy."),
         asked_s.map(Duration::from_secs),
     )
 }
 
-fn taken() -> Outcome {
+pub(in crate::export) fn taken() -> Outcome {
     Outcome::Accepted {
         rejected: 0,
         message: String::new(),
@@ -87,7 +87,7 @@ fn taken() -> Outcome {
 }
 
 /// Runs on a paused clock that jumps to the next timer when nothing else is due.
-fn paused<T>(test: impl Future<Output = T>) -> T {
+pub(in crate::export) fn paused<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

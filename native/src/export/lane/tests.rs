@@ -9,36 +9,23 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::super::delivery::tests::{failure, later, paused, taken};
 use super::super::report::Reporter;
 use super::super::retry::RetryPolicy;
 use super::super::worker::Envelope;
-use super::super::{Failure, FailureKind, Outcome, Signal};
+use super::super::{FailureKind, Outcome, Signal};
 use super::*;
 use crate::pipeline::{Limits, Pipelines, ScopeId, snapshot};
 use crate::spool::{Config, Spool};
 
 const SIGNAL: Signal = Signal::Traces;
 
-fn taken() -> Outcome {
-    Outcome::Accepted {
-        rejected: 0,
-        message: String::new(),
-    }
-}
-
 fn busy() -> Outcome {
-    Outcome::Retry(failure("Busy."), None)
+    later(None)
 }
 
 fn refused() -> Outcome {
-    Outcome::Refused(failure("No."))
-}
-
-fn failure(sentence: &str) -> Failure {
-    Failure {
-        kind: FailureKind::Unavailable,
-        sentence: sentence.into(),
-    }
+    Outcome::Refused(failure(FailureKind::Unavailable, "No."))
 }
 
 /// Answers each request by what it holds, and notes when it came.
@@ -158,16 +145,6 @@ impl Drop for Bench {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.config.folder);
     }
-}
-
-/// Runs on a paused clock that jumps to the next timer when nothing else is due.
-fn paused<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap()
-        .block_on(test)
 }
 
 /// Sends all of `left` to a target that takes it at once; returns how long that took.
