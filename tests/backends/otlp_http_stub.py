@@ -179,7 +179,7 @@ class OtlpHttpStub:
         except IndexError:
             return self._otherwise
 
-    def _receive(self, handler: BaseHTTPRequestHandler, body: bytes) -> HttpAnswer:
+    def _receive(self, handler: BaseHTTPRequestHandler, body: bytes) -> HttpRequest:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
@@ -196,28 +196,30 @@ class OtlpHttpStub:
         answer = self._next_answer()
         if answer.accepts and _has_left(handler.connection):
             answer = DROP
-        self._keep(
-            HttpRequest(
-                path=handler.path,
-                headers=headers,
-                body=body,
-                message=message,
-                logs=logs,
-                metrics=metrics,
-                answer=answer,
-                connection=handler.client_address[1],
-                received_at_s=time.monotonic(),
-            )
+        request = HttpRequest(
+            path=handler.path,
+            headers=headers,
+            body=body,
+            message=message,
+            logs=logs,
+            metrics=metrics,
+            answer=answer,
+            connection=handler.client_address[1],
+            received_at_s=time.monotonic(),
         )
+        self._keep(request)
         if answer.hang:
             self._hang()
-        return answer
+        return request
 
     def _hang(self) -> None:
         self._stopped.wait()
 
     def _keep(self, request: HttpRequest) -> None:
         self.requests.append(request)
+
+    def _cut(self, request: HttpRequest) -> None:
+        """The client has closed its end by the time that its request's answer was written."""
 
 
 def _has_left(connection: socket.socket) -> bool:
@@ -270,7 +272,14 @@ def _handler(stub: OtlpHttpStub) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            answer = stub._receive(self, self._body())
+            request = stub._receive(self, self._body())
+            try:
+                self._answer(request.answer)
+            finally:
+                if _has_left(self.connection):
+                    stub._cut(request)
+
+        def _answer(self, answer: HttpAnswer) -> None:
             if answer.hang or answer.drop:
                 self.close_connection = True
                 return

@@ -67,24 +67,7 @@ class CountingStub(OtlpHttpStub):
         self._changed.wait()
 
     def _keep(self, request: HttpRequest) -> None:
-        ids: dict[str, Sequence[Hashable]] = {name: [] for name in SIGNALS}
-        if request.message is not None:
-            ids["traces"] = [
-                span.trace_id.hex()
-                for of_resource in request.message.resource_spans
-                for of_scope in of_resource.scope_spans
-                for span in of_scope.spans
-            ]
-        if request.logs is not None:
-            ids["logs"] = [
-                record.trace_id.hex()
-                for of_resource in request.logs.resource_logs
-                for of_scope in of_resource.scope_logs
-                for record in of_scope.log_records
-                if of_scope.scope.name == "shop"
-            ]
-        if request.metrics is not None:
-            ids["metrics"] = points.known([request.metrics])
+        ids = _ids_of(request)
         with self._counting:
             for name, found in ids.items():
                 self.largest[name] = max(self.largest[name], len(found))
@@ -92,6 +75,35 @@ class CountingStub(OtlpHttpStub):
                     self.counts[name].update(found)
                 if request.answer.accepts and request.answer.pause_s:
                     self.cut[name].update(found)  # nobody waits so long
+
+    def _cut(self, request: HttpRequest) -> None:
+        if request.answer.accepts and not request.answer.pause_s:
+            with self._counting:
+                for name, found in _ids_of(request).items():
+                    self.cut[name].update(found)
+
+
+def _ids_of(request: HttpRequest) -> dict[str, Sequence[Hashable]]:
+    """What a request holds, by signal."""
+    ids: dict[str, Sequence[Hashable]] = {name: [] for name in SIGNALS}
+    if request.message is not None:
+        ids["traces"] = [
+            span.trace_id.hex()
+            for of_resource in request.message.resource_spans
+            for of_scope in of_resource.scope_spans
+            for span in of_scope.spans
+        ]
+    if request.logs is not None:
+        ids["logs"] = [
+            record.trace_id.hex()
+            for of_resource in request.logs.resource_logs
+            for of_scope in of_resource.scope_logs
+            for record in of_scope.log_records
+            if of_scope.scope.name == "shop"
+        ]
+    if request.metrics is not None:
+        ids["metrics"] = points.known([request.metrics])
+    return ids
 
 
 class Target:
