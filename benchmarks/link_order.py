@@ -1,14 +1,16 @@
-"""The order of the native engine's functions in its file: what a running service calls, first.
+"""The order of the native engine's functions in its file: what requests call first, then what
+else a running service calls.
 
     python -m benchmarks.link_order
 
 The kernel maps a file's code in windows of 64 KiB around what is called, and each page of it
 wants an entry in the processor's translation buffers. The linker leaves what is called spread
-over 4 MiB; in an order it is in one place. This runs the shop with its backends under valgrind,
-notes each native function that runs after the first requests, and writes native/link_order.ld,
-which native/build.rs hands to the linker. Names that the code no longer has do no harm, and new
-ones stay where the linker puts them: run it after the hot paths have changed. It needs valgrind,
-redis-server, a native engine, and two minutes.
+over 4 MiB; in an order it is in one place, and what requests run on the app's own threads is a
+small part of that. This runs the shop with its backends under valgrind, notes each native
+function that runs after the first requests, and writes native/link_order.ld, which
+native/build.rs hands to the linker. Names that the code no longer has do no harm, and new ones
+stay where the linker puts them: run it after the hot paths have changed. It needs valgrind,
+redis-server, a native engine, and three minutes.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +36,12 @@ _PATHS = ("/hello", "/redis", "/http", "/ddb", "/order")
 _WARM, _REPEATS = 3, 150
 _EXPORTS_S = 12.0
 _LEAST_FUNCTIONS = 200
+# What no thread of Rust runs, and what of Python's the one that collects metrics does alone.
+_INTERPRETER, _COLLECTING = "_PyEval_EvalFrameDefault", "metric_points"
+# Once its pages have been let go (`release_library`), valgrind knows the library's functions by
+# their names alone.
+_NOT_KNOWN = "???"
+_OF_RUST = ("_ZN", "_R")
 # Lets go of all windows, and is then the first to be called.
 _ALSO = ("*7_native*release_library*", "*7_native*trim_memory*")
 # rustc's hashes differ with its version and the machine: of functions, and of crates.
@@ -54,15 +63,19 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=new_loop) as runner:
         counts = Path(folder, "counts")
         prefix = [valgrind, "--tool=callgrind", "--trace-children=yes", "--fair-sched=yes"]
-        prefix += ["--demangle=no", "--instr-atstart=no", f"--callgrind-out-file={counts}.%p"]
+        prefix += ["--separate-threads=yes", "--demangle=no", "--instr-atstart=no"]
+        prefix += [f"--callgrind-out-file={counts}.%p"]
         runner.run(_serve(prefix))
-        names = sorted({_pattern(name) for name in _called(counts)})
+        calls = _calls(counts)
+    by_requests = {_pattern(name) for name, times in calls.items() if times >= _REPEATS}
+    others = {_pattern(name) for name in calls} - by_requests
+    names = [*sorted(by_requests), *sorted(others)]
     if len(names) < _LEAST_FUNCTIONS:
         sys.exit(f"Only {len(names)} native functions were seen: nothing is written.")
     # What the optimiser takes for cold has sections of its own.
     lines = "".join(f"    *(.text.{name} .text.unlikely.{name})\n" for name in (*names, *_ALSO))
     SCRIPT.write_text(f"{_HEADER}{lines}  }}\n}}\nINSERT BEFORE .text;\n", "utf-8")
-    print(f"{SCRIPT}: {len(names)} functions")
+    print(f"{SCRIPT}: {len(names)} functions, {len(by_requests)} of them by requests")
     return 0
 
 
@@ -95,28 +108,47 @@ def _control(pid: int, what: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def _called(counts: Path) -> set[str]:
-    """Return the mangled names of the native functions in callgrind's counts."""
-    called = set[str]()
+def _calls(counts: Path) -> Counter[str]:
+    """Return the mangled names of the native functions in callgrind's counts, and how often each
+    was called by the app: 0 for those that ran on threads of ours alone.
+    """
+    calls = Counter[str]()
     for file in counts.parent.glob(f"{counts.name}*"):
-        # A name is written once, and then only its number.
-        names, objects, ran = dict[str, str](), dict[str, bool](), set[str]()
-        is_native = False
-        for line in file.read_text("utf-8").splitlines():
-            kind, _, rest = line.partition("=")
-            number, _, name = rest.partition(" ")
-            if kind in {"ob", "cob"}:
-                if name:
-                    objects[number] = "/_native." in name
-                if kind == "ob":
-                    is_native = objects[number]
-            elif kind in {"fn", "cfn"}:
-                if name:
-                    names[number] = name
-                if kind == "fn" and is_native:
-                    ran.add(number)
-        called |= {names[number] for number in ran}
-    return called
+        text = file.read_text("utf-8")
+        is_own = _INTERPRETER not in text or _COLLECTING in text
+        for name, times in _calls_of(text).items():
+            calls[name] += 0 if is_own else times
+    return calls
+
+
+def _calls_of(counts: str) -> Counter[str]:
+    """Return the same of one thread, whichever it is."""
+    # A name is written once, and then only its number.
+    names, objects, calls = dict[str, str](), dict[str, bool](), Counter[str]()
+    is_native = callee_is_native = False
+    callee = ""
+    for line in counts.splitlines():
+        kind, _, rest = line.partition("=")
+        number, _, name = rest.partition(" ")
+        if kind in {"ob", "cob"}:
+            if name:
+                objects[number] = "/_native." in name or name == _NOT_KNOWN
+            callee_is_native = objects[number]
+            if kind == "ob":
+                is_native = objects[number]
+        elif kind in {"fn", "cfn"}:
+            if name:
+                names[number] = name
+            callee = number
+            if kind == "fn" and is_native:
+                calls[number] += 0
+        elif kind == "calls":
+            if callee_is_native:
+                calls[callee] += int(number)
+            # The next one is of this object, unless it is named.
+            callee_is_native = is_native
+    known = {names[number]: times for number, times in calls.items()}
+    return Counter({name: known[name] for name in known if name.startswith(_OF_RUST)})
 
 
 def _pattern(name: str) -> str:
