@@ -117,16 +117,18 @@ def keep_suites(reports: Sequence[Report], selection: str = "") -> None:
 
 
 def keep_versions(outcomes: Sequence[Outcome]) -> None:
-    """Replace what is known of these sets."""
+    """Replace what is known of those that were tried."""
     kept = _kept()
     for outcome in outcomes:
+        if outcome.problem:
+            continue
         kept["versions"][f"{outcome.name} {outcome.python}"] = {
             "set": outcome.name,
             "python": outcome.python,
             **_when(),
             "versions": outcome.versions,
             "spans": outcome.spans,
-            "result": outcome.problem or ("same" if outcome.is_same else "differs"),
+            "result": "same" if outcome.is_same else "differs",
         }
     _keep(kept)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from clarity_otel.patches import PATCHES, unknown_version
+from tests.compat import results
 from tests.compat.environments import UnavailableError
-from tests.compat.versions import Surroundings, sets, try_set
+from tests.compat.versions import NOT_HERE, Outcome, Surroundings, sets, try_set
 from tests.conftest import not_tested
 
 
@@ -32,6 +35,23 @@ def test_spans_are_the_same(name: str, surroundings: Surroundings) -> None:
         not_tested(reason, f"the versions of the set {name}")
     assert outcome.is_same, "\n".join([str(outcome.versions), *outcome.unlisted])
     assert outcome.spans["native"] > len(outcome.versions)
+
+
+def test_what_was_not_tried_replaces_no_result(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And is none: the page names it among those that were not tried."""
+    monkeypatch.setattr(results, "KEPT", tmp_path / "results.json")
+    monkeypatch.setattr(results, "PAGE", tmp_path / "compatibility.md")
+    results.KEPT.write_text('{"suites": {}, "versions": {}}', encoding="utf-8")
+    tried = Outcome("oldest", "3.11", {"redis": "5.0.0"}, {"native": 27, "sdk": 27})
+    results.keep_versions([tried, Outcome("locked", "3.14", problem=NOT_HERE)])
+    kept = results.KEPT.read_text(encoding="utf-8")
+    results.keep_versions([Outcome("oldest", "3.11", problem="no wheel")])
+    assert results.KEPT.read_text(encoding="utf-8") == kept
+    assert [row["result"] for row in json.loads(kept)["versions"].values()] == ["same"]
+    assert "the same (27)" in results.page()
+    assert "3.14: locked" in results.page()
 
 
 def test_every_pinned_version_is_one_that_is_patched() -> None:
