@@ -176,9 +176,9 @@ def page() -> str:
     )
     for row in tried:
         versions = [row["versions"].get(name, "") for name in names]
-        result = {"same": f"the same ({row['spans'].get('native', 0)})"}.get(
-            row["result"], row["result"].splitlines()[0] if row["result"] else ""
-        )
+        result = row["result"]
+        if result == "same":
+            result = f"the same ({row['spans'].get('native', 0)})"
         lines += _row(row["set"], row["python"], *versions, result, _dated(row))
     missing = not_tried(tried)
     if missing:

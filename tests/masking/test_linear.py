@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-_LEAST_LOOKS, _MOST_LOOKS = 3, 8
+_LEAST_LOOKS, _MOST_LOOKS = 5, 8
 HOSTILE = {
     "one letter": "a",
     "at signs": "@",
@@ -101,7 +101,7 @@ def is_linear(masker: ModuleType, half: str, whole: str) -> bool:
     """Whether twice the length takes less than three times as long: a square takes four.
 
     What disturbs a look makes it longer, never shorter (on a busy machine, by 60%), so the
-    shortest of some are compared: of three of each, and of more while these say no.
+    shortest of some are compared: of five of each, and of more while these say no.
     """
     first, second = [], []
     for number in range(_MOST_LOOKS):
