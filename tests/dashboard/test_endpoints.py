@@ -60,9 +60,13 @@ def test_what_stands_below_the_charts_does_not_move(
     window.page.route("**/chart_canvas*", hold)
     page = window.visit(f"/endpoints?service=shop&route={ROUTE}")
     heatmap = page.get_by_test_id("heatmap")
-    expect(heatmap).to_be_visible()
+
+    def is_asked_for() -> bool:
+        expect(heatmap).to_be_visible()
+        return bool(held)
+
+    wait_until(is_asked_for, "the request for the charts' code")
     before = heatmap.bounding_box()
-    assert held
     for route in held:
         route.continue_()
     window.settle()

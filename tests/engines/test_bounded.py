@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,32 +17,41 @@ LONG_S = 60.0
 
 
 @pytest.fixture
-def may_end() -> Iterator[threading.Event]:
-    """What hangs waits for it."""
+def make_ready(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """As at the end of a process on Python >= 3.12 in which so many calls were made ready."""
+
+    def make(count: int) -> None:
+        monkeypatch.setattr(bounded, "_THREADS_START_AT_THE_END", False)
+        monkeypatch.setattr(bounded, "_waiting", [])
+        monkeypatch.setattr(bounded, "_made", 0)
+        for _ in range(count):
+            get_ready()
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+
+    yield make
+    # They come back to the list of their own test, not to that of the next one.
+    wait_until(lambda: len(bounded._waiting) == bounded._made, "all threads that were ready")
+
+
+def no_thread(_: threading.Thread) -> None:
+    """What Thread.start says then."""
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+
+@pytest.fixture
+def may_end(make_ready: object) -> Iterator[threading.Event]:
+    """What hangs waits for it, and has ended before its thread is waited for."""
+    assert make_ready
     event = threading.Event()
     yield event
     event.set()
 
 
 @pytest.fixture(params=["threads start", "they are ready"])
-def ready(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def ready(request: pytest.FixtureRequest, make_ready: Callable[[int], None]) -> None:
     """Two calls can be made apart: in new threads, or in those that waited for the end."""
     if request.param == "they are ready":
-        make_ready(2, monkeypatch)
-
-
-def make_ready(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As at the end of a process on Python >= 3.12 in which so many calls were made ready."""
-    monkeypatch.setattr(bounded, "_THREADS_START_AT_THE_END", False)
-    monkeypatch.setattr(bounded, "_waiting", [])
-    monkeypatch.setattr(bounded, "_made", 0)
-    for _ in range(count):
-        get_ready()
-
-    def start(self: threading.Thread) -> None:
-        raise RuntimeError("can't create new thread at interpreter shutdown")
-
-    monkeypatch.setattr(threading.Thread, "start", start)
+        make_ready(2)
 
 
 @pytest.mark.usefixtures("ready")
@@ -69,10 +78,10 @@ def test_one_that_hangs_costs_its_own_answer_alone(may_end: threading.Event) -> 
 
 
 def test_what_all_ready_threads_hang_for_is_not_called(
-    may_end: threading.Event, monkeypatch: pytest.MonkeyPatch
+    may_end: threading.Event, make_ready: Callable[[int], None]
 ) -> None:
     """The end would hang with it. What is our own needs no thread then."""
-    make_ready(1, monkeypatch)
+    make_ready(1)
     called: list[int] = []
     assert all_within(0.01, [may_end.wait]) == [None]
     assert all_within(0.01, [lambda: called.append(1)]) == [None]
@@ -80,9 +89,9 @@ def test_what_all_ready_threads_hang_for_is_not_called(
     assert within(LONG_S, lambda: "ours") == "ours"
 
 
-def test_what_nobody_has_made_ready_is_called_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_has_made_ready_is_called_here(make_ready: Callable[[int], None]) -> None:
     """Nothing is lost where a thread was never to be had."""
-    make_ready(0, monkeypatch)
+    make_ready(0)
     assert all_within(LONG_S, [threading.get_ident]) == [threading.get_ident()]
 
 
