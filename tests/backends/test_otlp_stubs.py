@@ -26,6 +26,7 @@ from tests.backends import otlp_grpc_stub as grpc_stub
 from tests.backends import otlp_http_stub as http_stub
 from tests.backends.otlp_grpc_stub import OtlpGrpcStub
 from tests.backends.otlp_http_stub import OtlpHttpStub
+from tests.backends.process import wait_until
 from tests.backends.stock_sdk import assert_whole, http_exporter, send_two_spans
 from tests.backends.tls import Certificates
 
@@ -77,6 +78,7 @@ class TestHttpStub:
         stub.script(http_stub.HANG, http_stub.DROP)
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(stub.endpoint, timeout=0.2)
+        stub.wait_for_requests(1)  # before the next one takes its answer
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.post(stub.endpoint)
         assert len(stub.wait_for_requests(2)) == 2
@@ -149,10 +151,15 @@ class TestGrpcStub:
 
     def test_hangs_as_scripted(self, stub: OtlpGrpcStub) -> None:
         """A hanging call ends by the client's own deadline."""
-        stub.script(grpc_stub.HANG)
-        with pytest.raises(grpc.RpcError) as late:
-            self.export(stub, timeout_s=0.2)
-        assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        stub.always(grpc_stub.HANG)
+
+        def has_hung() -> bool:
+            with pytest.raises(grpc.RpcError) as late:
+                self.export(stub, timeout_s=0.2)
+            assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            return bool(stub.requests)  # the deadline may pass before the call is there
+
+        wait_until(has_hung, "a call that came in time to hang")
         assert not stub.requests[0].answer.accepts
 
     def test_speaks_tls_and_asks_for_a_client_certificate(

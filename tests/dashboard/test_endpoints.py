@@ -66,6 +66,8 @@ def test_what_stands_below_the_charts_does_not_move(
         return bool(held)
 
     wait_until(is_asked_for, "the request for the charts' code")
+    # It has a line of its own on a narrow page, above all of this, and comes by itself.
+    expect(page.get_by_role("combobox", name="Version")).to_be_visible()
     before = heatmap.bounding_box()
     for route in held:
         route.continue_()

@@ -64,12 +64,13 @@ def test_what_is_searched_stands_in_the_address(
     expect(page).to_have_url(re.compile(r"service=shop&.*route=%2Forder.*status=200|range=1h"))
     begin = time.time() - 3600
     wanted = {"service": "shop", "route": "/order", "status": 200, "limit": 500, "start": begin}
-    ids = [row["trace_id"] for row in dashboard.ask("/traces", **wanted)["rows"]]
+    ids = [row["trace_id"] for row in dashboard.all_rows("/traces", **wanted)]
     expect(table(page)).to_have_attribute("aria-rowcount", str(len(ids) + 1))
     assert shown_ids(page) == ids
     window.check("traces-found")
     page.reload()
     window.settle()
+    expect(table(page)).to_have_attribute("aria-rowcount", str(len(ids) + 1))
     assert shown_ids(page) == ids
 
 

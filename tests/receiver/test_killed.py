@@ -35,14 +35,7 @@ while not end.exists():
 
 def numbers(dashboard: Dashboard) -> dict[int, float]:
     """Return the spans that are stored, by number, with the time when they were made."""
-    found: dict[int, float] = {}
-    cursor = ""
-    while True:
-        page = dashboard.ask("/traces", limit=500, cursor=cursor)
-        found |= _numbers_of(page)
-        cursor = page["next"]
-        if not cursor:
-            return found
+    return _numbers_of(dashboard.all_rows("/traces", limit=500))
 
 
 def newest(dashboard: Dashboard) -> tuple[int, float]:
@@ -50,11 +43,11 @@ def newest(dashboard: Dashboard) -> tuple[int, float]:
 
     One short answer, to be asked for again and again: it costs the dashboard little.
     """
-    return max(_numbers_of(dashboard.ask("/traces", limit=20)).items(), default=(-1, 0.0))
+    return max(_numbers_of(dashboard.ask("/traces", limit=20)["rows"]).items(), default=(-1, 0.0))
 
 
-def _numbers_of(page: dict[str, Any]) -> dict[int, float]:
-    words = [row["name"].split() for row in page["rows"]]
+def _numbers_of(rows: list[dict[str, Any]]) -> dict[int, float]:
+    words = [row["name"].split() for row in rows]
     return {int(number): float(made_at) for _, number, made_at in words}
 
 

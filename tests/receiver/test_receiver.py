@@ -268,15 +268,23 @@ class TestGrpc:
     ) -> None:
         """More calls than wait for a thread are refused as a full queue is; none is left."""
         go_on = threading.Event()
-        monkeypatch.setattr(writer, "offer", lambda _: go_on.wait(60))
+        taken = threading.Semaphore(0)
+
+        def offer(_: Batch) -> bool:
+            taken.release()
+            return go_on.wait(60)
+
+        monkeypatch.setattr(writer, "offer", offer)
         handlers = otlp_grpc._Handlers(2, "handlers")
         monkeypatch.setattr(otlp_grpc, "_Handlers", lambda *_, **__: handlers)
         server, port = otlp_grpc.serve(Intake(writer), "127.0.0.1", 0)  # type: ignore[arg-type]
         path = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             payload = traces(1).SerializeToString()
-            calls = [channel.unary_unary(path).future(payload, timeout=60) for _ in range(200)]
+            calls = [channel.unary_unary(path).future(payload, timeout=60) for _ in range(2)]
+            assert all(taken.acquire(timeout=60) for _ in calls)
             # Two are in the threads; the refusals wait behind those that were taken.
+            calls += [channel.unary_unary(path).future(payload, timeout=60) for _ in range(198)]
             wait_until(lambda: handlers.waiting == 198, "all to wait")
             go_on.set()
             failed = [call.exception() for call in calls if call.exception() is not None]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from clarity_otel.store.answers import search
 from clarity_otel.store.columns import Batch
 from clarity_otel.store.duckdb_query import DuckDbQuery
 from clarity_otel.store.file import open_store
@@ -35,6 +36,12 @@ class Store:
     def close(self) -> None:
         self.writer.close()
         self.connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _patient_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for a second ends no search; tests of its end set their own."""
+    monkeypatch.setattr(search, "SEARCH_LIMIT_S", 600.0)
 
 
 @pytest.fixture

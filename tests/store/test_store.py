@@ -424,9 +424,10 @@ class TestWriter:
         """Bounded in bytes; one batch is always taken by an empty queue."""
         store = open_at(queue_limit_bytes=100)
         big = decode_spans(traces(1), 1000)[0]
-        assert store.writer.offer(big)
-        assert store.writer.is_full
-        assert not store.writer.offer(decode_spans(traces(1), 1000)[0])
+        with store.writer._condition:  # what waits is not written meanwhile
+            assert store.writer.offer(big)
+            assert store.writer.is_full
+            assert not store.writer.offer(decode_spans(traces(1), 1000)[0])
         assert store.writer.counts["refused"] == 1
 
     def test_close_writes_what_waits(self, open_at: Callable[..., Store]) -> None:

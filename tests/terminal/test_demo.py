@@ -46,7 +46,7 @@ def test_two_services_are_seen_and_everything_is_gone_at_the_end(tmp_path: Path)
         assert demo.stop(signal.SIGINT, 40) == 130
     assert not list(tmp_path.glob("clarity-demo-*"))
     # Another dashboard may have the port by now: it does not know this token.
-    with suppress(httpx.ConnectError):
+    with suppress(httpx.TransportError):
         headers = {"authorization": f"Bearer {found[2]}"}
         answer = httpx.get(f"{found[1]}/api/services", headers=headers, timeout=5)
         assert answer.status_code == 401

@@ -46,16 +46,16 @@ def exported(dashboard: Dashboard, clarity: Clarity, tmp_path: Path) -> Path:
 
 def questions(dashboard: Dashboard) -> list[object]:
     """Return what a dashboard answers that an import must bring along."""
-    traces = dashboard.ask("/traces", limit=500)["rows"]
+    traces = dashboard.all_rows("/traces", limit=500)
     services = dashboard.ask("/services")["rows"]
     return [
         traces,
         dashboard.ask(f"/traces/{traces[0]['trace_id']}"),
-        dashboard.ask("/traces", attribute="url.path=/orders/3")["rows"],
+        dashboard.all_rows("/traces", attribute="url.path=/orders/3"),
         [{**row, "rate": 0} for row in services],
         [{**row, "rate": 0} for row in dashboard.ask("/map")["rows"]],
         dashboard.ask("/errors")["rows"],
-        dashboard.ask("/logs")["rows"],
+        dashboard.all_rows("/logs"),
         dashboard.ask("/metrics")["rows"],
     ]
 

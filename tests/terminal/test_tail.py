@@ -38,7 +38,13 @@ class Tail:
         self, dashboard: Dashboard, content: Callable[[], Any], signal: str = "traces"
     ) -> None:
         """Send until it is seen: it may not listen yet when the first one is sent."""
-        before = len(self.rows)
+        kind = {"traces": "request", "logs": "log"}[signal]
+
+        def count() -> int:
+            # What was sent before may come between.
+            return sum(row["kind"] == kind for row in self.rows)
+
+        before = count()
         sent = 0
 
         def seen() -> bool:
@@ -47,7 +53,7 @@ class Tail:
                 dashboard.post(signal, content().SerializeToString())
                 sent += 1
             polls[0] += 1
-            return len(self.rows) > before
+            return count() > before
 
         polls = [0]
         wait_until(seen, "a line of clarity tail")
