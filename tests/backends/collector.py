@@ -92,7 +92,7 @@ class Collector:
         return [item for run in self._runs for item in run.requests(signal_name)]
 
     def wait_for(
-        self, condition: int | Callable[[list[Span]], bool], timeout_s: float = 15.0
+        self, condition: int | Callable[[list[Span]], bool], timeout_s: float = 30.0
     ) -> list[Span]:
         """All spans, once there are at least so many or the condition holds.
 

@@ -131,7 +131,7 @@ class OtlpGrpcStub:
             if request.answer.accepts or not accepted_only
         )
 
-    def wait_for_requests(self, count: int, timeout_s: float = 10.0) -> list[GrpcRequest]:
+    def wait_for_requests(self, count: int, timeout_s: float = 30.0) -> list[GrpcRequest]:
         """All calls, once there are at least ``count``."""
         what = f"{count} calls at the OTLP/gRPC stub"
         wait_until(lambda: len(self.requests) >= count, what, timeout_s)

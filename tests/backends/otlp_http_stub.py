@@ -104,6 +104,8 @@ class OtlpHttpStub:
 
     Answers :data:`OK`, or what :meth:`script` queued, or what :meth:`always` set. A client that
     has given up before its answer (a busy machine comes late) has got none: it is a `DROP`.
+    ``perhaps_unheard`` are those accepted whose client had closed its end when its answer was
+    written: it gave up meanwhile, or has read it and ended.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class OtlpHttpStub:
     ) -> None:
         self.port = free_port() if port is None else port
         self.requests: list[HttpRequest] = []
+        self.perhaps_unheard: list[HttpRequest] = []
         self._scripted: deque[HttpAnswer] = deque()
         self._otherwise = OK
         self._stopped = threading.Event()
@@ -160,7 +163,7 @@ class OtlpHttpStub:
             if request.logs is not None and (request.answer.accepts or not accepted_only)
         )
 
-    def wait_for_requests(self, count: int, timeout_s: float = 10.0) -> list[HttpRequest]:
+    def wait_for_requests(self, count: int, timeout_s: float = 30.0) -> list[HttpRequest]:
         """All requests, once there are at least ``count``."""
         what = f"{count} requests at the OTLP/HTTP stub"
         wait_until(lambda: len(self.requests) >= count, what, timeout_s)
@@ -220,6 +223,8 @@ class OtlpHttpStub:
 
     def _cut(self, request: HttpRequest) -> None:
         """The client has closed its end by the time that its request's answer was written."""
+        if request.answer.accepts:
+            self.perhaps_unheard.append(request)
 
 
 def _has_left(connection: socket.socket) -> bool:

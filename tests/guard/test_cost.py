@@ -20,6 +20,7 @@ pytest.importorskip("clarity_otel._native", reason="not tested: the cost, withou
 
 WORKERS = 2
 PROBABILITY = "clarity.sampling.probability"
+SELDOM_S = 5.0
 
 
 @pytest.mark.slow
@@ -76,12 +77,22 @@ def test_a_service_above_its_limit(
     health: dict[str, Any] = json.loads(get(f"{base}/api/v1/observability/health"))
     assert health["guard"]["limit"] == 0.025
 
-    # Not by asking: a scrape in a loop is what telemetry would cost then.
     def said(what: str) -> int:
         return sum(what in line for line in process.stderr.splitlines())
 
-    wait_until(lambda: said("complete again") >= said("CLARITY_GUARD=2.5"), "all of it again", 60)
-    assert level() == 0
+    heard, asked_s = 0, time.monotonic()
+
+    def is_well() -> bool:
+        """Each worker says it, one perhaps twice: who is idle for a window comes back early."""
+        nonlocal heard, asked_s
+        before, heard = heard, said("complete again")
+        # Not by asking in a loop: scrapes are what telemetry would cost then.
+        if heard == before and time.monotonic() - asked_s < SELDOM_S:
+            return False
+        asked_s = time.monotonic()
+        return heard > 0 and level() == 0
+
+    wait_until(is_well, "all of it again", 60)
 
     def sums(item: str, signal: str) -> tuple[float, float, float]:
         found = values(get(f"{base}/metrics"))

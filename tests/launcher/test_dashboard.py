@@ -86,6 +86,14 @@ class Beside:
 Start = Callable[..., Beside]
 
 
+def remember_a_place(folder: Path) -> None:
+    """As if a dashboard of the store had ended just now, at a port that nobody takes meanwhile."""
+    claim = running.claim(str(folder / "store.duckdb"))
+    assert claim
+    claim.publish(Running(f"http://{LOOPBACK}:{free_port()}", os.urandom(24).hex(), ""))
+    os.close(claim.descriptor)
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start a server with --dashboard; each on the test's own store unless told otherwise."""
@@ -215,8 +223,9 @@ def test_a_second_app_joins_and_keeps_it(start: Start) -> None:
     assert second.is_gone()
 
 
-def test_an_open_page_survives_a_restart(start: Start) -> None:
+def test_an_open_page_survives_a_restart(start: Start, tmp_path: Path) -> None:
     """The next start has the same address and token: a tab goes on where it was."""
+    remember_a_place(tmp_path)
     first = start()
     link = first.link
     assert first.there

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.conftest import IS_LONG, Results
-from tests.reliability.endings import BOUND_S, ENDINGS, SHORT_BOUND_S, TARGETS, Ending, measure
+from tests.reliability.endings import (
+    BOUND_S,
+    ENDINGS,
+    SHORT_BOUND_S,
+    SHORT_SDK_BOUND_S,
+    TARGETS,
+    Ending,
+    measure,
+)
 from tests.reliability.scene import Bare
 from tests.spool.service import Start
 
@@ -32,7 +40,8 @@ def test_an_end_takes_no_longer_than_the_bound_beyond_bare(
 ) -> None:
     """With the same exit code; only what Python is not told of loses what is in memory, on the
     native engine."""
-    pairs, bound_s = (5, BOUND_S) if IS_LONG else (1, SHORT_BOUND_S)
+    short_s = SHORT_BOUND_S if ending.engine == "native" else SHORT_SDK_BOUND_S
+    pairs, bound_s = (5, BOUND_S) if IS_LONG else (1, short_s)
     row = measure(ending, target, run_process, tmp_path, bare, pairs=pairs, bound_s=bound_s)
     print(row)
     kept.add("endings", row)

@@ -47,9 +47,10 @@ def waiting(folder: Path) -> Counter[str]:
 
 
 def size(folder: Path) -> int:
-    """The bytes of all segments."""
+    """The bytes of all segments, at no time fewer: the newest, which grows, is asked first, and
+    the oldest, which goes for it, last."""
     total = 0
-    for path in segments(folder):
+    for path in reversed(segments(folder)):
         with suppress(FileNotFoundError):
             total += path.stat().st_size
     return total

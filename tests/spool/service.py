@@ -87,7 +87,7 @@ class Service:
         """The items on disk."""
         return files.waiting(self.spool)
 
-    def wait_until_kept(self, signal_name: str, items: int, timeout_s: float = 15) -> None:
+    def wait_until_kept(self, signal_name: str, items: int, timeout_s: float = 30) -> None:
         """Until so many items of a signal are on disk."""
         what = f"{items} {signal_name} on disk"
         wait_until(lambda: self.waiting()[signal_name] >= items, what, timeout_s)

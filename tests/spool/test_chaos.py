@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.backends.otlp import spans_of
-from tests.backends.otlp_http_stub import DROP, HANG, OK, OtlpHttpStub, refused
+from tests.backends.otlp import logs_of, spans_of
+from tests.backends.otlp_http_stub import DROP, HANG, OK, HttpRequest, OtlpHttpStub, refused
 from tests.backends.process import wait_until
 from tests.processes.counters import DROPPED
 from tests.processes.service import env_for
@@ -74,12 +75,22 @@ def test_whatever_the_target_does_made_is_received_or_dropped_by_a_reason(
     dropped = sum(stats[reason] for reason in DROPPED)
     assert stats["made"] == asked + 1
     assert len(taken) + dropped == stats["made"], (seed, stats)
-    assert set(taken.values()) == {1}, f"seed {seed}: a span was sent again that was taken"
-    assert len(stub.logs()) + sum(stats[f"logs.{r}"] for r in DROPPED) == stats["logs.made"]
+    late = Counter(span.span_id for span in spans_of(_messages(stub.perhaps_unheard)))
+    assert all(count <= 1 + late[span_id] for span_id, count in taken.items()), (
+        f"seed {seed}: a span was sent again that was taken"
+    )
+    logs_twice = len(stub.logs()) + sum(stats[f"logs.{r}"] for r in DROPPED) - stats["logs.made"]
+    late_logs = logs_of(r.logs for r in stub.perhaps_unheard if r.logs is not None)
+    assert 0 <= logs_twice <= len(late_logs), (seed, stats)
     assert dropped == 0, (seed, stats)
     cut = [r for r in stub.requests if r.message is not None and not r.answer.accepts]
-    again = Counter(span.span_id for r in cut for span in spans_of([r.message]))
+    again = Counter(span.span_id for span in spans_of(_messages(cut)))
     seen = Counter(span.span_id for span in stub.spans(accepted_only=False))
-    assert all(count == 1 + again[span_id] for span_id, count in seen.items())
+    for span_id, count in seen.items():
+        assert 1 <= count - again[span_id] <= 1 + late[span_id]
     unanswered = [r for r in cut if r.answer in (DROP, HANG)]
-    assert sum(len(spans_of([r.message])) for r in unanswered) <= stats["unconfirmed"]
+    assert len(spans_of(_messages(unanswered))) <= stats["unconfirmed"]
+
+
+def _messages(requests: list[HttpRequest]) -> list[ExportTraceServiceRequest]:
+    return [request.message for request in requests if request.message is not None]

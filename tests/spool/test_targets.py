@@ -121,9 +121,11 @@ def test_a_process_that_ends_without_its_target_leaves_all_to_the_next(
     target that refuses, and from one that never answers."""
     stub = otlp_http_stub()
     env = env_for(stub.endpoint, OTEL_BSP_EXPORT_TIMEOUT="2000", OTEL_BLRP_EXPORT_TIMEOUT="2000")
+    # All of it waits in memory until the end, however long that takes to come.
+    late = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_BLRP_SCHEDULE_DELAY": "60000"}
     for number, answer in enumerate((refused(503), HANG), start=1):
         stub.always(answer)
-        service = Service(run_process, tmp_path, env)
+        service = Service(run_process, tmp_path, {**env, **late})
         service.load(N)
         stats = service.end()
         assert (stats["made"], stats["spooled"], stats["recovered"]) == (N * number, N * number, 0)
