@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -123,9 +124,16 @@ def test_prometheus_counts_what_was_done(
         has_http = any(what.startswith("http ") for what in found)
         return found, {k: n for k, n in done.items() if has_http or not k.startswith("http ")}
 
+    seen = both()
+
+    def agree() -> bool:
+        nonlocal seen
+        seen = both()
+        return seen[0] == seen[1]
+
     with suppress(TimeoutError):  # then the difference is shown
-        wait_until(lambda: (now := both())[0] == now[1], "the last numbers")
-    found, done = both()
+        wait_until(agree, "the last numbers")
+    found, done = seen
     assert found == done
     assert sum(n for what, n in done.items() if what.startswith("order ")) >= 300
     # What belongs together agrees.
@@ -136,10 +144,12 @@ def test_prometheus_counts_what_was_done(
         "sum(clarity_auth_failures_total)": "prediction error",
     }
     for promql, prefix in counts.items():
-        (number,) = scraping.query(promql).values()
+        # A scrape that comes too late leaves nothing to be found until the next.
+        (number,) = wait_until(functools.partial(scraping.query, promql), promql).values()
         assert number == sum(n for what, n in done.items() if what.startswith(prefix)), promql
     # No counter of the service has ever gone down, workers that ended or not.
-    counters = scraping.query('group by (__name__) ({__name__=~".+_(total|count|bucket|sum)"})')
+    promql = 'group by (__name__) ({__name__=~".+_(total|count|bucket|sum)"})'
+    counters = wait_until(functools.partial(scraping.query, promql), promql)
     assert len(counters) > 40
     for ((_, name),) in counters:
         assert scraping.query(f"resets({name}[10m]) > 0") == {}, name

@@ -204,8 +204,9 @@ def test_a_scrape_calls_each_callback_once(made: str, tmp_path: Path) -> None:
         CALLBACK
         + made
         + """
-from clarity_otel.metrics import lifecycle
+from clarity_otel.metrics import lifecycle, sampler
 from clarity_otel.metrics.door import scrape_soon
+sampler.SECOND_SAMPLE_S = 600.0  # the thread asks by itself then
 lifecycle.begin()
 running = lifecycle._running
 # The thread has done what it does at the beginning: nothing is left in its bell.
@@ -227,7 +228,7 @@ left = len(select.select([running.sampler._bell._descriptor], [], [], 0)[0])
 print(json.dumps([calls - before, sum(rung) - rings + left]))
 """,
         tmp_path,
-        CLARITY_SYSTEM_METRICS_INTERVAL="600",
+        CLARITY_SYSTEM_METRICS_INTERVAL_S="600",
     )
     assert found == [5, 0]
 
