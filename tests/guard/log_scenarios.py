@@ -60,13 +60,13 @@ def outcome(log: Callable[[], object]) -> str:
 @contextmanager
 def console() -> Iterator[Callable[[], str]]:
     """Takes what is written on descriptors 1 and 2; calling it answers what that was."""
-    with tempfile.TemporaryFile("w+") as file:
+    with tempfile.TemporaryFile() as file:
         kept = [(number, os.dup(number)) for number in (1, 2)]
 
         def text() -> str:
             sys.stdout.flush()
-            file.seek(0)
-            return file.read()
+            # Without a seek, which would move where the exporter's thread writes meanwhile.
+            return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode()
 
         sys.stdout.flush()
         for number, _ in kept:
