@@ -163,7 +163,7 @@ class Process:
         """Signals the program alone, as a supervisor does, not its children."""
         self._child.send_signal(signal_number)
 
-    def wait(self, timeout_s: float = 60.0) -> int:
+    def wait(self, timeout_s: float = 20.0) -> int:
         """Its exit code, once it ends by itself; AssertionError when it does not."""
         try:
             return self._child.wait(timeout_s)
@@ -171,7 +171,7 @@ class Process:
             message = f"{self.name} still runs after {timeout_s:g} s\n{self.output}"
             raise AssertionError(message) from None
 
-    def stop(self, signal_number: int = signal.SIGTERM, timeout_s: float = 60.0) -> int:
+    def stop(self, signal_number: int = signal.SIGTERM, timeout_s: float = 20.0) -> int:
         """Signals it, waits for its end and returns its exit code."""
         self.send(signal_number)
         try:
